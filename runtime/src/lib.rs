@@ -1,1 +1,50 @@
-//! .
+//! Annotate a Rust trait once; serve and call it over gRPC, over Iroh, and over whatever comes next, with
+//! the same deadlines, cancellation, status codes, metadata, streaming and limits on each.
+
+// So that the macros' expansions, which say `::polywire`, work in this crate's own tests and examples.
+#[allow(unused_extern_crates)]
+extern crate self as polywire;
+
+mod body;
+mod call;
+mod channel;
+mod code;
+mod codec;
+mod context;
+mod deadline;
+mod extensions;
+mod message;
+mod metadata;
+mod method;
+mod panic;
+mod payload;
+mod response;
+mod router;
+mod server;
+mod service;
+mod status;
+mod streaming;
+pub mod wire;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+pub use body::Body;
+pub use call::{Call, Receive};
+pub use channel::Channel;
+pub use code::Code;
+pub use codec::{Codec, CodecError, UnknownCodec};
+pub use context::{Caller, Context};
+pub use extensions::Extensions;
+pub use message::Message;
+pub use metadata::{Metadata, MetadataError};
+pub use method::{Method, ServiceInfo, Shape};
+pub use payload::Payload;
+pub use polywire_macros::{main, service};
+pub use response::Response;
+pub use router::Router;
+pub use server::Server;
+pub use service::Service;
+pub use status::Status;
+pub use streaming::Streaming;

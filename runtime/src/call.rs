@@ -1,0 +1,173 @@
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    marker::PhantomData,
+    pin::Pin,
+    time::Duration,
+};
+
+use crate::{
+    Body, Channel, Codec, Context, Message, MetadataError, Method, Payload, Response, Service, Status, Streaming,
+    body, context::Path, deadline,
+};
+
+/// A call that has been described and not yet made: awaiting it makes it. Until then options can be set.
+///
+/// `R` is the response: a message, or a [`Streaming`] of them. Awaiting the call gives the message alone;
+/// [`response`](Self::response) gives the metadata too.
+///
+/// ```no_run
+/// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
+/// # #[polywire::service(package = "demo.v1")]
+/// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
+/// # async fn show(client: DemoClient) -> Result<(), polywire::Status> {
+/// use std::time::Duration;
+///
+/// let answer = client.get(Empty {}).timeout(Duration::from_secs(1)).metadata("tenant", "blue").await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Cancel safety
+/// Dropping the future, or the stream it gave, cancels the call at the server: its handler's future is
+/// dropped.
+#[must_use = "a call is made by awaiting it"]
+pub struct Call<R> {
+    channel: Channel,
+    method: &'static Method,
+    cx: Result<Context, Status>,
+    body: Body,
+    response: PhantomData<fn() -> R>,
+}
+
+impl<R> Call<R> {
+    /// Describes a call. Generated clients do this.
+    pub fn new(channel: &Channel, method: &'static Method, body: Body) -> Self {
+        Self { channel: channel.clone(), method, cx: Ok(Context::new()), body, response: PhantomData }
+    }
+
+    /// Makes the call as part of this context: with its metadata, codec and deadline while it is the
+    /// caller's own; with the deadline alone where it is the context of a call being handled.
+    pub fn context(mut self, cx: &Context) -> Self {
+        self.cx = self.cx.map(|_| cx.inherit());
+        self
+    }
+
+    /// The call fails with `DeadlineExceeded` this long after now, here and at the server. An earlier
+    /// deadline stays.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.change(|cx| Ok(cx.with_timeout(timeout)))
+    }
+
+    /// Adds an ASCII metadata entry. A malformed one fails the call with `InvalidArgument` before
+    /// anything is sent.
+    pub fn metadata(self, key: &str, value: impl Into<String>) -> Self {
+        self.change(|cx| cx.with_metadata(key, value).map_err(invalid))
+    }
+
+    /// Adds a binary metadata entry under a key that ends in `-bin`. A malformed key fails the call with
+    /// `InvalidArgument` before anything is sent.
+    pub fn metadata_bin(self, key: &str, value: impl Into<bytes::Bytes>) -> Self {
+        self.change(|mut cx| {
+            cx.metadata_mut().append_bin(key, value).map_err(invalid)?;
+            Ok(cx)
+        })
+    }
+
+    /// Encodes the messages with this codec instead of the transport's own choice.
+    pub fn codec(self, codec: Codec) -> Self {
+        self.change(|cx| Ok(cx.with_codec(codec)))
+    }
+
+    fn change(mut self, change: impl FnOnce(Context) -> Result<Context, Status>) -> Self {
+        self.cx = self.cx.and_then(change);
+        self
+    }
+}
+
+impl<R: Receive> Call<R> {
+    /// Makes the call and gives the response with the metadata around it.
+    ///
+    /// # Errors
+    /// The status that the call ended with, from the server or from this side.
+    pub async fn response(self) -> Result<Response<R>, Status> {
+        let Self { channel, method, cx, body, .. } = self;
+        let mut cx = cx?;
+        cx.path = Path::Static(method.path());
+        cx.message_limit = method.message_limit();
+        if let Some(timeout) = method.default_timeout() {
+            cx.shorten_to(timeout);
+        }
+        let deadline = cx.deadline;
+        deadline::bound(deadline, R::receive(&channel, cx, body)).await
+    }
+}
+
+impl<R: Receive> IntoFuture for Call<R> {
+    type Output = Result<R, Status>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { Ok(self.response().await?.message) })
+    }
+}
+
+impl<R> fmt::Debug for Call<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("method", &self.method.path()).field("context", &self.cx).finish()
+    }
+}
+
+fn invalid(error: MetadataError) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+/// What a call can answer with: a message, or a stream of them. Sealed: these two are all there are.
+pub trait Receive: Sized + Send + 'static + sealed::Receive {}
+
+impl<R: sealed::Receive + Send + 'static> Receive for R {}
+
+mod sealed {
+    use super::*;
+
+    pub trait Receive: Sized {
+        fn receive(
+            channel: &Channel,
+            cx: Context,
+            body: Body,
+        ) -> impl Future<Output = Result<Response<Self>, Status>> + Send;
+    }
+
+    impl<M: Message> Receive for M {
+        async fn receive(
+            channel: &Channel,
+            cx: Context,
+            body: Body,
+        ) -> Result<Response<M>, Status> {
+            match body {
+                Body::One(message) => decode(channel.unary(cx, message).await?),
+                Body::Many(messages) => {
+                    let Response { metadata, message: mut answers, .. } = channel.stream(cx, messages).await?;
+                    let message = body::single(&mut answers).await?;
+                    decode(Response { metadata, message, trailers: answers.take_trailers() })
+                }
+            }
+        }
+    }
+
+    impl<M: Message> Receive for Streaming<M> {
+        async fn receive(
+            channel: &Channel,
+            cx: Context,
+            body: Body,
+        ) -> Result<Response<Self>, Status> {
+            let deadline = cx.deadline;
+            let response = channel.stream(cx, body.stream()).await?;
+            Ok(response.map(|answers| deadline::bound_stream(deadline, answers).into_messages()))
+        }
+    }
+}
+
+fn decode<M: Message>(response: Response<Payload>) -> Result<Response<M>, Status> {
+    let Response { metadata, message, trailers } = response;
+    Ok(Response { metadata, message: message.decode()?, trailers })
+}

@@ -1,0 +1,195 @@
+use std::{str, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::{Codec, Extensions, Metadata, MetadataError, Status, method};
+
+/// Everything a call carries but its messages: where it goes, its metadata, its deadline, its codec, who
+/// makes it, and what layers put beside it.
+///
+/// A handler takes `&Context` as an optional first argument. A client takes one through
+/// [`Call::context`](crate::Call::context), or builds a fresh one with [`Context::new`]. Handing a
+/// handler's context to a further call passes on what should travel (the deadline) and keeps back what
+/// was meant for this hop (metadata, codec and caller).
+#[derive(Debug, Default)]
+pub struct Context {
+    pub(crate) path: Path,
+    pub(crate) metadata: Metadata,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) codec: Option<Codec>,
+    pub(crate) caller: Option<Arc<Caller>>,
+    pub(crate) message_limit: Option<usize>,
+    pub(crate) extensions: Extensions,
+}
+
+/// Who makes a call, as far as the transport knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The transport the call came over, for instance `grpc` or `iroh`.
+    pub transport: &'static str,
+    /// What the peer has proved to be: its endpoint id on Iroh, the SHA-256 fingerprint of its
+    /// certificate under mutual TLS; `None` where the transport proves nothing.
+    pub identity: Option<String>,
+    /// Where the connection comes from, in the transport's notation.
+    pub address: Option<String>,
+}
+
+impl Context {
+    /// A context for an outgoing call: no metadata, no deadline, the transport's own codec.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The path, `/package.Service/Method`.
+    pub fn path(&self) -> &str {
+        self.path.as_str()
+    }
+
+    /// The service's full name, `package.Service`.
+    pub fn service(&self) -> &str {
+        method::split(self.path()).0
+    }
+
+    /// The metadata that came with the call.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The metadata, to be changed.
+    pub fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
+    /// When the caller stops waiting. The handler's future is dropped then.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// How long until the deadline; zero when it has passed, `None` without one.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The codec of the messages, where it has been decided.
+    pub fn codec(&self) -> Option<Codec> {
+        self.codec
+    }
+
+    /// Who makes the call; `None` for a call within the process.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.as_deref()
+    }
+
+    /// The transport that the call came over; `in-process` without one.
+    pub fn transport(&self) -> &'static str {
+        self.caller().map_or("in-process", |caller| caller.transport)
+    }
+
+    /// What layers put beside the call.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// What layers put beside the call, to be changed.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
+    /// The same context with one more ASCII metadata entry.
+    ///
+    /// # Errors
+    /// As [`Metadata::append`].
+    pub fn with_metadata(mut self, key: &str, value: impl Into<String>) -> Result<Self, MetadataError> {
+        self.metadata.append(key, value)?;
+        Ok(self)
+    }
+
+    /// The same context with a deadline that far from now, or the earlier one it already had.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.shorten_to(timeout);
+        self
+    }
+
+    /// The same context with this codec.
+    #[must_use]
+    pub fn with_codec(mut self, codec: Codec) -> Self {
+        self.codec = Some(codec);
+        self
+    }
+
+    /// What of this context a further call inherits: all of it while it is still the caller's own; of
+    /// one that came in with a call, the deadline.
+    pub(crate) fn inherit(&self) -> Self {
+        if self.path.is_empty() {
+            return Self { metadata: self.metadata.clone(), codec: self.codec, deadline: self.deadline, ..Self::default() };
+        }
+        Self { deadline: self.deadline, ..Self::default() }
+    }
+
+    pub(crate) fn shorten_to(&mut self, timeout: Duration) {
+        // A timeout beyond the clock's range is no deadline.
+        if let Some(deadline) = Instant::now().checked_add(timeout) {
+            self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+        }
+    }
+}
+
+/// A path that is UTF-8: one from a method table, or one that shares the buffer it came in.
+#[derive(Clone, Debug)]
+pub(crate) enum Path {
+    Static(&'static str),
+    Received(Bytes),
+}
+
+impl Path {
+    pub(crate) fn from_utf8(bytes: Bytes) -> Result<Self, Status> {
+        match str::from_utf8(&bytes) {
+            Ok(_) => Ok(Self::Received(bytes)),
+            Err(_) => Err(Status::internal("the method's path is not UTF-8")),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Static(path) => path,
+            Self::Received(bytes) => str::from_utf8(bytes).unwrap_or_default(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.as_str().is_empty()
+    }
+}
+
+impl Default for Path {
+    fn default() -> Self {
+        Self::Static("")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_further_call_inherits_the_deadline_and_not_the_metadata() {
+        let mut incoming = Context::new().with_timeout(Duration::from_secs(3)).with_metadata("secret", "1").unwrap();
+        incoming.path = Path::Static("/a.A/Get");
+        let outgoing = incoming.inherit();
+        assert_eq!(outgoing.time_left(), Some(Duration::from_secs(3)));
+        assert!(outgoing.metadata().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_never_lengthens_a_deadline() {
+        let cx = Context::new().with_timeout(Duration::from_secs(1)).with_timeout(Duration::from_secs(9));
+        assert_eq!(cx.time_left(), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_timeout_beyond_the_clock_is_no_deadline() {
+        assert_eq!(Context::new().with_timeout(Duration::MAX).deadline(), None);
+    }
+}

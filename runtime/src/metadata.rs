@@ -1,0 +1,193 @@
+use std::{fmt, str};
+
+use bytes::Bytes;
+
+/// What travels beside the messages of a call: keys with ASCII values, and `-bin` keys with binary ones,
+/// as in gRPC. A key may occur several times; order is kept per key.
+///
+/// Keys are lower-case `[0-9a-z_.-]`; those that begin with `grpc-` and the names that HTTP/2 gives a
+/// meaning of its own are reserved, so that metadata means the same on every transport. Source:
+/// [gRPC over HTTP/2, custom metadata](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
+///
+/// ```
+/// use polywire::Metadata;
+///
+/// let mut metadata = Metadata::new();
+/// metadata.insert("tenant", "blue").unwrap();
+/// metadata.insert_bin("trace-bin", [0xff, 0x00].as_slice()).unwrap();
+/// assert_eq!(metadata.get("tenant"), Some("blue"));
+/// assert!(metadata.insert("Tenant", "blue").is_err());
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Metadata(Vec<(Key, Bytes)>);
+
+/// A metadata key that has been checked.
+type Key = Bytes;
+
+/// Why a metadata entry was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MetadataError {
+    /// The key has a character that is not in `[0-9a-z_.-]`, or is empty.
+    #[error("metadata key {0:?} is not of lower-case letters, digits, `_`, `-` and `.`")]
+    Key(String),
+    /// The key means something to the protocol itself.
+    #[error("metadata key {0:?} is reserved")]
+    Reserved(String),
+    /// An ASCII value holds something else than printable ASCII.
+    #[error("the value of metadata key {0:?} is not printable ASCII; use a key that ends in `-bin`")]
+    Value(String),
+    /// A binary value under a key that does not end in `-bin`, or the reverse.
+    #[error("metadata key {key:?} must {}end in `-bin` for this value", if *.binary { "" } else { "not " })]
+    Suffix {
+        /// The key.
+        key: String,
+        /// Whether the value was given as binary.
+        binary: bool,
+    },
+}
+
+impl Metadata {
+    /// No entries; allocates nothing.
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many entries there are, repeated keys counted each time.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What the entries weigh, counted as HTTP/2 counts a header list: each key and value, and 32 bytes
+    /// an entry (RFC 9113, section 6.5.2).
+    pub fn weight(&self) -> usize {
+        self.0.iter().map(|(key, value)| key.len() + value.len() + 32).sum()
+    }
+
+    /// Adds an ASCII entry behind those of the same key.
+    ///
+    /// # Errors
+    /// When the key is malformed, reserved or ends in `-bin`, or the value is not printable ASCII.
+    pub fn append(&mut self, key: &str, value: impl Into<String>) -> Result<(), MetadataError> {
+        self.append_raw(Bytes::copy_from_slice(key.as_bytes()), Bytes::from(value.into()), Some(false))
+    }
+
+    /// Adds a binary entry behind those of the same key.
+    ///
+    /// # Errors
+    /// When the key is malformed, reserved or does not end in `-bin`.
+    pub fn append_bin(&mut self, key: &str, value: impl Into<Bytes>) -> Result<(), MetadataError> {
+        self.append_raw(Bytes::copy_from_slice(key.as_bytes()), value.into(), Some(true))
+    }
+
+    /// Sets an ASCII entry, replacing those of the same key.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append); nothing is replaced then.
+    pub fn insert(&mut self, key: &str, value: impl Into<String>) -> Result<(), MetadataError> {
+        self.append(key, value)?;
+        self.keep_last();
+        Ok(())
+    }
+
+    /// Sets a binary entry, replacing those of the same key.
+    ///
+    /// # Errors
+    /// As [`append_bin`](Self::append_bin); nothing is replaced then.
+    pub fn insert_bin(&mut self, key: &str, value: impl Into<Bytes>) -> Result<(), MetadataError> {
+        self.append_bin(key, value)?;
+        self.keep_last();
+        Ok(())
+    }
+
+    /// The first ASCII value of the key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.get_all(key).next()
+    }
+
+    /// Every ASCII value of the key, in order.
+    pub fn get_all<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a str> + use<'a, 'k> {
+        self.values(key).filter(move |_| !is_binary(key.as_bytes())).filter_map(|value| str::from_utf8(value).ok())
+    }
+
+    /// The first binary value of the key.
+    pub fn get_bin(&self, key: &str) -> Option<&Bytes> {
+        self.get_all_bin(key).next()
+    }
+
+    /// Every binary value of the key, in order.
+    pub fn get_all_bin<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a Bytes> + use<'a, 'k> {
+        self.values(key).filter(move |_| is_binary(key.as_bytes()))
+    }
+
+    /// Every entry: key and raw value. A key that ends in `-bin` has a binary value, every other one a
+    /// value of printable ASCII.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Bytes)> {
+        self.0.iter().filter_map(|(key, value)| Some((str::from_utf8(key).ok()?, value)))
+    }
+
+    /// Removes every entry of the key.
+    pub fn remove(&mut self, key: &str) {
+        self.0.retain(|(candidate, _)| candidate != key.as_bytes());
+    }
+
+    /// Adds every entry of the other behind one's own.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Adds what came off a wire, after the same checks; the key alone says whether the value is binary.
+    pub(crate) fn append_raw(&mut self, key: Bytes, value: Bytes, binary: Option<bool>) -> Result<(), MetadataError> {
+        let name = || String::from_utf8_lossy(&key).into_owned();
+        if key.is_empty() || !key.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'_' | b'-' | b'.')) {
+            return Err(MetadataError::Key(name()));
+        }
+        if is_reserved(&key) {
+            return Err(MetadataError::Reserved(name()));
+        }
+        if let Some(binary) = binary.filter(|binary| *binary != is_binary(&key)) {
+            return Err(MetadataError::Suffix { key: name(), binary });
+        }
+        if !is_binary(&key) && !value.iter().all(|byte| matches!(byte, 0x20..=0x7e)) {
+            return Err(MetadataError::Value(name()));
+        }
+        self.0.push((key, value));
+        Ok(())
+    }
+
+    fn values<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a Bytes> + use<'a, 'k> {
+        self.0.iter().filter(move |(candidate, _)| candidate == key.as_bytes()).map(|(_, value)| value)
+    }
+
+    fn keep_last(&mut self) {
+        if let Some((key, value)) = self.0.pop() {
+            self.0.retain(|(candidate, _)| *candidate != key);
+            self.0.push((key, value));
+        }
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(key, value)| (key, value))).finish()
+    }
+}
+
+pub(crate) fn is_binary(key: &[u8]) -> bool {
+    key.ends_with(b"-bin")
+}
+
+/// Names that HTTP/2 or gRPC use for themselves: an entry under one of them would be dropped by one
+/// transport and obeyed by another.
+pub(crate) fn is_reserved(key: &[u8]) -> bool {
+    key.starts_with(b"grpc-")
+        || matches!(
+            key,
+            b"te" | b"content-type" | b"content-length" | b"user-agent" | b"host" | b"connection" | b"keep-alive"
+                | b"proxy-connection" | b"transfer-encoding" | b"upgrade" | b"trailer"
+        )
+}

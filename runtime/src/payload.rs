@@ -1,0 +1,114 @@
+use std::{any::Any, fmt};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{Codec, Message, Status, codec::CodecError};
+
+/// One message at the waist. It stays typed until a transport writes it, so that each transport picks
+/// its codec, a fallback re-encodes for free, a call within the process encodes nothing, and a gateway
+/// passes encoded bytes through untouched.
+pub struct Payload(Repr);
+
+enum Repr {
+    Typed(Box<dyn Typed>),
+    Encoded(Codec, Bytes),
+}
+
+/// A message whose type is forgotten, but not how to write it.
+trait Typed: Send {
+    fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), CodecError>;
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+    fn is(&self, type_id: std::any::TypeId) -> bool;
+}
+
+impl<M: Message> Typed for M {
+    fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), CodecError> {
+        codec.encode(self, buffer)
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+
+    fn is(&self, type_id: std::any::TypeId) -> bool {
+        type_id == std::any::TypeId::of::<M>()
+    }
+}
+
+impl Payload {
+    /// A message that is still typed.
+    pub fn new<M: Message>(message: M) -> Self {
+        Self(Repr::Typed(Box::new(message)))
+    }
+
+    /// A message that is already encoded.
+    pub fn encoded(codec: Codec, bytes: Bytes) -> Self {
+        Self(Repr::Encoded(codec, bytes))
+    }
+
+    /// The bytes, where the message is encoded in this codec already.
+    pub fn as_encoded(&self, codec: Codec) -> Option<&Bytes> {
+        match &self.0 {
+            Repr::Encoded(own, bytes) if *own == codec => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Appends the message in this codec.
+    ///
+    /// # Errors
+    /// `Internal` when the message does not encode, or when it is encoded already in another codec:
+    /// without its type nothing can translate it.
+    pub fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), Status> {
+        match &self.0 {
+            Repr::Typed(message) => message.encode(codec, buffer).map_err(|error| Status::internal(error.to_string())),
+            Repr::Encoded(own, bytes) if *own == codec => {
+                buffer.extend_from_slice(bytes);
+                Ok(())
+            }
+            Repr::Encoded(own, _) => {
+                Err(Status::internal(format!("a message already encoded as {own} cannot be sent as {codec}")))
+            }
+        }
+    }
+
+    /// The message as a type. A message of just this type is moved out; one of another type (a
+    /// neighbouring version of it, say) takes the way over its encoding.
+    ///
+    /// # Errors
+    /// `Internal` when the bytes are not such a message.
+    pub fn decode<M: Message>(self) -> Result<M, Status> {
+        let (codec, bytes) = match self.0 {
+            Repr::Typed(message) if message.is(std::any::TypeId::of::<M>()) => {
+                return match message.into_any().downcast() {
+                    Ok(message) => Ok(*message),
+                    Err(_) => Err(Status::internal("a message lied about its type")),
+                };
+            }
+            Repr::Typed(message) => {
+                let mut buffer = BytesMut::new();
+                message
+                    .encode(Codec::Protobuf, &mut buffer)
+                    .map_err(|error| Status::internal(error.to_string()))?;
+                (Codec::Protobuf, buffer.freeze())
+            }
+            Repr::Encoded(codec, bytes) => (codec, bytes),
+        };
+        codec.decode(bytes).map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+impl<M: Message> From<M> for Payload {
+    fn from(message: M) -> Self {
+        Self::new(message)
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Typed(_) => f.write_str("Payload(typed)"),
+            Repr::Encoded(codec, bytes) => write!(f, "Payload({codec}, {} bytes)", bytes.len()),
+        }
+    }
+}

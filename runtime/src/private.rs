@@ -1,0 +1,73 @@
+//! What expansions of the macros name. No part of the public contract.
+
+use std::time::Duration;
+
+pub use crate::server::{Definition, Dispatch};
+use crate::{Body, Context, Message, Method, Response, Status, Streaming};
+
+/// The request of a method that takes one message.
+pub async fn one<M: Message>(body: Body) -> Result<M, Status> {
+    body.single().await?.decode()
+}
+
+/// The requests of a method that takes a stream.
+pub fn many<M: Message>(body: Body) -> Streaming<M> {
+    body.stream().into_messages()
+}
+
+/// The answer of a handler that returns one message, bare or in a [`Response`].
+pub fn respond<M: Message, R: Into<Response<M>>, E: Into<Status>>(
+    outcome: Result<R, E>,
+) -> Result<Response<Body>, Status> {
+    outcome.map(|response| response.into().map(Body::one)).map_err(Into::into)
+}
+
+/// The answer of a handler that returns a stream, bare or in a [`Response`].
+pub fn respond_stream<M: Message, R: Into<Response<Streaming<M>>>, E: Into<Status>>(
+    outcome: Result<R, E>,
+) -> Result<Response<Body>, Status> {
+    outcome.map(|response| response.into().map(Body::many)).map_err(Into::into)
+}
+
+/// The answer to a method that the table does not have.
+pub fn unimplemented(cx: &Context) -> Status {
+    crate::server::unimplemented(cx)
+}
+
+/// The row of the table with this name; evaluated while compiling.
+///
+/// # Panics
+/// When there is none, which the macro does not let happen.
+pub const fn method<D: Definition>(name: &str) -> &'static Method {
+    let methods = D::SERVICE.methods();
+    let mut index = 0;
+    while index < methods.len() {
+        if ends_with_name(methods[index].path(), name) {
+            return &methods[index];
+        }
+        index += 1;
+    }
+    panic!("the method table has no such method")
+}
+
+/// Whether the path is of the form `…/name`.
+const fn ends_with_name(path: &str, name: &str) -> bool {
+    let (path, name) = (path.as_bytes(), name.as_bytes());
+    if path.len() <= name.len() {
+        return false;
+    }
+    let start = path.len() - name.len();
+    let mut index = 0;
+    while index < name.len() {
+        if path[start + index] != name[index] {
+            return false;
+        }
+        index += 1;
+    }
+    path[start - 1] == b'/'
+}
+
+/// `Duration::from_millis`, under a name that no user's type can shadow.
+pub const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}

@@ -1,0 +1,50 @@
+use crate::Metadata;
+
+/// An answer with the metadata around it. A handler that has none to give returns its message bare.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response<T> {
+    /// Metadata that leads the answer: the caller has it before the first message.
+    pub metadata: Metadata,
+    /// The message, or the stream of them.
+    pub message: T,
+    /// Metadata that trails a single message. A stream brings its own:
+    /// [`Streaming::with_trailers`](crate::Streaming::with_trailers).
+    pub trailers: Metadata,
+}
+
+impl<T> Response<T> {
+    /// An answer without metadata.
+    pub fn new(message: T) -> Self {
+        Self { metadata: Metadata::new(), message, trailers: Metadata::new() }
+    }
+
+    /// The same answer with this leading metadata.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
+    /// The same answer with this trailing metadata.
+    #[must_use]
+    pub fn with_trailers(mut self, trailers: Metadata) -> Self {
+        self.trailers = trailers;
+        self
+    }
+
+    /// The same metadata around another message.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Response<U> {
+        Response { metadata: self.metadata, message: change(self.message), trailers: self.trailers }
+    }
+
+    /// The message alone.
+    pub fn into_message(self) -> T {
+        self.message
+    }
+}
+
+impl<T> From<T> for Response<T> {
+    fn from(message: T) -> Self {
+        Self::new(message)
+    }
+}

@@ -1,0 +1,125 @@
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+
+use crate::{Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, server};
+
+/// Several services behind one: a call goes to the one that its path names. Clones share the table, and
+/// services may be added and removed while calls run; a call that is under way keeps its service.
+///
+/// ```
+/// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
+/// # #[polywire::service(package = "demo.v1")]
+/// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
+/// # struct Imp;
+/// # impl Demo for Imp { async fn get(&self, r: Empty) -> Result<Empty, polywire::Status> { Ok(r) } }
+/// use polywire::{Router, Service};
+///
+/// let router = Router::new().with(DemoServer::new(Imp));
+/// assert_eq!(router.services()[0].name(), "demo.v1.Demo");
+/// ```
+#[derive(Clone, Default)]
+pub struct Router(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    table: ArcSwap<Table>,
+    changes: Mutex<()>,
+}
+
+#[derive(Clone, Default)]
+struct Table {
+    services: BTreeMap<&'static str, Entry>,
+    fallback: Option<Channel>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    info: ServiceInfo,
+    channel: Channel,
+}
+
+impl Router {
+    /// A router to nothing: every call is `Unimplemented`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same router with these services added.
+    #[must_use]
+    pub fn with(self, service: impl Service) -> Self {
+        self.add(service);
+        self
+    }
+
+    /// Adds the services that answer at `service`, replacing those of the same name.
+    pub fn add(&self, service: impl Service) {
+        let channel = service.into_channel();
+        self.change(|table| {
+            for info in channel.services() {
+                table.services.insert(info.name(), Entry { info, channel: channel.clone() });
+            }
+        });
+    }
+
+    /// Removes the service of this name; calls to it are `Unimplemented` from now on. Returns whether it
+    /// was there.
+    pub fn remove(&self, name: &str) -> bool {
+        self.change(|table| table.services.remove(name).is_some())
+    }
+
+    /// Sends calls that no service answers to this one, for instance to another node.
+    pub fn set_fallback(&self, service: impl Service) {
+        let channel = service.into_channel();
+        self.change(|table| table.fallback = Some(channel));
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
+        // Two changes at once would lose one; readers never wait.
+        let _guard = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = Table::clone(&self.0.table.load());
+        let outcome = change(&mut table);
+        self.0.table.store(Arc::new(table));
+        outcome
+    }
+
+    fn route(&self, cx: &Context) -> Result<Channel, Status> {
+        let table = self.0.table.load();
+        match table.services.get(cx.service()) {
+            Some(entry) => Ok(entry.channel.clone()),
+            None => table.fallback.clone().ok_or_else(|| server::unimplemented(cx)),
+        }
+    }
+}
+
+impl Service for Router {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        self.route(&cx)?.unary(cx, message).await
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        self.route(&cx)?.stream(cx, messages).await
+    }
+
+    fn method(&self, path: &str) -> Option<&'static Method> {
+        self.0.table.load().services.get(crate::method::split(path).0)?.info.find(path)
+    }
+
+    fn services(&self) -> Vec<ServiceInfo> {
+        self.0.table.load().services.values().map(|entry| entry.info).collect()
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.services().iter().map(ServiceInfo::name)).finish()
+    }
+}

@@ -1,0 +1,127 @@
+use std::{fmt, future::Future, marker::PhantomData, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+
+use crate::{
+    Body, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, context::Path, deadline, panic,
+};
+
+/// A service as the macro describes it: its method table.
+pub trait Definition: Send + Sync + 'static {
+    /// The table.
+    const SERVICE: ServiceInfo;
+}
+
+/// How the methods of a [`Definition`] are called on an implementation of its trait.
+#[diagnostic::on_unimplemented(
+    message = "`{T}` does not implement the service's trait",
+    note = "a server is made of a value that implements the annotated trait"
+)]
+pub trait Dispatch<T>: Definition {
+    /// Calls the method.
+    fn dispatch(
+        service: &T,
+        method: &'static Method,
+        cx: &Context,
+        body: Body,
+    ) -> impl Future<Output = Result<Response<Body>, Status>> + Send;
+}
+
+/// An implementation of an annotated trait, ready to answer calls: a [`Service`]. A generated
+/// `GreeterServer<T>` is an alias of this.
+///
+/// Whatever transport a call comes over, here its deadline is enforced, a method's own limits are
+/// applied, and a panic in the handler becomes `Internal` for that one call.
+pub struct Server<D, T> {
+    implementation: Arc<T>,
+    definition: PhantomData<fn() -> D>,
+}
+
+impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
+    /// Serves this implementation.
+    pub fn new(implementation: T) -> Self {
+        Self::from_arc(Arc::new(implementation))
+    }
+
+    /// Serves an implementation that others hold too.
+    pub fn from_arc(implementation: Arc<T>) -> Self {
+        Self { implementation, definition: PhantomData }
+    }
+
+    /// What is served.
+    pub fn info(&self) -> ServiceInfo {
+        D::SERVICE
+    }
+
+    async fn call(&self, mut cx: Context, body: Body) -> Result<Response<Body>, Status> {
+        let Some(method) = D::SERVICE.find(cx.path()) else {
+            return Err(unimplemented(&cx));
+        };
+        cx.path = Path::Static(method.path());
+        if let Some(timeout) = method.default_timeout() {
+            cx.shorten_to(timeout);
+        }
+        let deadline = cx.deadline;
+        let handler = D::dispatch(&self.implementation, method, &cx, body);
+        let guarded = AssertUnwindSafe(handler).catch_unwind();
+        let outcome = async { guarded.await.unwrap_or_else(|payload| Err(panic::status(&*payload, method))) };
+        let response = deadline::bound(deadline, outcome).await?;
+        Ok(response.map(|body| match body {
+            Body::One(message) => Body::One(message),
+            Body::Many(messages) => {
+                Body::Many(deadline::bound_stream(deadline, panic::guard_stream(messages, method)))
+            }
+        }))
+    }
+}
+
+impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let Response { metadata, message, mut trailers } = self.call(cx, Body::One(message)).await?;
+        let message = match message {
+            Body::One(message) => message,
+            Body::Many(mut messages) => {
+                let message = crate::body::single(&mut messages).await?;
+                trailers.extend(messages.take_trailers());
+                message
+            }
+        };
+        Ok(Response { metadata, message, trailers })
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        let Response { metadata, message, trailers } = self.call(cx, Body::Many(messages)).await?;
+        let message = message.stream();
+        let message = if trailers.is_empty() { message } else { message.with_trailers(|| trailers) };
+        Ok(Response::new(message).with_metadata(metadata))
+    }
+
+    fn method(&self, path: &str) -> Option<&'static Method> {
+        D::SERVICE.find(path)
+    }
+
+    fn services(&self) -> Vec<ServiceInfo> {
+        vec![D::SERVICE]
+    }
+}
+
+impl<D, T> Clone for Server<D, T> {
+    fn clone(&self) -> Self {
+        Self { implementation: self.implementation.clone(), definition: PhantomData }
+    }
+}
+
+impl<D: Definition, T> fmt::Debug for Server<D, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("service", &D::SERVICE.name()).finish_non_exhaustive()
+    }
+}
+
+/// The answer to a path that nobody serves: certainly not processed.
+pub(crate) fn unimplemented(cx: &Context) -> Status {
+    Status::unimplemented(format!("no method {} is served here", cx.path())).not_processed()
+}

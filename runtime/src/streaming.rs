@@ -1,0 +1,271 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context as TaskContext, Poll, ready},
+};
+
+use futures_core::Stream;
+use tokio::sync::mpsc;
+
+use crate::{Message, Metadata, Payload, Status};
+
+/// A stream of messages, the same type in both directions: what a handler is given, what it returns,
+/// what a client sends and what it reads.
+///
+/// Made from anything that is a `Stream` of `Result<T, Status>`; costs one box. It is fused: after the
+/// end or an error it yields nothing more. Dropping it cancels the call at its other end.
+///
+/// ```
+/// use polywire::Streaming;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let mut numbers = Streaming::from_iter([1, 2]);
+/// assert_eq!(numbers.message().await.unwrap(), Some(1));
+/// assert_eq!(numbers.message().await.unwrap(), Some(2));
+/// assert_eq!(numbers.message().await.unwrap(), None);
+/// # });
+/// ```
+pub struct Streaming<T> {
+    source: State<T>,
+    trailers: Metadata,
+}
+
+enum State<T> {
+    Once(T),
+    Flowing(Pin<Box<dyn Source<T>>>),
+    Ended,
+}
+
+/// A stream of messages that knows, once it has ended, what metadata trails it.
+pub(crate) trait Source<T>: Send {
+    /// As `Stream::poll_next`, but never polled again after the end or an error.
+    fn poll_message(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>>;
+
+    /// The trailing metadata; asked for once, after the end.
+    fn take_trailers(self: Pin<&mut Self>) -> Metadata {
+        Metadata::new()
+    }
+}
+
+impl<T> Streaming<T> {
+    /// A stream made of any other.
+    pub fn new(stream: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Self {
+        Self::from_source(stream)
+    }
+
+    /// A stream of one message; costs no box.
+    pub fn once(message: T) -> Self {
+        Self { source: State::Once(message), trailers: Metadata::new() }
+    }
+
+    /// A stream that has ended already.
+    pub fn empty() -> Self {
+        Self { source: State::Ended, trailers: Metadata::new() }
+    }
+
+    /// A stream of these messages. (The trait `FromIterator` cannot ask for `Send`.)
+    #[allow(clippy::should_implement_trait)]
+    pub fn from_iter(messages: impl IntoIterator<Item = T, IntoIter: Send + 'static>) -> Self
+    where
+        T: 'static,
+    {
+        Self::new(futures_util::stream::iter(messages.into_iter().map(Ok)))
+    }
+
+    /// A stream fed from elsewhere: at most `capacity` messages wait in it, and a sender that is ahead
+    /// waits. It ends when every sender is dropped.
+    ///
+    /// # Panics
+    /// When `capacity` is 0.
+    pub fn channel(capacity: usize) -> (mpsc::Sender<Result<T, Status>>, Self)
+    where
+        T: Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(capacity);
+        (sender, Self::from_source(FromChannel(receiver)))
+    }
+
+    /// The same stream, trailed by the metadata that `trailers` computes once it has ended well. A
+    /// stream that fails carries its metadata in its [`Status`].
+    #[must_use]
+    pub fn with_trailers(self, trailers: impl FnOnce() -> Metadata + Send + 'static) -> Self
+    where
+        T: Send + 'static,
+    {
+        Self::from_source(WithTrailers { inner: self, trailers: Some(Box::new(trailers)) })
+    }
+
+    /// The next message; `None` at the end.
+    ///
+    /// # Errors
+    /// The status that ended the stream early.
+    ///
+    /// # Cancel safety
+    /// Safe: a message is taken only by the call that returns it.
+    pub async fn message(&mut self) -> Result<Option<T>, Status> {
+        std::future::poll_fn(|task| self.poll_message(task)).await.transpose()
+    }
+
+    /// The metadata that trailed the stream; empty before its end.
+    pub fn trailers(&self) -> &Metadata {
+        &self.trailers
+    }
+
+    pub(crate) fn from_source(source: impl Source<T> + 'static) -> Self {
+        Self { source: State::Flowing(Box::pin(source)), trailers: Metadata::new() }
+    }
+
+    pub(crate) fn poll_message(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
+        let State::Flowing(source) = &mut self.source else {
+            return Poll::Ready(match std::mem::replace(&mut self.source, State::Ended) {
+                State::Once(message) => Some(Ok(message)),
+                State::Ended | State::Flowing(_) => None,
+            });
+        };
+        let next = ready!(source.as_mut().poll_message(task));
+        match &next {
+            Some(Ok(_)) => {}
+            Some(Err(_)) => self.source = State::Ended,
+            None => {
+                self.trailers = source.as_mut().take_trailers();
+                self.source = State::Ended;
+            }
+        }
+        Poll::Ready(next)
+    }
+
+    /// Whether polling it runs anybody's code.
+    pub(crate) fn runs_code(&self) -> bool {
+        matches!(self.source, State::Flowing(_))
+    }
+
+    pub(crate) fn take_trailers(&mut self) -> Metadata {
+        std::mem::take(&mut self.trailers)
+    }
+}
+
+impl<M: Message> Streaming<M> {
+    /// The stream as the waist carries it.
+    pub(crate) fn into_payloads(self) -> Streaming<Payload> {
+        self.map_messages(|message| Ok(Payload::new(message)))
+    }
+}
+
+impl Streaming<Payload> {
+    /// The stream as the user sees it.
+    pub(crate) fn into_messages<M: Message>(self) -> Streaming<M> {
+        self.map_messages(Payload::decode)
+    }
+}
+
+impl<T: Send + 'static> Streaming<T> {
+    fn map_messages<U: Send + 'static>(self, map: fn(T) -> Result<U, Status>) -> Streaming<U> {
+        match self.source {
+            State::Once(message) => match map(message) {
+                Ok(message) => Streaming::once(message),
+                Err(status) => Streaming::new(futures_util::stream::iter([Err(status)])),
+            },
+            State::Ended => Streaming::empty(),
+            State::Flowing(_) => Streaming::from_source(Mapped { inner: self, map }),
+        }
+    }
+}
+
+impl<T> Stream for Streaming<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_message(task)
+    }
+}
+
+// A message in `Once` is moved, never pinned in place.
+impl<T> Unpin for Streaming<T> {}
+
+impl<T> fmt::Debug for Streaming<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.source {
+            State::Once(_) => "Streaming(one message)",
+            State::Flowing(_) => "Streaming",
+            State::Ended => "Streaming(ended)",
+        })
+    }
+}
+
+impl<T, S: Stream<Item = Result<T, Status>> + Send> Source<T> for S {
+    fn poll_message(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
+        self.poll_next(task)
+    }
+}
+
+struct FromChannel<T>(mpsc::Receiver<Result<T, Status>>);
+
+impl<T: Send> Source<T> for FromChannel<T> {
+    fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
+        self.0.poll_recv(task)
+    }
+}
+
+struct Mapped<T, U> {
+    inner: Streaming<T>,
+    map: fn(T) -> Result<U, Status>,
+}
+
+impl<T: Send, U> Source<U> for Mapped<T, U> {
+    fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<U, Status>>> {
+        let message = ready!(self.inner.poll_message(task));
+        Poll::Ready(message.map(|message| message.and_then(self.map)))
+    }
+
+    fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
+        self.inner.take_trailers()
+    }
+}
+
+struct WithTrailers<T> {
+    inner: Streaming<T>,
+    trailers: Option<Box<dyn FnOnce() -> Metadata + Send>>,
+}
+
+impl<T: Send> Source<T> for WithTrailers<T> {
+    fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
+        self.inner.poll_message(task)
+    }
+
+    fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
+        let mut trailers = self.inner.take_trailers();
+        if let Some(compute) = self.trailers.take() {
+            trailers.extend(compute());
+        }
+        trailers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_is_over_after_its_first_error() {
+        let mut stream = Streaming::new(futures_util::stream::iter([Ok(1), Err(Status::aborted("")), Ok(2)]));
+        assert_eq!(stream.message().await.unwrap(), Some(1));
+        assert!(stream.message().await.is_err());
+        assert_eq!(stream.message().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn trailers_are_computed_at_the_end() {
+        let (sender, stream) = Streaming::channel(1);
+        let mut stream = stream.with_trailers(|| {
+            let mut trailers = Metadata::new();
+            trailers.insert("total", "1").unwrap();
+            trailers
+        });
+        sender.send(Ok(7)).await.unwrap();
+        drop(sender);
+        assert_eq!(stream.message().await.unwrap(), Some(7));
+        assert!(stream.trailers().is_empty());
+        assert_eq!(stream.message().await.unwrap(), None);
+        assert_eq!(stream.trailers().get("total"), Some("1"));
+    }
+}
