@@ -1,6 +1,7 @@
 use std::{fmt, str::FromStr};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use rmp_serde::config::BytesMode;
 
 use crate::Message;
 
@@ -54,7 +55,7 @@ impl Codec {
         match self {
             Self::Protobuf => message.encode(buffer).map_err(|error| self.encode_error(&error)),
             Self::MessagePack => message
-                .serialize(&mut rmp_serde::Serializer::new(buffer.writer()).with_struct_map())
+                .serialize(&mut rmp_serde::Serializer::new(buffer.writer()).with_struct_map().with_bytes(BytesMode::ForceIterables))
                 .map_err(|error| self.encode_error(&error)),
         }
     }

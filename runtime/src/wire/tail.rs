@@ -1,0 +1,84 @@
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    FrameKind, WireError,
+    field::{self, METADATA},
+    frame::put_frame,
+};
+use crate::{Code, Metadata, Status};
+
+/// How an answer ended: the payload of its end frame.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// The code's number; 0 is success.
+    pub code: u8,
+    /// The message for people.
+    pub message: String,
+    /// The details for programs.
+    pub details: Bytes,
+    /// The trailing metadata.
+    pub metadata: Metadata,
+}
+
+const CODE: u8 = 0x01;
+const MESSAGE: u8 = 0x02;
+const DETAILS: u8 = 0x04;
+
+/// Appends the end of an answer. What does not fit `limit` bytes gives way: first the details, then the
+/// metadata, then the message's end, so that the code always arrives.
+pub fn put_tail(buffer: &mut BytesMut, outcome: Result<&Metadata, &Status>, limit: usize) {
+    put_frame(buffer, FrameKind::End, |buffer| match outcome {
+        Ok(metadata) if metadata.weight() <= limit => field::put_metadata(buffer, metadata),
+        Ok(_) => put_status(buffer, &Status::resource_exhausted("the trailing metadata is over the limit"), limit),
+        Err(status) => put_status(buffer, status, limit),
+    });
+}
+
+fn put_status(buffer: &mut BytesMut, status: &Status, limit: usize) {
+    field::put(buffer, CODE, &[status.code().number()]);
+    let mut left = limit.saturating_sub(32);
+    let message = &status.message()[..status.message().floor_char_boundary(left)];
+    if !message.is_empty() {
+        field::put(buffer, MESSAGE, message.as_bytes());
+        left -= message.len();
+    }
+    let weight = status.metadata().weight();
+    if weight <= left {
+        field::put_metadata(buffer, status.metadata());
+        left -= weight;
+    }
+    if !status.details().is_empty() && status.details().len() <= left {
+        field::put(buffer, DETAILS, status.details());
+    }
+}
+
+impl Tail {
+    /// Reads the payload of an end frame that a responder sent.
+    ///
+    /// # Errors
+    /// When it is malformed or has a field that must be understood and is not.
+    pub fn parse(mut payload: Bytes) -> Result<Self, WireError> {
+        let mut tail = Self::default();
+        while let Some(field) = field::take(&mut payload)? {
+            match field.tag {
+                CODE => tail.code = field::byte(&field.value)?,
+                MESSAGE => tail.message = String::from_utf8_lossy(&field.value).into_owned(),
+                METADATA => field::take_metadata(field.value, &mut tail.metadata)?,
+                DETAILS => tail.details = field.value,
+                tag => field::unknown(tag, "end")?,
+            }
+        }
+        Ok(tail)
+    }
+
+    /// The trailing metadata of a success, or the status of a failure.
+    ///
+    /// # Errors
+    /// When the call failed: its status.
+    pub fn into_outcome(self) -> Result<Metadata, Status> {
+        match Code::from_number(self.code.into()) {
+            Code::Ok => Ok(self.metadata),
+            code => Err(Status::new(code, self.message).with_details(self.details).with_metadata(self.metadata)),
+        }
+    }
+}
