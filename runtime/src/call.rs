@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    Body, Channel, Codec, Context, Message, MetadataError, Method, Payload, Response, Service, Status, Streaming,
-    body, context::Path, deadline,
+    Body, Channel, Codec, Context, Message, MetadataError, Method, Payload, Response, Service, Status,
+    Streaming, body, context::Path, deadline,
 };
 
 /// A call that has been described and not yet made: awaiting it makes it. Until then options can be set.
@@ -138,15 +138,12 @@ mod sealed {
     }
 
     impl<M: Message> Receive for M {
-        async fn receive(
-            channel: &Channel,
-            cx: Context,
-            body: Body,
-        ) -> Result<Response<M>, Status> {
+        async fn receive(channel: &Channel, cx: Context, body: Body) -> Result<Response<M>, Status> {
             match body {
                 Body::One(message) => decode(channel.unary(cx, message).await?),
                 Body::Many(messages) => {
-                    let Response { metadata, message: mut answers, .. } = channel.stream(cx, messages).await?;
+                    let Response { metadata, message: mut answers, .. } =
+                        channel.stream(cx, messages).await?;
                     let message = body::single(&mut answers).await?;
                     decode(Response { metadata, message, trailers: answers.take_trailers() })
                 }
@@ -155,11 +152,7 @@ mod sealed {
     }
 
     impl<M: Message> Receive for Streaming<M> {
-        async fn receive(
-            channel: &Channel,
-            cx: Context,
-            body: Body,
-        ) -> Result<Response<Self>, Status> {
+        async fn receive(channel: &Channel, cx: Context, body: Body) -> Result<Response<Self>, Status> {
             let deadline = cx.deadline;
             let response = channel.stream(cx, body.stream()).await?;
             Ok(response.map(|answers| deadline::bound_stream(deadline, answers).into_messages()))

@@ -1,6 +1,8 @@
 use std::{fmt, sync::Arc};
 
-use crate::{Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, service::DynService};
+use crate::{
+    Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, service::DynService,
+};
 
 /// A way to somebody who answers calls, whoever that is: a connection, a server in this process, a
 /// router, a layered one of these. Clones share it. Generated clients hold one.

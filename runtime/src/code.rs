@@ -67,10 +67,7 @@ impl Code {
     /// The code with this number. A number that is not assigned is [`Code::Unknown`], as gRPC asks of
     /// a receiver.
     pub fn from_number(number: u64) -> Self {
-        usize::try_from(number)
-            .ok()
-            .and_then(|index| Self::ALL.get(index).copied())
-            .unwrap_or(Self::Unknown)
+        usize::try_from(number).ok().and_then(|index| Self::ALL.get(index).copied()).unwrap_or(Self::Unknown)
     }
 
     /// The number that travels.

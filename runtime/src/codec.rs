@@ -55,7 +55,11 @@ impl Codec {
         match self {
             Self::Protobuf => message.encode(buffer).map_err(|error| self.encode_error(&error)),
             Self::MessagePack => message
-                .serialize(&mut rmp_serde::Serializer::new(buffer.writer()).with_struct_map().with_bytes(BytesMode::ForceIterables))
+                .serialize(
+                    &mut rmp_serde::Serializer::new(buffer.writer())
+                        .with_struct_map()
+                        .with_bytes(BytesMode::ForceIterables),
+                )
                 .map_err(|error| self.encode_error(&error)),
         }
     }

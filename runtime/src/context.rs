@@ -123,7 +123,12 @@ impl Context {
     /// one that came in with a call, the deadline.
     pub(crate) fn inherit(&self) -> Self {
         if self.path.is_empty() {
-            return Self { metadata: self.metadata.clone(), codec: self.codec, deadline: self.deadline, ..Self::default() };
+            return Self {
+                metadata: self.metadata.clone(),
+                codec: self.codec,
+                deadline: self.deadline,
+                ..Self::default()
+            };
         }
         Self { deadline: self.deadline, ..Self::default() }
     }
@@ -175,7 +180,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_further_call_inherits_the_deadline_and_not_the_metadata() {
-        let mut incoming = Context::new().with_timeout(Duration::from_secs(3)).with_metadata("secret", "1").unwrap();
+        let mut incoming =
+            Context::new().with_timeout(Duration::from_secs(3)).with_metadata("secret", "1").unwrap();
         incoming.path = Path::Static("/a.A/Get");
         let outgoing = incoming.inherit();
         assert_eq!(outgoing.time_left(), Some(Duration::from_secs(3)));

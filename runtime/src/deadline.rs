@@ -22,12 +22,16 @@ pub(crate) async fn bound<T>(
 }
 
 /// The stream, ended by `DeadlineExceeded` once the deadline passes.
-pub(crate) fn bound_stream<T: Send + 'static>(deadline: Option<Instant>, stream: Streaming<T>) -> Streaming<T> {
+pub(crate) fn bound_stream<T: Send + 'static>(
+    deadline: Option<Instant>,
+    stream: Streaming<T>,
+) -> Streaming<T> {
     match deadline {
         None => stream,
-        Some(deadline) => {
-            Streaming::from_source(Bounded { inner: stream, sleep: Box::pin(tokio::time::sleep_until(deadline)) })
-        }
+        Some(deadline) => Streaming::from_source(Bounded {
+            inner: stream,
+            sleep: Box::pin(tokio::time::sleep_until(deadline)),
+        }),
     }
 }
 

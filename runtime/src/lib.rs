@@ -12,6 +12,7 @@ mod code;
 mod codec;
 mod context;
 mod deadline;
+mod drain;
 mod extensions;
 mod message;
 mod metadata;
@@ -24,6 +25,7 @@ mod server;
 mod service;
 mod status;
 mod streaming;
+pub mod transport;
 pub mod wire;
 
 #[doc(hidden)]
@@ -36,6 +38,7 @@ pub use channel::Channel;
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
 pub use context::{Caller, Context};
+pub use drain::{Drain, Draining};
 pub use extensions::Extensions;
 pub use message::Message;
 pub use metadata::{Metadata, MetadataError};
@@ -48,3 +51,6 @@ pub use server::Server;
 pub use service::Service;
 pub use status::Status;
 pub use streaming::Streaming;
+pub use transport::Limits;
+#[cfg(feature = "iroh")]
+pub use transport::iroh;

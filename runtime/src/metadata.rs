@@ -111,7 +111,9 @@ impl Metadata {
 
     /// Every ASCII value of the key, in order.
     pub fn get_all<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a str> + use<'a, 'k> {
-        self.values(key).filter(move |_| !is_binary(key.as_bytes())).filter_map(|value| str::from_utf8(value).ok())
+        self.values(key)
+            .filter(move |_| !is_binary(key.as_bytes()))
+            .filter_map(|value| str::from_utf8(value).ok())
     }
 
     /// The first binary value of the key.
@@ -141,9 +143,16 @@ impl Metadata {
     }
 
     /// Adds what came off a wire, after the same checks; the key alone says whether the value is binary.
-    pub(crate) fn append_raw(&mut self, key: Bytes, value: Bytes, binary: Option<bool>) -> Result<(), MetadataError> {
+    pub(crate) fn append_raw(
+        &mut self,
+        key: Bytes,
+        value: Bytes,
+        binary: Option<bool>,
+    ) -> Result<(), MetadataError> {
         let name = || String::from_utf8_lossy(&key).into_owned();
-        if key.is_empty() || !key.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'_' | b'-' | b'.')) {
+        if key.is_empty()
+            || !key.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'_' | b'-' | b'.'))
+        {
             return Err(MetadataError::Key(name()));
         }
         if is_reserved(&key) {
@@ -187,7 +196,16 @@ pub(crate) fn is_reserved(key: &[u8]) -> bool {
     key.starts_with(b"grpc-")
         || matches!(
             key,
-            b"te" | b"content-type" | b"content-length" | b"user-agent" | b"host" | b"connection" | b"keep-alive"
-                | b"proxy-connection" | b"transfer-encoding" | b"upgrade" | b"trailer"
+            b"te"
+                | b"content-type"
+                | b"content-length"
+                | b"user-agent"
+                | b"host"
+                | b"connection"
+                | b"keep-alive"
+                | b"proxy-connection"
+                | b"transfer-encoding"
+                | b"upgrade"
+                | b"trailer"
         )
 }

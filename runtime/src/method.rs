@@ -178,23 +178,33 @@ impl ServiceInfo {
     /// The last part of the package without its version: `health` for `grpc.health.v1.Health`.
     /// Configuration and ALPNs name services so.
     pub fn short_name(&self) -> &'static str {
-        let package = self.package();
-        match package.rsplit_once('.') {
-            Some((front, version)) if major_version(version).is_some() => front.rsplit('.').next().unwrap_or(front),
-            Some((_, last)) => last,
-            None => package,
-        }
+        short_name(self.name)
     }
 
     /// The major version in the last part of the package: 1 for `grpc.health.v1.Health`, and 1 where
     /// the package names none.
     pub fn major_version(&self) -> u32 {
-        self.package().rsplit('.').next().and_then(major_version).unwrap_or(1)
+        major_version(self.name)
     }
+}
 
-    fn package(&self) -> &'static str {
-        self.name.rsplit_once('.').map_or("", |(package, _)| package)
+/// The short name of the service `package.Service`.
+pub(crate) fn short_name(service: &str) -> &str {
+    let package = package(service);
+    match package.rsplit_once('.') {
+        Some((front, last)) if version(last).is_some() => front.rsplit('.').next().unwrap_or(front),
+        Some((_, last)) => last,
+        None => package,
     }
+}
+
+/// The major version of the service `package.Service`.
+pub(crate) fn major_version(service: &str) -> u32 {
+    package(service).rsplit('.').next().and_then(version).unwrap_or(1)
+}
+
+fn package(service: &str) -> &str {
+    service.rsplit_once('.').map_or("", |(package, _)| package)
 }
 
 /// `/package.Service/Method` in its two parts; what is not of that form has no service.
@@ -202,7 +212,7 @@ pub(crate) fn split(path: &str) -> (&str, &str) {
     path.strip_prefix('/').and_then(|path| path.rsplit_once('/')).unwrap_or(("", path))
 }
 
-fn major_version(part: &str) -> Option<u32> {
+fn version(part: &str) -> Option<u32> {
     let digits = part.strip_prefix('v')?;
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     digits[..end].parse().ok()

@@ -32,7 +32,10 @@ struct Guarded {
 }
 
 impl Source<Payload> for Guarded {
-    fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Payload, Status>>> {
+    fn poll_message(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Payload, Status>>> {
         let method = self.method;
         let polled = catch_unwind(AssertUnwindSafe(|| self.inner.poll_message(task)));
         polled.unwrap_or_else(|payload| {

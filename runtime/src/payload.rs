@@ -61,7 +61,9 @@ impl Payload {
     /// without its type nothing can translate it.
     pub fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), Status> {
         match &self.0 {
-            Repr::Typed(message) => message.encode(codec, buffer).map_err(|error| Status::internal(error.to_string())),
+            Repr::Typed(message) => {
+                message.encode(codec, buffer).map_err(|error| Status::internal(error.to_string()))
+            }
             Repr::Encoded(own, bytes) if *own == codec => {
                 buffer.extend_from_slice(bytes);
                 Ok(())

@@ -3,7 +3,8 @@ use std::{fmt, future::Future, marker::PhantomData, panic::AssertUnwindSafe, syn
 use futures_util::FutureExt;
 
 use crate::{
-    Body, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, context::Path, deadline, panic,
+    Body, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, context::Path,
+    deadline, panic,
 };
 
 /// A service as the macro describes it: its method table.

@@ -53,7 +53,11 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// [`Service`] as an object. Futures own a handle to the service, so that callers can store them.
 pub(crate) trait DynService: Send + Sync + 'static {
-    fn dyn_unary(self: Arc<Self>, cx: Context, message: Payload) -> BoxFuture<Result<Response<Payload>, Status>>;
+    fn dyn_unary(
+        self: Arc<Self>,
+        cx: Context,
+        message: Payload,
+    ) -> BoxFuture<Result<Response<Payload>, Status>>;
 
     fn dyn_stream(
         self: Arc<Self>,
@@ -67,7 +71,11 @@ pub(crate) trait DynService: Send + Sync + 'static {
 }
 
 impl<S: Service> DynService for S {
-    fn dyn_unary(self: Arc<Self>, cx: Context, message: Payload) -> BoxFuture<Result<Response<Payload>, Status>> {
+    fn dyn_unary(
+        self: Arc<Self>,
+        cx: Context,
+        message: Payload,
+    ) -> BoxFuture<Result<Response<Payload>, Status>> {
         Box::pin(async move { self.unary(cx, message).await })
     }
 

@@ -115,6 +115,22 @@ impl<T> Streaming<T> {
         Self { source: State::Flowing(Box::pin(source)), trailers: Metadata::new() }
     }
 
+    /// A stream of what a transport reads: messages, and the trailing metadata behind the last of them.
+    pub(crate) fn from_events(events: impl Stream<Item = Result<Event<T>, Status>> + Send + 'static) -> Self
+    where
+        T: Send + 'static,
+    {
+        Self::from_source(Events { events, trailers: Metadata::new() })
+    }
+
+    /// The one message of a stream that is known to have just one.
+    pub(crate) fn into_single(self) -> Result<T, Self> {
+        match self.source {
+            State::Once(message) => Ok(message),
+            source => Err(Self { source, trailers: self.trailers }),
+        }
+    }
+
     pub(crate) fn poll_message(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
         let State::Flowing(source) = &mut self.source else {
             return Poll::Ready(match std::mem::replace(&mut self.source, State::Ended) {
@@ -195,6 +211,39 @@ impl<T> fmt::Debug for Streaming<T> {
 impl<T, S: Stream<Item = Result<T, Status>> + Send> Source<T> for S {
     fn poll_message(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
         self.poll_next(task)
+    }
+}
+
+/// What a transport reads off a call.
+pub(crate) enum Event<T> {
+    Message(T),
+    Trailers(Metadata),
+}
+
+pin_project_lite::pin_project! {
+    struct Events<S> {
+        #[pin]
+        events: S,
+        trailers: Metadata,
+    }
+}
+
+impl<T: Send, S: Stream<Item = Result<Event<T>, Status>> + Send> Source<T> for Events<S> {
+    fn poll_message(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
+        let this = self.project();
+        Poll::Ready(match ready!(this.events.poll_next(task)) {
+            Some(Ok(Event::Message(message))) => Some(Ok(message)),
+            Some(Ok(Event::Trailers(trailers))) => {
+                *this.trailers = trailers;
+                None
+            }
+            Some(Err(status)) => Some(Err(status)),
+            None => None,
+        })
+    }
+
+    fn take_trailers(self: Pin<&mut Self>) -> Metadata {
+        std::mem::take(self.project().trailers)
     }
 }
 

@@ -72,8 +72,13 @@ impl RequestHead {
     /// When it is malformed, has a field that must be understood and is not, or names no path.
     pub fn parse(mut payload: Bytes) -> Result<Self, WireError> {
         let mut path = None;
-        let mut head =
-            Self { path: Bytes::new(), codec: Codec::MessagePack, unary: false, timeout: None, metadata: Metadata::new() };
+        let mut head = Self {
+            path: Bytes::new(),
+            codec: Codec::MessagePack,
+            unary: false,
+            timeout: None,
+            metadata: Metadata::new(),
+        };
         while let Some(field) = field::take(&mut payload)? {
             match field.tag {
                 PATH => path = Some(field.value),
@@ -130,5 +135,9 @@ fn put_timeout(buffer: &mut BytesMut, timeout: Duration) {
 
 fn timeout(mut value: Bytes) -> Result<Duration, WireError> {
     let micros = take_varint(&mut value)?;
-    if value.is_empty() { Ok(Duration::from_micros(micros)) } else { Err(WireError::Malformed("the timeout is not one integer")) }
+    if value.is_empty() {
+        Ok(Duration::from_micros(micros))
+    } else {
+        Err(WireError::Malformed("the timeout is not one integer"))
+    }
 }

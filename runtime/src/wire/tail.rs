@@ -29,7 +29,9 @@ const DETAILS: u8 = 0x04;
 pub fn put_tail(buffer: &mut BytesMut, outcome: Result<&Metadata, &Status>, limit: usize) {
     put_frame(buffer, FrameKind::End, |buffer| match outcome {
         Ok(metadata) if metadata.weight() <= limit => field::put_metadata(buffer, metadata),
-        Ok(_) => put_status(buffer, &Status::resource_exhausted("the trailing metadata is over the limit"), limit),
+        Ok(_) => {
+            put_status(buffer, &Status::resource_exhausted("the trailing metadata is over the limit"), limit)
+        }
         Err(status) => put_status(buffer, status, limit),
     });
 }
@@ -78,7 +80,9 @@ impl Tail {
     pub fn into_outcome(self) -> Result<Metadata, Status> {
         match Code::from_number(self.code.into()) {
             Code::Ok => Ok(self.metadata),
-            code => Err(Status::new(code, self.message).with_details(self.details).with_metadata(self.metadata)),
+            code => {
+                Err(Status::new(code, self.message).with_details(self.details).with_metadata(self.metadata))
+            }
         }
     }
 }

@@ -1,0 +1,275 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use tokio::task::AbortHandle;
+
+use super::{Connection, RecvStream, SendStream, StreamError, fill::fill, incoming::Incoming};
+use crate::{
+    Codec, Context, Metadata, Payload, Response, Status, Streaming, deadline,
+    streaming::Event,
+    transport::Limits,
+    wire::{self, FrameKind, ResponseHead, StreamCode, Tail},
+};
+
+/// Makes calls on connections: what a transport needs to know of the framing on the calling side.
+#[derive(Clone, Debug)]
+pub(crate) struct Requester {
+    /// The codec of calls that name none.
+    pub(crate) codec: Codec,
+    /// The limits on answers, and on what is sent.
+    pub(crate) limits: Limits,
+}
+
+/// A call ready to be written: its first bytes, and what follows them.
+pub(crate) struct Outgoing {
+    first: Bytes,
+    rest: Option<Streaming<Payload>>,
+    codec: Codec,
+    unary: bool,
+    limit: usize,
+}
+
+/// What a call's stream begins with, and whether the direction ends with it.
+pub(crate) struct FirstWrite {
+    bytes: Bytes,
+    finish: bool,
+}
+
+/// The two directions of a call that has been opened.
+pub(crate) type RequestStreams<C> = (<C as Connection>::Send, <C as Connection>::Recv);
+
+impl Requester {
+    /// Encodes a call of one message, and one answer.
+    pub(crate) fn unary(&self, cx: Context, message: Payload) -> Result<Outgoing, Status> {
+        let (mut buffer, codec, limit) = self.begin(&cx, true)?;
+        wire::put_message(&mut buffer, limit, |buffer| message.encode(codec, buffer))?;
+        wire::put_end(&mut buffer);
+        Ok(Outgoing { first: buffer.freeze(), rest: None, codec, unary: true, limit })
+    }
+
+    /// Encodes the beginning of a call of any shape. A single message that is there already travels with
+    /// the head.
+    pub(crate) fn stream(&self, cx: Context, messages: Streaming<Payload>) -> Result<Outgoing, Status> {
+        let (mut buffer, codec, limit) = self.begin(&cx, false)?;
+        let rest = match messages.into_single() {
+            Ok(message) => {
+                wire::put_message(&mut buffer, limit, |buffer| message.encode(codec, buffer))?;
+                wire::put_end(&mut buffer);
+                None
+            }
+            Err(messages) => Some(messages),
+        };
+        Ok(Outgoing { first: buffer.freeze(), rest, codec, unary: false, limit })
+    }
+
+    fn begin(&self, cx: &Context, unary: bool) -> Result<(BytesMut, Codec, usize), Status> {
+        let limits = &self.limits;
+        if cx.metadata.weight() > limits.max_metadata_bytes {
+            let weight = cx.metadata.weight();
+            return Err(Status::resource_exhausted(format!(
+                "metadata of {weight} bytes is over the limit of {} bytes",
+                limits.max_metadata_bytes
+            )));
+        }
+        let timeout = cx.time_left();
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(deadline::exceeded().not_processed());
+        }
+        let codec = cx.codec.unwrap_or(self.codec);
+        let limit =
+            cx.message_limit.map_or(limits.max_message_bytes, |limit| limit.min(limits.max_message_bytes));
+        let mut buffer = BytesMut::with_capacity(256);
+        wire::put_request_head(&mut buffer, cx.path(), codec, unary, timeout, &cx.metadata);
+        Ok((buffer, codec, limit))
+    }
+}
+
+impl FirstWrite {
+    /// Opens the call's stream. May be repeated with another connection when it fails with
+    /// [`StreamError::Lost`] and nothing was processed.
+    pub(crate) async fn open<C: Connection>(&self, connection: &C) -> Result<RequestStreams<C>, StreamError> {
+        connection.open(self.bytes.clone(), self.finish).await
+    }
+}
+
+impl Outgoing {
+    /// The first write of the call's stream.
+    pub(crate) fn first_write(&self) -> FirstWrite {
+        FirstWrite { bytes: self.first.clone(), finish: self.rest.is_none() }
+    }
+
+    /// Reads the single answer of a unary call.
+    pub(crate) async fn answer<T: SendStream, R: RecvStream>(
+        self,
+        (send, recv): (T, R),
+        limits: &Limits,
+    ) -> Result<Response<Payload>, Status> {
+        debug_assert!(self.unary);
+        let mut answer = self.answers((send, recv), limits);
+        let metadata = answer.head().await?;
+        let message = answer.next().await?;
+        let Some(message) = message else {
+            return Err(Status::unimplemented("exactly one message was expected and none came"));
+        };
+        match answer.next().await? {
+            None => Ok(Response { metadata, message, trailers: std::mem::take(&mut answer.trailers) }),
+            Some(_) => Err(Status::unimplemented("exactly one message was expected and more came")),
+        }
+    }
+
+    /// Sends what remains to be sent beside reading the answers.
+    pub(crate) async fn stream<T: SendStream, R: RecvStream>(
+        self,
+        streams: (T, R),
+        limits: &Limits,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        let mut answers = self.answers(streams, limits);
+        let metadata = answers.head().await?;
+        let events = futures_util::stream::unfold(Some(answers), |answers| async move {
+            let mut answers = answers?;
+            match answers.next().await {
+                Ok(Some(message)) => Some((Ok(Event::Message(message)), Some(answers))),
+                Ok(None) => Some((Ok(Event::Trailers(std::mem::take(&mut answers.trailers))), None)),
+                Err(status) => Some((Err(status), None)),
+            }
+        });
+        Ok(Response::new(Streaming::from_events(events)).with_metadata(metadata))
+    }
+
+    fn answers<T: SendStream, R: RecvStream>(self, (send, recv): (T, R), limits: &Limits) -> Answers<T, R> {
+        let mut incoming = Incoming::new(recv, limits, StreamCode::Cancelled);
+        incoming.limit_messages(self.limit);
+        let failure = Failure::default();
+        let sending = match self.rest {
+            None => Sending::Done(send),
+            Some(messages) => {
+                let pump = pump(send, messages, self.codec, self.limit, failure.clone());
+                Sending::Pumped(tokio::spawn(pump).abort_handle())
+            }
+        };
+        Answers {
+            sending,
+            incoming,
+            codec: self.codec,
+            failure,
+            first: None,
+            trailers: Metadata::new(),
+            ended: false,
+        }
+    }
+}
+
+/// Why the requests could not be sent on: it says more than the cancelled answer does.
+type Failure = Arc<Mutex<Option<Status>>>;
+
+/// The answers of a call. Dropped before their end, they cancel it.
+struct Answers<T: SendStream, R: RecvStream> {
+    sending: Sending<T>,
+    incoming: Incoming<R>,
+    codec: Codec,
+    failure: Failure,
+    first: Option<wire::Frame>,
+    trailers: Metadata,
+    ended: bool,
+}
+
+enum Sending<T> {
+    Done(T),
+    Pumped(AbortHandle),
+}
+
+impl<T: SendStream, R: RecvStream> Answers<T, R> {
+    /// The leading metadata; an answer without any may leave the head out.
+    async fn head(&mut self) -> Result<Metadata, Status> {
+        let frame = self.incoming.frame().await.map_err(|status| self.explain(status))?;
+        if frame.kind == FrameKind::Head {
+            return Ok(ResponseHead::parse(frame.payload)?.metadata);
+        }
+        self.first = Some(frame);
+        Ok(Metadata::new())
+    }
+
+    async fn next(&mut self) -> Result<Option<Payload>, Status> {
+        let mut end = Bytes::new();
+        let message = match self.first.take() {
+            Some(frame) if frame.kind == FrameKind::Message => {
+                Some(Payload::encoded(self.codec, frame.payload))
+            }
+            Some(frame) => {
+                self.incoming.close();
+                end = frame.payload;
+                None
+            }
+            None => {
+                let next = self.incoming.message(self.codec, &mut end).await;
+                next.map_err(|status| self.explain(status))?
+            }
+        };
+        if message.is_none() {
+            self.ended = true;
+            self.trailers = Tail::parse(end)?.into_outcome().map_err(|status| self.explain(status))?;
+        }
+        Ok(message)
+    }
+
+    fn explain(&self, status: Status) -> Status {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(status)
+    }
+}
+
+impl<T: SendStream, R: RecvStream> Drop for Answers<T, R> {
+    fn drop(&mut self) {
+        match &mut self.sending {
+            // Aborting drops the pump's stream, which resets it.
+            Sending::Pumped(pump) => pump.abort(),
+            Sending::Done(send) if !self.ended => send.reset(StreamCode::Cancelled),
+            Sending::Done(_) => {}
+        }
+    }
+}
+
+/// Sends the requests of a stream as they come.
+async fn pump<T: SendStream>(
+    send: T,
+    mut messages: Streaming<Payload>,
+    codec: Codec,
+    limit: usize,
+    failure: Failure,
+) {
+    let mut send = ResetOnDrop(Some(send));
+    let mut buffer = BytesMut::new();
+    loop {
+        let end = match fill(&mut messages, &mut buffer, codec, limit).await {
+            Ok(end) => end,
+            Err(status) => {
+                *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+                return;
+            }
+        };
+        if end {
+            wire::put_end(&mut buffer);
+        }
+        let Some(stream) = &mut send.0 else { return };
+        if stream.write(buffer.split().freeze()).await.is_err() {
+            // The answer tells why the peer wants no more.
+            send.0 = None;
+            return;
+        }
+        if end {
+            stream.finish();
+            send.0 = None;
+            return;
+        }
+    }
+}
+
+/// A direction that was not ended must not look as if it were.
+struct ResetOnDrop<T: SendStream>(Option<T>);
+
+impl<T: SendStream> Drop for ResetOnDrop<T> {
+    fn drop(&mut self) {
+        if let Some(send) = &mut self.0 {
+            send.reset(StreamCode::Cancelled);
+        }
+    }
+}

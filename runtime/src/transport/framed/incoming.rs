@@ -1,0 +1,119 @@
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+
+use super::RecvStream;
+use crate::{
+    Codec, Payload, Status,
+    transport::Limits,
+    wire::{Frame, FrameKind, FrameReader, StreamCode},
+};
+
+/// The frames that arrive in one direction. Dropped before its end, it tells the peer to stop.
+pub(super) struct Incoming<R: RecvStream> {
+    recv: R,
+    reader: FrameReader,
+    message_timeout: Duration,
+    on_drop: Option<StreamCode>,
+}
+
+impl<R: RecvStream> Incoming<R> {
+    /// Reads `recv` within the limits; `on_drop` is what the peer is told when reading ends early.
+    pub(super) fn new(recv: R, limits: &Limits, on_drop: StreamCode) -> Self {
+        let reader = FrameReader::new(limits.max_message_bytes, limits.max_metadata_bytes);
+        Self { recv, reader, message_timeout: limits.message_timeout, on_drop: Some(on_drop) }
+    }
+
+    pub(super) fn limit_messages(&mut self, limit: usize) {
+        self.reader.limit_messages(limit);
+    }
+
+    /// The first byte of the stream.
+    pub(super) async fn kind(&mut self) -> Result<u8, Status> {
+        loop {
+            if let Some(kind) = self.reader.take_kind() {
+                return Ok(kind);
+            }
+            self.more(None).await?;
+        }
+    }
+
+    /// The next frame, which must come: a direction ends with an explicit end frame, for a dropped QUIC
+    /// stream ends cleanly, and so an end of file alone proves nothing.
+    pub(super) async fn frame(&mut self) -> Result<Frame, Status> {
+        let mut begun = None;
+        loop {
+            if let Some(frame) =
+                self.reader.next_frame().inspect_err(|_| self.on_drop = Some(StreamCode::ProtocolError))?
+            {
+                return Ok(frame);
+            }
+            if self.reader.is_amid_frame() {
+                begun = begun.or_else(|| Some(Instant::now()));
+            }
+            self.more(begun).await?;
+        }
+    }
+
+    /// The next message; `None` at an end frame, whose payload is left in `end`.
+    pub(super) async fn message(
+        &mut self,
+        codec: Codec,
+        end: &mut bytes::Bytes,
+    ) -> Result<Option<Payload>, Status> {
+        let frame = self.frame().await?;
+        match frame.kind {
+            FrameKind::Message => Ok(Some(Payload::encoded(codec, frame.payload))),
+            FrameKind::End => {
+                *end = frame.payload;
+                self.close();
+                Ok(None)
+            }
+            FrameKind::Head => Err(Status::internal("a second head arrived")),
+        }
+    }
+
+    /// Reads the end of the stream behind its end frame where it has arrived already, as it has as a
+    /// rule. A QUIC stream dropped before that would cost a `STOP_SENDING`.
+    pub(super) fn close(&mut self) {
+        self.on_drop = match self.recv.read().now_or_never() {
+            Some(_) => None,
+            None => Some(StreamCode::NoError),
+        };
+    }
+
+    async fn more(&mut self, begun: Option<Instant>) -> Result<(), Status> {
+        let chunk = match begun {
+            None => self.recv.read().await,
+            Some(begun) => {
+                match tokio::time::timeout_at(begun + self.message_timeout, self.recv.read()).await {
+                    Ok(chunk) => chunk,
+                    Err(_) => return Err(Status::deadline_exceeded("a message took too long to arrive")),
+                }
+            }
+        };
+        match chunk {
+            Ok(Some(chunk)) => {
+                self.reader.push(chunk);
+                Ok(())
+            }
+            Ok(None) => {
+                self.on_drop = None;
+                Err(Status::internal("the stream ended before its end frame"))
+            }
+            Err(error) => {
+                self.on_drop = None;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+impl<R: RecvStream> Drop for Incoming<R> {
+    fn drop(&mut self) {
+        if let Some(code) = self.on_drop {
+            self.recv.stop(code);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Calls over anything that opens and accepts bidirectional streams of bytes: the framing of
+//! [`wire`](crate::wire), driven. One stream is one call; its reset is the call's cancellation, its flow
+//! control is the call's backpressure.
+
+mod client;
+mod fill;
+mod incoming;
+mod server;
+mod stream;
+
+pub(crate) use client::{FirstWrite, RequestStreams, Requester};
+pub(crate) use server::{Responder, serve_connection};
+pub use stream::{Connection, RecvStream, SendStream, StreamError};

@@ -1,0 +1,222 @@
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::{task::JoinSet, time::Instant};
+
+use super::{Connection, RecvStream, SendStream, fill::fill, incoming::Incoming};
+use crate::{
+    Caller, Channel, Codec, Context, Draining, Metadata, Payload, Response, Service, Status, Streaming,
+    context::Path,
+    streaming::Event,
+    transport::Limits,
+    wire::{self, FrameKind, RequestHead, StreamCode},
+};
+
+/// Answers the calls of connections: what a transport needs to know of the framing on the serving side.
+#[derive(Clone, Debug)]
+pub(crate) struct Responder {
+    /// Who answers.
+    pub(crate) service: Channel,
+    /// The limits on what callers send, and on answers.
+    pub(crate) limits: Limits,
+}
+
+/// Answers the streams of one connection, each in a task of its own, until the connection ends or the
+/// calls in flight have finished after `draining` said to stop. Streams opened after that are refused as
+/// not processed.
+pub(crate) async fn serve_connection<C: Connection>(
+    connection: &C,
+    caller: Arc<Caller>,
+    responder: Responder,
+    mut draining: Draining,
+) {
+    let responder = Arc::new(responder);
+    let mut calls = JoinSet::new();
+    let mut refusing = false;
+    loop {
+        tokio::select! {
+            accepted = connection.accept() => match accepted {
+                Ok((send, recv)) if refusing => refuse(send, recv),
+                Ok((send, recv)) => {
+                    calls.spawn(responder.clone().answer(caller.clone(), send, recv));
+                }
+                Err(_) => break,
+            },
+            Some(_) = calls.join_next() => {}
+            () = draining.stopping(), if !refusing => refusing = true,
+            () = std::future::ready(()), if refusing && calls.is_empty() => break,
+        }
+    }
+    if refusing {
+        // What remains has been promised its time; whoever owns this future cuts it.
+        while calls.join_next().await.is_some() {}
+    }
+}
+
+fn refuse(mut send: impl SendStream, mut recv: impl RecvStream) {
+    recv.stop(StreamCode::ShuttingDown);
+    send.reset(StreamCode::ShuttingDown);
+}
+
+impl Responder {
+    /// Answers one stream.
+    async fn answer<T: SendStream, R: RecvStream>(self: Arc<Self>, caller: Arc<Caller>, send: T, recv: R) {
+        let stopped = send.stopped();
+        let mut answer = Answer { send, ended: false };
+        let incoming = Incoming::new(recv, &self.limits, StreamCode::NoError);
+        tokio::select! {
+            biased;
+            () = self.respond(caller, &mut answer, incoming) => {}
+            // The caller gave up. Dropping the handler's future is what cancels it.
+            () = stopped => {}
+        }
+    }
+
+    async fn respond<T: SendStream, R: RecvStream>(
+        &self,
+        caller: Arc<Caller>,
+        answer: &mut Answer<T>,
+        mut incoming: Incoming<R>,
+    ) {
+        let mut buffer = BytesMut::new();
+        let outcome = match self.accept(&caller, &mut incoming).await {
+            Ok((cx, codec, true)) => self.respond_once(cx, codec, incoming, &mut buffer).await,
+            Ok((cx, codec, false)) => self.respond_many(cx, codec, answer, incoming, &mut buffer).await,
+            Err(status) => Err(status),
+        };
+        wire::put_tail(&mut buffer, outcome.as_ref(), self.limits.max_metadata_bytes);
+        answer.end(buffer.freeze()).await;
+    }
+
+    /// Reads the head: the call's context, its codec, and whether it is unary.
+    async fn accept<R: RecvStream>(
+        &self,
+        caller: &Arc<Caller>,
+        incoming: &mut Incoming<R>,
+    ) -> Result<(Context, Codec, bool), Status> {
+        let head = match tokio::time::timeout(self.limits.message_timeout, read_head(incoming)).await {
+            Ok(head) => head?,
+            Err(_) => return Err(Status::deadline_exceeded("the call's head took too long to arrive")),
+        };
+        let mut cx = Context::new();
+        cx.path = Path::from_utf8(head.path)?;
+        cx.metadata = head.metadata;
+        cx.codec = Some(head.codec);
+        cx.caller = Some(caller.clone());
+        cx.deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        cx.message_limit = Some(self.limits.max_message_bytes);
+        if let Some(limit) = self.service.method(cx.path()).and_then(|method| method.message_limit()) {
+            incoming.limit_messages(limit);
+            cx.message_limit = Some(limit.min(self.limits.max_message_bytes));
+        }
+        Ok((cx, head.codec, head.unary))
+    }
+
+    async fn respond_once<R: RecvStream>(
+        &self,
+        cx: Context,
+        codec: Codec,
+        mut incoming: Incoming<R>,
+        buffer: &mut BytesMut,
+    ) -> Result<Metadata, Status> {
+        let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
+        let reading = read_one(&mut incoming, codec);
+        let message = crate::deadline::bound(cx.deadline, reading).await?;
+        drop(incoming);
+        let response = self.service.unary(cx, message).await?;
+        if !response.metadata.is_empty() {
+            self.put_head(buffer, &response.metadata)?;
+        }
+        wire::put_message(buffer, limit, |buffer| response.message.encode(codec, buffer))?;
+        Ok(response.trailers)
+    }
+
+    async fn respond_many<T: SendStream, R: RecvStream>(
+        &self,
+        cx: Context,
+        codec: Codec,
+        answer: &mut Answer<T>,
+        incoming: Incoming<R>,
+        buffer: &mut BytesMut,
+    ) -> Result<Metadata, Status> {
+        let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
+        let response = self.service.stream(cx, requests(incoming, codec)).await?;
+        let Response { metadata, message: mut messages, .. } = response;
+        self.put_head(buffer, &metadata)?;
+        loop {
+            // The head goes out by itself where no message is ready: the caller may wait for it.
+            if fill(&mut messages, buffer, codec, limit).await? {
+                return Ok(messages.take_trailers());
+            }
+            if answer.send.write(buffer.split().freeze()).await.is_err() {
+                return Err(Status::cancelled("the caller wants no more"));
+            }
+        }
+    }
+
+    fn put_head(&self, buffer: &mut BytesMut, metadata: &Metadata) -> Result<(), Status> {
+        if metadata.weight() > self.limits.max_metadata_bytes {
+            return Err(Status::resource_exhausted("the leading metadata is over the limit"));
+        }
+        wire::put_response_head(buffer, metadata);
+        Ok(())
+    }
+}
+
+/// The direction that is written. An answer that was not ended must not look as if it were.
+struct Answer<T: SendStream> {
+    send: T,
+    ended: bool,
+}
+
+impl<T: SendStream> Answer<T> {
+    async fn end(&mut self, last: Bytes) {
+        if self.send.write(last).await.is_ok() {
+            self.send.finish();
+            self.ended = true;
+        }
+    }
+}
+
+impl<T: SendStream> Drop for Answer<T> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.send.reset(StreamCode::Cancelled);
+        }
+    }
+}
+
+async fn read_head<R: RecvStream>(incoming: &mut Incoming<R>) -> Result<RequestHead, Status> {
+    let kind = incoming.kind().await?;
+    if kind != wire::CALL {
+        return Err(wire::WireError::UnknownKind(kind).into());
+    }
+    let frame = incoming.frame().await?;
+    match frame.kind {
+        FrameKind::Head => Ok(RequestHead::parse(frame.payload)?),
+        FrameKind::Message | FrameKind::End => Err(Status::internal("a call must begin with its head")),
+    }
+}
+
+async fn read_one<R: RecvStream>(incoming: &mut Incoming<R>, codec: Codec) -> Result<Payload, Status> {
+    let mut end = Bytes::new();
+    let Some(message) = incoming.message(codec, &mut end).await? else {
+        return Err(Status::unimplemented("exactly one message was expected and none came"));
+    };
+    match incoming.message(codec, &mut end).await? {
+        None => Ok(message),
+        Some(_) => Err(Status::unimplemented("exactly one message was expected and more came")),
+    }
+}
+
+fn requests<R: RecvStream>(incoming: Incoming<R>, codec: Codec) -> Streaming<Payload> {
+    Streaming::from_events(futures_util::stream::unfold(Some(incoming), move |incoming| async move {
+        let mut incoming = incoming?;
+        let mut end = Bytes::new();
+        match incoming.message(codec, &mut end).await {
+            Ok(Some(message)) => Some((Ok(Event::Message(message)), Some(incoming))),
+            Ok(None) => None,
+            Err(status) => Some((Err(status), None)),
+        }
+    }))
+}

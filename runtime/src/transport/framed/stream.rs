@@ -1,0 +1,105 @@
+use std::future::Future;
+
+use bytes::Bytes;
+
+use crate::{Status, wire::StreamCode};
+
+/// A connection that carries bidirectional streams of bytes.
+pub trait Connection: Send + Sync + 'static {
+    /// The direction that is written.
+    type Send: SendStream;
+    /// The direction that is read.
+    type Recv: RecvStream;
+
+    /// Opens a stream and writes its first bytes, and ends the direction with them where `finish` says
+    /// so. The raw stream is never in the caller's hands before its first write, so that an
+    /// implementation may open, write and finish many that are ready in one go.
+    ///
+    /// A peer that stops reading during this write is no error: its answer tells why.
+    ///
+    /// # Errors
+    /// [`StreamError::Lost`] when no stream could be opened, or the connection was lost amid the write.
+    ///
+    /// # Cancel safety
+    /// A dropped future leaves no open stream behind.
+    fn open(
+        &self,
+        first: Bytes,
+        finish: bool,
+    ) -> impl Future<Output = Result<(Self::Send, Self::Recv), StreamError>> + Send;
+
+    /// Accepts the next stream that the peer opens.
+    ///
+    /// # Errors
+    /// When the connection is over.
+    ///
+    /// # Cancel safety
+    /// Safe: a stream is taken only by the call that returns it.
+    fn accept(&self) -> impl Future<Output = Result<(Self::Send, Self::Recv), StreamError>> + Send;
+}
+
+/// The direction of a stream that is written.
+pub trait SendStream: Send + 'static {
+    /// Writes all of the bytes, waiting for the peer's flow control.
+    ///
+    /// # Errors
+    /// [`StreamError::Stopped`] when the peer wants no more, [`StreamError::Lost`] when the connection is
+    /// gone.
+    fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), StreamError>> + Send;
+
+    /// Ends the direction after what was written.
+    fn finish(&mut self);
+
+    /// Gives the direction up.
+    fn reset(&mut self, code: StreamCode);
+
+    /// Returns when the peer wants no more of this direction, or the connection is gone; never, where
+    /// the direction ends well.
+    fn stopped(&self) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// The direction of a stream that is read.
+pub trait RecvStream: Send + 'static {
+    /// The next bytes; `None` at the end of the direction.
+    ///
+    /// # Errors
+    /// [`StreamError::Reset`] when the peer gave the direction up, [`StreamError::Lost`] when the
+    /// connection is gone.
+    ///
+    /// # Cancel safety
+    /// Safe: bytes are taken only by the call that returns them.
+    fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, StreamError>> + Send;
+
+    /// Tells the peer that no more is wanted.
+    fn stop(&mut self, code: StreamCode);
+}
+
+/// Why a stream cannot go on.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StreamError {
+    /// The peer gave up the direction it writes.
+    #[error("the peer reset the stream ({0:?})")]
+    Reset(StreamCode),
+    /// The peer wants no more of the direction it reads.
+    #[error("the peer stopped the stream ({0:?})")]
+    Stopped(StreamCode),
+    /// The connection is gone. The status says why, and whether nothing was processed for certain.
+    #[error("{0}")]
+    Lost(Status),
+}
+
+impl From<StreamError> for Status {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Lost(status) => status,
+            StreamError::Reset(code) | StreamError::Stopped(code) => match code {
+                StreamCode::Refused => {
+                    Self::unavailable("the peer refused the call at a limit").not_processed()
+                }
+                StreamCode::ShuttingDown => Self::unavailable("the peer is shutting down").not_processed(),
+                StreamCode::ProtocolError => Self::internal("the peer did not understand what it was sent"),
+                StreamCode::NoError | StreamCode::Cancelled => Self::cancelled("the peer broke the call off"),
+            },
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use std::time::Duration;
+
+use ::iroh::{
+    Endpoint, EndpointAddr,
+    endpoint::{
+        ConnectError, ConnectWithOptsError, ConnectingError, Connection, ConnectionError, TransportErrorCode,
+    },
+};
+
+use super::{QuicProfile, alpn::ALPNS, connection::lost};
+use crate::{Status, wire::ConnectionCode};
+
+/// How a peer is dialled.
+pub(super) struct Dial {
+    pub(super) endpoint: Endpoint,
+    pub(super) alpns: Vec<Vec<u8>>,
+    pub(super) profile: QuicProfile,
+    pub(super) timeout: Duration,
+}
+
+/// The TLS alert `no_application_protocol` (RFC 7301, section 3.2).
+const NO_APPLICATION_PROTOCOL: u8 = 120;
+
+impl Dial {
+    /// Makes a connection. Nothing was processed where it fails.
+    pub(super) async fn connect(&self, address: EndpointAddr) -> Result<Connection, Status> {
+        let dialled = tokio::time::timeout(self.timeout, self.handshake(address.clone(), &self.alpns)).await;
+        match dialled {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) if is_alpn_refusal(&error) => Err(self.no_common_alpn(address).await),
+            Ok(Err(error)) => Err(failed(&address, &error)),
+            Err(_) => {
+                let id = address.id.fmt_short();
+                Err(Status::unavailable(format!("peer {id} did not answer within {:?}", self.timeout))
+                    .not_processed())
+            }
+        }
+    }
+
+    async fn handshake(&self, address: EndpointAddr, alpns: &[Vec<u8>]) -> Result<Connection, ConnectError> {
+        let (first, others) =
+            alpns.split_first().map_or((&[][..], &[][..]), |(first, others)| (first, others));
+        let options = self.profile.connect_options().with_additional_alpns(others.to_vec());
+        Ok(self.endpoint.connect_with_opts(address, first, options).await?.await?)
+    }
+
+    /// What each side speaks. TLS says nothing of the peer's side, so the peer is asked.
+    async fn no_common_alpn(&self, address: EndpointAddr) -> Status {
+        let offered: Vec<_> = self.alpns.iter().map(|alpn| String::from_utf8_lossy(alpn)).collect();
+        let accepted = tokio::time::timeout(self.timeout, self.ask(address.clone())).await.ok().flatten();
+        let accepted = accepted.unwrap_or_else(|| "something else, and does not say what".to_owned());
+        let id = address.id.fmt_short();
+        Status::unimplemented(format!(
+            "no common ALPN with peer {id}: this side offers {}, the peer accepts {accepted}",
+            offered.join(" ")
+        ))
+        .not_processed()
+    }
+
+    async fn ask(&self, address: EndpointAddr) -> Option<String> {
+        let connection = self.handshake(address, &[ALPNS.to_vec()]).await.ok()?;
+        match connection.closed().await {
+            ConnectionError::ApplicationClosed(close)
+                if ConnectionCode::from_number(close.error_code.into_inner()) == ConnectionCode::Alpns =>
+            {
+                String::from_utf8(close.reason.to_vec()).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+fn failed(address: &EndpointAddr, error: &ConnectError) -> Status {
+    let id = address.id.fmt_short();
+    match error {
+        ConnectError::Connecting { source: ConnectingError::ConnectionError { source, .. }, .. }
+        | ConnectError::Connection { source, .. } => {
+            let status = lost(source);
+            Status::new(status.code(), format!("peer {id}: {}", status.message())).not_processed()
+        }
+        ConnectError::Connect { source: ConnectWithOptsError::NoAddress { .. }, .. } => {
+            Status::unavailable(format!("peer {id} has no known address, and no lookup knows one"))
+                .not_processed()
+        }
+        other => Status::unavailable(format!("peer {id} cannot be dialled: {other}")).not_processed(),
+    }
+}
+
+fn is_alpn_refusal(error: &ConnectError) -> bool {
+    let (ConnectError::Connecting { source: ConnectingError::ConnectionError { source, .. }, .. }
+    | ConnectError::Connection { source, .. }) = error
+    else {
+        return false;
+    };
+    let refusal = TransportErrorCode::crypto(NO_APPLICATION_PROTOCOL);
+    match source {
+        ConnectionError::ConnectionClosed(close) => close.error_code == refusal,
+        ConnectionError::TransportError(error) => error.code == refusal,
+        _ => false,
+    }
+}

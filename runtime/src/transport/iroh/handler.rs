@@ -1,0 +1,112 @@
+use std::time::Duration;
+
+use ::iroh::{
+    endpoint::{Connection, VarInt},
+    protocol::{AcceptError, ProtocolHandler},
+};
+use tokio::sync::watch;
+
+use super::{QuicProfile, serve::serve_calls};
+use crate::{
+    Channel, Drain, Draining, Limits, Router, Server, Service, server::Dispatch, transport::framed::Responder,
+};
+
+/// A service as an [`iroh::protocol::ProtocolHandler`], for a router of iroh's own beside other protocols.
+///
+/// ```no_run
+/// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
+/// # #[polywire::service(package = "demo.v1")]
+/// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
+/// # struct Imp;
+/// # impl Demo for Imp { async fn get(&self, r: Empty) -> Result<Empty, polywire::Status> { Ok(r) } }
+/// # fn show(endpoint: iroh::Endpoint) {
+/// iroh::protocol::Router::builder(endpoint)
+///     .accept(polywire::iroh::ALPN, DemoServer::new(Imp).into_iroh())
+///     .spawn();
+/// # }
+/// ```
+///
+/// A panic in a handler is `Internal` for that call; it never reaches the router, which would close the
+/// whole endpoint. On shutdown, calls in flight have 5 s to finish.
+#[derive(Debug)]
+pub struct Handler {
+    responder: Responder,
+    profile: QuicProfile,
+    drain: Drain,
+    draining: Draining,
+    open: watch::Sender<usize>,
+}
+
+/// How long [`ProtocolHandler::shutdown`] waits for calls in flight: iroh's router has no limit of its own.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+impl Handler {
+    /// Serves this service.
+    pub fn new(service: impl Service) -> Self {
+        let (drain, draining) = Drain::new();
+        let responder = Responder { service: service.into_channel(), limits: Limits::default() };
+        Self { responder, profile: QuicProfile::default(), drain, draining, open: watch::Sender::new(0) }
+    }
+
+    /// The same handler with these limits on each call.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.responder.limits = limits;
+        self
+    }
+}
+
+impl ProtocolHandler for Handler {
+    async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
+        let _open = Open::new(&self.open);
+        // The endpoint is somebody else's, and may still have QUIC's usual hundred.
+        connection.set_max_concurrent_bi_streams(VarInt::from_u32(self.profile.max_concurrent_streams));
+        serve_calls(&connection, self.responder.clone(), self.draining.clone()).await;
+        Ok(())
+    }
+
+    async fn shutdown(&self) {
+        self.drain.stop();
+        let mut open = self.open.subscribe();
+        // An error says that some calls used up their time.
+        let _ = tokio::time::timeout(SHUTDOWN, open.wait_for(|open| *open == 0)).await;
+        self.drain.cut();
+    }
+}
+
+/// One connection that is being served.
+struct Open<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Open<'a> {
+    fn new(count: &'a watch::Sender<usize>) -> Self {
+        count.send_modify(|open| *open += 1);
+        Self(count)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
+
+impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
+    /// The service as a protocol handler for iroh's own router.
+    pub fn into_iroh(self) -> Handler {
+        Handler::new(self)
+    }
+}
+
+impl Router {
+    /// The services as a protocol handler for iroh's own router.
+    pub fn into_iroh(self) -> Handler {
+        Handler::new(self)
+    }
+}
+
+impl Channel {
+    /// The service as a protocol handler for iroh's own router.
+    pub fn into_iroh(self) -> Handler {
+        Handler::new(self)
+    }
+}

@@ -1,0 +1,94 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ::iroh::{EndpointAddr, endpoint::Connection};
+use arc_swap::ArcSwapOption;
+use futures_util::{FutureExt, future::Shared};
+
+use super::dial::Dial;
+use crate::{Status, service::BoxFuture};
+
+/// The way to one peer over one choice of ALPNs: its connection while there is one, and the dial under way
+/// while one is being made.
+pub(super) struct Link {
+    dial: Dial,
+    current: ArcSwapOption<Connection>,
+    state: Mutex<State>,
+}
+
+struct State {
+    address: EndpointAddr,
+    dialling: Option<Dialling>,
+}
+
+/// A dial that any number of calls wait for; they share its failure too.
+type Dialling = Shared<BoxFuture<Result<Connection, Status>>>;
+
+impl Link {
+    pub(super) fn new(dial: Dial, address: EndpointAddr) -> Self {
+        Self { dial, current: ArcSwapOption::empty(), state: Mutex::new(State { address, dialling: None }) }
+    }
+
+    /// Further addresses of the peer, for the next dial.
+    pub(super) fn learn(&self, address: EndpointAddr) {
+        self.state().address.addrs.extend(address.addrs);
+    }
+
+    /// The connection: the one there is, unless it is known to have died or is the `stale` one, or a new
+    /// one.
+    pub(super) async fn connection(self: &Arc<Self>, stale: Option<usize>) -> Result<Connection, Status> {
+        if let Some(connection) = self.live(stale) {
+            return Ok(connection);
+        }
+        let dialling = {
+            let mut state = self.state();
+            match (&state.dialling, self.live(stale)) {
+                (_, Some(connection)) => return Ok(connection),
+                (Some(dialling), None) => dialling.clone(),
+                (None, None) => {
+                    let dialling = self.clone().start(state.address.clone());
+                    state.dialling.insert(dialling).clone()
+                }
+            }
+        };
+        dialling.await
+    }
+
+    fn live(&self, stale: Option<usize>) -> Option<Connection> {
+        let current = self.current.load();
+        let connection = current.as_ref()?;
+        let usable = stale != Some(connection.stable_id()) && connection.close_reason().is_none();
+        usable.then(|| Connection::clone(connection))
+    }
+
+    /// Dials in a task of its own: the first of the waiting calls may give up, the others still wait.
+    fn start(self: Arc<Self>, address: EndpointAddr) -> Dialling {
+        let task = tokio::spawn(async move {
+            let outcome = self.dial.connect(address).await;
+            let mut state = self.state();
+            state.dialling = None;
+            if let Ok(connection) = &outcome {
+                self.current.store(Some(Arc::new(connection.clone())));
+            }
+            outcome
+        });
+        let outcome =
+            task.map(|joined| joined.unwrap_or_else(|_| Err(Status::internal("the dial was aborted"))));
+        (Box::pin(outcome) as BoxFuture<_>).shared()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("address", &self.state().address)
+            .field("connected", &self.live(None).is_some())
+            .finish()
+    }
+}

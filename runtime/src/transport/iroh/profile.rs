@@ -1,0 +1,58 @@
+use std::time::Duration;
+
+use ::iroh::endpoint::{AckFrequencyConfig, ConnectOptions, QuicTransportConfig, VarInt};
+
+/// How QUIC connections are tuned for calls.
+///
+/// | what | value | why |
+/// |---|---|---|
+/// | bidirectional streams | [`max_concurrent_streams`](Self::max_concurrent_streams) | a stream counts until its answer's end is acknowledged: 100 of them are 2,000 calls/s at 50 ms |
+/// | unidirectional streams, datagrams | none | nothing uses them |
+/// | ACK frequency | every 10 packets, at most 5 ms late | a ping-pong otherwise sends half again as many datagrams, and a lost tail waits for the default 25 ms |
+/// | idle timeout, keep-alive | as configured | a peer that vanished is noticed after the idle timeout, 30 s by iroh's default |
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuicProfile {
+    /// How many calls a peer may have open on one connection. Default 1,024.
+    pub max_concurrent_streams: u32,
+    /// How long a connection may be silent before it counts as lost. Default 10 s.
+    pub idle_timeout: Duration,
+    /// How often a silent connection says that it is alive. Default 3 s.
+    pub keep_alive_interval: Duration,
+}
+
+impl Default for QuicProfile {
+    fn default() -> Self {
+        Self {
+            max_concurrent_streams: 1024,
+            idle_timeout: Duration::from_secs(10),
+            keep_alive_interval: Duration::from_secs(3),
+        }
+    }
+}
+
+/// How late an acknowledgement may be.
+const MAX_ACK_DELAY: Duration = Duration::from_millis(5);
+
+/// How many packets may wait for one acknowledgement.
+const ACK_THRESHOLD: u32 = 10;
+
+impl QuicProfile {
+    /// The profile as iroh takes it, for [`Builder::transport_config`](iroh::endpoint::Builder::transport_config).
+    pub fn transport_config(&self) -> QuicTransportConfig {
+        let mut acks = AckFrequencyConfig::default();
+        acks.ack_eliciting_threshold(VarInt::from_u32(ACK_THRESHOLD)).max_ack_delay(Some(MAX_ACK_DELAY));
+        QuicTransportConfig::builder()
+            .max_concurrent_bidi_streams(VarInt::from_u32(self.max_concurrent_streams))
+            .max_concurrent_uni_streams(VarInt::from_u32(0))
+            .datagram_receive_buffer_size(None)
+            .ack_frequency_config(Some(acks))
+            // A timeout beyond what QUIC can say is none.
+            .max_idle_timeout(self.idle_timeout.try_into().ok())
+            .keep_alive_interval(self.keep_alive_interval)
+            .build()
+    }
+
+    pub(super) fn connect_options(&self) -> ConnectOptions {
+        ConnectOptions::new().with_transport_config(self.transport_config())
+    }
+}

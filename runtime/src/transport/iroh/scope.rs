@@ -1,0 +1,51 @@
+use super::ServiceAlpn;
+use crate::{Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, method};
+
+/// The services that one ALPN is bound to, and no other.
+pub(super) struct Scope {
+    service: Channel,
+    alpn: ServiceAlpn,
+}
+
+impl Scope {
+    pub(super) fn new(service: Channel, alpn: ServiceAlpn) -> Self {
+        Self { service, alpn }
+    }
+
+    fn includes(&self, service: &str) -> bool {
+        method::short_name(service) == self.alpn.service && method::major_version(service) == self.alpn.major
+    }
+
+    fn check(&self, cx: &Context) -> Result<(), Status> {
+        if self.includes(cx.service()) {
+            return Ok(());
+        }
+        let refusal =
+            format!("this connection is bound to `{}` by its ALPN {}", self.alpn.service, self.alpn);
+        Err(Status::permission_denied(refusal).not_processed())
+    }
+}
+
+impl Service for Scope {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        self.check(&cx)?;
+        self.service.unary(cx, message).await
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        self.check(&cx)?;
+        self.service.stream(cx, messages).await
+    }
+
+    fn method(&self, path: &str) -> Option<&'static Method> {
+        self.service.method(path).filter(|method| self.includes(method.service()))
+    }
+
+    fn services(&self) -> Vec<ServiceInfo> {
+        self.service.services().into_iter().filter(|info| self.includes(info.name())).collect()
+    }
+}

@@ -1,0 +1,25 @@
+use std::time::Duration;
+
+/// What one call may cost, the same in both directions and at both ends. Every limit is finite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest message, in bytes. Default 4 MiB, gRPC's own. A larger one is `ResourceExhausted`; a
+    /// method may allow less.
+    pub max_message_bytes: usize,
+    /// The most that the metadata of one direction may weigh, in bytes, counted as HTTP/2 counts a
+    /// header list. Default 16 KiB, double of what gRPC advises every peer to accept.
+    pub max_metadata_bytes: usize,
+    /// How long one message may take to arrive once it has begun, and a call's head once its stream is
+    /// open. Default 20 s. Between messages a stream may rest for as long as its deadline allows.
+    pub message_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 4 << 20,
+            max_metadata_bytes: 16 << 10,
+            message_timeout: Duration::from_secs(20),
+        }
+    }
+}
