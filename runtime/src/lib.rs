@@ -52,5 +52,7 @@ pub use service::Service;
 pub use status::Status;
 pub use streaming::Streaming;
 pub use transport::Limits;
+#[cfg(feature = "grpc")]
+pub use transport::grpc;
 #[cfg(feature = "iroh")]
 pub use transport::iroh;

@@ -2,6 +2,8 @@
 //! peers speak, and back.
 
 pub mod framed;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 #[cfg(feature = "iroh")]
 pub mod iroh;
 mod limits;

@@ -1,0 +1,264 @@
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use tonic::{body::Body, server::NamedService, transport::server::TcpConnectInfo};
+
+use super::{
+    NAME, head,
+    incoming::Incoming,
+    metadata,
+    outgoing::{Many, Single, put_message},
+    status,
+};
+use crate::{
+    Caller, Channel, Codec, Context, Limits, Metadata, Payload, Router, Server, Service, Shape, Status,
+    Streaming,
+    context::Path,
+    deadline,
+    server::{Definition, Dispatch},
+};
+
+/// A service as gRPC over HTTP/2: a tower service for a tonic `Server`, its `Routes`, axum, or anything else
+/// that serves HTTP/2.
+///
+/// ```no_run
+/// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
+/// # #[polywire::service(package = "demo.v1")]
+/// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
+/// # struct Imp;
+/// # impl Demo for Imp { async fn get(&self, r: Empty) -> Result<Empty, polywire::Status> { Ok(r) } }
+/// # async fn show() -> Result<(), Box<dyn std::error::Error>> {
+/// # let address = "127.0.0.1:0".parse()?;
+/// tonic::transport::Server::builder()
+///     .add_service(DemoServer::new(Imp).into_grpc())
+///     .serve(address)
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Adapter<S> {
+    service: Arc<S>,
+    limits: Arc<Limits>,
+}
+
+impl<S: Service> Adapter<S> {
+    /// Adapts the service, with [`Limits::default`].
+    pub fn new(service: S) -> Self {
+        Self { service: Arc::new(service), limits: Arc::default() }
+    }
+
+    /// The same adapter with these limits on each call.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Arc::new(limits);
+        self
+    }
+}
+
+impl<S> Clone for Adapter<S> {
+    fn clone(&self) -> Self {
+        Self { service: self.service.clone(), limits: self.limits.clone() }
+    }
+}
+
+impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
+    /// The service as gRPC, for a tonic `Server` or anything else that serves HTTP/2.
+    pub fn into_grpc(self) -> Adapter<Self> {
+        Adapter::new(self)
+    }
+}
+
+impl Router {
+    /// The services as gRPC, for anything that serves HTTP/2.
+    pub fn into_grpc(self) -> Adapter<Self> {
+        Adapter::new(self)
+    }
+}
+
+impl Channel {
+    /// The service as gRPC, for anything that serves HTTP/2.
+    pub fn into_grpc(self) -> Adapter<Self> {
+        Adapter::new(self)
+    }
+}
+
+impl<D: Definition, T> NamedService for Adapter<Server<D, T>> {
+    const NAME: &'static str = D::SERVICE.name();
+}
+
+impl<S, B> tower_service::Service<Request<B>> for Adapter<S>
+where
+    S: Service,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.answer(request.map(Body::new)).await) })
+    }
+}
+
+impl<S: Service> Adapter<S> {
+    async fn answer(self, request: Request<Body>) -> Response<Body> {
+        if request.method() != Method::POST {
+            let allowed = [(header::ALLOW, HeaderValue::from_static("POST"))];
+            return refuse(StatusCode::METHOD_NOT_ALLOWED, allowed);
+        }
+        let Some(codec) = head::codec(request.headers()) else {
+            let accepted = HeaderValue::from_static(
+                "application/grpc, application/grpc+proto, application/grpc+msgpack",
+            );
+            return refuse(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                [(header::HeaderName::from_static("accept-post"), accepted)],
+            );
+        };
+        match self.call(request, codec).await {
+            Ok(response) => response,
+            // A failure before the first message is told in the headers alone.
+            Err(status) => respond(codec, &Metadata::new(), |headers| {
+                headers.extend(status::trailers(Err(&status)));
+                Body::empty()
+            }),
+        }
+    }
+
+    async fn call(self, request: Request<Body>, codec: Codec) -> Result<Response<Body>, Status> {
+        let cx = self.context(&request, codec)?;
+        let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
+        let incoming = Incoming::new(request.into_body(), codec, limit, &self.limits);
+        let known = self.service.method(cx.path());
+        if known.is_some_and(|method| method.shape() == Shape::Unary) {
+            self.call_once(cx, incoming, codec, limit).await
+        } else {
+            self.call_many(cx, incoming, codec, limit).await
+        }
+    }
+
+    async fn call_once(
+        self,
+        cx: Context,
+        mut incoming: Incoming,
+        codec: Codec,
+        limit: usize,
+    ) -> Result<Response<Body>, Status> {
+        let arriving = tokio::time::timeout(self.limits.message_timeout, incoming.single());
+        let message = deadline::bound(cx.deadline, async {
+            arriving
+                .await
+                .unwrap_or_else(|_| Err(Status::deadline_exceeded("the request took too long to arrive")))
+        });
+        let message = message.await?;
+        let response = self.service.unary(cx, message).await?;
+        self.check(&response.metadata)?;
+        self.check(&response.trailers)?;
+        let mut buffer = BytesMut::new();
+        put_message(&mut buffer, &response.message, codec, limit)?;
+        let trailers = status::trailers(Ok(&response.trailers));
+        let body = Single { message: Some(buffer.freeze()), trailers: Some(trailers) };
+        Ok(respond(codec, &response.metadata, |_| Body::new(body)))
+    }
+
+    async fn call_many(
+        self,
+        cx: Context,
+        incoming: Incoming,
+        codec: Codec,
+        limit: usize,
+    ) -> Result<Response<Body>, Status> {
+        let response = self.service.stream(cx, requests(incoming)).await?;
+        self.check(&response.metadata)?;
+        let body = Many::answer(response.message, codec, limit);
+        Ok(respond(codec, &response.metadata, |_| Body::new(body)))
+    }
+
+    fn context(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {
+        let headers = request.headers();
+        let timeout =
+            head::timeout(headers).map_err(|()| Status::internal("the header grpc-timeout is malformed"))?;
+        let mut cx = Context::new();
+        cx.path = Path::from_utf8(Bytes::copy_from_slice(request.uri().path().as_bytes()))?;
+        cx.metadata = metadata::read(headers)?;
+        self.check(&cx.metadata)?;
+        cx.codec = Some(codec);
+        cx.caller = Some(caller(request));
+        if let Some(timeout) = timeout {
+            cx.shorten_to(timeout - AHEAD.min(timeout / 10));
+        }
+        let limit = self.limits.max_message_bytes;
+        let own = self.service.method(cx.path()).and_then(|method| method.message_limit());
+        cx.message_limit = Some(own.map_or(limit, |own| own.min(limit)));
+        Ok(cx)
+    }
+
+    fn check(&self, metadata: &Metadata) -> Result<(), Status> {
+        let (weight, limit) = (metadata.weight(), self.limits.max_metadata_bytes);
+        if weight <= limit {
+            return Ok(());
+        }
+        Err(Status::resource_exhausted(format!(
+            "metadata of {weight} bytes is over the limit of {limit} bytes"
+        )))
+    }
+}
+
+/// How much earlier than the caller's timeout a call ends here. A tonic `Server` around this service keeps
+/// the same deadline, with the wrong code (`CANCELLED`); this one has to come first.
+const AHEAD: Duration = Duration::from_millis(2);
+
+fn caller<B>(request: &Request<B>) -> Arc<Caller> {
+    if let Some(caller) = request.extensions().get::<Arc<Caller>>() {
+        return caller.clone();
+    }
+    let remote = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+    Arc::new(Caller { transport: NAME, identity: None, address: remote.map(|address| address.to_string()) })
+}
+
+fn requests(incoming: Incoming) -> Streaming<Payload> {
+    Streaming::new(futures_util::stream::unfold(Some(incoming), |incoming| async move {
+        let mut incoming = incoming?;
+        match incoming.message().await {
+            Ok(Some(message)) => Some((Ok(message), Some(incoming))),
+            Ok(None) => None,
+            Err(status) => Some((Err(status), None)),
+        }
+    }))
+}
+
+fn respond(
+    codec: Codec,
+    metadata: &Metadata,
+    body: impl FnOnce(&mut http::HeaderMap) -> Body,
+) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, head::content_type(codec));
+    headers.insert(head::GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    metadata::write(metadata, headers);
+    let body = body(headers);
+    *response.body_mut() = body;
+    response
+}
+
+/// An answer to what is not gRPC.
+fn refuse(status: StatusCode, headers: [(header::HeaderName, HeaderValue); 1]) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().extend(headers.map(|(name, value)| (Some(name), value)));
+    response
+}

@@ -1,0 +1,226 @@
+use std::fmt;
+
+use bytes::BytesMut;
+use http::{HeaderValue, Method, Request, Uri, header};
+use tonic::{body::Body, client::GrpcService};
+
+use super::{
+    head,
+    incoming::Incoming,
+    metadata,
+    outgoing::{Failure, Many, Single, put_message},
+    status, timeout,
+};
+use crate::{
+    Codec, Context, Limits, Metadata, Payload, Response, Service, Status, Streaming, deadline,
+    streaming::Event,
+};
+
+/// A gRPC connection with options of its own. A [`tonic::transport::Channel`] without any is a [`Service`]
+/// already.
+#[derive(Clone)]
+pub struct Connection<C> {
+    inner: C,
+    codec: Codec,
+    limits: Limits,
+}
+
+impl<C> Connection<C> {
+    /// Calls over `inner`: a tonic channel, with interceptors and layers around it if you like. Protobuf,
+    /// and [`Limits::default`].
+    pub fn new(inner: C) -> Self {
+        Self { inner, codec: Codec::Protobuf, limits: Limits::default() }
+    }
+
+    /// Encodes calls that name no codec with this one.
+    #[must_use]
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// The limits on what is sent and on answers.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// What can carry gRPC requests: what tonic's own clients take.
+pub trait Http2:
+    GrpcService<Body, ResponseBody = Body, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<C: GrpcService<Body, ResponseBody = Body, Future: Send> + Clone + Send + Sync + 'static> Http2 for C {}
+
+impl<C: Http2> Service for Connection<C> {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let request = self.begin(&cx)?;
+        let mut buffer = BytesMut::new();
+        put_message(&mut buffer, &message, request.codec, request.limit)?;
+        let body = Body::new(Single { message: Some(buffer.freeze()), trailers: None });
+        let answer = self.send(request, body, Failure::default()).await?;
+        let Answer { metadata, mut messages, .. } = answer;
+        let (message, trailers) = messages.single().await?;
+        Ok(Response { metadata, message, trailers })
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        let request = self.begin(&cx)?;
+        let failure = Failure::default();
+        let body = match messages.into_single() {
+            Ok(message) => {
+                let mut buffer = BytesMut::new();
+                put_message(&mut buffer, &message, request.codec, request.limit)?;
+                Body::new(Single { message: Some(buffer.freeze()), trailers: None })
+            }
+            Err(messages) => {
+                Body::new(Many::request(messages, request.codec, request.limit, failure.clone()))
+            }
+        };
+        let Answer { metadata, messages } = self.send(request, body, failure).await?;
+        Ok(Response::new(messages.into_streaming()).with_metadata(metadata))
+    }
+}
+
+impl Service for tonic::transport::Channel {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        Connection::new(self.clone()).unary(cx, message).await
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        Connection::new(self.clone()).stream(cx, messages).await
+    }
+}
+
+/// The request without its body, and how its messages are written and read.
+struct Head {
+    request: Request<()>,
+    codec: Codec,
+    limit: usize,
+}
+
+struct Answer {
+    metadata: Metadata,
+    messages: Answers,
+}
+
+impl<C: Http2> Connection<C> {
+    fn begin(&self, cx: &Context) -> Result<Head, Status> {
+        let (weight, limit) = (cx.metadata.weight(), self.limits.max_metadata_bytes);
+        if weight > limit {
+            let refusal = format!("metadata of {weight} bytes is over the limit of {limit} bytes");
+            return Err(Status::resource_exhausted(refusal).not_processed());
+        }
+        let codec = cx.codec.unwrap_or(self.codec);
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.uri_mut() = cx.path().parse::<Uri>().map_err(|_| {
+            Status::invalid_argument(format!("{:?} is not a method's path", cx.path())).not_processed()
+        })?;
+        let headers = request.headers_mut();
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONTENT_TYPE, head::content_type(codec));
+        if let Some(left) = cx.time_left() {
+            if left.is_zero() {
+                return Err(deadline::exceeded().not_processed());
+            }
+            if let Ok(value) = HeaderValue::from_str(&timeout::format(left)) {
+                headers.insert(head::GRPC_TIMEOUT, value);
+            }
+        }
+        metadata::write(&cx.metadata, headers);
+        let own = self.limits.max_message_bytes;
+        Ok(Head { request, codec, limit: cx.message_limit.map_or(own, |limit| limit.min(own)) })
+    }
+
+    async fn send(&self, head: Head, body: Body, failure: Failure) -> Result<Answer, Status> {
+        let mut inner = self.inner.clone();
+        let explain = |status| failure.explain(status);
+        std::future::poll_fn(|task| inner.poll_ready(task))
+            .await
+            .map_err(|error| status::from_connection(error).not_processed())?;
+        let request = head.request.map(|()| body);
+        let response = inner.call(request).await.map_err(|error| explain(status::from_connection(error)))?;
+        let (parts, body) = response.into_parts();
+        let outcome = status::read(&parts.headers);
+        if let Some(Err(status)) = outcome {
+            return Err(explain(status));
+        }
+        if parts.status != http::StatusCode::OK {
+            return Err(status::from_http(parts.status));
+        }
+        let Some(codec) = head::codec(&parts.headers) else {
+            return Err(Status::unknown("the peer's answer is not gRPC: its content type is another"));
+        };
+        let metadata = metadata::read(&parts.headers)?;
+        let incoming = Incoming::new(body, codec, head.limit, &self.limits);
+        Ok(Answer { metadata, messages: Answers { incoming, outcome, failure } })
+    }
+}
+
+/// The messages of an answer, and how it ended. Dropped before its end, it cancels the call.
+struct Answers {
+    incoming: Incoming,
+    /// Where the headers alone ended the call.
+    outcome: Option<Result<Metadata, Status>>,
+    failure: Failure,
+}
+
+impl Answers {
+    fn outcome(&mut self) -> Result<Metadata, Status> {
+        let trailers = self.incoming.take_trailers();
+        let outcome = trailers.as_ref().and_then(status::read).or_else(|| self.outcome.take());
+        let outcome = outcome.unwrap_or_else(|| Err(Status::internal("the answer ended without a status")));
+        outcome.map_err(|status| self.failure.explain(status))
+    }
+
+    /// The only message, and the trailing metadata. A failed call has a status instead of a message.
+    async fn single(&mut self) -> Result<(Payload, Metadata), Status> {
+        let message = match self.next().await? {
+            Event::Message(message) => message,
+            Event::Trailers(_) => {
+                return Err(Status::unimplemented("exactly one message was expected and none came"));
+            }
+        };
+        match self.next().await? {
+            Event::Trailers(trailers) => Ok((message, trailers)),
+            Event::Message(_) => Err(Status::unimplemented("exactly one message was expected and more came")),
+        }
+    }
+
+    async fn next(&mut self) -> Result<Event<Payload>, Status> {
+        match self.incoming.message().await {
+            Ok(Some(message)) => Ok(Event::Message(message)),
+            Ok(None) => self.outcome().map(Event::Trailers),
+            Err(status) => Err(self.failure.explain(status)),
+        }
+    }
+
+    fn into_streaming(self) -> Streaming<Payload> {
+        Streaming::from_events(futures_util::stream::unfold(Some(self), |answers| async move {
+            let mut answers = answers?;
+            match answers.next().await {
+                Ok(Event::Message(message)) => Some((Ok(Event::Message(message)), Some(answers))),
+                last => Some((last, None)),
+            }
+        }))
+    }
+}
+
+impl<C> fmt::Debug for Connection<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("codec", &self.codec).finish_non_exhaustive()
+    }
+}

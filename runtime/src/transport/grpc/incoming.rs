@@ -1,0 +1,145 @@
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
+use http_body_util::BodyExt;
+use tokio::time::Instant;
+use tonic::body::Body;
+
+use super::status;
+use crate::{Codec, Limits, Payload, Status};
+
+/// The messages that arrive in one direction of a call, and the trailers behind them.
+pub(super) struct Incoming {
+    body: Body,
+    codec: Codec,
+    limit: usize,
+    message_timeout: Duration,
+    /// What arrived and has not been cut into messages. One chunk is cut without a copy.
+    chunk: Bytes,
+    partial: BytesMut,
+    trailers: Option<HeaderMap>,
+}
+
+/// The flag that says whether a message is compressed, and its length in four bytes.
+const PREFIX: usize = 5;
+
+impl Incoming {
+    pub(super) fn new(body: Body, codec: Codec, limit: usize, limits: &Limits) -> Self {
+        let message_timeout = limits.message_timeout;
+        Self {
+            body,
+            codec,
+            limit,
+            message_timeout,
+            chunk: Bytes::new(),
+            partial: BytesMut::new(),
+            trailers: None,
+        }
+    }
+
+    /// The next message; `None` at the end of the direction.
+    pub(super) async fn message(&mut self) -> Result<Option<Payload>, Status> {
+        let mut begun = None;
+        loop {
+            if let Some(bytes) = self.cut()? {
+                return Ok(Some(Payload::encoded(self.codec, bytes)));
+            }
+            let amid = !self.partial.is_empty();
+            if amid {
+                begun = begun.or_else(|| Some(Instant::now()));
+            }
+            if !self.more(begun).await? {
+                return if amid {
+                    Err(Status::internal("the direction ended amid a message"))
+                } else {
+                    Ok(None)
+                };
+            }
+        }
+    }
+
+    /// The only message of a direction that must have just one.
+    pub(super) async fn single(&mut self) -> Result<Payload, Status> {
+        let Some(message) = self.message().await? else {
+            return Err(Status::unimplemented("exactly one message was expected and none came"));
+        };
+        match self.message().await? {
+            None => Ok(message),
+            Some(_) => Err(Status::unimplemented("exactly one message was expected and more came")),
+        }
+    }
+
+    /// The trailers, once the direction has ended.
+    pub(super) fn take_trailers(&mut self) -> Option<HeaderMap> {
+        self.trailers.take()
+    }
+
+    fn cut(&mut self) -> Result<Option<Bytes>, Status> {
+        if self.partial.is_empty() {
+            let Some(total) = self.total(&self.chunk)? else {
+                self.keep_partial(usize::MAX);
+                return Ok(None);
+            };
+            if self.chunk.len() >= total {
+                let mut message = self.chunk.split_to(total);
+                message.advance(PREFIX);
+                return Ok(Some(message));
+            }
+        }
+        self.keep_partial(PREFIX);
+        let Some(total) = self.total(&self.partial)? else { return Ok(None) };
+        self.keep_partial(total);
+        if self.partial.len() < total {
+            return Ok(None);
+        }
+        let mut message = self.partial.split().freeze();
+        message.advance(PREFIX);
+        Ok(Some(message))
+    }
+
+    /// Moves what arrived behind what is kept, until that is `length` bytes long. Memory grows with what
+    /// arrives, not with what is announced.
+    fn keep_partial(&mut self, length: usize) {
+        let missing = length.saturating_sub(self.partial.len()).min(self.chunk.len());
+        self.partial.extend_from_slice(&self.chunk.split_to(missing));
+    }
+
+    /// How long the message at the front is, prefix included; `None` until that has arrived.
+    fn total(&self, bytes: &[u8]) -> Result<Option<usize>, Status> {
+        let Some((&[flag, a, b, c, d], _)) = bytes.split_first_chunk::<PREFIX>() else { return Ok(None) };
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        match flag {
+            _ if length > self.limit => Err(Status::resource_exhausted(format!(
+                "a message of {length} bytes is larger than the limit of {} bytes",
+                self.limit
+            ))),
+            0 => Ok(Some(PREFIX + length)),
+            1 => Err(Status::unimplemented("compressed messages are not accepted here")),
+            _ => Err(Status::internal("a message's first byte is neither 0 nor 1")),
+        }
+    }
+
+    async fn more(&mut self, begun: Option<Instant>) -> Result<bool, Status> {
+        let frame = match begun {
+            None => self.body.frame().await,
+            Some(begun) => {
+                match tokio::time::timeout_at(begun + self.message_timeout, self.body.frame()).await {
+                    Ok(frame) => frame,
+                    Err(_) => return Err(Status::deadline_exceeded("a message took too long to arrive")),
+                }
+            }
+        };
+        match frame {
+            None => Ok(false),
+            Some(Err(error)) => Err(status::from_connection(error)),
+            Some(Ok(frame)) => {
+                match frame.into_data() {
+                    Ok(data) => self.chunk = data,
+                    Err(frame) => self.trailers = frame.into_trailers().ok(),
+                }
+                Ok(true)
+            }
+        }
+    }
+}

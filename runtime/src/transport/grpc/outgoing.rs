@@ -1,0 +1,190 @@
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context as TaskContext, Poll},
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, Frame};
+
+use super::status;
+use crate::{Codec, Payload, Status, Streaming};
+
+/// Past this many bytes a frame takes what it has: the largest frame that a peer must accept
+/// (RFC 9113, section 4.2).
+const COALESCE: usize = 16 << 10;
+
+/// One message behind its prefix: whether it is compressed (it is not), and its length in four bytes.
+pub(super) fn put_message(
+    buffer: &mut BytesMut,
+    message: &Payload,
+    codec: Codec,
+    limit: usize,
+) -> Result<(), Status> {
+    let start = buffer.len();
+    buffer.put_bytes(0, 5);
+    let outcome = message.encode(codec, buffer).and_then(|()| {
+        let size = buffer.len() - start - 5;
+        u32::try_from(size).ok().filter(|_| size <= limit).ok_or_else(|| {
+            let refusal =
+                format!("a message to send of {size} bytes is larger than the limit of {limit} bytes");
+            Status::resource_exhausted(refusal)
+        })
+    });
+    match outcome {
+        Ok(length) => {
+            buffer[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
+            Ok(())
+        }
+        Err(status) => {
+            buffer.truncate(start);
+            Err(status)
+        }
+    }
+}
+
+/// The body of one direction that has a single message, or none: encoded already.
+pub(super) struct Single {
+    pub(super) message: Option<Bytes>,
+    /// What ends an answer; a request just ends.
+    pub(super) trailers: Option<HeaderMap>,
+}
+
+impl Body for Single {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let data = self.message.take().map(Frame::data);
+        Poll::Ready(data.or_else(|| self.trailers.take().map(Frame::trailers)).map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.message.is_none() && self.trailers.is_none()
+    }
+}
+
+/// The body of one direction that streams messages. Small ones that are ready together share a frame.
+pub(super) struct Many {
+    messages: Streaming<Payload>,
+    buffer: BytesMut,
+    codec: Codec,
+    limit: usize,
+    end: End,
+}
+
+/// What follows the last message.
+enum End {
+    /// An answer's trailers.
+    Trailers(Option<HeaderMap>),
+    /// A request's end; why it broke off, for the caller, where it did.
+    Request(Failure),
+    Done,
+}
+
+/// Why the requests could not be sent on: it says more than the reset that the connection reports.
+#[derive(Clone, Default)]
+pub(super) struct Failure(Arc<Mutex<Option<Status>>>);
+
+impl Failure {
+    /// The reason, where there is one, or else the status.
+    pub(super) fn explain(&self, status: Status) -> Status {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(status)
+    }
+
+    fn set(&self, status: Status) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    }
+}
+
+impl Many {
+    pub(super) fn answer(messages: Streaming<Payload>, codec: Codec, limit: usize) -> Self {
+        Self { messages, buffer: BytesMut::new(), codec, limit, end: End::Trailers(None) }
+    }
+
+    pub(super) fn request(
+        messages: Streaming<Payload>,
+        codec: Codec,
+        limit: usize,
+        failure: Failure,
+    ) -> Self {
+        Self { messages, buffer: BytesMut::new(), codec, limit, end: End::Request(failure) }
+    }
+
+    /// Takes what is ready; `Some` once the messages have ended.
+    fn fill(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Result<(), Status>>> {
+        while self.buffer.len() < COALESCE {
+            match self.messages.poll_message(task) {
+                Poll::Ready(Some(message)) => {
+                    let put = message
+                        .and_then(|message| put_message(&mut self.buffer, &message, self.codec, self.limit));
+                    if let Err(status) = put {
+                        return Poll::Ready(Some(Err(status)));
+                    }
+                }
+                Poll::Ready(None) => return Poll::Ready(Some(Ok(()))),
+                Poll::Pending if self.buffer.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Notes how the messages ended: `Err` where the direction must break off rather than end.
+    fn finish(&mut self, outcome: Result<(), Status>) -> Result<(), Status> {
+        match &mut self.end {
+            End::Trailers(trailers) => {
+                let metadata = self.messages.take_trailers();
+                *trailers = Some(status::trailers(outcome.as_ref().map(|()| &metadata)));
+            }
+            End::Request(failure) => {
+                if let Err(status) = outcome {
+                    failure.set(status.clone());
+                    self.end = End::Done;
+                    return Err(status);
+                }
+                self.end = End::Done;
+            }
+            End::Done => {}
+        }
+        Ok(())
+    }
+}
+
+impl Body for Many {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.get_mut();
+        if let End::Request(_) | End::Trailers(None) = this.end {
+            match this.fill(task) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => {}
+                Poll::Ready(Some(outcome)) => {
+                    if let Err(status) = this.finish(outcome) {
+                        return Poll::Ready(Some(Err(status)));
+                    }
+                }
+            }
+        }
+        if !this.buffer.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(this.buffer.split().freeze()))));
+        }
+        Poll::Ready(match std::mem::replace(&mut this.end, End::Done) {
+            End::Trailers(Some(trailers)) => Some(Ok(Frame::trailers(trailers))),
+            End::Trailers(None) | End::Request(_) | End::Done => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.buffer.is_empty() && matches!(self.end, End::Done)
+    }
+}
