@@ -1,10 +1,7 @@
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::{Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, server};
 
@@ -28,7 +25,8 @@ pub struct Router(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     table: ArcSwap<Table>,
-    changes: Mutex<()>,
+    /// How often the table has changed.
+    changes: watch::Sender<u64>,
 }
 
 #[derive(Clone, Default)]
@@ -69,7 +67,9 @@ impl Router {
     /// Removes the service of this name; calls to it are `Unimplemented` from now on. Returns whether it
     /// was there.
     pub fn remove(&self, name: &str) -> bool {
-        self.change(|table| table.services.remove(name).is_some())
+        let mut removed = false;
+        self.change(|table| removed = table.services.remove(name).is_some());
+        removed
     }
 
     /// Sends calls that no service answers to this one, for instance to another node.
@@ -78,13 +78,19 @@ impl Router {
         self.change(|table| table.fallback = Some(channel));
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
-        // Two changes at once would lose one; readers never wait.
-        let _guard = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut table = Table::clone(&self.0.table.load());
-        let outcome = change(&mut table);
-        self.0.table.store(Arc::new(table));
-        outcome
+    /// How often services have been added or removed; the receiver learns of each change.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Table)) {
+        // Two changes at once would lose one, so they take turns here; calls never wait.
+        self.0.changes.send_modify(|changes| {
+            let mut table = Table::clone(&self.0.table.load());
+            change(&mut table);
+            self.0.table.store(Arc::new(table));
+            *changes += 1;
+        });
     }
 
     fn route(&self, cx: &Context) -> Result<Channel, Status> {

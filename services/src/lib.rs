@@ -1,1 +1,36 @@
-//! .
+//! The built-in services of a polywire node, each an annotated trait with its implementation: nothing here
+//! knows a transport.
+//!
+//! [`node`] gives a node that has them all; add your own and it is a binary:
+//!
+//! ```no_run
+//! #[polywire::main]
+//! fn node() -> polywire::NodeBuilder {
+//!     polywire_services::node()
+//! }
+//! ```
+
+pub mod directory;
+pub mod health;
+pub mod reflection;
+
+use polywire::{Node, NodeBuilder};
+
+/// A node with the built-in services: health, reflection and directory.
+pub fn node() -> NodeBuilder {
+    Node::builder()
+        .descriptors(polywire_proto::FILE_DESCRIPTOR_SET)
+        .service_with(|parts| {
+            health::HealthServer::new(health::NodeHealth::new(parts.health.clone(), parts.router.clone()))
+        })
+        .service_with(|parts| {
+            let schemas = reflection::Schemas::new(parts.router.clone(), &parts.descriptors);
+            reflection::ServerReflectionServer::new(schemas)
+        })
+        .service_with(|parts| {
+            directory::DirectoryServer::new(directory::NodeDirectory::new(
+                parts.router.clone(),
+                parts.exposure.clone(),
+            ))
+        })
+}

@@ -1,11 +1,11 @@
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{Connection, RecvStream, SendStream, fill::fill, incoming::Incoming};
 use crate::{
-    Caller, Channel, Codec, Context, Draining, Metadata, Payload, Response, Service, Status, Streaming,
+    Caller, Channel, Codec, Context, Drain, Metadata, Payload, Response, Service, Status, Streaming,
     context::Path,
     streaming::Event,
     transport::Limits,
@@ -22,17 +22,18 @@ pub(crate) struct Responder {
 }
 
 /// Answers the streams of one connection, each in a task of its own, until the connection ends or the
-/// calls in flight have finished after `draining` said to stop. Streams opened after that are refused as
+/// calls in flight have finished after `drain` said to stop. Streams opened after that are refused as
 /// not processed.
 pub(crate) async fn serve_connection<C: Connection>(
     connection: &C,
     caller: Arc<Caller>,
     responder: Responder,
-    mut draining: Draining,
+    drain: Drain,
 ) {
     let responder = Arc::new(responder);
     let mut calls = JoinSet::new();
     let mut refusing = false;
+    let mut stopping = pin!(drain.stopping());
     loop {
         tokio::select! {
             accepted = connection.accept() => match accepted {
@@ -43,7 +44,7 @@ pub(crate) async fn serve_connection<C: Connection>(
                 Err(_) => break,
             },
             Some(_) = calls.join_next() => {}
-            () = draining.stopping(), if !refusing => refusing = true,
+            () = &mut stopping, if !refusing => refusing = true,
             () = std::future::ready(()), if refusing && calls.is_empty() => break,
         }
     }

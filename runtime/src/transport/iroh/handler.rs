@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{QuicProfile, serve::serve_calls};
 use crate::{
-    Channel, Drain, Draining, Limits, Router, Server, Service, server::Dispatch, transport::framed::Responder,
+    Channel, Drain, Limits, Router, Server, Service, server::Dispatch, transport::framed::Responder,
 };
 
 /// A service as an [`iroh::protocol::ProtocolHandler`], for a router of iroh's own beside other protocols.
@@ -33,7 +33,6 @@ pub struct Handler {
     responder: Responder,
     profile: QuicProfile,
     drain: Drain,
-    draining: Draining,
     open: watch::Sender<usize>,
 }
 
@@ -43,9 +42,8 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 impl Handler {
     /// Serves this service.
     pub fn new(service: impl Service) -> Self {
-        let (drain, draining) = Drain::new();
         let responder = Responder { service: service.into_channel(), limits: Limits::default() };
-        Self { responder, profile: QuicProfile::default(), drain, draining, open: watch::Sender::new(0) }
+        Self { responder, profile: QuicProfile::default(), drain: Drain::new(), open: watch::Sender::new(0) }
     }
 
     /// The same handler with these limits on each call.
@@ -61,7 +59,7 @@ impl ProtocolHandler for Handler {
         let _open = Open::new(&self.open);
         // The endpoint is somebody else's, and may still have QUIC's usual hundred.
         connection.set_max_concurrent_bi_streams(VarInt::from_u32(self.profile.max_concurrent_streams));
-        serve_calls(&connection, self.responder.clone(), self.draining.clone()).await;
+        serve_calls(&connection, self.responder.clone(), self.drain.clone()).await;
         Ok(())
     }
 

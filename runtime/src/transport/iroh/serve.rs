@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use ::iroh::{
     Endpoint,
@@ -8,7 +8,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{Alpns, NAME, alpn::Reach, scope::Scope};
 use crate::{
-    Caller, Channel, Draining, Limits, Service,
+    Caller, Channel, Drain, Limits, Service,
     transport::framed::{Responder, serve_connection},
     wire::ConnectionCode,
 };
@@ -38,31 +38,32 @@ impl Default for ServeOptions {
 }
 
 /// Accepts connections on the endpoint and answers their calls with the service, until the endpoint is
-/// closed or `draining` says to stop. Then new connections are refused, calls in flight finish, and the
-/// connections are closed; what is left when `draining` says to cut is cut.
+/// closed or `drain` says to stop. Then new connections are refused, calls in flight finish, and the
+/// connections are closed; what is left when `drain` says to cut is cut.
 ///
 /// A panic anywhere costs the call it happens in. Nothing else may accept on the same endpoint: the two
 /// would take each other's connections.
-pub async fn serve(endpoint: Endpoint, service: impl Service, options: ServeOptions, mut draining: Draining) {
+pub async fn serve(endpoint: Endpoint, service: impl Service, options: ServeOptions, drain: Drain) {
     endpoint.set_alpns(options.alpns.to_wire());
     let server = Arc::new(Server {
         service: service.into_channel(),
         permits: Arc::new(Semaphore::new(options.max_connections)),
         options,
-        draining: draining.clone(),
+        drain: drain.clone(),
     });
     let mut connections = JoinSet::new();
-    let mut stopping = false;
+    let mut refusing = false;
+    let mut stopping = pin!(drain.stopping());
     loop {
         tokio::select! {
             incoming = endpoint.accept() => match incoming {
                 None => break,
-                Some(incoming) if stopping => incoming.refuse(),
+                Some(incoming) if refusing => incoming.refuse(),
                 Some(incoming) => server.clone().accept(incoming, &mut connections),
             },
             Some(_) = connections.join_next() => {}
-            () = draining.stopping(), if !stopping => stopping = true,
-            () = std::future::ready(()), if stopping && connections.is_empty() => break,
+            () = &mut stopping, if !refusing => refusing = true,
+            () = std::future::ready(()), if refusing && connections.is_empty() => break,
         }
     }
 }
@@ -71,7 +72,7 @@ struct Server {
     service: Channel,
     options: ServeOptions,
     permits: Arc<Semaphore>,
-    draining: Draining,
+    drain: Drain,
 }
 
 impl Server {
@@ -99,25 +100,24 @@ impl Server {
             None => return close(&connection, ConnectionCode::Denied, ""),
         };
         let responder = Responder { service, limits: self.options.limits.clone() };
-        serve_calls(&connection, responder, self.draining.clone()).await;
+        serve_calls(&connection, responder, self.drain.clone()).await;
     }
 }
 
 /// Answers the calls of a connection until it ends, and closes it where it is this side that ends it.
-pub(super) async fn serve_calls(connection: &Connection, responder: Responder, draining: Draining) {
+pub(super) async fn serve_calls(connection: &Connection, responder: Responder, drain: Drain) {
     let caller = Arc::new(Caller {
         transport: NAME,
         identity: Some(connection.remote_id().to_string()),
         address: selected_address(connection),
     });
-    let mut cutting = draining.clone();
     tokio::select! {
-        () = serve_connection(connection, caller, responder, draining) => {
+        () = serve_connection(connection, caller, responder, drain.clone()) => {
             // The last answers are still under way, and closing would throw them away.
             let arrived = round_trip(connection) * 3;
             let _ = tokio::time::timeout(arrived.clamp(MIN_LINGER, MAX_LINGER), connection.closed()).await;
         }
-        () = cutting.cut() => {}
+        () = drain.cutting() => {}
     }
     close(connection, ConnectionCode::ShutDown, "");
 }

@@ -1,0 +1,199 @@
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use crate::service::BoxFuture;
+
+/// How a node is: where it stands in its life, and what its components say of themselves. Clones share it.
+///
+/// A component registers a check that really checks; the node runs the checks now and then, and everyone
+/// who asks (the health service, `/readyz`) reads the same [`HealthReport`].
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use polywire::{Health, NodeState};
+///
+/// let health = Health::new();
+/// health.register("disk", || async { Err("read-only file system".to_owned()) });
+/// health.set_state(NodeState::Serving);
+/// health.run_checks(std::time::Duration::from_secs(1)).await;
+/// assert_eq!(health.report().reasons(), ["disk: read-only file system"]);
+/// # });
+/// ```
+#[derive(Clone)]
+pub struct Health(Arc<Shared>);
+
+struct Shared {
+    report: watch::Sender<HealthReport>,
+    checks: Mutex<Vec<(String, Check)>>,
+}
+
+type Check = Arc<dyn Fn() -> BoxFuture<Result<(), String>> + Send + Sync>;
+
+/// Where a node stands in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NodeState {
+    /// Not everything listens yet.
+    #[default]
+    Starting,
+    /// Takes calls.
+    Serving,
+    /// Takes no new calls, and finishes those in flight.
+    Draining,
+}
+
+/// How a node is at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HealthReport {
+    /// Where it stands in its life.
+    pub state: NodeState,
+    /// What each component's check said last: nothing wrong, or what is.
+    pub components: BTreeMap<String, Result<(), String>>,
+    /// Services that said of themselves that they take no calls, and why.
+    pub failing_services: BTreeMap<String, String>,
+}
+
+impl HealthReport {
+    /// Whether the node as a whole takes calls.
+    pub fn is_serving(&self) -> bool {
+        self.state == NodeState::Serving && self.components.values().all(Result::is_ok)
+    }
+
+    /// Whether this service takes calls, as far as it is served at all.
+    pub fn is_service_serving(&self, service: &str) -> bool {
+        self.is_serving() && !self.failing_services.contains_key(service)
+    }
+
+    /// Why the node takes no calls; empty where it does.
+    pub fn reasons(&self) -> Vec<String> {
+        let state = match self.state {
+            NodeState::Starting => Some("the node is starting".to_owned()),
+            NodeState::Serving => None,
+            NodeState::Draining => Some("the node is draining".to_owned()),
+        };
+        let failing = self.components.iter().filter_map(|(name, outcome)| {
+            let reason = outcome.as_ref().err()?;
+            Some(format!("{name}: {reason}"))
+        });
+        state.into_iter().chain(failing).collect()
+    }
+}
+
+impl Health {
+    /// A node that is starting and has no components.
+    pub fn new() -> Self {
+        Self(Arc::new(Shared { report: watch::Sender::default(), checks: Mutex::default() }))
+    }
+
+    /// How the node is now.
+    pub fn report(&self) -> HealthReport {
+        self.0.report.borrow().clone()
+    }
+
+    /// The reports as they change.
+    pub fn watch(&self) -> watch::Receiver<HealthReport> {
+        self.0.report.subscribe()
+    }
+
+    /// Moves the node on in its life.
+    pub fn set_state(&self, state: NodeState) {
+        self.change(|report| report.state = state);
+    }
+
+    /// Adds a component. Its check returns what is wrong, for people; until it has run for the first
+    /// time, the component counts as failing.
+    pub fn register<F, O>(&self, component: impl Into<String>, check: F)
+    where
+        F: Fn() -> O + Send + Sync + 'static,
+        O: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let component = component.into();
+        let check: Check = Arc::new(move || Box::pin(check()));
+        self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).push((component.clone(), check));
+        self.change(|report| {
+            report.components.insert(component, Err("not checked yet".to_owned()));
+        });
+    }
+
+    /// Says of one service whether it takes calls: `Err` with the reason where it does not.
+    pub fn set_service(&self, service: &str, outcome: Result<(), String>) {
+        self.change(|report| {
+            match outcome {
+                Ok(()) => report.failing_services.remove(service),
+                Err(reason) => report.failing_services.insert(service.to_owned(), reason),
+            };
+        });
+    }
+
+    /// Runs every check once, side by side. One that takes longer than `timeout` has failed.
+    pub async fn run_checks(&self, timeout: Duration) {
+        let checks = self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let outcomes = checks.into_iter().map(|(name, check)| async move {
+            let outcome = tokio::time::timeout(timeout, tokio::spawn(check())).await;
+            let outcome = match outcome {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Err("the check panicked".to_owned()),
+                Err(_) => Err(format!("the check took longer than {timeout:?}")),
+            };
+            (name, outcome)
+        });
+        let outcomes = futures_util::future::join_all(outcomes).await;
+        self.change(|report| report.components.extend(outcomes));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut HealthReport)) {
+        self.0.report.send_if_modified(|report| {
+            let before = report.clone();
+            change(report);
+            *report != before
+        });
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Health").field(&*self.0.report.borrow()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_hangs_or_panics_fails() {
+        let health = Health::new();
+        health.register("hangs", std::future::pending);
+        health.register("panics", || async { panic!("no") });
+        health.register("works", || async { Ok(()) });
+        health.set_state(NodeState::Serving);
+        health.run_checks(Duration::from_secs(1)).await;
+        assert_eq!(
+            health.report().reasons(),
+            ["hangs: the check took longer than 1s", "panics: the check panicked"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_change_that_changes_nothing_wakes_nobody() {
+        let health = Health::new();
+        let mut watch = health.watch();
+        watch.borrow_and_update();
+        health.set_state(NodeState::Starting);
+        assert!(!watch.has_changed().unwrap());
+        health.set_state(NodeState::Serving);
+        assert!(watch.has_changed().unwrap());
+    }
+}

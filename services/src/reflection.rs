@@ -1,0 +1,132 @@
+//! The standard reflection service of gRPC, for every transport: what grpcurl and `polywire-node call` learn
+//! a service's messages from.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use polywire::{Code, Router, Service, Status, Streaming};
+use polywire_proto::grpc::reflection::v1::{
+    ErrorResponse, ExtensionNumberResponse, FileDescriptorResponse, ListServiceResponse,
+    ServerReflectionRequest, ServerReflectionResponse, ServiceResponse,
+    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+};
+use prost::Message;
+use prost_reflect::{DescriptorPool, FileDescriptor};
+
+/// Tells clients what is served and of what messages. Source:
+/// [gRPC server reflection](https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
+#[polywire::service(package = "grpc.reflection.v1")]
+pub trait ServerReflection {
+    /// Answers each question in turn.
+    async fn server_reflection_info(
+        &self,
+        questions: Streaming<ServerReflectionRequest>,
+    ) -> Result<Streaming<ServerReflectionResponse>, Status>;
+}
+
+/// The schemas that were compiled into this node, and the services that its router has.
+#[derive(Clone, Debug)]
+pub struct Schemas {
+    router: Router,
+    pool: Arc<DescriptorPool>,
+}
+
+impl Schemas {
+    /// Reads encoded `google.protobuf.FileDescriptorSet`s.
+    ///
+    /// # Panics
+    /// When one of them is not that: it was compiled in, so the binary is wrong.
+    pub fn new(router: Router, descriptor_sets: &[Bytes]) -> Self {
+        let mut pool = DescriptorPool::new();
+        for set in descriptor_sets {
+            if let Err(error) = pool.decode_file_descriptor_set(set.clone()) {
+                panic!("a file descriptor set that is compiled in cannot be read: {error}");
+            }
+        }
+        Self { router, pool: Arc::new(pool) }
+    }
+
+    fn answer(&self, question: &MessageRequest) -> Result<MessageResponse, Status> {
+        match question {
+            MessageRequest::ListServices(_) => {
+                let services = self.router.services();
+                let names = services.iter().map(|info| ServiceResponse { name: info.name().to_owned() });
+                Ok(MessageResponse::ListServicesResponse(ListServiceResponse { service: names.collect() }))
+            }
+            MessageRequest::FileByFilename(name) => files(self.pool.get_file_by_name(name), name),
+            MessageRequest::FileContainingSymbol(symbol) => files(self.file_of(symbol), symbol),
+            MessageRequest::FileContainingExtension(extension) => {
+                let message = self.pool.get_message_by_name(&extension.containing_type);
+                let number = u32::try_from(extension.extension_number).ok();
+                let found = message.zip(number).and_then(|(message, number)| message.get_extension(number));
+                files(found.map(|extension| extension.parent_file()), &extension.containing_type)
+            }
+            MessageRequest::AllExtensionNumbersOfType(name) => {
+                let message = self.pool.get_message_by_name(name).ok_or_else(|| unknown(name))?;
+                let numbers = message.extensions().filter_map(|extension| extension.number().try_into().ok());
+                let extension_number = numbers.collect();
+                let answer = ExtensionNumberResponse { base_type_name: name.clone(), extension_number };
+                Ok(MessageResponse::AllExtensionNumbersResponse(answer))
+            }
+        }
+    }
+
+    /// The file that declares a service, a method, a message, an enum or an extension.
+    fn file_of(&self, symbol: &str) -> Option<FileDescriptor> {
+        let pool = &self.pool;
+        let service = |name: &str| pool.get_service_by_name(name).map(|service| service.parent_file());
+        service(symbol)
+            .or_else(|| pool.get_message_by_name(symbol).map(|message| message.parent_file()))
+            .or_else(|| pool.get_enum_by_name(symbol).map(|declared| declared.parent_file()))
+            .or_else(|| pool.get_extension_by_name(symbol).map(|extension| extension.parent_file()))
+            // A method, a field or a value: what it is part of.
+            .or_else(|| self.file_of(symbol.rsplit_once('.')?.0))
+    }
+}
+
+impl ServerReflection for Schemas {
+    async fn server_reflection_info(
+        &self,
+        questions: Streaming<ServerReflectionRequest>,
+    ) -> Result<Streaming<ServerReflectionResponse>, Status> {
+        let schemas = self.clone();
+        Ok(Streaming::new(questions.map(move |question| {
+            let question = question?;
+            let asked = question.message_request.as_ref();
+            let asked = asked.ok_or_else(|| Status::invalid_argument("the request asks nothing"))?;
+            let answer = schemas.answer(asked).unwrap_or_else(|status| {
+                MessageResponse::ErrorResponse(ErrorResponse {
+                    error_code: status.code().number().into(),
+                    error_message: status.message().to_owned(),
+                })
+            });
+            Ok(ServerReflectionResponse {
+                valid_host: question.host.clone(),
+                message_response: Some(answer),
+                original_request: Some(question),
+            })
+        })))
+    }
+}
+
+/// The file and every file that it imports, each once, those that others need first.
+fn files(file: Option<FileDescriptor>, asked: &str) -> Result<MessageResponse, Status> {
+    let file = file.ok_or_else(|| unknown(asked))?;
+    let mut answer = FileDescriptorResponse::default();
+    collect(&file, &mut BTreeSet::new(), &mut answer);
+    // By custom, the file that was asked for comes first.
+    answer.file_descriptor_proto.reverse();
+    Ok(MessageResponse::FileDescriptorResponse(answer))
+}
+
+fn collect(file: &FileDescriptor, seen: &mut BTreeSet<String>, answer: &mut FileDescriptorResponse) {
+    if seen.insert(file.name().to_owned()) {
+        file.dependencies().for_each(|dependency| collect(&dependency, seen, answer));
+        answer.file_descriptor_proto.push(file.file_descriptor_proto().encode_to_vec().into());
+    }
+}
+
+fn unknown(symbol: &str) -> Status {
+    Status::new(Code::NotFound, format!("nothing is known of {symbol:?} here"))
+}
