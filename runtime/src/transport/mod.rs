@@ -7,5 +7,10 @@ pub mod grpc;
 #[cfg(feature = "iroh")]
 pub mod iroh;
 mod limits;
+#[cfg_attr(not(any(feature = "iroh", feature = "node")), allow(dead_code))]
+mod gauge;
 
+pub use gauge::ConnectionGauge;
+#[cfg(any(feature = "iroh", feature = "node"))]
+pub(crate) use gauge::Counted;
 pub use limits::Limits;

@@ -9,12 +9,12 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::{Alpns, NAME, alpn::Reach, scope::Scope};
 use crate::{
     Caller, Channel, Drain, Limits, Service,
-    transport::framed::{Responder, serve_connection},
+    transport::{ConnectionGauge, Counted, framed::{Responder, serve_connection}},
     wire::ConnectionCode,
 };
 
 /// How connections are accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServeOptions {
     /// Which ALPNs are accepted, and what they reach.
     pub alpns: Alpns,
@@ -24,6 +24,8 @@ pub struct ServeOptions {
     pub max_connections: usize,
     /// How long a handshake may take. Default 10 s.
     pub handshake_timeout: Duration,
+    /// Told of every connection that opens and closes. Default none.
+    pub gauge: Option<Arc<dyn ConnectionGauge>>,
 }
 
 impl Default for ServeOptions {
@@ -33,6 +35,7 @@ impl Default for ServeOptions {
             limits: Limits::default(),
             max_connections: 4096,
             handshake_timeout: Duration::from_secs(10),
+            gauge: None,
         }
     }
 }
@@ -93,6 +96,7 @@ impl Server {
     }
 
     async fn serve(&self, connection: Connection) {
+        let _counted = Counted::new(self.options.gauge.clone());
         let service = match self.options.alpns.reach(connection.alpn()) {
             Some(Reach::Everything) => self.service.clone(),
             Some(Reach::Service(alpn)) => Channel::new(Scope::new(self.service.clone(), alpn)),

@@ -1,0 +1,136 @@
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{Exposure, Node, NodeError, running};
+use crate::{
+    Channel, Health, Router, Service, ServiceInfo,
+    config::Config,
+    metrics::Metrics,
+};
+
+/// A node that is being put together: services, schemas, configuration.
+///
+/// ```no_run
+/// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
+/// # #[polywire::service(package = "demo.v1")]
+/// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
+/// # struct Imp;
+/// # impl Demo for Imp { async fn get(&self, r: Empty) -> Result<Empty, polywire::Status> { Ok(r) } }
+/// # async fn show() -> Result<(), polywire::NodeError> {
+/// let node = polywire::Node::builder().service(DemoServer::new(Imp)).bind().await?;
+/// println!("{:?}", node.targets());
+/// node.serve(std::future::pending()).await;
+/// # Ok(()) }
+/// ```
+#[must_use = "a node starts when it is bound"]
+pub struct NodeBuilder {
+    config: Config,
+    services: Vec<MakeService>,
+    descriptor_sets: Vec<Bytes>,
+}
+
+type MakeService = Box<dyn Fn(&Parts) -> Channel + Send + Sync>;
+
+/// What a node is made of, for services that report on it.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Every service of the node; may be added to and removed from while it runs.
+    pub router: Router,
+    /// How the node is.
+    pub health: Health,
+    /// What the node counts.
+    pub metrics: Metrics,
+    /// Which transports serve each service.
+    pub exposure: Exposure,
+    /// The schemas compiled in: encoded `google.protobuf.FileDescriptorSet`s.
+    pub descriptors: Arc<[Bytes]>,
+}
+
+/// One line of what a node serves.
+#[derive(Clone, Debug)]
+pub struct ServiceOverview {
+    /// The service.
+    pub info: ServiceInfo,
+    /// The transports that serve it.
+    pub transports: Vec<&'static str>,
+}
+
+impl NodeBuilder {
+    pub(super) fn new() -> Self {
+        Self { config: Config::default(), services: Vec::new(), descriptor_sets: Vec::new() }
+    }
+
+    /// Sets the configuration; without it, the node has the defaults: dual mode on loopback.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Serves this.
+    pub fn service(self, service: impl Service) -> Self {
+        let channel = service.into_channel();
+        self.service_with(move |_| channel.clone())
+    }
+
+    /// Serves what `make` makes once the node's parts are there.
+    pub fn service_with<S: Service>(mut self, make: impl Fn(&Parts) -> S + Send + Sync + 'static) -> Self {
+        self.services.push(Box::new(move |parts| make(parts).into_channel()));
+        self
+    }
+
+    /// Adds schemas, an encoded `google.protobuf.FileDescriptorSet`: reflection tells them to clients, and
+    /// `call` reads and prints JSON by them.
+    pub fn descriptors(mut self, file_descriptor_set: impl Into<Bytes>) -> Self {
+        self.descriptor_sets.push(file_descriptor_set.into());
+        self
+    }
+
+    /// The schemas that were added.
+    pub fn descriptor_sets(&self) -> &[Bytes] {
+        &self.descriptor_sets
+    }
+
+    /// What a node of this configuration would serve, without starting it.
+    pub fn overview(&self, config: &Config) -> Vec<ServiceOverview> {
+        let parts = self.parts(config);
+        let services = parts.router.services().into_iter();
+        services
+            .map(|info| ServiceOverview { info, transports: parts.exposure.transports(info.name()).collect() })
+            .collect()
+    }
+
+    /// Starts the node: when this returns, everything listens and the first health checks have run.
+    ///
+    /// # Errors
+    /// When the data directory, the identity or a certificate cannot be used, or an address cannot be
+    /// listened on. Nothing listens then.
+    pub async fn bind(self) -> Result<Node, NodeError> {
+        let parts = self.parts(&self.config);
+        running::start(self.config, parts).await
+    }
+
+    fn parts(&self, config: &Config) -> Parts {
+        let transport = &config.transport;
+        let grpc = transport.serves_grpc().then_some("grpc");
+        let iroh = transport.serves_iroh().then_some("iroh");
+        let retired = transport.strategy.retired_on_grpc.iter().map(ToString::to_string);
+        let parts = Parts {
+            router: Router::new(),
+            health: Health::new(),
+            metrics: Metrics::new(),
+            exposure: Exposure::new(grpc.into_iter().chain(iroh).collect(), retired.collect()),
+            descriptors: self.descriptor_sets.clone().into(),
+        };
+        for make in &self.services {
+            parts.router.add(make(&parts));
+        }
+        parts
+    }
+}
+
+impl fmt::Debug for NodeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeBuilder").field("services", &self.services.len()).finish_non_exhaustive()
+    }
+}

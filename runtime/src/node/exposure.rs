@@ -1,0 +1,31 @@
+use std::sync::Arc;
+
+use crate::method::short_name;
+
+/// Which transports a node serves each service on.
+#[derive(Clone, Debug, Default)]
+pub struct Exposure(Arc<Rules>);
+
+#[derive(Debug, Default)]
+struct Rules {
+    transports: Vec<&'static str>,
+    retired_on_grpc: Vec<String>,
+}
+
+impl Exposure {
+    pub(super) fn new(transports: Vec<&'static str>, retired_on_grpc: Vec<String>) -> Self {
+        Self(Arc::new(Rules { transports, retired_on_grpc }))
+    }
+
+    /// The transports that serve the service `package.Service`.
+    pub fn transports(&self, service: &str) -> impl Iterator<Item = &'static str> {
+        let retired = self.is_retired_on_grpc(service);
+        self.0.transports.iter().copied().filter(move |transport| *transport != "grpc" || !retired)
+    }
+
+    /// Whether the service `package.Service` is no longer served on gRPC.
+    pub fn is_retired_on_grpc(&self, service: &str) -> bool {
+        let short = short_name(service);
+        self.0.retired_on_grpc.iter().any(|retired| retired == short)
+    }
+}

@@ -1,0 +1,121 @@
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use ::http::{Request, Response};
+use hyper::body::Incoming;
+use tonic::body::Body;
+
+use super::{Exposure, NodeError, targets::reachable};
+use crate::{
+    Caller, Channel, Context, Limits, Method, Payload, Response as Answer, Service, ServiceInfo, Status, Streaming,
+    config,
+    grpc::{Adapter, NAME},
+    net::{Alpn, ConnectionInfo, Listener, ListenerOptions, TlsFiles},
+};
+
+/// The gRPC side of a node: bound, and not yet serving.
+pub(super) struct Grpc {
+    pub(super) listener: Listener,
+    pub(super) options: ListenerOptions,
+    pub(super) target: String,
+    limits: Limits,
+}
+
+impl Grpc {
+    pub(super) async fn bind(config: &config::Grpc) -> Result<Self, NodeError> {
+        let refused = |source| NodeError::Bind { key: "transport.grpc.bind_address", address: config.bind_address, source };
+        let tls = match (&config.tls_cert, &config.tls_key) {
+            (Some(cert), Some(key)) if config.tls_enabled => {
+                Some(TlsFiles { certificate_chain: cert.clone(), private_key: key.clone(), client_authorities: None }
+                    .load(Alpn::Http2)?)
+            }
+            _ => None,
+        };
+        let listener = Listener::bind(config.bind_address).await.map_err(refused)?;
+        let address = reachable(listener.local_addr().map_err(refused)?);
+        let scheme = if tls.is_some() { "grpcs" } else { "grpc" };
+        let limits = Limits {
+            max_message_bytes: config.max_message_size,
+            message_timeout: config.message_timeout,
+            ..Limits::default()
+        };
+        let options = ListenerOptions {
+            max_connections: config.max_connections as usize,
+            handshake_timeout: config.handshake_timeout,
+            keep_alive_interval: config.keep_alive_interval,
+            keep_alive_timeout: config.keep_alive_timeout,
+            max_concurrent_streams: config.max_concurrent_streams,
+            tls,
+            ..ListenerOptions::default()
+        };
+        Ok(Self { listener, options, target: format!("{scheme}://{address}"), limits })
+    }
+
+    /// What the listener serves.
+    pub(super) fn service(&self, service: Channel, exposure: Exposure) -> WithCaller {
+        WithCaller(Adapter::new(Unretired { service, exposure }.into_channel()).limits(self.limits.clone()))
+    }
+}
+
+/// The services that are not retired on gRPC.
+struct Unretired {
+    service: Channel,
+    exposure: Exposure,
+}
+
+impl Unretired {
+    fn check(&self, cx: &Context) -> Result<(), Status> {
+        if !self.exposure.is_retired_on_grpc(cx.service()) {
+            return Ok(());
+        }
+        let service = cx.service();
+        let refusal = format!("{service} is retired on gRPC here (transport.strategy.retired_on_grpc); call it over Iroh");
+        Err(Status::unimplemented(refusal))
+    }
+}
+
+impl Service for Unretired {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Answer<Payload>, Status> {
+        self.check(&cx)?;
+        self.service.unary(cx, message).await
+    }
+
+    async fn stream(&self, cx: Context, messages: Streaming<Payload>) -> Result<Answer<Streaming<Payload>>, Status> {
+        self.check(&cx)?;
+        self.service.stream(cx, messages).await
+    }
+
+    fn method(&self, path: &str) -> Option<&'static Method> {
+        self.service.method(path)
+    }
+
+    fn services(&self) -> Vec<ServiceInfo> {
+        self.service.services()
+    }
+}
+
+/// Tells the adapter who calls, from what the listener knows of the connection.
+#[derive(Clone)]
+pub(super) struct WithCaller(Adapter<Channel>);
+
+impl tower_service::Service<Request<Incoming>> for WithCaller {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = <Adapter<Channel> as tower_service::Service<Request<Incoming>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        if let Some(connection) = request.extensions().get::<ConnectionInfo>() {
+            let address = Some(connection.remote.to_string());
+            let caller = Caller { transport: NAME, identity: None, address };
+            request.extensions_mut().insert(Arc::new(caller));
+        }
+        self.0.call(request)
+    }
+}

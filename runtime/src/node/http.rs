@@ -1,0 +1,47 @@
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use crate::{
+    Health,
+    metrics::{Format, Metrics},
+};
+
+/// The node's HTTP side: `/metrics`, `/livez`, `/readyz`.
+pub(super) fn routes(metrics: Metrics, health: Health) -> Router {
+    Router::new()
+        .route("/metrics", get(scrape).with_state(metrics))
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready).with_state(health))
+}
+
+async fn scrape(State(metrics): State<Metrics>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Format::negotiate(accept);
+    ([(header::CONTENT_TYPE, format.content_type())], metrics.render(format)).into_response()
+}
+
+/// 200 while the node takes calls and 503 while not; `?verbose` says why, component by component.
+async fn ready(State(health): State<Health>, request: Request) -> Response {
+    let report = health.report();
+    let status = if report.is_serving() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let verbose = request.uri().query().is_some_and(|query| query.split('&').any(|key| key.split('=').next() == Some("verbose")));
+    if !verbose {
+        return (status, if report.is_serving() { "ok\n" } else { "not ready\n" }).into_response();
+    }
+    let mut text = format!("state: {:?}\n", report.state).to_lowercase();
+    for (component, outcome) in &report.components {
+        match outcome {
+            Ok(()) => text += &format!("{component}: ok\n"),
+            Err(reason) => text += &format!("{component}: {reason}\n"),
+        }
+    }
+    for (service, reason) in &report.failing_services {
+        text += &format!("{service}: {reason}\n");
+    }
+    (status, text).into_response()
+}

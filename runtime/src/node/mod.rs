@@ -1,0 +1,30 @@
+//! A node: services and transports put together from a configuration, in one process with one shutdown.
+//!
+//! It starts in this order: identity, listeners (everything binds before anything is said), services,
+//! the first run of the health checks, and then it serves. It ends in this order, on every transport:
+//!
+//! 1. health says `NOT_SERVING`, watchers are told, `/readyz` answers 503;
+//! 2. listeners close, peers are told to start nothing more here;
+//! 3. calls in flight finish, for at most `node.drain_timeout`;
+//! 4. what is left is cut, connections and endpoint are closed.
+
+mod builder;
+mod data_dir;
+mod error;
+mod exposure;
+#[cfg(feature = "grpc")]
+mod grpc;
+mod http;
+mod identity;
+#[cfg(feature = "iroh")]
+mod iroh;
+mod meter;
+mod running;
+mod targets;
+
+pub use builder::{NodeBuilder, Parts, ServiceOverview};
+pub use error::NodeError;
+pub use exposure::Exposure;
+pub use identity::Identity;
+pub use running::Node;
+pub use targets::Targets;
