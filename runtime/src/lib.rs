@@ -1,1 +1,4 @@
 //! .
+
+#[cfg(feature = "node")]
+pub mod config;
