@@ -10,6 +10,8 @@ mod call;
 mod channel;
 mod code;
 mod codec;
+#[cfg(feature = "node")]
+pub mod config;
 mod context;
 mod deadline;
 mod drain;

@@ -1,0 +1,171 @@
+//! What a configuration must not say, key by key and between keys.
+
+use super::{
+    AlpnName, Config, Grpc, Iroh, Mode, Transport, error::ConfigError, explain::show,
+    finding::Finding, section::Section as _,
+};
+use std::collections::BTreeSet;
+use toml::{Table, Value};
+use tracing_subscriber::EnvFilter;
+
+impl Config {
+    /// Checks a configuration that a program put together, as
+    /// [`Loader::load`](super::Loader::load) does with what it read.
+    ///
+    /// # Errors
+    /// All values out of range and all keys that contradict each other.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let found = errors(self);
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            found.into_iter().map(Finding::unplaced).collect(),
+        ))
+    }
+}
+
+/// Everything that keeps this configuration from being used.
+pub(super) fn errors(config: &Config) -> Vec<Finding> {
+    let mut found = out_of_range(config);
+    found.extend(log_filter(&config.log.filter));
+    found.extend(repeated_alpn(&config.transport.iroh.alpn_protocols));
+    let contradictions: Vec<Finding> = contradictions(config)
+        .into_iter()
+        // A value that is wrong by itself says nothing about the rest.
+        .filter(|contradiction| !found.iter().any(|fault| contradiction.names_key_of(fault)))
+        .collect();
+    found.extend(contradictions);
+    found
+}
+
+fn contradictions(config: &Config) -> Vec<Finding> {
+    let transport = &config.transport;
+    [
+        tls(&transport.grpc),
+        keep_alive(&transport.iroh),
+        iroh_switched_off(transport),
+        retired_and_fallback(transport),
+        same_address(config),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn out_of_range(config: &Config) -> Vec<Finding> {
+    let mut faults = Vec::new();
+    config.faults("", &mut faults);
+    // A value that TOML cannot hold is reported without being shown.
+    let table = Value::Table(Table::try_from(config).unwrap_or_default());
+    let found = |key: &str| {
+        let value = key
+            .split('.')
+            .try_fold(&table, |value, part| value.get(part));
+        value
+            .map(|value| format!(", found {}", show(value)))
+            .unwrap_or_default()
+    };
+    faults
+        .into_iter()
+        .map(|(key, expected)| {
+            let message = format!("expected {expected}{}", found(&key));
+            Finding::new(key, [], message)
+        })
+        .collect()
+}
+
+fn log_filter(filter: &str) -> Option<Finding> {
+    let error = EnvFilter::builder().parse(filter).err()?;
+    let expected = "a level or directives such as \"info,polywire=debug\"";
+    let message = format!("expected {expected}, found {filter:?} ({error})");
+    Some(Finding::new("log.filter", [], message))
+}
+
+fn tls(grpc: &Grpc) -> Option<Finding> {
+    let enabled = "transport.grpc.tls_enabled";
+    let cert = "transport.grpc.tls_cert";
+    let key = "transport.grpc.tls_key";
+    match (grpc.tls_enabled, &grpc.tls_cert, &grpc.tls_key) {
+        (true, None, None) => {
+            let message = format!("is true, expected {cert} and {key} beside it, found neither");
+            Some(Finding::new(enabled, [cert, key], message))
+        }
+        (_, Some(_), None) => {
+            let message = format!("expected {key} beside it, found none");
+            Some(Finding::new(cert, [key], message))
+        }
+        (_, None, Some(_)) => {
+            let message = format!("expected {cert} beside it, found none");
+            Some(Finding::new(key, [cert], message))
+        }
+        (_, Some(_), Some(_)) | (false, None, None) => None,
+    }
+}
+
+fn keep_alive(iroh: &Iroh) -> Option<Finding> {
+    let (interval, idle) = (iroh.keep_alive_interval, iroh.idle_timeout);
+    (interval >= idle).then(|| {
+        let other = "transport.iroh.idle_timeout";
+        let message = format!(
+            "expected less than {other}, found {interval:?} and {idle:?}: \
+             quiet connections would be lost before the first ping"
+        );
+        Finding::new("transport.iroh.keep_alive_interval", [other], message)
+    })
+}
+
+fn repeated_alpn(names: &[AlpnName]) -> Vec<Finding> {
+    let mut seen = BTreeSet::new();
+    names
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| !seen.insert(*name))
+        .map(|(index, name)| {
+            let key = format!("transport.iroh.alpn_protocols[{index}]");
+            Finding::new(
+                key,
+                [],
+                format!("expected each name once, found \"{name}\" again"),
+            )
+        })
+        .collect()
+}
+
+fn iroh_switched_off(transport: &Transport) -> Option<Finding> {
+    let wrong = transport.mode == Mode::Iroh && !transport.iroh.enabled;
+    wrong.then(|| {
+        let other = "transport.iroh.enabled";
+        let message = format!("is \"iroh\", expected {other} = true beside it, found false");
+        Finding::new("transport.mode", [other], message)
+    })
+}
+
+fn retired_and_fallback(transport: &Transport) -> Option<Finding> {
+    let strategy = &transport.strategy;
+    let wrong = strategy.fallback_to_grpc && !strategy.retired_on_grpc.is_empty();
+    wrong.then(|| {
+        let other = "transport.strategy.fallback_to_grpc";
+        let message = format!(
+            "these services would fall back to where they are not served; \
+             expected an empty list, or {other} = false"
+        );
+        Finding::new("transport.strategy.retired_on_grpc", [other], message)
+    })
+}
+
+fn same_address(config: &Config) -> Option<Finding> {
+    let http = &config.http;
+    let wrong = config.transport.serves_grpc()
+        && http.enabled
+        && http.bind_address == config.transport.grpc.bind_address
+        && http.bind_address.port() != 0;
+    wrong.then(|| {
+        let other = "transport.grpc.bind_address";
+        let message = format!(
+            "expected another address than {other}, found \"{}\" for both",
+            http.bind_address
+        );
+        Finding::new("http.bind_address", [other], message)
+    })
+}

@@ -1,0 +1,32 @@
+//! `[log]`: what is logged, and in which form.
+
+use super::setting::Setting;
+use serde::{Deserialize, Serialize};
+
+section! {
+    /// What is logged, and in which form. Logs go to stderr.
+    pub struct Log {
+        /// Level, or directives per module such as "info,polywire=debug".
+        ///
+        /// The syntax is that of `tracing_subscriber::EnvFilter`.
+        pub filter: String = "info".to_owned(),
+        /// Form of a line: "human", "json", or "auto" for human on a terminal and json elsewhere.
+        pub format: LogFormat = LogFormat::Auto,
+    }
+}
+
+/// The form of a line of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// [`Human`](Self::Human) where stderr is a terminal, else [`Json`](Self::Json).
+    Auto,
+    /// Text for people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Setting for LogFormat {
+    const EXPECTED: &'static str = "\"auto\", \"human\" or \"json\"";
+}

@@ -1,0 +1,83 @@
+//! The node's configuration: what can be set, and how it is put together.
+//!
+//! Four layers, lowest first: the defaults, a TOML file, the environment
+//! (`POLYWIRE__TRANSPORT__MODE=dual`) and flags (`--transport.mode=dual`). A higher layer replaces
+//! single keys of a lower one, so every section and every key is optional in each of them.
+//!
+//! [`Loader`] reads the layers and reports every problem at once; [`Config`] is the outcome, and can
+//! as well be filled in by a program. [`Config::to_toml`] prints it with a line of documentation
+//! per key, in a form that loads again.
+//!
+//! ```
+//! use polywire::config::{Loader, Mode};
+//!
+//! let loaded = Loader::new()
+//!     .text("node.toml", "[transport]\nmode = \"iroh\"")
+//!     .flag("transport.mode", "grpc")
+//!     .load()?;
+//! assert_eq!(loaded.config.transport.mode, Mode::Grpc);
+//! # Ok::<(), polywire::config::ConfigError>(())
+//! ```
+
+#[macro_use]
+mod section;
+
+mod alpn;
+mod check;
+mod error;
+mod explain;
+mod file;
+mod finding;
+mod grpc;
+mod health;
+mod http;
+mod iroh;
+mod layer;
+mod loader;
+mod log;
+mod node;
+mod origin;
+mod print;
+mod read;
+mod setting;
+mod short_name;
+mod strategy;
+mod suggest;
+mod text;
+mod transport;
+mod warn;
+
+pub use self::{
+    alpn::{AlpnError, AlpnName},
+    error::{ConfigError, Problem},
+    grpc::Grpc,
+    health::Health,
+    http::Http,
+    iroh::{Codec, Iroh},
+    loader::{Loaded, Loader},
+    log::{Log, LogFormat},
+    node::Node,
+    origin::{Origin, Position},
+    short_name::{ShortName, ShortNameError},
+    strategy::{RaftTransport, Strategy},
+    transport::{Mode, Transport},
+};
+
+section! {
+    /// Everything that can be set on a node.
+    ///
+    /// The default is a node in dual mode that is reachable from this machine only.
+    pub struct Config {}
+    sections {
+        /// What belongs to the process as a whole.
+        pub node: Node,
+        /// Which transports the node speaks, and how each of them is set up.
+        pub transport: Transport,
+        /// The HTTP side: metrics and probes.
+        pub http: Http,
+        /// How the node watches its own health.
+        pub health: Health,
+        /// What is logged, and in which form.
+        pub log: Log,
+    }
+}
