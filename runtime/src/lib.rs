@@ -1,1 +1,3 @@
 //! .
+#[cfg(feature = "node")]
+pub mod net;

@@ -1,0 +1,40 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Told of every connection that a listener opens and closes.
+pub trait ConnectionGauge: Send + Sync {
+    /// A connection was accepted.
+    fn opened(&self);
+    /// A connection ended, whoever ended it. Follows exactly one [`opened`](Self::opened).
+    fn closed(&self);
+}
+
+impl ConnectionGauge for AtomicUsize {
+    fn opened(&self) {
+        self.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn closed(&self) {
+        self.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One connection, counted for as long as this lives; a panic or an abort ends it too.
+pub(super) struct Counted(Option<Arc<dyn ConnectionGauge>>);
+
+impl Counted {
+    pub(super) fn new(gauge: Option<Arc<dyn ConnectionGauge>>) -> Self {
+        if let Some(gauge) = &gauge {
+            gauge.opened();
+        }
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(gauge) = &self.0 {
+            gauge.closed();
+        }
+    }
+}
