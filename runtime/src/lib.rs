@@ -1,3 +1,5 @@
 //! .
 #[cfg(feature = "node")]
+pub mod metrics;
+#[cfg(feature = "node")]
 pub mod net;
