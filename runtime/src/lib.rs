@@ -20,6 +20,12 @@ mod health;
 mod message;
 mod metadata;
 mod method;
+#[cfg(feature = "node")]
+pub mod metrics;
+#[cfg(feature = "node")]
+pub mod net;
+#[cfg(feature = "node")]
+pub mod node;
 mod panic;
 mod payload;
 mod response;
@@ -47,6 +53,8 @@ pub use health::{Health, HealthReport, NodeState};
 pub use message::Message;
 pub use metadata::{Metadata, MetadataError};
 pub use method::{Method, ServiceInfo, Shape};
+#[cfg(feature = "node")]
+pub use node::{Exposure, Node, NodeBuilder, NodeError, Targets};
 pub use payload::Payload;
 pub use polywire_macros::{main, service};
 pub use response::Response;

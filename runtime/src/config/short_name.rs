@@ -25,9 +25,7 @@ impl FromStr for ShortName {
 
     fn from_str(name: &str) -> Result<Self, ShortNameError> {
         let mut bytes = name.bytes();
-        let starts = bytes
-            .next()
-            .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_');
+        let starts = bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_');
         if starts && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             Ok(Self(name.to_owned()))
         } else {

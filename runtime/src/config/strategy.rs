@@ -44,9 +44,7 @@ impl Setting for RaftTransport {
 
     fn in_range(&self) -> bool {
         match *self {
-            Self::Adaptive {
-                latency_threshold_ms: ms,
-            } => ms.is_finite() && ms > 0.0,
+            Self::Adaptive { latency_threshold_ms: ms } => ms.is_finite() && ms > 0.0,
             Self::AlwaysGrpc | Self::AlwaysIroh => true,
         }
     }

@@ -3,11 +3,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 
 use super::{Exposure, Node, NodeError, running};
-use crate::{
-    Channel, Health, Router, Service, ServiceInfo,
-    config::Config,
-    metrics::Metrics,
-};
+use crate::{Channel, Health, Router, Service, ServiceInfo, config::Config, metrics::Metrics};
 
 /// A node that is being put together: services, schemas, configuration.
 ///
@@ -96,7 +92,10 @@ impl NodeBuilder {
         let parts = self.parts(config);
         let services = parts.router.services().into_iter();
         services
-            .map(|info| ServiceOverview { info, transports: parts.exposure.transports(info.name()).collect() })
+            .map(|info| ServiceOverview {
+                info,
+                transports: parts.exposure.transports(info.name()).collect(),
+            })
             .collect()
     }
 

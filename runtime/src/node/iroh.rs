@@ -1,7 +1,4 @@
-use ::iroh::{
-    Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr,
-    endpoint::presets,
-};
+use ::iroh::{Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets};
 
 use super::{NodeError, targets::reachable};
 use crate::{
@@ -39,7 +36,9 @@ impl Iroh {
             .alpns(alpns.to_wire())
             .transport_config(profile.transport_config())
             // The relay may be out of reach: nothing waits for it.
-            .relay_mode(relay.clone().map_or(RelayMode::Disabled, |relay| RelayMode::Custom(RelayMap::from(relay))))
+            .relay_mode(
+                relay.clone().map_or(RelayMode::Disabled, |relay| RelayMode::Custom(RelayMap::from(relay))),
+            )
             .clear_ip_transports()
             .bind_addr(address)
             .map_err(|error| refused(error.to_string()))?
@@ -89,6 +88,7 @@ fn target(endpoint: &Endpoint, relay: Option<RelayUrl>) -> String {
         query.append_pair("relay", relay.as_str());
     }
     // Colons and brackets mean nothing in a query, and the target is for people too.
-    let query = query.finish().replace("%3A", ":").replace("%2F", "/").replace("%5B", "[").replace("%5D", "]");
+    let query =
+        query.finish().replace("%3A", ":").replace("%2F", "/").replace("%5B", "[").replace("%5D", "]");
     format!("iroh://{}?{query}", endpoint.id())
 }

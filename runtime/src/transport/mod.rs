@@ -2,13 +2,13 @@
 //! peers speak, and back.
 
 pub mod framed;
+#[cfg_attr(not(any(feature = "iroh", feature = "node")), allow(dead_code))]
+mod gauge;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 #[cfg(feature = "iroh")]
 pub mod iroh;
 mod limits;
-#[cfg_attr(not(any(feature = "iroh", feature = "node")), allow(dead_code))]
-mod gauge;
 
 pub use gauge::ConnectionGauge;
 #[cfg(any(feature = "iroh", feature = "node"))]
