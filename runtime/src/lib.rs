@@ -17,6 +17,7 @@ mod deadline;
 mod drain;
 mod extensions;
 mod health;
+pub mod layer;
 mod message;
 mod metadata;
 mod method;

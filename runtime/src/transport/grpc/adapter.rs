@@ -94,7 +94,7 @@ impl<D: Definition, T> NamedService for Adapter<Server<D, T>> {
     const NAME: &'static str = D::SERVICE.name();
 }
 
-impl<S, B> tower_service::Service<Request<B>> for Adapter<S>
+impl<S, B> tower::Service<Request<B>> for Adapter<S>
 where
     S: Service,
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
