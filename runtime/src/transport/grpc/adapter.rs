@@ -35,13 +35,9 @@ use crate::{
 /// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
 /// # struct Imp;
 /// # impl Demo for Imp { async fn get(&self, r: Empty) -> Result<Empty, polywire::Status> { Ok(r) } }
-/// # async fn show() -> Result<(), Box<dyn std::error::Error>> {
-/// # let address = "127.0.0.1:0".parse()?;
-/// tonic::transport::Server::builder()
-///     .add_service(DemoServer::new(Imp).into_grpc())
-///     .serve(address)
-///     .await?;
-/// # Ok(()) }
+/// // For `tonic::transport::Server::add_service`, beside any other service.
+/// fn named(_: &(impl tower::Service<http::Request<tonic::body::Body>> + tonic::server::NamedService)) {}
+/// named(&DemoServer::new(Imp).into_grpc());
 /// ```
 #[derive(Debug)]
 pub struct Adapter<S> {
