@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::{task::JoinSet, time::Instant};
@@ -170,7 +170,7 @@ impl Responder {
 struct Answer<T: SendStream> {
     send: T,
     deadline: Option<Instant>,
-    grace: Duration,
+    grace: std::time::Duration,
     over: bool,
 }
 
