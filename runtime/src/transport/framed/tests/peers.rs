@@ -38,10 +38,11 @@ where
 /// Connects a caller to a service; the task ends when the service serves no more.
 pub(super) fn serve(service: impl Service, limits: Limits) -> (Peers, JoinHandle<()>) {
     let (connection, far) = pair();
-    let (drain, draining) = Drain::new();
+    let drain = Drain::new();
     let responder = Responder { service: service.into_channel(), limits: limits.clone() };
     let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
-    let serving = tokio::spawn(async move { serve_connection(&far, caller, responder, draining).await });
+    let following = drain.clone();
+    let serving = tokio::spawn(async move { serve_connection(&far, caller, responder, following).await });
     let requester = Requester { codec: Codec::MessagePack, limits };
     (Peers(Arc::new(Inner { connection, requester, drain })), serving)
 }
@@ -50,7 +51,7 @@ pub(super) fn serve(service: impl Service, limits: Limits) -> (Peers, JoinHandle
 pub(super) fn connect_raw(limits: Limits) -> (Peers, MemoryConnection) {
     let (connection, far) = pair();
     let requester = Requester { codec: Codec::MessagePack, limits };
-    (Peers(Arc::new(Inner { connection, requester, drain: Drain::new().0 })), far)
+    (Peers(Arc::new(Inner { connection, requester, drain: Drain::new() })), far)
 }
 
 impl Peers {
