@@ -1,4 +1,4 @@
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{task::JoinSet, time::Instant};
@@ -23,12 +23,14 @@ pub(crate) struct Responder {
 
 /// Answers the streams of one connection, each in a task of its own, until the connection ends or the
 /// calls in flight have finished after `drain` said to stop. Streams opened after that are refused as
-/// not processed.
+/// not processed, for `linger` beyond the last call: so long its answer takes to arrive, and a connection
+/// closed before would take it back.
 pub(crate) async fn serve_connection<C: Connection>(
     connection: &C,
     caller: Arc<Caller>,
     responder: Responder,
     drain: Drain,
+    linger: impl FnOnce() -> Duration,
 ) {
     let responder = Arc::new(responder);
     let mut calls = JoinSet::new();
@@ -49,8 +51,13 @@ pub(crate) async fn serve_connection<C: Connection>(
         }
     }
     if refusing {
-        // What remains has been promised its time; whoever owns this future cuts it.
-        while calls.join_next().await.is_some() {}
+        let refuse_all = async {
+            while let Ok((send, recv)) = connection.accept().await {
+                refuse(send, recv)
+            }
+        };
+        // An error says that the time is over, as it should be.
+        let _ = tokio::time::timeout(linger(), refuse_all).await;
     }
 }
 
@@ -171,7 +178,7 @@ impl Responder {
 struct Answer<T: SendStream> {
     send: T,
     deadline: Option<Instant>,
-    grace: std::time::Duration,
+    grace: Duration,
     over: bool,
 }
 
