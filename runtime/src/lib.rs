@@ -17,15 +17,23 @@ mod deadline;
 mod drain;
 mod extensions;
 mod health;
+pub mod layer;
 mod message;
 mod metadata;
 mod method;
+#[cfg(feature = "node")]
+pub mod metrics;
+#[cfg(feature = "node")]
+pub mod net;
+#[cfg(feature = "node")]
+pub mod node;
 mod panic;
 mod payload;
 mod response;
 mod router;
 mod server;
 mod service;
+mod short_name;
 mod status;
 mod streaming;
 pub mod transport;
@@ -47,16 +55,19 @@ pub use health::{Health, HealthReport, NodeState};
 pub use message::Message;
 pub use metadata::{Metadata, MetadataError};
 pub use method::{Method, ServiceInfo, Shape};
+#[cfg(feature = "node")]
+pub use node::{Exposure, Node, NodeBuilder, NodeError, Targets};
 pub use payload::Payload;
 pub use polywire_macros::{main, service};
 pub use response::Response;
 pub use router::Router;
 pub use server::Server;
 pub use service::Service;
+pub use short_name::{ShortName, ShortNameError};
 pub use status::Status;
 pub use streaming::Streaming;
-pub use transport::Limits;
 #[cfg(feature = "grpc")]
 pub use transport::grpc;
 #[cfg(feature = "iroh")]
 pub use transport::iroh;
+pub use transport::{AlpnError, AlpnName, Limits};

@@ -1,4 +1,8 @@
-use std::{any::{Any, TypeId}, fmt, sync::Arc};
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    sync::Arc,
+};
 
 use bytes::{Bytes, BytesMut};
 

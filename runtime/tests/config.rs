@@ -37,10 +37,7 @@ fn report(loader: Loader) -> Vec<String> {
 }
 
 fn load(loader: Loader) -> Config {
-    loader
-        .load()
-        .unwrap_or_else(|error| panic!("{error}"))
-        .config
+    loader.load().unwrap_or_else(|error| panic!("{error}")).config
 }
 
 #[test]
@@ -50,15 +47,8 @@ fn the_founding_example_loads_word_for_word() {
     let transport = loaded.config.transport;
     assert_eq!(transport.mode, Mode::Dual);
     assert_eq!(transport.grpc.bind_address.to_string(), "0.0.0.0:7001");
-    assert_eq!(
-        transport.iroh.home_relay.unwrap().host_str(),
-        Some("relay.iroh.network")
-    );
-    let services = transport
-        .iroh
-        .alpn_protocols
-        .iter()
-        .map(|name| name.service().as_str());
+    assert_eq!(transport.iroh.home_relay.unwrap().host_str(), Some("relay.iroh.network"));
+    let services = transport.iroh.alpn_protocols.iter().map(|name| name.service().as_str());
     assert!(services.eq(["health", "status", "monitoring"]));
     assert_eq!(transport.strategy.raft_transport, RaftTransport::AlwaysGrpc);
 }
@@ -67,14 +57,8 @@ fn the_founding_example_loads_word_for_word() {
 fn nothing_at_all_is_the_default_on_loopback() {
     let config = load(Loader::new());
     assert_eq!(config, Config::default());
-    assert_eq!(
-        config.transport.grpc.bind_address.to_string(),
-        "127.0.0.1:7001"
-    );
-    assert_eq!(
-        config.transport.iroh.socket_addr().to_string(),
-        "127.0.0.1:0"
-    );
+    assert_eq!(config.transport.grpc.bind_address.to_string(), "127.0.0.1:7001");
+    assert_eq!(config.transport.iroh.socket_addr().to_string(), "127.0.0.1:0");
     assert_eq!(config.http.bind_address.to_string(), "127.0.0.1:7080");
     assert_eq!(config.node.drain_timeout, Duration::from_secs(8));
 }
@@ -100,14 +84,8 @@ fn flags_win_over_the_environment_which_wins_over_the_file() {
         .unwrap();
     assert_eq!(loaded.config.log.filter, "flag");
     assert_eq!(loaded.config.node.data_dir.to_str(), Some("/env"));
-    assert_eq!(
-        loaded.origin("log.filter"),
-        Origin::Flag("log.filter".to_owned())
-    );
-    assert_eq!(
-        loaded.origin("node.data_dir"),
-        Origin::Env("polywire__node__data_dir".to_owned())
-    );
+    assert_eq!(loaded.origin("log.filter"), Origin::Flag("log.filter".to_owned()));
+    assert_eq!(loaded.origin("node.data_dir"), Origin::Env("polywire__node__data_dir".to_owned()));
     assert_eq!(loaded.origin("log.format").to_string(), "node.toml:3:1");
     assert_eq!(loaded.origin("http.enabled"), Origin::Default);
 }
@@ -120,26 +98,15 @@ fn text_becomes_the_type_of_its_key() {
             .flag("transport.grpc.max_message_size", "1024")
             .flag("transport.iroh.enabled", "false")
             .flag("transport.iroh.connect_timeout", "250ms")
-            .flag(
-                "transport.iroh.alpn_protocols",
-                "blixard/health/2,blixard/health/1",
-            )
-            .flag(
-                "transport.strategy.raft_transport",
-                "{ adaptive = { latency_threshold_ms = 50 } }",
-            ),
+            .flag("transport.iroh.alpn_protocols", "blixard/health/2,blixard/health/1")
+            .flag("transport.strategy.raft_transport", "{ adaptive = { latency_threshold_ms = 50 } }"),
     );
     assert_eq!(config.transport.grpc.bind_address.port(), 0);
     assert_eq!(config.transport.grpc.max_message_size, 1024);
     assert!(!config.transport.iroh.enabled);
-    assert_eq!(
-        config.transport.iroh.connect_timeout,
-        Duration::from_millis(250)
-    );
+    assert_eq!(config.transport.iroh.connect_timeout, Duration::from_millis(250));
     assert_eq!(config.transport.iroh.alpn_protocols[0].major(), 2);
-    let adaptive = RaftTransport::Adaptive {
-        latency_threshold_ms: 50.0,
-    };
+    let adaptive = RaftTransport::Adaptive { latency_threshold_ms: 50.0 };
     assert_eq!(config.transport.strategy.raft_transport, adaptive);
 }
 
@@ -190,9 +157,7 @@ fn a_list_from_a_flag_is_not_blamed_on_the_file() {
     let text = "[transport.strategy]\nprefer_iroh_for = ['health', 'status']";
     let lines = report(file(text).flag("transport.strategy.prefer_iroh_for", "health,sta-tus"));
     assert!(
-        lines[0].starts_with(
-            "--transport.strategy.prefer_iroh_for: transport.strategy.prefer_iroh_for[1]: "
-        ),
+        lines[0].starts_with("--transport.strategy.prefer_iroh_for: transport.strategy.prefer_iroh_for[1]: "),
         "{lines:?}"
     );
 }
@@ -200,17 +165,13 @@ fn a_list_from_a_flag_is_not_blamed_on_the_file() {
 #[test]
 fn a_section_that_is_no_section_is_reported() {
     let lines = report(file("transport = 'dual'\n[[http]]\nenabled = true"));
-    assert_eq!(
-        lines[0],
-        "node.toml:1:1: transport: expected a section [transport], found \"dual\""
-    );
+    assert_eq!(lines[0], "node.toml:1:1: transport: expected a section [transport], found \"dual\"");
     assert!(lines[1].starts_with("node.toml:2:3: http: expected a section [http], found"));
 }
 
 #[test]
 fn a_file_that_is_not_toml_says_where_and_nothing_follows_from_it() {
-    let lines =
-        report(file("[transport.grpc]\ntls_cert = \n").flag("transport.grpc.tls_enabled", "true"));
+    let lines = report(file("[transport.grpc]\ntls_cert = \n").flag("transport.grpc.tls_enabled", "true"));
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].starts_with("node.toml:2:"), "{lines:?}");
 }
@@ -218,10 +179,7 @@ fn a_file_that_is_not_toml_says_where_and_nothing_follows_from_it() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let lines = report(Loader::new().file("no/such/node.toml"));
-    assert!(
-        lines[0].starts_with("no/such/node.toml: cannot be read: "),
-        "{lines:?}"
-    );
+    assert!(lines[0].starts_with("no/such/node.toml: cannot be read: "), "{lines:?}");
 }
 
 #[test]
@@ -229,10 +187,7 @@ fn two_spellings_of_one_variable_are_refused() {
     let variable = |name: &str| (name.to_owned(), "dual".to_owned());
     let names = ["POLYWIRE__TRANSPORT__MODE", "POLYWIRE__transport__mode"];
     let lines = report(Loader::new().env(names.map(variable)));
-    assert!(
-        lines[0].contains("already set by POLYWIRE__TRANSPORT__MODE"),
-        "{lines:?}"
-    );
+    assert!(lines[0].contains("already set by POLYWIRE__TRANSPORT__MODE"), "{lines:?}");
 }
 
 /// Each text contradicts itself; the report names both keys and where they are.
@@ -241,68 +196,41 @@ fn contradictions_name_both_keys_and_their_places() {
     let cases = [
         (
             "[transport.grpc]\ntls_enabled = true",
-            [
-                "2:1: transport.grpc.tls_enabled",
-                "transport.grpc.tls_cert: not set",
-            ],
+            ["2:1: transport.grpc.tls_enabled", "transport.grpc.tls_cert: not set"],
         ),
         (
             "[transport.grpc]\ntls_enabled = true\ntls_key = 'k.pem'",
-            [
-                "3:1: transport.grpc.tls_key",
-                "transport.grpc.tls_cert: not set",
-            ],
+            ["3:1: transport.grpc.tls_key", "transport.grpc.tls_cert: not set"],
         ),
         (
             "[transport.grpc]\ntls_cert = 'c.pem'",
-            [
-                "2:1: transport.grpc.tls_cert",
-                "transport.grpc.tls_key: not set",
-            ],
+            ["2:1: transport.grpc.tls_cert", "transport.grpc.tls_key: not set"],
         ),
         (
             "[transport.strategy]\nretired_on_grpc = ['health']",
-            [
-                "2:1: transport.strategy.retired_on_grpc",
-                "transport.strategy.fallback_to_grpc: not set",
-            ],
+            ["2:1: transport.strategy.retired_on_grpc", "transport.strategy.fallback_to_grpc: not set"],
         ),
         (
             "[transport.strategy]\nfallback_to_grpc = true\nretired_on_grpc = ['health']",
-            [
-                "3:1: transport.strategy.retired_on_grpc",
-                "transport.strategy.fallback_to_grpc: node.toml:2:1",
-            ],
+            ["3:1: transport.strategy.retired_on_grpc", "transport.strategy.fallback_to_grpc: node.toml:2:1"],
         ),
         (
             "[transport]\nmode = 'iroh'\niroh.enabled = false",
-            [
-                "2:1: transport.mode",
-                "transport.iroh.enabled: node.toml:3:6",
-            ],
+            ["2:1: transport.mode", "transport.iroh.enabled: node.toml:3:6"],
         ),
         (
             "[transport.iroh]\nkeep_alive_interval = '10s'",
-            [
-                "2:1: transport.iroh.keep_alive_interval",
-                "transport.iroh.idle_timeout: not set",
-            ],
+            ["2:1: transport.iroh.keep_alive_interval", "transport.iroh.idle_timeout: not set"],
         ),
         (
             "[http]\nbind_address = '127.0.0.1:7001'",
-            [
-                "2:1: http.bind_address",
-                "transport.grpc.bind_address: not set",
-            ],
+            ["2:1: http.bind_address", "transport.grpc.bind_address: not set"],
         ),
     ];
     for (text, [start, end]) in cases {
         let lines = report(file(text));
         assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(
-            lines[0].starts_with(&format!("node.toml:{start}: ")),
-            "{lines:?}"
-        );
+        assert!(lines[0].starts_with(&format!("node.toml:{start}: ")), "{lines:?}");
         assert!(lines[0].contains(end), "{lines:?}");
     }
 }
@@ -317,9 +245,7 @@ fn a_contradiction_with_a_value_that_could_not_be_read_is_not_reported() {
 
 #[test]
 fn a_repeated_alpn_name_is_refused_where_it_is_repeated() {
-    let lines = report(file(
-        "[transport.iroh]\nalpn_protocols = ['a/b/1', 'a/b/2', 'a/b/1']",
-    ));
+    let lines = report(file("[transport.iroh]\nalpn_protocols = ['a/b/1', 'a/b/2', 'a/b/1']"));
     assert_eq!(
         lines,
         ["node.toml:2:37: transport.iroh.alpn_protocols[2]: \
@@ -345,18 +271,9 @@ fn values_out_of_range_are_refused() {
         ("transport.iroh.home_relay", "relay.example"),
         ("transport.iroh.home_relay", "mailto:relay@example"),
         ("transport.strategy.raft_transport", "adaptive"),
-        (
-            "transport.strategy.raft_transport",
-            "{ adaptive = { latency_threshold_ms = 0 } }",
-        ),
-        (
-            "transport.strategy.raft_transport",
-            "{ adaptive = { latency_threshold_ms = nan } }",
-        ),
-        (
-            "transport.strategy.raft_transport",
-            "{ adaptive = { latency = 1 } }",
-        ),
+        ("transport.strategy.raft_transport", "{ adaptive = { latency_threshold_ms = 0 } }"),
+        ("transport.strategy.raft_transport", "{ adaptive = { latency_threshold_ms = nan } }"),
+        ("transport.strategy.raft_transport", "{ adaptive = { latency = 1 } }"),
         ("transport.strategy.prefer_iroh_for", "blixard.health.v1"),
         ("health.min_free_bytes", "-1"),
         ("log.filter", "polywire=loud"),
@@ -365,10 +282,7 @@ fn values_out_of_range_are_refused() {
     for (key, value) in wrong {
         let lines = report(Loader::new().flag(key, value));
         assert_eq!(lines.len(), 1, "{key} = {value}: {lines:?}");
-        assert!(
-            lines[0].starts_with(&format!("--{key}: {key}")),
-            "{lines:?}"
-        );
+        assert!(lines[0].starts_with(&format!("--{key}: {key}")), "{lines:?}");
         assert!(lines[0].contains("expected"), "{lines:?}");
     }
 }
@@ -379,10 +293,8 @@ fn what_has_no_effect_is_a_warning_when_somebody_asked_for_it() {
     assert_eq!(warnings("[transport]\nmode = 'iroh'"), [""; 0]);
     assert_eq!(
         warnings("[transport]\nmode = 'iroh'\nstrategy.raft_transport = 'always_grpc'"),
-        [
-            "node.toml:3:10: transport.strategy.raft_transport: has no effect while gRPC is off \
-          (transport.mode: node.toml:2:1)"
-        ]
+        ["node.toml:3:10: transport.strategy.raft_transport: has no effect while gRPC is off \
+          (transport.mode: node.toml:2:1)"]
     );
     let grpc = warnings(
         "[transport]\nmode = 'grpc'\n[transport.strategy]\nprefer_iroh_for = ['health']\n\
@@ -400,18 +312,8 @@ fn a_configuration_made_by_a_program_is_checked_like_one_that_was_read() {
     config.transport.grpc.max_message_size = 0;
     config.transport.grpc.tls_enabled = true;
     let error = config.check().unwrap_err();
-    let keys: Vec<&str> = error
-        .problems()
-        .iter()
-        .map(|problem| problem.key.as_str())
-        .collect();
-    assert_eq!(
-        keys,
-        [
-            "transport.grpc.max_message_size",
-            "transport.grpc.tls_enabled"
-        ]
-    );
+    let keys: Vec<&str> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["transport.grpc.max_message_size", "transport.grpc.tls_enabled"]);
 }
 
 #[test]
@@ -430,9 +332,7 @@ fn unusual() -> Config {
     config.transport.grpc.tls_cert = Some("cert.pem".into());
     config.transport.grpc.tls_key = Some("key.pem".into());
     config.transport.iroh.bind_address = Some(Ipv6Addr::LOCALHOST.into());
-    config.transport.strategy.raft_transport = RaftTransport::Adaptive {
-        latency_threshold_ms: 0.5,
-    };
+    config.transport.strategy.raft_transport = RaftTransport::Adaptive { latency_threshold_ms: 0.5 };
     config
 }
 
@@ -483,9 +383,7 @@ fn every_key_can_be_set_by_a_flag_and_by_the_environment() {
     let printed: toml::Table = unusual().to_toml().unwrap().parse().unwrap();
     let keys = leaves("", &printed);
     assert!(keys.len() > 35, "{keys:?}");
-    let flags = keys
-        .iter()
-        .fold(Loader::new(), |loader, (key, text)| loader.flag(key, text));
+    let flags = keys.iter().fold(Loader::new(), |loader, (key, text)| loader.flag(key, text));
     assert_eq!(load(flags), unusual());
     let variables = keys.iter().map(|(key, text)| {
         let name = format!("POLYWIRE__{}", key.replace('.', "__").to_uppercase());
@@ -499,12 +397,7 @@ fn a_key_below_an_unknown_one_or_below_a_value_is_unknown() {
     let key = "transport.strategy.raft_transport.adaptive.latency";
     let lines = report(Loader::new().flag(key, "1"));
     assert!(lines[0].contains("unknown field `latency`"), "{lines:?}");
-    for key in [
-        "",
-        "transport..mode",
-        "quic.bind_address",
-        "transport.quic.bind_address",
-    ] {
+    for key in ["", "transport..mode", "quic.bind_address", "transport.quic.bind_address"] {
         let lines = report(Loader::new().flag(key, "1"));
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].contains("unknown"), "{lines:?}");

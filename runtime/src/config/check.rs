@@ -1,9 +1,10 @@
 //! What a configuration must not say, key by key and between keys.
 
 use super::{
-    AlpnName, Config, Grpc, Iroh, Mode, Transport, error::ConfigError, explain::show,
-    finding::Finding, section::Section as _,
+    Config, Grpc, Iroh, Mode, Transport, error::ConfigError, explain::show, finding::Finding,
+    section::Section as _,
 };
+use crate::AlpnName;
 use std::collections::BTreeSet;
 use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
@@ -19,9 +20,7 @@ impl Config {
         if found.is_empty() {
             return Ok(());
         }
-        Err(ConfigError::new(
-            found.into_iter().map(Finding::unplaced).collect(),
-        ))
+        Err(ConfigError::new(found.into_iter().map(Finding::unplaced).collect()))
     }
 }
 
@@ -59,12 +58,8 @@ fn out_of_range(config: &Config) -> Vec<Finding> {
     // A value that TOML cannot hold is reported without being shown.
     let table = Value::Table(Table::try_from(config).unwrap_or_default());
     let found = |key: &str| {
-        let value = key
-            .split('.')
-            .try_fold(&table, |value, part| value.get(part));
-        value
-            .map(|value| format!(", found {}", show(value)))
-            .unwrap_or_default()
+        let value = key.split('.').try_fold(&table, |value, part| value.get(part));
+        value.map(|value| format!(", found {}", show(value))).unwrap_or_default()
     };
     faults
         .into_iter()
@@ -123,11 +118,7 @@ fn repeated_alpn(names: &[AlpnName]) -> Vec<Finding> {
         .filter(|(_, name)| !seen.insert(*name))
         .map(|(index, name)| {
             let key = format!("transport.iroh.alpn_protocols[{index}]");
-            Finding::new(
-                key,
-                [],
-                format!("expected each name once, found \"{name}\" again"),
-            )
+            Finding::new(key, [], format!("expected each name once, found \"{name}\" again"))
         })
         .collect()
 }
@@ -162,10 +153,8 @@ fn same_address(config: &Config) -> Option<Finding> {
         && http.bind_address.port() != 0;
     wrong.then(|| {
         let other = "transport.grpc.bind_address";
-        let message = format!(
-            "expected another address than {other}, found \"{}\" for both",
-            http.bind_address
-        );
+        let message =
+            format!("expected another address than {other}, found \"{}\" for both", http.bind_address);
         Finding::new("http.bind_address", [other], message)
     })
 }

@@ -29,10 +29,7 @@ impl Place {
                 Segment::Unknown => break,
             }
         }
-        Self {
-            key: names.join("."),
-            index,
-        }
+        Self { key: names.join("."), index }
     }
 }
 
@@ -42,12 +39,7 @@ pub(super) fn mismatch(expected: Option<&str>, value: &Value, reason: &str) -> S
     let Some(expected) = expected else {
         return format!("{reason}, found {found}");
     };
-    let mere = [
-        "invalid type",
-        "invalid value",
-        "unknown variant",
-        "wanted ",
-    ];
+    let mere = ["invalid type", "invalid value", "unknown variant", "wanted "];
     if mere.iter().any(|start| reason.starts_with(start)) {
         format!("expected {expected}, found {found}")
     } else {

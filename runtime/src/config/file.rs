@@ -26,10 +26,7 @@ pub(super) fn open(path: &Path, problems: &mut Vec<Problem>) -> Layer {
         Ok(text) => parse(path, &text, problems),
         Err(error) => {
             problems.push(Problem {
-                origin: Some(Origin::File {
-                    path: path.to_owned(),
-                    at: None,
-                }),
+                origin: Some(Origin::File { path: path.to_owned(), at: None }),
                 key: String::new(),
                 message: format!("cannot be read: {error}; expected a TOML file"),
             });
@@ -60,19 +57,10 @@ pub(super) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Lay
 
 impl File<'_> {
     fn at(&self, span: Range<usize>) -> Origin {
-        Origin::File {
-            path: self.path.to_owned(),
-            at: Some(Position::of(span.start, self.text)),
-        }
+        Origin::File { path: self.path.to_owned(), at: Some(Position::of(span.start, self.text)) }
     }
 
-    fn table(
-        &self,
-        path: &str,
-        table: DeTable<'_>,
-        layer: &mut Layer,
-        problems: &mut Vec<Problem>,
-    ) -> Table {
+    fn table(&self, path: &str, table: DeTable<'_>, layer: &mut Layer, problems: &mut Vec<Problem>) -> Table {
         let mut values = Table::new();
         for (name, value) in table {
             let key = join(path, name.get_ref());
@@ -149,19 +137,13 @@ mod tests {
     #[test]
     fn a_key_that_is_set_twice_is_a_syntax_error() {
         let (_, problems) = parse_str("[a]\nb = 1\nb = 2\n");
-        assert!(
-            problems[0].starts_with("node.toml:3:1: not TOML: duplicate key"),
-            "{problems:?}"
-        );
+        assert!(problems[0].starts_with("node.toml:3:1: not TOML: duplicate key"), "{problems:?}");
     }
 
     #[test]
     fn an_integer_beyond_64_bits_costs_only_its_own_key() {
         let (layer, problems) = parse_str("a = 99999999999999999999\nb = 1\n");
         assert_eq!(layer.get("b"), Some(&Value::Integer(1)));
-        assert!(
-            problems[0].starts_with("node.toml:1:1: a: not a value"),
-            "{problems:?}"
-        );
+        assert!(problems[0].starts_with("node.toml:1:1: a: not a value"), "{problems:?}");
     }
 }

@@ -18,11 +18,7 @@ impl Finding {
         others: [&'static str; N],
         message: impl Into<String>,
     ) -> Self {
-        Self {
-            key: key.into(),
-            others: others.into(),
-            message: message.into(),
-        }
+        Self { key: key.into(), others: others.into(), message: message.into() }
     }
 
     /// Whether it is about, or at odds with, what the other one is about.
@@ -64,11 +60,7 @@ impl Finding {
 
     /// The problem in a configuration that came from no layers.
     pub(super) fn unplaced(self) -> Problem {
-        Problem {
-            origin: None,
-            key: self.key,
-            message: self.message,
-        }
+        Problem { origin: None, key: self.key, message: self.message }
     }
 }
 

@@ -18,10 +18,7 @@ impl Layer {
     pub(super) fn single(key: &str, value: Value, origin: &Origin) -> Self {
         let mut origins = BTreeMap::new();
         note(key, &value, origin, &mut origins);
-        Self {
-            table: nest(key, value),
-            origins,
-        }
+        Self { table: nest(key, value), origins }
     }
 
     /// Puts another layer on top: its values replace those of the same key.
@@ -79,17 +76,13 @@ impl Layer {
 fn nest(key: &str, value: Value) -> Table {
     match key.split_once('.') {
         None => Table::from_iter([(key.to_owned(), value)]),
-        Some((outer, inner)) => {
-            Table::from_iter([(outer.to_owned(), Value::Table(nest(inner, value)))])
-        }
+        Some((outer, inner)) => Table::from_iter([(outer.to_owned(), Value::Table(nest(inner, value)))]),
     }
 }
 
 /// Whether `inner` is an element of the list, or a key of the table, `outer`.
 pub(super) fn is_inside(inner: &str, outer: &str) -> bool {
-    inner
-        .strip_prefix(outer)
-        .is_some_and(|rest| rest.starts_with(['.', '[']))
+    inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with(['.', '[']))
 }
 
 fn note(key: &str, value: &Value, origin: &Origin, into: &mut BTreeMap<String, Origin>) {

@@ -70,10 +70,7 @@ impl Loader {
     /// reported where it does not fit its key.
     pub fn process_env(self) -> Self {
         let variables = env::vars_os().filter_map(|(name, value)| {
-            Some((
-                name.into_string().ok()?,
-                value.to_string_lossy().into_owned(),
-            ))
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         });
         self.env(variables)
     }
@@ -109,11 +106,7 @@ impl Loader {
             .filter(|warning| warning.origin != Some(Origin::Default))
             .map(|warning| warning.to_string())
             .collect();
-        Ok(Loaded {
-            config,
-            warnings,
-            origins: layers.origins,
-        })
+        Ok(Loaded { config, warnings, origins: layers.origins })
     }
 
     fn layers(&self, problems: &mut Vec<Problem>) -> Layer {

@@ -27,9 +27,7 @@ impl Config {
         let mut text = String::new();
         for section in outlines().iter().filter(|section| !section.path.is_empty()) {
             let parts = section.path.split('.');
-            let inside = parts
-                .into_iter()
-                .try_fold(&values, |value, part| value.get(part));
+            let inside = parts.into_iter().try_fold(&values, |value, part| value.get(part));
             print_section(section, inside, &mut text);
         }
         Ok(text)

@@ -25,12 +25,7 @@ pub(super) fn accepts(layer: &Layer) -> bool {
 /// serde stops at the first error, so what it stopped at is taken out of the layer, and reading
 /// starts again: every key has a default and can be missed.
 pub(super) fn read(layer: &mut Layer, problems: &mut Vec<Problem>) -> Config {
-    let mut reader = Reader {
-        layer,
-        problems,
-        outlines: outlines(),
-        removed: BTreeMap::new(),
-    };
+    let mut reader = Reader { layer, problems, outlines: outlines(), removed: BTreeMap::new() };
     reader.expect_sections();
     loop {
         let mut unknown = Vec::new();
@@ -126,10 +121,6 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, key: &str, message: String) {
-        self.problems.push(Problem {
-            origin: Some(self.layer.origin(key)),
-            key: key.to_owned(),
-            message,
-        });
+        self.problems.push(Problem { origin: Some(self.layer.origin(key)), key: key.to_owned(), message });
     }
 }

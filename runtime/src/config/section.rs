@@ -20,13 +20,7 @@ pub(super) struct Key {
 impl Key {
     /// The key `name` of a section, whose values are `T`s.
     pub(super) const fn of<T: Setting>(name: &'static str, doc: &'static [&'static str]) -> Self {
-        Self {
-            name,
-            doc,
-            expected: T::EXPECTED,
-            element: T::ELEMENT,
-            example: T::EXAMPLE,
-        }
+        Self { name, doc, expected: T::EXPECTED, element: T::ELEMENT, example: T::EXAMPLE }
     }
 }
 
@@ -44,9 +38,7 @@ pub(super) struct Outline {
 impl Outline {
     /// The keys with their dotted names.
     pub(super) fn full_keys(&self) -> impl Iterator<Item = (String, &Key)> {
-        self.keys
-            .iter()
-            .map(|key| (join(&self.path, key.name), key))
+        self.keys.iter().map(|key| (join(&self.path, key.name), key))
     }
 }
 

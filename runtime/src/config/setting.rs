@@ -68,8 +68,7 @@ impl Setting for usize {
 }
 
 impl Setting for Duration {
-    const EXPECTED: &'static str =
-        "a duration above zero and up to a year, such as \"10s\" or \"500ms\"";
+    const EXPECTED: &'static str = "a duration above zero and up to a year, such as \"10s\" or \"500ms\"";
 
     fn in_range(&self) -> bool {
         !self.is_zero() && *self <= MAX_DURATION
@@ -77,7 +76,8 @@ impl Setting for Duration {
 }
 
 impl Setting for SocketAddr {
-    const EXPECTED: &'static str = "an IP address and a port such as \"127.0.0.1:7001\" or \"[::1]:0\", port 0 for any free one";
+    const EXPECTED: &'static str =
+        "an IP address and a port such as \"127.0.0.1:7001\" or \"[::1]:0\", port 0 for any free one";
 }
 
 impl Setting for IpAddr {

@@ -1,6 +1,7 @@
 //! `[transport.strategy]`: which service travels over which transport.
 
-use super::{ShortName, setting::Setting};
+use super::setting::Setting;
+use crate::ShortName;
 use serde::{Deserialize, Serialize};
 
 section! {
@@ -44,9 +45,7 @@ impl Setting for RaftTransport {
 
     fn in_range(&self) -> bool {
         match *self {
-            Self::Adaptive {
-                latency_threshold_ms: ms,
-            } => ms.is_finite() && ms > 0.0,
+            Self::Adaptive { latency_threshold_ms: ms } => ms.is_finite() && ms > 0.0,
             Self::AlwaysGrpc | Self::AlwaysIroh => true,
         }
     }

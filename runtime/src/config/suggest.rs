@@ -9,12 +9,7 @@ use strsim::damerau_levenshtein;
 /// found too; among equals the nearest section wins.
 pub(super) fn suggest(unknown: &str, is_section: bool, outlines: &[Outline]) -> String {
     let sections = || outlines.iter().map(|section| section.path.clone());
-    let keys = || {
-        outlines
-            .iter()
-            .flat_map(Outline::full_keys)
-            .map(|(key, _)| key)
-    };
+    let keys = || outlines.iter().flat_map(Outline::full_keys).map(|(key, _)| key);
     let (noun, nearest) = if is_section {
         ("section", nearest(unknown, sections()))
     } else {
@@ -59,10 +54,7 @@ fn neighbours(unknown: &str, outlines: &[Outline]) -> String {
         (above, name) if above == parent => Some(name),
         _ => None,
     });
-    let names: Vec<String> = keys
-        .chain(sections)
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let names: Vec<String> = keys.chain(sections).map(|name| format!("`{name}`")).collect();
     match parent {
         "" => format!("one of {}", names.join(", ")),
         _ => format!("one of {} in [{parent}]", names.join(", ")),
@@ -99,31 +91,19 @@ mod tests {
         let found = "unknown key; did you mean `transport.iroh.discovery_port`?";
         assert_eq!(key("transport.grpc.discovery_port"), found);
         assert_eq!(key("mode"), "unknown key; did you mean `transport.mode`?");
-        assert_eq!(
-            key("http.relay"),
-            "unknown key; did you mean `transport.iroh.home_relay`?"
-        );
+        assert_eq!(key("http.relay"), "unknown key; did you mean `transport.iroh.home_relay`?");
     }
 
     #[test]
     fn a_section_is_compared_with_sections() {
         let section = |unknown| suggest(unknown, true, &outlines());
-        assert_eq!(
-            section("grpc"),
-            "unknown section; did you mean `transport.grpc`?"
-        );
-        assert_eq!(
-            section("trasport"),
-            "unknown section; did you mean `transport`?"
-        );
+        assert_eq!(section("grpc"), "unknown section; did you mean `transport.grpc`?");
+        assert_eq!(section("trasport"), "unknown section; did you mean `transport`?");
     }
 
     #[test]
     fn what_resembles_nothing_gets_the_list() {
-        assert_eq!(
-            key("http.colour"),
-            "unknown key; expected one of `enabled`, `bind_address` in [http]"
-        );
+        assert_eq!(key("http.colour"), "unknown key; expected one of `enabled`, `bind_address` in [http]");
         assert_eq!(
             suggest("transport.quic", true, &outlines()),
             "unknown section; expected one of `mode`, `grpc`, `iroh`, `strategy` in [transport]"

@@ -41,9 +41,7 @@ pub(super) fn flags(flags: &[(String, String)]) -> Layer {
 
 fn variable_key(name: &str) -> Option<String> {
     let (prefix, key) = name.split_at_checked(PREFIX.len())?;
-    prefix
-        .eq_ignore_ascii_case(PREFIX)
-        .then(|| key.to_ascii_lowercase().replace("__", "."))
+    prefix.eq_ignore_ascii_case(PREFIX).then(|| key.to_ascii_lowercase().replace("__", "."))
 }
 
 /// Reads a text as a value of the key's type: as TOML, as a list without brackets, or as it is.
@@ -52,10 +50,7 @@ fn variable_key(name: &str) -> Option<String> {
 fn read(key: &str, text: &str) -> Value {
     let fits = |value: &Value| accepts(&Layer::single(key, value.clone(), &Origin::Default));
     // No key is a date, and as a text it should stay as it was written.
-    let literal = text
-        .parse()
-        .ok()
-        .filter(|literal| !Value::is_datetime(literal));
+    let literal = text.parse().ok().filter(|literal| !Value::is_datetime(literal));
     if let Some(literal) = literal.clone().filter(fits) {
         return literal;
     }
@@ -75,9 +70,7 @@ fn list(text: &str) -> Value {
     let elements = text.split(',').map(str::trim);
     Value::Array(match text.trim() {
         "" => Vec::new(),
-        _ => elements
-            .map(|element| Value::String(element.to_owned()))
-            .collect(),
+        _ => elements.map(|element| Value::String(element.to_owned())).collect(),
     })
 }
 
@@ -114,10 +107,7 @@ mod tests {
     #[test]
     fn variables_belong_to_us_by_their_prefix_in_any_case() {
         let key = |name| variable_key(name);
-        assert_eq!(
-            key("POLYWIRE__TRANSPORT__MODE").as_deref(),
-            Some("transport.mode")
-        );
+        assert_eq!(key("POLYWIRE__TRANSPORT__MODE").as_deref(), Some("transport.mode"));
         assert_eq!(key("polywire__log__filter").as_deref(), Some("log.filter"));
         assert_eq!(key("POLYWIRE_LOG"), None);
         assert_eq!(key("PATH"), None);

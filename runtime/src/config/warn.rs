@@ -16,8 +16,7 @@ pub(super) fn warnings(config: &Config) -> Vec<Finding> {
 }
 
 fn without_grpc(transport: &Transport) -> Option<Finding> {
-    let wrong =
-        !transport.serves_grpc() && transport.strategy.raft_transport == RaftTransport::AlwaysGrpc;
+    let wrong = !transport.serves_grpc() && transport.strategy.raft_transport == RaftTransport::AlwaysGrpc;
     wrong.then(|| Finding::new(RAFT, [MODE], "has no effect while gRPC is off"))
 }
 
@@ -33,21 +32,9 @@ fn without_iroh(transport: &Transport) -> Vec<Finding> {
     let idle = "has no effect while Iroh is off";
     let unserved = "these services are not served at all while Iroh is off";
     [
-        (
-            RAFT,
-            strategy.raft_transport != RaftTransport::AlwaysGrpc,
-            idle,
-        ),
-        (
-            "transport.strategy.prefer_iroh_for",
-            !strategy.prefer_iroh_for.is_empty(),
-            idle,
-        ),
-        (
-            "transport.strategy.retired_on_grpc",
-            !strategy.retired_on_grpc.is_empty(),
-            unserved,
-        ),
+        (RAFT, strategy.raft_transport != RaftTransport::AlwaysGrpc, idle),
+        ("transport.strategy.prefer_iroh_for", !strategy.prefer_iroh_for.is_empty(), idle),
+        ("transport.strategy.retired_on_grpc", !strategy.retired_on_grpc.is_empty(), unserved),
     ]
     .into_iter()
     .filter(|(_, wrong, _)| *wrong)

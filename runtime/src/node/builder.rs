@@ -3,11 +3,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 
 use super::{Exposure, Node, NodeError, running};
-use crate::{
-    Channel, Health, Router, Service, ServiceInfo,
-    config::Config,
-    metrics::Metrics,
-};
+use crate::{Channel, Health, Router, Service, ServiceInfo, config::Config, metrics::Metrics};
 
 /// A node that is being put together: services, schemas, configuration.
 ///
@@ -96,7 +92,10 @@ impl NodeBuilder {
         let parts = self.parts(config);
         let services = parts.router.services().into_iter();
         services
-            .map(|info| ServiceOverview { info, transports: parts.exposure.transports(info.name()).collect() })
+            .map(|info| ServiceOverview {
+                info,
+                transports: parts.exposure.transports(info.name()).collect(),
+            })
             .collect()
     }
 
@@ -114,12 +113,14 @@ impl NodeBuilder {
         let transport = &config.transport;
         let grpc = transport.serves_grpc().then_some("grpc");
         let iroh = transport.serves_iroh().then_some("iroh");
-        let retired = transport.strategy.retired_on_grpc.iter().map(ToString::to_string);
         let parts = Parts {
             router: Router::new(),
             health: Health::new(),
             metrics: Metrics::new(),
-            exposure: Exposure::new(grpc.into_iter().chain(iroh).collect(), retired.collect()),
+            exposure: Exposure::new(
+                grpc.into_iter().chain(iroh).collect(),
+                transport.strategy.retired_on_grpc.clone(),
+            ),
             descriptors: self.descriptor_sets.clone().into(),
         };
         for make in &self.services {

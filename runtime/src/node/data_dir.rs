@@ -31,7 +31,9 @@ fn round_trip(data_dir: &Path) -> Result<(), String> {
     let _ = fs::remove_file(&path);
     match outcome {
         Err(error) => Err(format!("{} cannot be written: {error}", data_dir.display())),
-        Ok(_) if read != written => Err(format!("{} gives back something else than was written", data_dir.display())),
+        Ok(_) if read != written => {
+            Err(format!("{} gives back something else than was written", data_dir.display()))
+        }
         Ok(_) => Ok(()),
     }
 }
@@ -42,7 +44,10 @@ fn free_space(data_dir: &Path, min_free_bytes: u64) -> Result<(), String> {
     if free >= min_free_bytes {
         return Ok(());
     }
-    Err(format!("{} has {free} bytes free, fewer than health.min_free_bytes = {min_free_bytes}", data_dir.display()))
+    Err(format!(
+        "{} has {free} bytes free, fewer than health.min_free_bytes = {min_free_bytes}",
+        data_dir.display()
+    ))
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use tonic::body::Body;
 
 use super::{Exposure, NodeError, targets::reachable};
 use crate::{
-    Caller, Channel, Context, Limits, Method, Payload, Response as Answer, Service, ServiceInfo, Status, Streaming,
-    config,
+    Caller, Channel, Context, Limits, Method, Payload, Response as Answer, Service, ServiceInfo, Status,
+    Streaming, config,
     grpc::{Adapter, NAME},
     net::{Alpn, ConnectionInfo, Listener, ListenerOptions, TlsFiles},
 };
@@ -26,12 +26,20 @@ pub(super) struct Grpc {
 
 impl Grpc {
     pub(super) async fn bind(config: &config::Grpc) -> Result<Self, NodeError> {
-        let refused = |source| NodeError::Bind { key: "transport.grpc.bind_address", address: config.bind_address, source };
+        let refused = |source| NodeError::Bind {
+            key: "transport.grpc.bind_address",
+            address: config.bind_address,
+            source,
+        };
         let tls = match (&config.tls_cert, &config.tls_key) {
-            (Some(cert), Some(key)) if config.tls_enabled => {
-                Some(TlsFiles { certificate_chain: cert.clone(), private_key: key.clone(), client_authorities: None }
-                    .load(Alpn::Http2)?)
-            }
+            (Some(cert), Some(key)) if config.tls_enabled => Some(
+                TlsFiles {
+                    certificate_chain: cert.clone(),
+                    private_key: key.clone(),
+                    client_authorities: None,
+                }
+                .load(Alpn::Http2)?,
+            ),
             _ => None,
         };
         let listener = Listener::bind(config.bind_address).await.map_err(refused)?;
@@ -72,7 +80,9 @@ impl Unretired {
             return Ok(());
         }
         let service = cx.service();
-        let refusal = format!("{service} is retired on gRPC here (transport.strategy.retired_on_grpc); call it over Iroh");
+        let refusal = format!(
+            "{service} is retired on gRPC here (transport.strategy.retired_on_grpc); call it over Iroh"
+        );
         Err(Status::unimplemented(refusal))
     }
 }
@@ -83,7 +93,11 @@ impl Service for Unretired {
         self.service.unary(cx, message).await
     }
 
-    async fn stream(&self, cx: Context, messages: Streaming<Payload>) -> Result<Answer<Streaming<Payload>>, Status> {
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Answer<Streaming<Payload>>, Status> {
         self.check(&cx)?;
         self.service.stream(cx, messages).await
     }
@@ -101,10 +115,10 @@ impl Service for Unretired {
 #[derive(Clone)]
 pub(super) struct WithCaller(Adapter<Channel>);
 
-impl tower_service::Service<Request<Incoming>> for WithCaller {
+impl tower::Service<Request<Incoming>> for WithCaller {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = <Adapter<Channel> as tower_service::Service<Request<Incoming>>>::Future;
+    type Future = <Adapter<Channel> as tower::Service<Request<Incoming>>>::Future;
 
     fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))

@@ -29,7 +29,10 @@ async fn scrape(State(metrics): State<Metrics>, headers: HeaderMap) -> Response 
 async fn ready(State(health): State<Health>, request: Request) -> Response {
     let report = health.report();
     let status = if report.is_serving() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let verbose = request.uri().query().is_some_and(|query| query.split('&').any(|key| key.split('=').next() == Some("verbose")));
+    let verbose = request
+        .uri()
+        .query()
+        .is_some_and(|query| query.split('&').any(|key| key.split('=').next() == Some("verbose")));
     if !verbose {
         return (status, if report.is_serving() { "ok\n" } else { "not ready\n" }).into_response();
     }

@@ -43,7 +43,8 @@ impl Identity {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, NodeError> {
-        let mode = fs::metadata(path).map_err(|error| problem(path, error.to_string()))?.permissions().mode() & 0o777;
+        let mode = fs::metadata(path).map_err(|error| problem(path, error.to_string()))?.permissions().mode()
+            & 0o777;
         if mode & 0o077 != 0 {
             return Err(problem(path, format!("others may read it (mode {mode:04o}); expected mode 0600")));
         }
@@ -51,7 +52,11 @@ impl Identity {
         let hexadecimal = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let key = hexadecimal.then(|| text.parse().ok()).flatten();
         key.map(Self).ok_or_else(|| {
-            problem(path, "is not a key; expected 64 hexadecimal digits (remove the file for a new identity)".to_owned())
+            problem(
+                path,
+                "is not a key; expected 64 hexadecimal digits (remove the file for a new identity)"
+                    .to_owned(),
+            )
         })
     }
 

@@ -1,12 +1,9 @@
-use ::iroh::{
-    Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr,
-    endpoint::presets,
-};
+use ::iroh::{Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets};
 
 use super::{NodeError, targets::reachable};
 use crate::{
     Codec, Limits, config,
-    iroh::{Alpns, Dialer, QuicProfile, ServeOptions, ServiceAlpn},
+    iroh::{Alpns, Dialer, QuicProfile, ServeOptions},
 };
 
 /// The Iroh side of a node: bound, and not yet serving.
@@ -28,18 +25,16 @@ impl Iroh {
             idle_timeout: config.idle_timeout,
             keep_alive_interval: config.keep_alive_interval,
         };
-        let alpns = Alpns::new(config.alpn_protocols.iter().map(|alpn| ServiceAlpn {
-            prefix: alpn.prefix().to_owned(),
-            service: alpn.service().as_str().to_owned(),
-            major: alpn.major(),
-        }));
+        let alpns = Alpns::new(config.alpn_protocols.iter().cloned());
         let relay = config.home_relay.clone().map(RelayUrl::from);
         let endpoint = Endpoint::builder(presets::Minimal)
             .secret_key(key)
             .alpns(alpns.to_wire())
             .transport_config(profile.transport_config())
             // The relay may be out of reach: nothing waits for it.
-            .relay_mode(relay.clone().map_or(RelayMode::Disabled, |relay| RelayMode::Custom(RelayMap::from(relay))))
+            .relay_mode(
+                relay.clone().map_or(RelayMode::Disabled, |relay| RelayMode::Custom(RelayMap::from(relay))),
+            )
             .clear_ip_transports()
             .bind_addr(address)
             .map_err(|error| refused(error.to_string()))?
@@ -53,12 +48,15 @@ impl Iroh {
             ..Limits::default()
         };
         let max_connections = config.max_connections as usize;
-        let codec = match config.codec {
-            config::Codec::Msgpack => Codec::MessagePack,
-            config::Codec::Protobuf => Codec::Protobuf,
-        };
         let options = ServeOptions { alpns, limits, max_connections, ..ServeOptions::default() };
-        Ok(Self { endpoint, options, target, profile, codec, connect_timeout: config.connect_timeout })
+        Ok(Self {
+            endpoint,
+            options,
+            target,
+            profile,
+            codec: config.codec,
+            connect_timeout: config.connect_timeout,
+        })
     }
 
     /// What the node itself dials peers with.
@@ -89,6 +87,7 @@ fn target(endpoint: &Endpoint, relay: Option<RelayUrl>) -> String {
         query.append_pair("relay", relay.as_str());
     }
     // Colons and brackets mean nothing in a query, and the target is for people too.
-    let query = query.finish().replace("%3A", ":").replace("%2F", "/").replace("%5B", "[").replace("%5D", "]");
+    let query =
+        query.finish().replace("%3A", ":").replace("%2F", "/").replace("%5B", "[").replace("%5D", "]");
     format!("iroh://{}?{query}", endpoint.id())
 }

@@ -22,7 +22,8 @@ impl Meter {
 
     fn start(&self, cx: &Context) -> InFlight {
         let known = self.inner.method(cx.path());
-        let (service, method) = known.map_or(("unknown", "unknown"), |method| (method.service(), method.name()));
+        let (service, method) =
+            known.map_or(("unknown", "unknown"), |method| (method.service(), method.name()));
         self.metrics.call(Side::Server, service, method, cx.transport()).start()
     }
 }
@@ -77,7 +78,10 @@ struct Requests {
 }
 
 impl Source<Payload> for Requests {
-    fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Payload, Status>>> {
+    fn poll_message(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Payload, Status>>> {
         let polled = self.inner.poll_message(task);
         if let Poll::Ready(Some(Ok(message))) = &polled {
             received(&self.counter, message);
@@ -100,7 +104,10 @@ impl Answers {
 }
 
 impl Source<Payload> for Answers {
-    fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<Payload, Status>>> {
+    fn poll_message(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Payload, Status>>> {
         let polled = self.inner.poll_message(task);
         polled.map(|next| match next {
             Some(Ok(message)) => Some(Ok(match &self.call {

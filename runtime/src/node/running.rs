@@ -2,7 +2,9 @@ use std::{fmt, future::Future, time::Duration};
 
 use tokio::task::JoinSet;
 
-use super::{Identity, NodeBuilder, NodeError, Parts, Targets, data_dir, http, meter::Meter, targets::reachable};
+use super::{
+    Identity, NodeBuilder, NodeError, Parts, Targets, data_dir, http, meter::Meter, targets::reachable,
+};
 use crate::{
     Drain, Health, NodeState, Service,
     config::Config,
@@ -123,7 +125,12 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeErro
         targets.iroh = Some(iroh.target.clone());
         iroh.options.gauge = Some(std::sync::Arc::new(parts.metrics.connections("iroh", Side::Server)));
         let dialer = iroh.dialer().own_service(service.clone());
-        transports.spawn(crate::iroh::serve(iroh.endpoint.clone(), service.clone(), iroh.options, drain.clone()));
+        transports.spawn(crate::iroh::serve(
+            iroh.endpoint.clone(),
+            service.clone(),
+            iroh.options,
+            drain.clone(),
+        ));
         (iroh.endpoint, dialer)
     });
 

@@ -54,6 +54,17 @@ fn put_status(buffer: &mut BytesMut, status: &Status, limit: usize) {
     }
 }
 
+/// Reads the payload of an end frame that a caller sent. No field is assigned there yet.
+///
+/// # Errors
+/// When it is malformed or has a field that must be understood.
+pub fn parse_end(mut payload: Bytes) -> Result<(), WireError> {
+    while let Some(field) = field::take(&mut payload)? {
+        field::unknown(field.tag, "caller's end")?;
+    }
+    Ok(())
+}
+
 impl Tail {
     /// Reads the payload of an end frame that a responder sent.
     ///
@@ -67,7 +78,7 @@ impl Tail {
                 MESSAGE => tail.message = String::from_utf8_lossy(&field.value).into_owned(),
                 METADATA => field::take_metadata(field.value, &mut tail.metadata)?,
                 DETAILS => tail.details = field.value,
-                tag => field::unknown(tag, "end")?,
+                tag => field::unknown(tag, "answer's end")?,
             }
         }
         Ok(tail)

@@ -9,7 +9,10 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::{Alpns, NAME, alpn::Reach, scope::Scope};
 use crate::{
     Caller, Channel, Drain, Limits, Service,
-    transport::{ConnectionGauge, Counted, framed::{Responder, serve_connection}},
+    transport::{
+        ConnectionGauge, Counted,
+        framed::{Responder, serve_connection},
+    },
     wire::ConnectionCode,
 };
 

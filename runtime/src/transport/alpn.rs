@@ -1,6 +1,6 @@
 //! The name of a protocol that stands for one service.
 
-use super::{ShortName, ShortNameError, setting::Setting};
+use crate::{ShortName, ShortNameError};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -52,11 +52,7 @@ impl FromStr for AlpnName {
         let &[prefix, service, major] = parts.as_slice() else {
             return Err(AlpnError::Shape);
         };
-        Ok(Self {
-            prefix: parse_prefix(prefix)?,
-            service: service.parse()?,
-            major: parse_major(major)?,
-        })
+        Ok(Self { prefix: parse_prefix(prefix)?, service: service.parse()?, major: parse_major(major)? })
     }
 }
 
@@ -95,12 +91,6 @@ impl fmt::Display for AlpnName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.prefix, self.service, self.major)
     }
-}
-
-impl Setting for Vec<AlpnName> {
-    const EXPECTED: &'static str =
-        "a list of names prefix/short_name/major such as [\"blixard/health/1\"]";
-    const ELEMENT: &'static str = "a name prefix/short_name/major such as \"blixard/health/1\"";
 }
 
 /// Why a text is not the name of a service's protocol.
@@ -146,16 +136,9 @@ mod tests {
         assert_eq!(error("a/b/c/1"), AlpnError::Shape);
         assert_eq!(error("/health/1"), AlpnError::Prefix);
         assert_eq!(error("bli xard/health/1"), AlpnError::Prefix);
-        assert_eq!(
-            error("blixard/he-alth/1"),
-            AlpnError::Service(ShortNameError)
-        );
+        assert_eq!(error("blixard/he-alth/1"), AlpnError::Service(ShortNameError));
         for major in ["", "0", "01", "+1", "v1", "4294967296"] {
-            assert_eq!(
-                error(&format!("blixard/health/{major}")),
-                AlpnError::Major,
-                "{major:?}"
-            );
+            assert_eq!(error(&format!("blixard/health/{major}")), AlpnError::Major, "{major:?}");
         }
         assert_eq!(error("polywire/1"), AlpnError::Reserved);
         assert_eq!(error("polywire/health/1"), AlpnError::Reserved);
@@ -165,10 +148,7 @@ mod tests {
     fn a_name_of_255_bytes_is_the_longest() {
         let of_length = |length: usize| format!("{}/health/1", "p".repeat(length - 9));
         assert!(of_length(255).parse::<AlpnName>().is_ok());
-        assert_eq!(
-            of_length(256).parse::<AlpnName>(),
-            Err(AlpnError::TooLong(256))
-        );
+        assert_eq!(of_length(256).parse::<AlpnName>(), Err(AlpnError::TooLong(256)));
     }
 
     proptest! {

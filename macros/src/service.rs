@@ -1,0 +1,26 @@
+//! `#[service]`: parse → check → emit, with the model between the last two.
+
+mod check;
+mod emit;
+mod model;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::TokenStream;
+
+use crate::errors::{Errors, Expansion};
+
+/// What the trait becomes. Where it cannot be a service, the trait alone; where some methods cannot be
+/// called, a service of the others.
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
+    let mut errors = Errors::default();
+    let output = match parse::parse(arguments, item.clone(), &mut errors) {
+        Some(parsed) => {
+            let service = check::service(&parsed, &mut errors);
+            emit::emit(&parsed.item, service.as_ref())
+        }
+        None => item,
+    };
+    Expansion { output, errors }
+}

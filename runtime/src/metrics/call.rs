@@ -1,0 +1,118 @@
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+use tokio::time::Instant;
+
+use super::code;
+use crate::payload::EncodeObserver;
+
+/// The metrics of one method on one transport. A clone is the same metrics; see
+/// [`Metrics::call`](super::Metrics::call).
+#[derive(Clone)]
+pub struct CallMetrics {
+    series: Arc<Series>,
+}
+
+pub(super) struct Series {
+    pub(super) calls: IntCounterVec,
+    pub(super) labels: [&'static str; 3],
+    /// The series of each code, looked up when it is first met.
+    pub(super) by_code: [OnceLock<IntCounter>; code::COUNT],
+    pub(super) duration: Histogram,
+    pub(super) in_flight: IntGauge,
+    pub(super) messages_received: IntCounter,
+    pub(super) messages_sent: IntCounter,
+    pub(super) bytes_received: IntCounter,
+    pub(super) bytes_sent: IntCounter,
+}
+
+impl Series {
+    fn ended(&self, code: &str) -> &IntCounter {
+        let (number, name) = code::numbered(code);
+        self.by_code[number].get_or_init(|| {
+            let [service, method, transport] = self.labels;
+            self.calls.with_label_values(&[service, method, transport, name])
+        })
+    }
+}
+
+impl CallMetrics {
+    /// The success counter is there from the start, at zero: a rate cannot be taken of a series that appears
+    /// at one.
+    pub(super) fn new(series: Series) -> Self {
+        series.ended("OK");
+        Self { series: Arc::new(series) }
+    }
+
+    /// A call has started.
+    pub fn start(&self) -> InFlight {
+        self.series.in_flight.inc();
+        InFlight { call: self.clone(), started: Instant::now(), code: code::CANCELLED }
+    }
+
+    /// Counts messages received and their encoded bytes, without framing.
+    pub fn received(&self, messages: u64, bytes: u64) {
+        self.series.messages_received.inc_by(messages);
+        self.series.bytes_received.inc_by(bytes);
+    }
+
+    /// Counts messages sent and their encoded bytes, without framing.
+    pub fn sent(&self, messages: u64, bytes: u64) {
+        self.series.messages_sent.inc_by(messages);
+        self.series.bytes_sent.inc_by(bytes);
+    }
+}
+
+impl CallMetrics {
+    /// Counts the bytes of messages sent as they are encoded.
+    pub(crate) fn observer(&self) -> Arc<dyn EncodeObserver> {
+        self.series.clone()
+    }
+}
+
+impl EncodeObserver for Series {
+    fn encoded(&self, bytes: usize) {
+        self.bytes_sent.inc_by(bytes as u64);
+    }
+}
+
+impl fmt::Debug for CallMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CallMetrics").field(&self.series.labels).finish()
+    }
+}
+
+/// A call that has started.
+///
+/// It is counted exactly once: by [`finish`](Self::finish), or as `CANCELLED` when this is dropped before,
+/// since a call that nobody waits for any more is a dropped future.
+#[derive(Debug)]
+#[must_use = "dropping it counts the call as cancelled"]
+pub struct InFlight {
+    call: CallMetrics,
+    started: Instant,
+    code: &'static str,
+}
+
+impl InFlight {
+    /// The call ended with the gRPC code of this name (`OK`, `DEADLINE_EXCEEDED`, …); any other text is
+    /// `UNKNOWN`.
+    pub fn finish(mut self, code: &'static str) {
+        self.code = code;
+    }
+
+    /// The method's metrics, to count messages on.
+    pub fn call(&self) -> &CallMetrics {
+        &self.call
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let series = &self.call.series;
+        series.in_flight.dec();
+        series.duration.observe(self.started.elapsed().as_secs_f64());
+        series.ended(self.code).inc();
+    }
+}

@@ -1,0 +1,157 @@
+//! What the node measures of itself, in a registry of its own, rendered for Prometheus and OpenMetrics
+//! scrapers.
+//!
+//! | metric | type | labels |
+//! |---|---|---|
+//! | `polywire_server_calls_total` | counter | `service, method, transport, code` |
+//! | `polywire_server_call_duration_seconds` | histogram, 100 µs to 60 s | `service, method, transport` |
+//! | `polywire_server_calls_in_flight` | gauge | `service, method, transport` |
+//! | `polywire_server_messages_received_total`, `…_sent_total` | counter | `service, method, transport` |
+//! | `polywire_server_bytes_received_total`, `…_sent_total` | counter | `service, method, transport` |
+//! | `polywire_client_…` | the same, of the calls that this node makes | the same |
+//! | `polywire_client_fallbacks_total` | counter | `from, to, reason` |
+//! | `polywire_connections` | gauge | `transport, role` |
+//! | `polywire_build_info` | gauge, always 1 | `version` |
+//!
+//! A duration runs from the call's start to its status, so for streams it is the life of the stream. No label
+//! ever holds what a peer chose: a service or method that this node does not know is called `unknown`.
+
+mod call;
+mod code;
+mod connections;
+mod families;
+mod format;
+mod key;
+mod openmetrics;
+mod text;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use prometheus::core::Collector;
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+
+pub use call::{CallMetrics, InFlight};
+pub use connections::{Connections, OpenConnection};
+pub use families::Side;
+pub use format::Format;
+
+use families::Families;
+use key::Key;
+
+/// The metrics of one node. A clone is the same metrics.
+#[derive(Clone)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    registry: Registry,
+    server: Families,
+    client: Families,
+    fallbacks: IntCounterVec,
+    connections: IntGaugeVec,
+    /// Read by every call, written once for each method and transport.
+    calls: ArcSwap<HashMap<Key, CallMetrics>>,
+}
+
+impl Metrics {
+    /// Metrics that count from zero, in a registry that nobody else has.
+    #[expect(clippy::new_without_default, reason = "two of them in a node would each count a part")]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let server = Families::register(&registry, Side::Server);
+        let client = Families::register(&registry, Side::Client);
+        let fallbacks =
+            Opts::new("polywire_client_fallbacks_total", "Calls that were moved to another transport.");
+        let fallbacks = own(&registry, IntCounterVec::new(fallbacks, &["from", "to", "reason"]));
+        let connections = Opts::new("polywire_connections", "Open connections.");
+        let connections = own(&registry, IntGaugeVec::new(connections, &["transport", "role"]));
+        let build = Opts::new("polywire_build_info", "The version of polywire that runs.");
+        let build = own(&registry, IntGaugeVec::new(build, &["version"]));
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let calls = ArcSwap::default();
+        Self { inner: Arc::new(Inner { registry, server, client, fallbacks, connections, calls }) }
+    }
+
+    /// The metrics of one method on one transport, to be asked for by every call: after the first time this
+    /// neither locks nor allocates.
+    ///
+    /// `service` and `method` come from the method table, never from the wire; what the table does not know
+    /// is `unknown`. Names are recognised by their address, so pass constants: a string leaked for every call
+    /// would be remembered for every call.
+    pub fn call(
+        &self,
+        side: Side,
+        service: &'static str,
+        method: &'static str,
+        transport: &'static str,
+    ) -> CallMetrics {
+        let key = Key::of(side, [service, method, transport]);
+        if let Some(known) = self.inner.calls.load().get(&key) {
+            return known.clone();
+        }
+        let families = match side {
+            Side::Server => &self.inner.server,
+            Side::Client => &self.inner.client,
+        };
+        // Two that come here at once build handles to the same series, whichever of them is kept.
+        let call = families.call([service, method, transport]);
+        self.inner.calls.rcu(|calls| {
+            let mut calls = HashMap::clone(calls);
+            calls.insert(key, call.clone());
+            calls
+        });
+        call
+    }
+
+    /// Counts a call that was moved from one transport to another, with a short constant as the reason.
+    pub fn fallback(&self, from: &'static str, to: &'static str, reason: &'static str) {
+        self.inner.fallbacks.with_label_values(&[from, to, reason]).inc();
+    }
+
+    /// The gauge of open connections of a transport, of those accepted ([`Side::Server`]) or dialled.
+    pub fn connections(&self, transport: &'static str, role: Side) -> Connections {
+        Connections::new(self.inner.connections.with_label_values(&[transport, role.name()]))
+    }
+
+    /// Adds metrics of another origin to what is rendered; they are collected at every scrape.
+    ///
+    /// # Errors
+    /// A metric of the same name and labels is there already, or the collector describes none.
+    pub fn add_collector(&self, collector: Box<dyn Collector>) -> Result<(), prometheus::Error> {
+        self.inner.registry.register(collector)
+    }
+
+    /// Everything as it is now, to be sent with [`Format::content_type`].
+    ///
+    /// Families of the deprecated type `untyped` are left out.
+    pub fn render(&self, format: Format) -> String {
+        let families = self.inner.registry.gather();
+        match format {
+            Format::Text => text::encode(&families),
+            Format::OpenMetrics => openmetrics::encode(&families),
+        }
+    }
+}
+
+/// Registers a family of ours.
+///
+/// # Panics
+/// When a name or label is malformed or taken: both are constants here, so that the first test finds it.
+fn own<C: Collector + Clone + 'static>(registry: &Registry, family: prometheus::Result<C>) -> C {
+    let family = family.expect("names and labels are well-formed");
+    registry.register(Box::new(family.clone())).expect("names are unique");
+    family
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! TCP listeners that hold up under load, abuse and shutdown, for HTTP/2 (gRPC) and HTTP/1 (the node's HTTP
+//! side).
+//!
+//! hyper speaks HTTP; what surrounds it is here: a bound on connections, one deadline from accept to the end
+//! of the client's opening, an accept loop that backs off when descriptors run out, a watch on writes that no
+//! longer move, and a shutdown in two phases.
+//!
+//! | client does | server answers |
+//! |---|---|
+//! | says nothing, or stalls in TLS or the preface | closed after [`ListenerOptions::handshake_timeout`] |
+//! | vanishes without FIN (HTTP/2) | gone within keep-alive interval + timeout |
+//! | stops reading | closed once a write has not moved for keep-alive interval + timeout |
+//! | opens more streams than allowed | refused, the limit is advertised in SETTINGS |
+//! | sends half a head, or idles (HTTP/1) | closed after [`ListenerOptions::header_read_timeout`] |
+//!
+//! ```no_run
+//! use polywire::{Drain, net::{Listener, ListenerOptions}};
+//! # async fn example<S, B>(service: S) -> std::io::Result<()>
+//! # where
+//! #     S: tower::Service<http::Request<hyper::body::Incoming>, Response = http::Response<B>,
+//! #             Error = std::convert::Infallible> + Clone + Send + 'static,
+//! #     S::Future: Send + 'static,
+//! #     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+//! #     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+//! # {
+//! let listener = Listener::bind("127.0.0.1:0").await?;
+//! println!("grpc://{}", listener.local_addr()?);
+//! let drain = Drain::new();
+//! let serving = tokio::spawn(listener.serve_http2(ListenerOptions::default(), service, drain.clone()));
+//!
+//! drain.stop(); // no new connections or streams, those in flight go on
+//! if tokio::time::timeout(std::time::Duration::from_secs(8), serving).await.is_err() {
+//!     drain.cut();
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod accept;
+mod connection;
+mod establish;
+mod finish;
+mod http1;
+mod http2;
+mod listener;
+mod opening;
+mod options;
+mod protocol;
+mod rewind;
+mod serve;
+mod service;
+mod stall;
+mod streams;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+pub use connection::{ConnectionInfo, TlsInfo};
+pub use listener::Listener;
+pub use options::ListenerOptions;
+pub use service::HttpService;
+pub use tls::{Alpn, TlsError, TlsFiles};

@@ -1,0 +1,166 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+
+/// The PEM files that a TLS server needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate, followed by the intermediates up to but without the root.
+    pub certificate_chain: PathBuf,
+    /// The private key of the first certificate, in PKCS #8, PKCS #1 (RSA) or SEC1 (EC).
+    pub private_key: PathBuf,
+    /// Certificates of the authorities that sign clients. When set, a client must show a certificate of
+    /// theirs.
+    pub client_authorities: Option<PathBuf>,
+}
+
+/// The protocol that is negotiated in the TLS handshake ([RFC 7301](https://www.rfc-editor.org/rfc/rfc7301)).
+///
+/// A client that offers others only is refused in the handshake; one that offers none is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alpn {
+    /// `h2`, for [`Listener::serve_http2`](super::Listener::serve_http2).
+    Http2,
+    /// `http/1.1`, for [`Listener::serve_http1`](super::Listener::serve_http1).
+    Http1,
+}
+
+/// Why [`TlsFiles::load`] failed. Every message names the file and what was expected in it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {expected} from {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        expected: &'static str,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A file is there but holds nothing of the kind.
+    #[error("{} holds no PEM section for {expected}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    /// A file is not well-formed PEM.
+    #[error("{}, which should hold {expected}, is not valid PEM: {source}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        expected: &'static str,
+        /// Where it breaks.
+        source: pem::Error,
+    },
+    /// Certificate and key are readable but cannot be used together.
+    #[error(
+        "the private key in {} cannot be used with the first certificate in {}: {source}",
+        private_key.display(), certificate_chain.display()
+    )]
+    Pair {
+        /// The file with the certificates.
+        certificate_chain: PathBuf,
+        /// The file with the key.
+        private_key: PathBuf,
+        /// What does not fit.
+        source: rustls::Error,
+    },
+    /// A certificate of a clients' authority cannot be used.
+    #[error("{} holds a certificate that cannot be used to verify clients: {source}", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+const CHAIN: &str = "the server's certificate chain";
+const KEY: &str = "the server's private key";
+const AUTHORITIES: &str = "the certificates of the clients' authorities";
+
+impl TlsFiles {
+    /// Reads the files and builds a configuration for TLS 1.2 and 1.3 with ring's cryptography.
+    ///
+    /// Blocks on the file system; meant for the start of a process.
+    ///
+    /// # Errors
+    /// A file is unreadable, empty of what it should hold, or does not fit the others: see [`TlsError`].
+    pub fn load(&self, alpn: Alpn) -> Result<Arc<ServerConfig>, TlsError> {
+        let chain = certificates(&self.certificate_chain, CHAIN)?;
+        let key = private_key(&self.private_key)?;
+        let provider = Arc::new(ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("ring has suites for TLS 1.2 and 1.3");
+        let builder = match &self.client_authorities {
+            None => builder.with_no_client_auth(),
+            Some(path) => builder.with_client_cert_verifier(client_verifier(path, provider)?),
+        };
+        let mut config = builder.with_single_cert(chain, key).map_err(|source| TlsError::Pair {
+            certificate_chain: self.certificate_chain.clone(),
+            private_key: self.private_key.clone(),
+            source,
+        })?;
+        config.alpn_protocols = vec![alpn.id().to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+impl Alpn {
+    fn id(self) -> &'static [u8] {
+        match self {
+            Self::Http2 => b"h2",
+            Self::Http1 => b"http/1.1",
+        }
+    }
+}
+
+fn certificates(path: &Path, expected: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = read(path, expected)?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|source| TlsError::Pem { path: path.to_owned(), expected, source })?;
+    if found.is_empty() {
+        return Err(TlsError::Missing { path: path.to_owned(), expected });
+    }
+    Ok(found)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let text = read(path, KEY)?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|source| match source {
+        pem::Error::NoItemsFound => TlsError::Missing { path: path.to_owned(), expected: KEY },
+        source => TlsError::Pem { path: path.to_owned(), expected: KEY, source },
+    })
+}
+
+fn read(path: &Path, expected: &'static str) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), expected, source })
+}
+
+fn client_verifier(
+    path: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let unusable = |source| TlsError::Authority { path: path.to_owned(), source };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path, AUTHORITIES)? {
+        roots.add(certificate).map_err(|error| unusable(error.into()))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|error| unusable(error.into()))
+}
