@@ -1,4 +1,4 @@
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{task::JoinSet, time::Instant};
@@ -7,6 +7,7 @@ use super::{Connection, RecvStream, SendStream, fill::fill, incoming::Incoming};
 use crate::{
     Caller, Channel, Codec, Context, Drain, Metadata, Payload, Response, Service, Status, Streaming,
     context::Path,
+    deadline,
     streaming::Event,
     transport::Limits,
     wire::{self, FrameKind, RequestHead, StreamCode},
@@ -23,12 +24,14 @@ pub(crate) struct Responder {
 
 /// Answers the streams of one connection, each in a task of its own, until the connection ends or the
 /// calls in flight have finished after `drain` said to stop. Streams opened after that are refused as
-/// not processed.
+/// not processed, for `linger` beyond the last call: so long its answer takes to arrive, and a connection
+/// closed before would take it back.
 pub(crate) async fn serve_connection<C: Connection>(
     connection: &C,
     caller: Arc<Caller>,
     responder: Responder,
     drain: Drain,
+    linger: impl FnOnce() -> Duration,
 ) {
     let responder = Arc::new(responder);
     let mut calls = JoinSet::new();
@@ -49,8 +52,13 @@ pub(crate) async fn serve_connection<C: Connection>(
         }
     }
     if refusing {
-        // What remains has been promised its time; whoever owns this future cuts it.
-        while calls.join_next().await.is_some() {}
+        let refuse_all = async {
+            while let Ok((send, recv)) = connection.accept().await {
+                refuse(send, recv)
+            }
+        };
+        // An error says that the time is over, as it should be.
+        let _ = tokio::time::timeout(linger(), refuse_all).await;
     }
 }
 
@@ -128,8 +136,14 @@ impl Responder {
         buffer: &mut BytesMut,
     ) -> Result<Metadata, Status> {
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
-        let reading = read_one(&mut incoming, codec);
-        let message = crate::deadline::bound(cx.deadline, reading).await?;
+        // Nothing is streamed here, so the whole request is one message that has begun.
+        let reading = tokio::time::timeout(self.limits.message_timeout, read_one(&mut incoming, codec));
+        let message = deadline::bound(cx.deadline, async {
+            reading
+                .await
+                .unwrap_or_else(|_| Err(Status::deadline_exceeded("the request took too long to arrive")))
+        });
+        let message = message.await?;
         drop(incoming);
         let response = self.service.unary(cx, message).await?;
         if !response.metadata.is_empty() {
@@ -171,7 +185,7 @@ impl Responder {
 struct Answer<T: SendStream> {
     send: T,
     deadline: Option<Instant>,
-    grace: std::time::Duration,
+    grace: Duration,
     over: bool,
 }
 
@@ -193,7 +207,7 @@ impl<T: SendStream> Answer<T> {
 
     async fn write_by(&mut self, deadline: Option<Instant>, bytes: Bytes) -> Result<(), Status> {
         let writing = async { Ok(self.send.write(bytes).await) };
-        let outcome = match crate::deadline::bound(deadline, writing).await {
+        let outcome = match deadline::bound(deadline, writing).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(_)) => Err(Status::cancelled("the caller wants no more")),
             Err(exceeded) => Err(exceeded),

@@ -35,6 +35,9 @@ where
     serve(Answering(answer), Limits::default()).0
 }
 
+/// How long a drained connection refuses before it ends.
+const LINGER: Duration = Duration::from_millis(20);
+
 /// Connects a caller to a service; the task ends when the service serves no more.
 pub(super) fn serve(service: impl Service, limits: Limits) -> (Peers, JoinHandle<()>) {
     let (connection, far) = pair();
@@ -42,7 +45,8 @@ pub(super) fn serve(service: impl Service, limits: Limits) -> (Peers, JoinHandle
     let responder = Responder { service: service.into_channel(), limits: limits.clone() };
     let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
     let following = drain.clone();
-    let serving = tokio::spawn(async move { serve_connection(&far, caller, responder, following).await });
+    let serving =
+        tokio::spawn(async move { serve_connection(&far, caller, responder, following, || LINGER).await });
     let requester = Requester { codec: Codec::MessagePack, limits };
     (Peers(Arc::new(Inner { connection, requester, drain })), serving)
 }
