@@ -45,10 +45,20 @@ impl Body {
 /// The only message of a stream, which has been read to its end when this returns.
 pub(crate) async fn single(messages: &mut Streaming<Payload>) -> Result<Payload, Status> {
     let Some(message) = messages.message().await? else {
-        return Err(Status::unimplemented("exactly one message was expected and none came"));
+        return Err(none_came());
     };
     if messages.message().await?.is_some() {
-        return Err(Status::unimplemented("exactly one message was expected and more came"));
+        return Err(more_came());
     }
     Ok(message)
+}
+
+/// A direction that must have exactly one message had none.
+pub(crate) fn none_came() -> Status {
+    Status::unimplemented("exactly one message was expected and none came")
+}
+
+/// A direction that must have exactly one message had several.
+pub(crate) fn more_came() -> Status {
+    Status::unimplemented("exactly one message was expected and more came")
 }

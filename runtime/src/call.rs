@@ -46,9 +46,12 @@ impl<R> Call<R> {
     }
 
     /// Makes the call as part of this context: with its metadata, codec and deadline while it is the
-    /// caller's own; with the deadline alone where it is the context of a call being handled.
+    /// caller's own; with the deadline alone where it is the context of a call being handled. What was set
+    /// before stays, and the earlier deadline wins. Extensions stay behind.
     pub fn context(mut self, cx: &Context) -> Self {
-        self.cx = self.cx.map(|_| cx.inherit());
+        if let Ok(own) = &mut self.cx {
+            own.join(cx);
+        }
         self
     }
 

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rmp_serde::config::BytesMode;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::Message;
 
@@ -19,6 +19,9 @@ pub enum Codec {
     #[serde(rename = "msgpack")]
     MessagePack,
 }
+
+/// How deep MessagePack may nest: what prost allows protobuf, so that no message exhausts the stack.
+const MAX_DEPTH: usize = 100;
 
 /// A message that could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +77,15 @@ impl Codec {
     pub fn decode<M: Message>(self, bytes: Bytes) -> Result<M, CodecError> {
         match self {
             Self::Protobuf => M::decode(bytes).map_err(|error| self.decode_error(&error)),
-            Self::MessagePack => rmp_serde::from_slice(&bytes).map_err(|error| self.decode_error(&error)),
+            Self::MessagePack => {
+                let mut reader = rmp_serde::Deserializer::from_read_ref(&bytes[..]);
+                reader.set_max_depth(MAX_DEPTH);
+                let message = M::deserialize(&mut reader).map_err(|error| self.decode_error(&error))?;
+                match IgnoredAny::deserialize(&mut reader) {
+                    Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(message),
+                    _ => Err(self.decode_error(&"bytes follow the message")),
+                }
+            }
         }
     }
 
@@ -107,5 +118,52 @@ impl FromStr for Codec {
             "msgpack" => Ok(Self::MessagePack),
             other => Err(UnknownCodec(other.to_owned())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Nested {
+        #[prost(message, optional, boxed, tag = "1")]
+        inner: Option<Box<Nested>>,
+        #[prost(bytes = "vec", tag = "2")]
+        data: Vec<u8>,
+    }
+
+    fn nested(depth: usize) -> Nested {
+        (0..depth)
+            .fold(Nested::default(), |inner, _| Nested { inner: Some(Box::new(inner)), ..Nested::default() })
+    }
+
+    #[test]
+    fn both_codecs_refuse_what_nests_too_deep() {
+        for codec in [Codec::Protobuf, Codec::MessagePack] {
+            let mut buffer = BytesMut::new();
+            codec.encode(&nested(50), &mut buffer).unwrap();
+            assert_eq!(codec.decode::<Nested>(buffer.split().freeze()).unwrap(), nested(50), "{codec}");
+            codec.encode(&nested(200), &mut buffer).unwrap();
+            assert!(codec.decode::<Nested>(buffer.freeze()).is_err(), "{codec}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_follow_a_message_are_an_error() {
+        let mut buffer = BytesMut::new();
+        Codec::MessagePack.encode(&nested(1), &mut buffer).unwrap();
+        buffer.put_u8(0xc0);
+        assert!(Codec::MessagePack.decode::<Nested>(buffer.freeze()).is_err());
+    }
+
+    #[test]
+    fn bytes_travel_as_bin_in_message_pack() {
+        let message = Nested { data: vec![1, 2, 255], ..Nested::default() };
+        let mut buffer = BytesMut::new();
+        Codec::MessagePack.encode(&message, &mut buffer).unwrap();
+        assert!(buffer.windows(5).any(|window| window == [0xc4, 3, 1, 2, 255]), "{buffer:?}");
+        assert_eq!(Codec::MessagePack.decode::<Nested>(buffer.freeze()).unwrap(), message);
     }
 }

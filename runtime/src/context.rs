@@ -28,8 +28,7 @@ pub struct Context {
 pub struct Caller {
     /// The transport the call came over, for instance `grpc` or `iroh`.
     pub transport: &'static str,
-    /// What the peer has proved to be: its endpoint id on Iroh, the SHA-256 fingerprint of its
-    /// certificate under mutual TLS; `None` where the transport proves nothing.
+    /// What the peer has proved to be: its endpoint id on Iroh; `None` where the transport proves nothing.
     pub identity: Option<String>,
     /// Where the connection comes from, in the transport's notation.
     pub address: Option<String>,
@@ -119,18 +118,18 @@ impl Context {
         self
     }
 
-    /// What of this context a further call inherits: all of it while it is still the caller's own; of
-    /// one that came in with a call, the deadline.
-    pub(crate) fn inherit(&self) -> Self {
-        if self.path.is_empty() {
-            return Self {
-                metadata: self.metadata.clone(),
-                codec: self.codec,
-                deadline: self.deadline,
-                ..Self::default()
-            };
+    /// Makes a further call part of `cx`: with its metadata, codec and deadline while it is the caller's
+    /// own; of one that came in with a call, with the deadline alone. What was set before stays, the
+    /// earlier deadline wins.
+    pub(crate) fn join(&mut self, cx: &Self) {
+        self.deadline = match (self.deadline, cx.deadline) {
+            (Some(own), Some(other)) => Some(own.min(other)),
+            (own, other) => own.or(other),
+        };
+        if cx.path.is_empty() {
+            self.metadata.extend(cx.metadata.clone());
+            self.codec = self.codec.or(cx.codec);
         }
-        Self { deadline: self.deadline, ..Self::default() }
     }
 
     pub(crate) fn shorten_to(&mut self, timeout: Duration) {
@@ -149,11 +148,22 @@ pub(crate) enum Path {
 }
 
 impl Path {
-    pub(crate) fn from_utf8(bytes: Bytes) -> Result<Self, Status> {
-        match str::from_utf8(&bytes) {
-            Ok(_) => Ok(Self::Received(bytes)),
-            Err(_) => Err(Status::internal("the method's path is not UTF-8")),
+    /// Reads a path that a peer sent: `/package.Service/Method`, and nothing that could mean something else
+    /// to whoever reads it next (a query, a fragment, a further slash).
+    pub(crate) fn parse(bytes: Bytes) -> Result<Self, Status> {
+        let named = |part: &[u8]| {
+            let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+            !part.is_empty() && part.iter().all(word)
+        };
+        let mut parts = bytes.split(|byte| *byte == b'/');
+        let well_formed = parts.next().is_some_and(<[u8]>::is_empty)
+            && parts.next().is_some_and(named)
+            && parts.next().is_some_and(named)
+            && parts.next().is_none();
+        if well_formed {
+            return Ok(Self::Received(bytes));
         }
+        Err(Status::unimplemented("the path is not of the form /package.Service/Method").not_processed())
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -183,7 +193,8 @@ mod tests {
         let mut incoming =
             Context::new().with_timeout(Duration::from_secs(3)).with_metadata("secret", "1").unwrap();
         incoming.path = Path::Static("/a.A/Get");
-        let outgoing = incoming.inherit();
+        let mut outgoing = Context::new().with_timeout(Duration::from_secs(9));
+        outgoing.join(&incoming);
         assert_eq!(outgoing.time_left(), Some(Duration::from_secs(3)));
         assert!(outgoing.metadata().is_empty());
     }
@@ -192,6 +203,26 @@ mod tests {
     async fn a_timeout_never_lengthens_a_deadline() {
         let cx = Context::new().with_timeout(Duration::from_secs(1)).with_timeout(Duration::from_secs(9));
         assert_eq!(cx.time_left(), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_path_that_could_be_read_in_two_ways_is_refused() {
+        assert_eq!(Path::parse(Bytes::from_static(b"/a.v1.A/Get")).unwrap().as_str(), "/a.v1.A/Get");
+        for path in [
+            "",
+            "/",
+            "/a.A",
+            "a.A/Get",
+            "/a.A/",
+            "//Get",
+            "/a.A/Get/",
+            "/b.B/Get#x.a.v1.A/Get",
+            "/a.A/Get?x",
+            "/a.A/G\u{e9}",
+        ] {
+            let status = Path::parse(Bytes::from_static(path.as_bytes())).unwrap_err();
+            assert!(status.is_not_processed(), "{path}");
+        }
     }
 
     #[test]

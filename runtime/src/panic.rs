@@ -5,30 +5,29 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use crate::{Metadata, Method, Payload, Status, Streaming, streaming::Source};
+use crate::{Metadata, Payload, Status, Streaming, streaming::Source};
 
 /// What the caller is told of a panic. The panic's text stays in this process: it may hold anything.
-pub(crate) fn status(payload: &(dyn Any + Send), method: &Method) -> Status {
+fn status(payload: &(dyn Any + Send)) -> Status {
     let text = payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(no text)");
-    tracing::error!(method = method.path(), panic = text, "a handler panicked");
+    tracing::error!(panic = text, "a handler panicked");
     Status::internal("the handler panicked")
 }
 
-/// The handler's outcome, or `Internal` where it panics.
-pub(crate) fn guard<F>(handler: F, method: &'static Method) -> Guard<F> {
-    Guard { handler, method }
+/// The outcome of somebody's code, or `Internal` where it panics.
+pub(crate) fn guard<F>(code: F) -> Guard<F> {
+    Guard { code }
 }
 
 pin_project_lite::pin_project! {
-    /// A handler that may panic.
+    /// Code that may panic.
     pub(crate) struct Guard<F> {
         #[pin]
-        handler: F,
-        method: &'static Method,
+        code: F,
     }
 }
 
@@ -37,39 +36,35 @@ impl<T, F: Future<Output = Result<T, Status>>> Future for Guard<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let polled = catch_unwind(AssertUnwindSafe(|| this.handler.poll(task)));
-        polled.unwrap_or_else(|payload| Poll::Ready(Err(status(&*payload, this.method))))
+        let polled = catch_unwind(AssertUnwindSafe(|| this.code.poll(task)));
+        polled.unwrap_or_else(|payload| Poll::Ready(Err(status(&*payload))))
     }
 }
 
 /// The stream, ended by `Internal` where polling it panics.
-pub(crate) fn guard_stream(stream: Streaming<Payload>, method: &'static Method) -> Streaming<Payload> {
+pub(crate) fn guard_stream(stream: Streaming<Payload>) -> Streaming<Payload> {
     if !stream.runs_code() {
         return stream;
     }
-    Streaming::from_source(Guarded { inner: stream, method })
+    Streaming::from_source(Guarded(stream))
 }
 
-struct Guarded {
-    inner: Streaming<Payload>,
-    method: &'static Method,
-}
+struct Guarded(Streaming<Payload>);
 
 impl Source<Payload> for Guarded {
     fn poll_message(
         mut self: Pin<&mut Self>,
         task: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Payload, Status>>> {
-        let method = self.method;
-        let polled = catch_unwind(AssertUnwindSafe(|| self.inner.poll_message(task)));
+        let polled = catch_unwind(AssertUnwindSafe(|| self.0.poll_message(task)));
         let polled = polled.map(|polled| polled.map_err(Status::processed));
         polled.unwrap_or_else(|payload| {
-            self.inner = Streaming::empty();
-            Poll::Ready(Some(Err(status(&*payload, method))))
+            self.0 = Streaming::empty();
+            Poll::Ready(Some(Err(status(&*payload))))
         })
     }
 
     fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
-        catch_unwind(AssertUnwindSafe(|| self.inner.take_trailers())).unwrap_or_default()
+        catch_unwind(AssertUnwindSafe(|| self.0.take_trailers())).unwrap_or_default()
     }
 }

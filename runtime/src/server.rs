@@ -29,7 +29,7 @@ pub trait Dispatch<T>: Definition {
 /// An implementation of an annotated trait, ready to answer calls: a [`Service`]. A generated
 /// `GreeterServer<T>` is an alias of this.
 ///
-/// Whatever transport a call comes over, here its deadline is enforced, a method's own limits are
+/// Whatever transport a call comes over, here its deadline is enforced, the method's own timeout is
 /// applied, and a panic in the handler becomes `Internal` for that one call.
 pub struct Server<D, T> {
     implementation: Arc<T>,
@@ -61,12 +61,12 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
             cx.shorten_to(timeout);
         }
         let deadline = cx.deadline;
-        let handler = panic::guard(D::dispatch(&self.implementation, method, &cx, body), method);
+        let handler = panic::guard(D::dispatch(&self.implementation, method, &cx, body));
         let response = deadline::bound(deadline, handler).await.map_err(Status::processed)?;
         Ok(response.map(|body| match body {
             Body::One(message) => Body::One(message),
             Body::Many(messages) => {
-                Body::Many(deadline::bound_stream(deadline, panic::guard_stream(messages, method)))
+                Body::Many(deadline::bound_stream(deadline, panic::guard_stream(messages)))
             }
         }))
     }

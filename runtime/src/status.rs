@@ -108,9 +108,13 @@ impl Status {
         self
     }
 
-    /// The same status from a handler: it has seen the call, whatever a further call of its own met.
+    /// The same status from somebody who has seen the call, whatever a further call of theirs met; and
+    /// who failed, so that it cannot be `Ok`.
     pub(crate) fn processed(mut self) -> Self {
         self.0.not_processed = false;
+        if self.0.code == Code::Ok {
+            self.0.code = Code::Unknown;
+        }
         self
     }
 }

@@ -3,7 +3,7 @@ use tokio::task::JoinHandle;
 
 use super::{Connection, RecvStream, SendStream, StreamError, fill::fill, incoming::Incoming};
 use crate::{
-    Codec, Context, Metadata, Payload, Response, Status, Streaming, deadline,
+    Codec, Context, Metadata, Payload, Response, Status, Streaming, body, deadline,
     streaming::Event,
     transport::Limits,
     wire::{self, Frame, FrameKind, ResponseHead, StreamCode, Tail},
@@ -62,7 +62,7 @@ impl Requester {
 
     fn begin(&self, cx: &Context, unary: bool) -> Result<(BytesMut, Codec, usize), Status> {
         let limits = &self.limits;
-        limits.check_metadata(&cx.metadata)?;
+        limits.check_metadata(&cx.metadata).map_err(Status::not_processed)?;
         let timeout = cx.time_left();
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(deadline::exceeded().not_processed());
@@ -101,11 +101,11 @@ impl Outgoing {
         let metadata = answer.head().await?;
         let message = answer.next().await?;
         let Some(message) = message else {
-            return Err(Status::unimplemented("exactly one message was expected and none came"));
+            return Err(body::none_came());
         };
         match answer.next().await? {
             None => Ok(Response { metadata, message, trailers: std::mem::take(&mut answer.trailers) }),
-            Some(_) => Err(Status::unimplemented("exactly one message was expected and more came")),
+            Some(_) => Err(body::more_came()),
         }
     }
 
@@ -255,7 +255,8 @@ async fn pump<T: SendStream>(
     loop {
         let end = match fill(&mut messages, &mut buffer, codec, limit).await {
             Ok(end) => end,
-            Err(reason) => return Err(Unsent { reason, _stream: stream }),
+            // Whatever it says of the call it comes from, of this one something was sent.
+            Err(reason) => return Err(Unsent { reason: reason.processed(), _stream: stream }),
         };
         if end {
             wire::put_end(&mut buffer);

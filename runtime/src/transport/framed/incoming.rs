@@ -92,7 +92,12 @@ impl<R: RecvStream> Incoming<R> {
         let chunk = match begun {
             None => self.recv.read().await,
             Some(begun) => {
-                match tokio::time::timeout_at(begun + self.message_timeout, self.recv.read()).await {
+                match tokio::time::timeout(
+                    self.message_timeout.saturating_sub(begun.elapsed()),
+                    self.recv.read(),
+                )
+                .await
+                {
                     Ok(chunk) => chunk,
                     Err(_) => return Err(Status::deadline_exceeded("a message took too long to arrive")),
                 }

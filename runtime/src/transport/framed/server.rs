@@ -1,13 +1,15 @@
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use tokio::{task::JoinSet, time::Instant};
 
-use super::{Connection, RecvStream, SendStream, fill::fill, incoming::Incoming};
+use super::{Connection, RecvStream, SendStream, StreamError, fill::fill, incoming::Incoming};
 use crate::{
-    Caller, Channel, Codec, Context, Drain, Metadata, Payload, Response, Service, Status, Streaming,
+    Caller, Channel, Codec, Context, Drain, Metadata, Payload, Response, Service, Shape, Status, Streaming,
+    body,
     context::Path,
-    deadline,
+    deadline, panic,
     service::BoxFuture,
     streaming::Event,
     transport::Limits,
@@ -43,7 +45,7 @@ pub(crate) async fn serve_connection<C: Connection>(
             accepted = connection.accept() => match accepted {
                 Ok((send, recv)) if refusing => refuse(send, recv),
                 Ok((send, recv)) => {
-                    // Calls that have ended are taken out here: a wake-up for each would cost more than the call.
+                    // Calls that have ended are taken out here: a wake-up for each would cost more than the call does.
                     while calls.try_join_next().is_some() {}
                     calls.spawn(responder.clone().answer(caller.clone(), send, recv));
                 }
@@ -103,17 +105,20 @@ impl Responder {
         let head = deadline::within(self.limits.message_timeout, late, read_head(incoming)).await?;
         self.limits.check_metadata(&head.metadata)?;
         let mut cx = Context::new();
-        cx.path = Path::from_utf8(head.path)?;
+        cx.path = Path::parse(head.path)?;
         cx.metadata = head.metadata;
         cx.codec = Some(head.codec);
         cx.caller = Some(caller.clone());
         cx.deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         cx.message_limit = Some(self.limits.max_message_bytes);
-        if let Some(limit) = self.service.method(cx.path()).and_then(|method| method.message_limit()) {
+        let method = self.service.method(cx.path());
+        if let Some(limit) = method.and_then(|method| method.message_limit()) {
             incoming.limit_messages(limit);
             cx.message_limit = Some(limit.min(self.limits.max_message_bytes));
         }
-        Ok((cx, head.codec, head.unary))
+        // A caller may leave the flag out; the answer is the same, the request just has less time.
+        let unary = head.unary || method.is_some_and(|method| method.shape() == Shape::Unary);
+        Ok((cx, head.codec, unary))
     }
 
     async fn respond_once<R: RecvStream>(
@@ -129,7 +134,8 @@ impl Responder {
         let reading = deadline::within(self.limits.message_timeout, late, read_one(&mut incoming, codec));
         let message = deadline::bound(cx.deadline, reading).await?;
         drop(incoming);
-        let response = self.service.unary(cx, message).await?;
+        let deadline = cx.deadline;
+        let response = deadline::bound(deadline, panic::guard(self.service.unary(cx, message))).await?;
         if !response.metadata.is_empty() {
             self.put_head(buffer, &response.metadata)?;
         }
@@ -146,12 +152,16 @@ impl Responder {
         buffer: &mut BytesMut,
     ) -> Result<Metadata, Status> {
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
-        let response = answer.unless_stopped(self.service.stream(cx, requests(incoming, codec))).await?;
-        let Response { metadata, message: mut messages, .. } = response;
+        let deadline = cx.deadline;
+        let work = panic::guard(self.service.stream(cx, requests(incoming, codec)));
+        let response = answer.unless_stopped(deadline::bound(deadline, work)).await?;
+        let Response { metadata, message: messages, .. } = response;
+        let mut messages = deadline::bound_stream(deadline, messages);
         self.put_head(buffer, &metadata)?;
         loop {
             // The head goes out by itself where no message is ready: the caller may wait for it.
-            if answer.unless_stopped(fill(&mut messages, buffer, codec, limit)).await? {
+            let filled = panic::guard(fill(&mut messages, buffer, codec, limit));
+            if answer.unless_stopped(filled).await? {
                 return Ok(messages.take_trailers());
             }
             answer.write(buffer.split().freeze()).await?;
@@ -185,7 +195,7 @@ impl<T: SendStream> Answer<T> {
         if let Some(outcome) = poll_fn(|task| Poll::Ready(now(work.as_mut().poll(task)))).await {
             return outcome;
         }
-        let stopped = self.stopped.get_or_insert_with(|| Box::pin(self.send.stopped()));
+        let stopped = self.stopped.get_or_insert_with(|| stopped(&mut self.send));
         let outcome = tokio::select! {
             biased;
             outcome = work => return outcome,
@@ -200,10 +210,11 @@ impl<T: SendStream> Answer<T> {
         self.write_by(self.deadline, bytes).await
     }
 
-    /// Writes the last and ends the direction. The status has some time beyond the deadline, which may be
-    /// what it tells of.
+    /// Writes the last and ends the direction. It has some time beyond the deadline, which may be what it
+    /// tells of.
     async fn end(&mut self, last: Bytes) {
-        let by = self.deadline.and_then(|deadline| deadline.max(Instant::now()).checked_add(self.grace));
+        let now = Instant::now();
+        let by = self.deadline.map_or(now, |deadline| deadline.max(now)).checked_add(self.grace);
         if !self.over && self.write_by(by, last).await.is_ok() {
             self.send.finish();
             self.over = true;
@@ -212,7 +223,17 @@ impl<T: SendStream> Answer<T> {
 
     async fn write_by(&mut self, deadline: Option<Instant>, bytes: Bytes) -> Result<(), Status> {
         let writing = async { Ok(self.send.write(bytes).await) };
-        let outcome = match deadline::bound(deadline, writing).await {
+        let writing = deadline::bound(deadline, writing);
+        let written = match &mut self.stopped {
+            None => writing.await,
+            // A write that waits for the connection's window is not told that its stream was stopped.
+            Some(stopped) => tokio::select! {
+                biased;
+                written = writing => written,
+                () = stopped => Ok(Err(StreamError::Stopped(StreamCode::Cancelled))),
+            },
+        };
+        let outcome = match written {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(_)) => Err(Status::cancelled("the caller wants no more")),
             Err(exceeded) => Err(exceeded),
@@ -233,6 +254,15 @@ impl<T: SendStream> Drop for Answer<T> {
         if !self.over {
             self.give_up();
         }
+    }
+}
+
+/// Returns when the peer wants no more. One that has said so already is found out by a write of nothing:
+/// QUIC libraries forget to tell a waiter that comes later.
+fn stopped<T: SendStream>(send: &mut T) -> BoxFuture<()> {
+    match send.write(Bytes::new()).now_or_never() {
+        Some(Err(_)) => Box::pin(std::future::ready(())),
+        Some(Ok(())) | None => Box::pin(send.stopped()),
     }
 }
 
@@ -257,11 +287,11 @@ async fn read_head<R: RecvStream>(incoming: &mut Incoming<R>) -> Result<RequestH
 
 async fn read_one<R: RecvStream>(incoming: &mut Incoming<R>, codec: Codec) -> Result<Payload, Status> {
     let Some(message) = incoming.message(codec).await? else {
-        return Err(Status::unimplemented("exactly one message was expected and none came"));
+        return Err(body::none_came());
     };
     match incoming.message(codec).await? {
         None => Ok(message),
-        Some(_) => Err(Status::unimplemented("exactly one message was expected and more came")),
+        Some(_) => Err(body::more_came()),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     Caller, Channel, Codec, Context, Limits, Metadata, Payload, Router, Server, Service, Shape, Status,
     Streaming,
     context::Path,
-    deadline,
+    deadline, panic,
     server::{Definition, Dispatch},
 };
 
@@ -124,11 +124,12 @@ impl<S: Service> Adapter<S> {
                 [(header::HeaderName::from_static("accept-post"), accepted)],
             );
         };
-        match self.call(request, codec).await {
+        let limit = self.limits.max_metadata_bytes;
+        match panic::guard(self.call(request, codec)).await {
             Ok(response) => response,
             // A failure before the first message is told in the headers alone.
             Err(status) => respond(codec, &Metadata::new(), |headers| {
-                headers.extend(status::trailers(Err(&status)));
+                headers.extend(status::trailers(Err(&status), limit));
                 Body::empty()
             }),
         }
@@ -156,12 +157,12 @@ impl<S: Service> Adapter<S> {
         let late = "the request took too long to arrive";
         let arriving = deadline::within(self.limits.message_timeout, late, incoming.single());
         let message = deadline::bound(cx.deadline, arriving).await?;
-        let response = self.service.unary(cx, message).await?;
-        self.check(&response.metadata)?;
-        self.check(&response.trailers)?;
+        let deadline = cx.deadline;
+        let response = deadline::bound(deadline, self.service.unary(cx, message)).await?;
+        self.limits.check_metadata(&response.metadata)?;
         let mut buffer = BytesMut::new();
         put_message(&mut buffer, &response.message, codec, limit)?;
-        let trailers = status::trailers(Ok(&response.trailers));
+        let trailers = status::trailers(Ok(&response.trailers), self.limits.max_metadata_bytes);
         let body = Single { message: Some(buffer.freeze()), trailers: Some(trailers) };
         Ok(respond(codec, &response.metadata, |_| Body::new(body)))
     }
@@ -173,9 +174,11 @@ impl<S: Service> Adapter<S> {
         codec: Codec,
         limit: usize,
     ) -> Result<Response<Body>, Status> {
-        let response = self.service.stream(cx, requests(incoming)).await?;
-        self.check(&response.metadata)?;
-        let body = Many::answer(response.message, codec, limit);
+        let deadline = cx.deadline;
+        let response = deadline::bound(deadline, self.service.stream(cx, requests(incoming))).await?;
+        self.limits.check_metadata(&response.metadata)?;
+        let messages = panic::guard_stream(deadline::bound_stream(deadline, response.message));
+        let body = Many::answer(messages, codec, limit, self.limits.max_metadata_bytes);
         Ok(respond(codec, &response.metadata, |_| Body::new(body)))
     }
 
@@ -184,9 +187,9 @@ impl<S: Service> Adapter<S> {
         let timeout =
             head::timeout(headers).map_err(|()| Status::internal("the header grpc-timeout is malformed"))?;
         let mut cx = Context::new();
-        cx.path = Path::from_utf8(Bytes::copy_from_slice(request.uri().path().as_bytes()))?;
+        cx.path = Path::parse(Bytes::copy_from_slice(request.uri().path().as_bytes()))?;
         cx.metadata = metadata::read(headers)?;
-        self.check(&cx.metadata)?;
+        self.limits.check_metadata(&cx.metadata)?;
         cx.codec = Some(codec);
         cx.caller = Some(caller(request));
         if let Some(timeout) = timeout {
@@ -196,16 +199,6 @@ impl<S: Service> Adapter<S> {
         let own = self.service.method(cx.path()).and_then(|method| method.message_limit());
         cx.message_limit = Some(own.map_or(limit, |own| own.min(limit)));
         Ok(cx)
-    }
-
-    fn check(&self, metadata: &Metadata) -> Result<(), Status> {
-        let (weight, limit) = (metadata.weight(), self.limits.max_metadata_bytes);
-        if weight <= limit {
-            return Ok(());
-        }
-        Err(Status::resource_exhausted(format!(
-            "metadata of {weight} bytes is over the limit of {limit} bytes"
-        )))
     }
 }
 

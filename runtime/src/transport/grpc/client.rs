@@ -13,7 +13,7 @@ use super::{
     status, timeout,
 };
 use crate::{
-    Codec, Context, Limits, Metadata, Payload, Response, Service, Status, Streaming, deadline,
+    Codec, Context, Limits, Metadata, Payload, Response, Service, Status, Streaming, body, deadline,
     streaming::Event,
 };
 
@@ -120,11 +120,7 @@ struct Answer {
 
 impl<C: Http2> Connection<C> {
     fn begin(&self, cx: &Context) -> Result<Head, Status> {
-        let (weight, limit) = (cx.metadata.weight(), self.limits.max_metadata_bytes);
-        if weight > limit {
-            let refusal = format!("metadata of {weight} bytes is over the limit of {limit} bytes");
-            return Err(Status::resource_exhausted(refusal).not_processed());
-        }
+        self.limits.check_metadata(&cx.metadata).map_err(Status::not_processed)?;
         let codec = cx.codec.unwrap_or(self.codec);
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
@@ -196,12 +192,12 @@ impl Answers {
         let message = match self.next().await? {
             Event::Message(message) => message,
             Event::Trailers(_) => {
-                return Err(Status::unimplemented("exactly one message was expected and none came"));
+                return Err(body::none_came());
             }
         };
         match self.next().await? {
             Event::Trailers(trailers) => Ok((message, trailers)),
-            Event::Message(_) => Err(Status::unimplemented("exactly one message was expected and more came")),
+            Event::Message(_) => Err(body::more_came()),
         }
     }
 

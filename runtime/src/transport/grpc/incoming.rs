@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::body::Body;
 
 use super::status;
-use crate::{Codec, Limits, Payload, Status};
+use crate::{Codec, Limits, Payload, Status, body};
 
 /// The messages that arrive in one direction of a call, and the trailers behind them.
 pub(super) struct Incoming {
@@ -62,11 +62,11 @@ impl Incoming {
     /// The only message of a direction that must have just one.
     pub(super) async fn single(&mut self) -> Result<Payload, Status> {
         let Some(message) = self.message().await? else {
-            return Err(Status::unimplemented("exactly one message was expected and none came"));
+            return Err(body::none_came());
         };
         match self.message().await? {
             None => Ok(message),
-            Some(_) => Err(Status::unimplemented("exactly one message was expected and more came")),
+            Some(_) => Err(body::more_came()),
         }
     }
 
@@ -124,7 +124,12 @@ impl Incoming {
         let frame = match begun {
             None => self.body.frame().await,
             Some(begun) => {
-                match tokio::time::timeout_at(begun + self.message_timeout, self.body.frame()).await {
+                match tokio::time::timeout(
+                    self.message_timeout.saturating_sub(begun.elapsed()),
+                    self.body.frame(),
+                )
+                .await
+                {
                     Ok(frame) => frame,
                     Err(_) => return Err(Status::deadline_exceeded("a message took too long to arrive")),
                 }

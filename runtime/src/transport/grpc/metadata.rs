@@ -34,6 +34,13 @@ pub(super) fn write(metadata: &Metadata, headers: &mut HeaderMap) {
     }
 }
 
+/// What the metadata weighs as headers: as [`Metadata::weight`], with binary values in base64.
+pub(super) fn weight(metadata: &Metadata) -> usize {
+    let binary = metadata.iter().filter(|(key, _)| is_binary(key.as_bytes()));
+    let growth: usize = binary.map(|(_, value)| value.len().div_ceil(3)).sum();
+    metadata.weight() + growth
+}
+
 /// The metadata among the headers: all that neither HTTP nor gRPC use for themselves.
 ///
 /// # Errors

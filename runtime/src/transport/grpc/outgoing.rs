@@ -77,6 +77,7 @@ pub(super) struct Many {
     buffer: BytesMut,
     codec: Codec,
     limit: usize,
+    trailers_limit: usize,
     end: End,
 }
 
@@ -109,8 +110,13 @@ impl Failure {
 pub(super) type Wanted = oneshot::Sender<Infallible>;
 
 impl Many {
-    pub(super) fn answer(messages: Streaming<Payload>, codec: Codec, limit: usize) -> Self {
-        Self { messages, buffer: BytesMut::new(), codec, limit, end: End::Trailers(None) }
+    pub(super) fn answer(
+        messages: Streaming<Payload>,
+        codec: Codec,
+        limit: usize,
+        trailers_limit: usize,
+    ) -> Self {
+        Self { messages, buffer: BytesMut::new(), codec, limit, trailers_limit, end: End::Trailers(None) }
     }
 
     pub(super) fn request(
@@ -120,7 +126,14 @@ impl Many {
         failure: Failure,
         unwanted: oneshot::Receiver<Infallible>,
     ) -> Self {
-        Self { messages, buffer: BytesMut::new(), codec, limit, end: End::Request(failure, unwanted) }
+        Self {
+            messages,
+            buffer: BytesMut::new(),
+            codec,
+            limit,
+            trailers_limit: 0,
+            end: End::Request(failure, unwanted),
+        }
     }
 
     /// Takes what is ready; `Some` once the messages have ended.
@@ -147,11 +160,11 @@ impl Many {
         match &mut self.end {
             End::Trailers(trailers) => {
                 let metadata = self.messages.take_trailers();
-                *trailers = Some(status::trailers(outcome.as_ref().map(|()| &metadata)));
+                *trailers = Some(status::trailers(outcome.as_ref().map(|()| &metadata), self.trailers_limit));
             }
             End::Request(failure, _) => {
                 if let Err(status) = outcome {
-                    failure.set(status.clone());
+                    failure.set(status.clone().processed());
                     self.end = End::Done;
                     return Err(status);
                 }

@@ -14,31 +14,57 @@ const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-det
 /// What `grpc-message` escapes: everything but printable ASCII, and the percent sign itself.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// The trailers that end a call.
-pub(super) fn trailers(outcome: Result<&Metadata, &Status>) -> HeaderMap {
+/// The trailers that end a call. What does not fit `limit` bytes gives way: first the details, then the
+/// metadata, then the message's end, so that the code always arrives. HTTP/2 clients answer larger ones by
+/// closing the connection.
+pub(super) fn trailers(outcome: Result<&Metadata, &Status>, limit: usize) -> HeaderMap {
     let mut headers = HeaderMap::new();
     match outcome {
-        Ok(metadata) => {
+        Ok(metadata) if metadata::weight(metadata) <= limit => {
             headers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
             metadata::write(metadata, &mut headers);
         }
-        Err(status) => write(status, &mut headers),
+        Ok(_) => {
+            let refusal = Status::resource_exhausted("the trailing metadata is over the limit");
+            write(&refusal, &mut headers, limit);
+        }
+        Err(status) => write(status, &mut headers, limit),
     }
     headers
 }
 
-fn write(status: &Status, headers: &mut HeaderMap) {
+fn write(status: &Status, headers: &mut HeaderMap, limit: usize) {
     headers.insert(GRPC_STATUS, HeaderValue::from(u16::from(status.code().number())));
-    let message = utf8_percent_encode(status.message(), ESCAPED).to_string();
-    if let (false, Ok(message)) = (message.is_empty(), HeaderValue::from_str(&message)) {
-        headers.insert(GRPC_MESSAGE, message);
+    let mut left = limit.saturating_sub(OVERHEAD);
+    let message = escape(status.message(), left);
+    if let (false, Ok(value)) = (message.is_empty(), HeaderValue::from_str(&message)) {
+        headers.insert(GRPC_MESSAGE, value);
+        left -= message.len();
     }
-    if let (false, Ok(details)) =
-        (status.details().is_empty(), HeaderValue::from_str(&BASE64.encode(status.details())))
+    let weight = metadata::weight(status.metadata());
+    if weight <= left {
+        metadata::write(status.metadata(), headers);
+        left -= weight;
+    }
+    let details = BASE64.encode(status.details());
+    if let (true, Ok(details)) =
+        (!details.is_empty() && details.len() <= left, HeaderValue::from_str(&details))
     {
         headers.insert(GRPC_STATUS_DETAILS, details);
     }
-    metadata::write(status.metadata(), headers);
+}
+
+/// What the names of the status' own headers weigh, counted as HTTP/2 counts a header list.
+const OVERHEAD: usize = 160;
+
+/// The message as `grpc-message` wants it; as much of it as fits.
+fn escape(message: &str, limit: usize) -> String {
+    let escaped = utf8_percent_encode(message, ESCAPED).to_string();
+    if escaped.len() <= limit {
+        return escaped;
+    }
+    // An escaped byte takes three.
+    utf8_percent_encode(&message[..message.floor_char_boundary(limit / 3)], ESCAPED).to_string()
 }
 
 /// How the call ended, if these headers end it: the trailing metadata of a success, or a failure's status.
@@ -66,6 +92,7 @@ pub(super) fn from_http(status: StatusCode) -> Status {
         StatusCode::UNAUTHORIZED => Code::Unauthenticated,
         StatusCode::FORBIDDEN => Code::PermissionDenied,
         StatusCode::NOT_FOUND => Code::Unimplemented,
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::ResourceExhausted,
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
@@ -76,14 +103,14 @@ pub(super) fn from_http(status: StatusCode) -> Status {
 }
 
 /// What a failure of the connection means to a call. One that could not even be made has processed
-/// nothing.
+/// nothing, and neither has a stream that the peer refused (RFC 9113, section 8.7).
 pub(super) fn from_connection(error: impl Into<Box<dyn Error + Send + Sync>>) -> Status {
     let error = error.into();
     // tonic's channel keeps the deadline as well, and may notice first.
     if chain(&*error).any(|cause| cause.is::<tonic::TimeoutExpired>()) {
         return deadline::exceeded().with_source(error);
     }
-    let not_connected = chain(&*error).any(|cause| cause.is::<tonic::ConnectError>());
+    let not_processed = chain(&*error).any(|cause| cause.is::<tonic::ConnectError>() || is_refused(cause));
     let reason = chain(&*error).last().map(ToString::to_string).unwrap_or_default();
     let mapped = tonic::Status::from_error(error);
     let code = match Code::from_number(mapped.code() as u64) {
@@ -92,7 +119,12 @@ pub(super) fn from_connection(error: impl Into<Box<dyn Error + Send + Sync>>) ->
         code => code,
     };
     let status = Status::new(code, format!("the connection failed: {reason}")).with_source(mapped);
-    if not_connected { status.not_processed() } else { status }
+    if not_processed { status.not_processed() } else { status }
+}
+
+fn is_refused(cause: &(dyn Error + 'static)) -> bool {
+    let reset = cause.downcast_ref::<h2::Error>().filter(|error| error.is_reset() && error.is_remote());
+    reset.and_then(h2::Error::reason) == Some(h2::Reason::REFUSED_STREAM)
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -110,10 +142,21 @@ mod tests {
         metadata.insert_bin("x-bin", vec![0, 255]).unwrap();
         let status =
             Status::aborted("50 % \t of \u{1f980}\n").with_details(vec![1, 2, 3]).with_metadata(metadata);
-        let read = read(&trailers(Err(&status))).unwrap().unwrap_err();
+        let read = read(&trailers(Err(&status), 1 << 14)).unwrap().unwrap_err();
         assert_eq!(read.code(), status.code());
         assert_eq!(read.message(), status.message());
         assert_eq!(read.details(), status.details());
         assert_eq!(read.metadata(), status.metadata());
+    }
+
+    #[test]
+    fn what_is_too_much_for_the_trailers_gives_way_to_the_code() {
+        let status = Status::aborted("\u{e4}".repeat(9000)).with_details(vec![0; 50_000]);
+        let headers = trailers(Err(&status), 16 << 10);
+        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        assert!(size <= 16 << 10, "{size}");
+        let read = read(&headers).unwrap().unwrap_err();
+        assert_eq!(read.code(), Code::Aborted);
+        assert!(status.message().starts_with(read.message()) && !read.message().is_empty());
     }
 }

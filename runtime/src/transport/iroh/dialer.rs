@@ -59,18 +59,21 @@ impl Dialer {
         self
     }
 
-    /// How QUIC is tuned on connections made from now on.
+    /// How QUIC is tuned. The dialler has connections of its own from now on.
     #[must_use]
     pub fn profile(mut self, profile: QuicProfile) -> Self {
         self.profile = profile;
+        self.pool = Arc::default();
         self
     }
 
     /// How long a connection may take to be made; then its calls fail with `Unavailable`. Default 5 s:
-    /// iroh itself gives up after 30.
+    /// iroh itself gives up after 30. The dialler has connections of its own from
+    /// now on.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self.pool = Arc::default();
         self
     }
 
@@ -155,7 +158,7 @@ struct OwnPeer {
 
 impl Peer {
     /// The peer at this address, dialled over an endpoint that you have, with the defaults of
-    /// [`Dialer::new`].
+    /// [`Dialer::new`]. It has a connection of its own: keep it, or clone it, rather than make one a call.
     pub fn new(endpoint: Endpoint, address: impl Into<EndpointAddr>) -> Self {
         Dialer::new(endpoint).peer(address)
     }
@@ -169,8 +172,11 @@ impl Peer {
         self.link.connection(None).await
     }
 
-    async fn open(&self, first: FirstWrite) -> Result<RequestStreams<Connection>, Status> {
-        let connection = self.link.connection(None).await?;
+    async fn open(
+        &self,
+        connection: Connection,
+        first: FirstWrite,
+    ) -> Result<RequestStreams<Connection>, Status> {
         match first.open(&connection).await {
             // The pooled connection had died, and nobody has seen the call: once more, on a new one.
             Err(StreamError::Lost(status)) if status.is_not_processed() => {
@@ -199,8 +205,10 @@ impl Service for Peer {
             let (service, cx) = own.enter(cx)?;
             return service.unary(cx, message).await;
         }
+        // First of all the connection: the head says how much time is left when it leaves.
+        let connection = self.link.connection(None).await?;
         let outgoing = self.requester.unary(cx, message)?;
-        let streams = self.open(outgoing.first_write()).await?;
+        let streams = self.open(connection, outgoing.first_write()).await?;
         outgoing.answer(streams, &self.requester.limits).await
     }
 
@@ -213,8 +221,10 @@ impl Service for Peer {
             let (service, cx) = own.enter(cx)?;
             return service.stream(cx, messages).await;
         }
+        // First of all the connection: the head says how much time is left when it leaves.
+        let connection = self.link.connection(None).await?;
         let outgoing = self.requester.stream(cx, messages)?;
-        let streams = self.open(outgoing.first_write()).await?;
+        let streams = self.open(connection, outgoing.first_write()).await?;
         outgoing.stream(streams, &self.requester.limits).await
     }
 }

@@ -6,7 +6,7 @@ use ::iroh::{
 };
 use tokio::sync::watch;
 
-use super::{QuicProfile, serve::serve_calls};
+use super::{QuicProfile, profile::RECEIVE_WINDOW, serve::serve_calls};
 use crate::{
     Channel, Drain, Limits, Router, Server, Service, server::Dispatch, transport::framed::Responder,
 };
@@ -26,12 +26,14 @@ use crate::{
 /// # }
 /// ```
 ///
+/// Whatever ALPN it is accepted under, it answers for the whole of its service.
+///
 /// A panic in a handler is `Internal` for that call; it never reaches the router, which would close the
 /// whole endpoint. On shutdown, calls in flight have 5 s to finish.
 #[derive(Debug)]
 pub struct Handler {
     responder: Responder,
-    profile: QuicProfile,
+    max_concurrent_streams: u32,
     drain: Drain,
     open: watch::Sender<usize>,
 }
@@ -43,7 +45,19 @@ impl Handler {
     /// Serves this service.
     pub fn new(service: impl Service) -> Self {
         let responder = Responder { service: service.into_channel(), limits: Limits::default() };
-        Self { responder, profile: QuicProfile::default(), drain: Drain::new(), open: watch::Sender::new(0) }
+        Self {
+            responder,
+            max_concurrent_streams: QuicProfile::default().max_concurrent_streams,
+            drain: Drain::new(),
+            open: watch::Sender::new(0),
+        }
+    }
+
+    /// How many calls a peer may have open on one connection. Default 1,024.
+    #[must_use]
+    pub fn max_concurrent_streams(mut self, streams: u32) -> Self {
+        self.max_concurrent_streams = streams;
+        self
     }
 
     /// The same handler with these limits on each call.
@@ -58,7 +72,8 @@ impl ProtocolHandler for Handler {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
         let _open = Open::new(&self.open);
         // The endpoint is somebody else's, and may still have QUIC's usual hundred.
-        connection.set_max_concurrent_bi_streams(VarInt::from_u32(self.profile.max_concurrent_streams));
+        connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
+        connection.set_max_concurrent_bi_streams(VarInt::from_u32(self.max_concurrent_streams));
         serve_calls(&connection, self.responder.clone(), self.drain.clone()).await;
         Ok(())
     }

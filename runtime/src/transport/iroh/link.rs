@@ -31,9 +31,11 @@ impl Link {
         Self { dial, current: ArcSwapOption::empty(), state: Mutex::new(State { address, dialling: None }) }
     }
 
-    /// Further addresses of the peer, for the next dial.
+    /// What the peer's addresses are now, for the next dial. An id alone says nothing of them.
     pub(super) fn learn(&self, address: EndpointAddr) {
-        self.state().address.addrs.extend(address.addrs);
+        if !address.is_empty() {
+            self.state().address = address;
+        }
     }
 
     /// The connection: the one there is, unless it is known to have died or is the `stale` one, or a new
@@ -65,6 +67,7 @@ impl Link {
 
     /// Dials in a task of its own: the first of the waiting calls may give up, the others still wait.
     fn start(self: Arc<Self>, address: EndpointAddr) -> Dialling {
+        let link = self.clone();
         let task = tokio::spawn(async move {
             let outcome = self.dial.connect(address).await;
             let mut state = self.state();
@@ -74,8 +77,12 @@ impl Link {
             }
             outcome
         });
-        let outcome =
-            task.map(|joined| joined.unwrap_or_else(|_| Err(Status::internal("the dial was aborted"))));
+        let outcome = task.map(move |joined| {
+            joined.unwrap_or_else(|_| {
+                link.state().dialling = None;
+                Err(Status::internal("the dial was aborted").not_processed())
+            })
+        });
         (Box::pin(outcome) as BoxFuture<_>).shared()
     }
 

@@ -7,6 +7,7 @@ use ::iroh::endpoint::{AckFrequencyConfig, ConnectOptions, QuicTransportConfig, 
 /// | what | value | why |
 /// |---|---|---|
 /// | bidirectional streams | [`max_concurrent_streams`](Self::max_concurrent_streams) | a stream counts until its answer's end is acknowledged: 100 of them are 2,000 calls/s at 50 ms |
+/// | bytes that no handler has read yet | 16 MiB a connection | the streams' own windows (1.25 MB each) would come to more than a gigabyte |
 /// | unidirectional streams, datagrams | none | nothing uses them |
 /// | ACK frequency | every 10 packets, at most 5 ms late | a ping-pong otherwise sends half again as many datagrams, and a lost tail waits for the default 25 ms |
 /// | idle timeout, keep-alive | as configured | a peer that vanished is noticed after the idle timeout, 30 s by iroh's default |
@@ -36,6 +37,9 @@ const MAX_ACK_DELAY: Duration = Duration::from_millis(5);
 /// How many packets may wait for one acknowledgement.
 const ACK_THRESHOLD: u32 = 10;
 
+/// How many bytes of one connection may wait to be read.
+pub(super) const RECEIVE_WINDOW: u32 = 16 << 20;
+
 impl QuicProfile {
     /// The profile as iroh takes it, for [`Builder::transport_config`](iroh::endpoint::Builder::transport_config).
     pub fn transport_config(&self) -> QuicTransportConfig {
@@ -43,6 +47,7 @@ impl QuicProfile {
         acks.ack_eliciting_threshold(VarInt::from_u32(ACK_THRESHOLD)).max_ack_delay(Some(MAX_ACK_DELAY));
         QuicTransportConfig::builder()
             .max_concurrent_bidi_streams(VarInt::from_u32(self.max_concurrent_streams))
+            .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
             .max_concurrent_uni_streams(VarInt::from_u32(0))
             .datagram_receive_buffer_size(None)
             .ack_frequency_config(Some(acks))

@@ -53,7 +53,7 @@ pub async fn serve(endpoint: Endpoint, service: impl Service, options: ServeOpti
     endpoint.set_alpns(options.alpns.to_wire());
     let server = Arc::new(Server {
         service: service.into_channel(),
-        permits: Arc::new(Semaphore::new(options.max_connections)),
+        permits: Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS))),
         options,
         drain: drain.clone(),
     });
@@ -88,7 +88,12 @@ impl Server {
         };
         connections.spawn(async move {
             let _permit = permit;
-            match tokio::time::timeout(self.options.handshake_timeout, incoming).await {
+            let handshake = tokio::time::timeout(self.options.handshake_timeout, incoming);
+            let shaken = tokio::select! {
+                shaken = handshake => shaken,
+                () = self.drain.cutting() => return,
+            };
+            match shaken {
                 Ok(Ok(connection)) => self.serve(connection).await,
                 Ok(Err(error)) => {
                     tracing::debug!(%error, accepted = %self.options.alpns, "a handshake failed")

@@ -199,6 +199,6 @@ async fn a_handler_that_panics_costs_its_own_call_alone() {
             message => echo(cx, Streaming::from_iter(message)).await,
         }
     });
-    assert_eq!(within(peers.ask("panic")).await.unwrap_err().code(), Code::Cancelled);
+    assert_eq!(within(peers.ask("panic")).await.unwrap_err().code(), Code::Internal);
     assert_eq!(within(peers.ask("hello")).await.unwrap(), "hello");
 }
