@@ -29,7 +29,8 @@ impl Body {
     pub async fn single(self) -> Result<Payload, Status> {
         match self {
             Self::One(message) => Ok(message),
-            Self::Many(mut messages) => single(&mut messages).await,
+            // Boxed, so that the rare case does not make the usual one's future larger.
+            Self::Many(mut messages) => Box::pin(async move { single(&mut messages).await }).await,
         }
     }
 

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::TryFutureExt;
+
 use crate::{
     Body, Channel, Codec, Context, Message, MetadataError, Method, Payload, Response, Service, Status,
     Streaming, body, context::Path, deadline,
@@ -113,7 +115,7 @@ impl<R: Receive> IntoFuture for Call<R> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { Ok(self.response().await?.message) })
+        Box::pin(self.response().map_ok(Response::into_message))
     }
 }
 
@@ -147,11 +149,15 @@ mod sealed {
         async fn receive(channel: &Channel, cx: Context, body: Body) -> Result<Response<M>, Status> {
             match body {
                 Body::One(message) => decode(channel.unary(cx, message).await?),
+                // Boxed, so that the rare case does not make the usual one's future larger.
                 Body::Many(messages) => {
-                    let Response { metadata, message: mut answers, .. } =
-                        channel.stream(cx, messages).await?;
-                    let message = body::single(&mut answers).await?;
-                    decode(Response { metadata, message, trailers: answers.take_trailers() })
+                    Box::pin(async move {
+                        let Response { metadata, message: mut answers, .. } =
+                            channel.stream(cx, messages).await?;
+                        let message = body::single(&mut answers).await?;
+                        decode(Response { metadata, message, trailers: answers.take_trailers() })
+                    })
+                    .await
                 }
             }
         }

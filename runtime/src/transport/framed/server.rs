@@ -78,7 +78,7 @@ impl Responder {
         let mut answer =
             Answer { send, stopped: None, deadline: None, grace: self.limits.message_timeout, over: false };
         let mut incoming = Incoming::new(recv, &self.limits, StreamCode::NoError);
-        let mut buffer = BytesMut::new();
+        let mut buffer = BytesMut::with_capacity(FIRST);
         let outcome = match self.accept(&caller, &mut incoming).await {
             Ok((cx, codec, unary)) => {
                 answer.deadline = cx.deadline;
@@ -174,6 +174,9 @@ impl Responder {
         Ok(())
     }
 }
+
+/// How much room an answer has before its buffer grows, in bytes: for a small message and its end.
+const FIRST: usize = 256;
 
 /// The direction that is written. An answer that was not ended must not look as if it were.
 struct Answer<T: SendStream> {

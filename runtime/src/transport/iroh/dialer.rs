@@ -169,19 +169,24 @@ impl Peer {
     /// `Unavailable` when the peer cannot be reached in time, `Unimplemented` when it accepts none of the
     /// ALPNs.
     pub async fn connection(&self) -> Result<Connection, Status> {
-        self.link.connection(None).await
+        let connection = self.link.connection(None).await?;
+        if connection.close_reason().is_none() {
+            return Ok(Connection::clone(&connection));
+        }
+        let connection = self.link.connection(Some(connection.stable_id())).await?;
+        Ok(Connection::clone(&connection))
     }
 
     async fn open(
         &self,
-        connection: Connection,
+        connection: Arc<Connection>,
         first: FirstWrite,
     ) -> Result<RequestStreams<Connection>, Status> {
-        match first.open(&connection).await {
+        match first.open(&*connection).await {
             // The pooled connection had died, and nobody has seen the call: once more, on a new one.
             Err(StreamError::Lost(status)) if status.is_not_processed() => {
                 let connection = self.link.connection(Some(connection.stable_id())).await?;
-                Ok(first.open(&connection).await?)
+                Ok(first.open(&*connection).await?)
             }
             opened => Ok(opened?),
         }

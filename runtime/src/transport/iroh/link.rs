@@ -24,7 +24,7 @@ struct State {
 }
 
 /// A dial that any number of calls wait for; they share its failure too.
-type Dialling = Shared<BoxFuture<Result<Connection, Status>>>;
+type Dialling = Shared<BoxFuture<Result<Arc<Connection>, Status>>>;
 
 impl Link {
     pub(super) fn new(dial: Dial, address: EndpointAddr) -> Self {
@@ -38,15 +38,18 @@ impl Link {
         }
     }
 
-    /// The connection: the one there is, unless it is known to have died or is the `stale` one, or a new
-    /// one.
-    pub(super) async fn connection(self: &Arc<Self>, stale: Option<usize>) -> Result<Connection, Status> {
-        if let Some(connection) = self.live(stale) {
+    /// The connection: the one that was made last, unless it is the `stale` one, or a new one. Whether it
+    /// still lives shows when it is used: asking, like copying it, would cost every call its lock.
+    pub(super) async fn connection(
+        self: &Arc<Self>,
+        stale: Option<usize>,
+    ) -> Result<Arc<Connection>, Status> {
+        if let Some(connection) = self.current(stale) {
             return Ok(connection);
         }
         let dialling = {
             let mut state = self.state();
-            match (&state.dialling, self.live(stale)) {
+            match (&state.dialling, self.current(stale)) {
                 (_, Some(connection)) => return Ok(connection),
                 (Some(dialling), None) => dialling.clone(),
                 (None, None) => {
@@ -58,22 +61,19 @@ impl Link {
         dialling.await
     }
 
-    fn live(&self, stale: Option<usize>) -> Option<Connection> {
-        let current = self.current.load();
-        let connection = current.as_ref()?;
-        let usable = stale != Some(connection.stable_id()) && connection.close_reason().is_none();
-        usable.then(|| Connection::clone(connection))
+    fn current(&self, stale: Option<usize>) -> Option<Arc<Connection>> {
+        self.current.load_full().filter(|connection| stale != Some(connection.stable_id()))
     }
 
     /// Dials in a task of its own: the first of the waiting calls may give up, the others still wait.
     fn start(self: Arc<Self>, address: EndpointAddr) -> Dialling {
         let link = self.clone();
         let task = tokio::spawn(async move {
-            let outcome = self.dial.connect(address).await;
+            let outcome = self.dial.connect(address).await.map(Arc::new);
             let mut state = self.state();
             state.dialling = None;
             if let Ok(connection) = &outcome {
-                self.current.store(Some(Arc::new(connection.clone())));
+                self.current.store(Some(connection.clone()));
             }
             outcome
         });
@@ -95,7 +95,7 @@ impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
             .field("address", &self.state().address)
-            .field("connected", &self.live(None).is_some())
+            .field("connected", &self.current.load().is_some())
             .finish()
     }
 }
