@@ -1,0 +1,6 @@
+//! What crosses crates, in one binary: linking one that has iroh and tonic in it takes longer than most of
+//! its tests.
+
+
+mod equivalence;
+
