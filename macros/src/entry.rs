@@ -24,15 +24,9 @@ struct Builder {
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
     let mut errors = Errors::default();
     let words = Words::parse(arguments, &MAIN, &mut errors);
-    let parsed = match syn::parse2::<ItemFn>(item.clone()) {
-        Ok(parsed) => parsed,
-        Err(_) => {
-            errors.push(
-                &item,
-                "`#[polywire::main]` goes on a function: write `fn node() -> NodeBuilder { … }`",
-            );
-            return Expansion { output: item, errors };
-        }
+    let Ok(parsed) = syn::parse2::<ItemFn>(item.clone()) else {
+        errors.push(&item, "`#[polywire::main]` goes on a function: write `fn node() -> NodeBuilder { … }`");
+        return Expansion { output: item, errors };
     };
     let output = match check(&words, &parsed, &mut errors) {
         Some(builder) => emit(&builder),

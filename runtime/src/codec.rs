@@ -2,18 +2,21 @@ use std::{fmt, str::FromStr};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rmp_serde::config::BytesMode;
+use serde::{Deserialize, Serialize};
 
 use crate::Message;
 
 /// How a message becomes bytes. Independent of the transport: the codec of a call travels in its head,
 /// and the server answers in the codec it was asked in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Codec {
     /// Protocol Buffers, gRPC's default: any client in any language.
+    #[serde(rename = "protobuf")]
     Protobuf,
     /// MessagePack, the default of our framing. Structs travel as maps of field names, never by
     /// position, so that fields may be added and removed; `bytes` fields travel as MessagePack `bin`.
+    #[serde(rename = "msgpack")]
     MessagePack,
 }
 

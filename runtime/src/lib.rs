@@ -17,6 +17,7 @@ mod deadline;
 mod drain;
 mod extensions;
 mod health;
+pub mod layer;
 mod message;
 mod metadata;
 mod method;
@@ -32,6 +33,7 @@ mod response;
 mod router;
 mod server;
 mod service;
+mod short_name;
 mod status;
 mod streaming;
 pub mod transport;
@@ -61,10 +63,11 @@ pub use response::Response;
 pub use router::Router;
 pub use server::Server;
 pub use service::Service;
+pub use short_name::{ShortName, ShortNameError};
 pub use status::Status;
 pub use streaming::Streaming;
-pub use transport::Limits;
 #[cfg(feature = "grpc")]
 pub use transport::grpc;
 #[cfg(feature = "iroh")]
 pub use transport::iroh;
+pub use transport::{AlpnError, AlpnName, Limits};

@@ -1,6 +1,9 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use crate::{Channel, Context, Method, Payload, Response, ServiceInfo, Status, Streaming};
+use crate::{
+    Channel, Context, Method, Payload, Response, ServiceInfo, Status, Streaming,
+    layer::{Inner, Layered, TowerService},
+};
 
 /// The waist: what a generated server is, what a router is, what a layer is, what a client's connection
 /// is. The same trait at both ends, so any server is a client and any connection can be served.
@@ -38,6 +41,30 @@ pub trait Service: Send + Sync + 'static {
     /// The services that answer here, as far as is known without asking anyone.
     fn services(&self) -> Vec<ServiceInfo> {
         Vec::new()
+    }
+
+    /// The service inside of a tower layer: the ecosystem's middleware on every transport, on both ends.
+    /// An error of the middleware becomes a status: tower's timeout `DeadlineExceeded`, its load shedding
+    /// `ResourceExhausted`, a [`Status`] itself, anything else `Unavailable`.
+    ///
+    /// ```
+    /// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
+    /// # #[polywire::service(package = "demo.v1")]
+    /// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
+    /// # struct Imp;
+    /// # impl Demo for Imp { async fn get(&self, r: Empty) -> Result<Empty, polywire::Status> { Ok(r) } }
+    /// use polywire::Service;
+    /// use tower::limit::ConcurrencyLimitLayer;
+    ///
+    /// let layered = DemoServer::new(Imp).layer(&ConcurrencyLimitLayer::new(64));
+    /// let client = DemoClient::new(layered);
+    /// ```
+    fn layer<L>(self, layer: &L) -> Layered<L::Service>
+    where
+        Self: Sized,
+        L: tower::Layer<Inner, Service: TowerService>,
+    {
+        Layered::new(self, layer)
     }
 
     /// The service as a [`Channel`], which generated clients are made over.

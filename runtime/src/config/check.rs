@@ -1,9 +1,10 @@
 //! What a configuration must not say, key by key and between keys.
 
 use super::{
-    AlpnName, Config, Grpc, Iroh, Mode, Transport, error::ConfigError, explain::show, finding::Finding,
+    Config, Grpc, Iroh, Mode, Transport, error::ConfigError, explain::show, finding::Finding,
     section::Section as _,
 };
+use crate::AlpnName;
 use std::collections::BTreeSet;
 use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;

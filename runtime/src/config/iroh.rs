@@ -1,7 +1,6 @@
 //! `[transport.iroh]`: QUIC between peers that dial each other by key.
 
-use super::{AlpnName, setting::Setting};
-use serde::{Deserialize, Serialize};
+use crate::{AlpnName, Codec};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
@@ -28,7 +27,7 @@ section! {
         pub alpn_protocols: Vec<AlpnName> = Vec::new(),
         /// How messages of outgoing calls are encoded: "msgpack" or "protobuf". A server answers
         /// in the codec that it was asked in.
-        pub codec: Codec = Codec::Msgpack,
+        pub codec: Codec = Codec::MessagePack,
         /// Largest message in either direction, in bytes, from 1 to 1 GiB.
         pub max_message_size: usize = 4_194_304,
         /// Calls in progress that a peer may have on one connection; it waits with the next.
@@ -62,20 +61,6 @@ impl Iroh {
         let ip = self.bind_address.unwrap_or(IpAddr::V4(fallback));
         SocketAddr::new(ip, self.discovery_port)
     }
-}
-
-/// How messages are encoded in our own framing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Codec {
-    /// MessagePack, structs as maps.
-    Msgpack,
-    /// Protocol Buffers.
-    Protobuf,
-}
-
-impl Setting for Codec {
-    const EXPECTED: &'static str = "\"msgpack\" or \"protobuf\"";
 }
 
 #[cfg(test)]

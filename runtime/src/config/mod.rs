@@ -22,7 +22,6 @@
 #[macro_use]
 mod section;
 
-mod alpn;
 mod check;
 mod error;
 mod explain;
@@ -35,12 +34,12 @@ mod iroh;
 mod layer;
 mod loader;
 mod log;
+mod names;
 mod node;
 mod origin;
 mod print;
 mod read;
 mod setting;
-mod short_name;
 mod strategy;
 mod suggest;
 mod text;
@@ -48,17 +47,15 @@ mod transport;
 mod warn;
 
 pub use self::{
-    alpn::{AlpnError, AlpnName},
     error::{ConfigError, Problem},
     grpc::Grpc,
     health::Health,
     http::Http,
-    iroh::{Codec, Iroh},
+    iroh::Iroh,
     loader::{Loaded, Loader},
     log::{Log, LogFormat},
     node::Node,
     origin::{Origin, Position},
-    short_name::{ShortName, ShortNameError},
     strategy::{RaftTransport, Strategy},
     transport::{Mode, Transport},
 };

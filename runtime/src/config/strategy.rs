@@ -1,6 +1,7 @@
 //! `[transport.strategy]`: which service travels over which transport.
 
-use super::{ShortName, setting::Setting};
+use super::setting::Setting;
+use crate::ShortName;
 use serde::{Deserialize, Serialize};
 
 section! {

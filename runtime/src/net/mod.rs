@@ -17,7 +17,7 @@
 //! use polywire::{Drain, net::{Listener, ListenerOptions}};
 //! # async fn example<S, B>(service: S) -> std::io::Result<()>
 //! # where
-//! #     S: tower_service::Service<http::Request<hyper::body::Incoming>, Response = http::Response<B>,
+//! #     S: tower::Service<http::Request<hyper::body::Incoming>, Response = http::Response<B>,
 //! #             Error = std::convert::Infallible> + Clone + Send + 'static,
 //! #     S::Future: Send + 'static,
 //! #     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,

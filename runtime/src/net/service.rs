@@ -7,7 +7,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
-use tower_service::Service;
+use tower::Service;
 
 use super::ConnectionInfo;
 

@@ -42,3 +42,26 @@ impl Ended {
         self.0.recv().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_wait_ends_with_the_last_stream() {
+        let (streams, ended) = Streams::new();
+        let (finish, finished) = oneshot::channel::<()>();
+        streams.execute(async { finished.await.is_ok() });
+        streams.execute(async {});
+        drop(streams);
+        let waiting = tokio::spawn(ended.wait());
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+            assert!(!waiting.is_finished());
+        }
+        finish.send(()).unwrap();
+        waiting.await.unwrap();
+    }
+}

@@ -113,12 +113,14 @@ impl NodeBuilder {
         let transport = &config.transport;
         let grpc = transport.serves_grpc().then_some("grpc");
         let iroh = transport.serves_iroh().then_some("iroh");
-        let retired = transport.strategy.retired_on_grpc.iter().map(ToString::to_string);
         let parts = Parts {
             router: Router::new(),
             health: Health::new(),
             metrics: Metrics::new(),
-            exposure: Exposure::new(grpc.into_iter().chain(iroh).collect(), retired.collect()),
+            exposure: Exposure::new(
+                grpc.into_iter().chain(iroh).collect(),
+                transport.strategy.retired_on_grpc.clone(),
+            ),
             descriptors: self.descriptor_sets.clone().into(),
         };
         for make in &self.services {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::method::short_name;
+use crate::ShortName;
 
 /// Which transports a node serves each service on.
 #[derive(Clone, Debug, Default)]
@@ -9,11 +9,11 @@ pub struct Exposure(Arc<Rules>);
 #[derive(Debug, Default)]
 struct Rules {
     transports: Vec<&'static str>,
-    retired_on_grpc: Vec<String>,
+    retired_on_grpc: Vec<ShortName>,
 }
 
 impl Exposure {
-    pub(super) fn new(transports: Vec<&'static str>, retired_on_grpc: Vec<String>) -> Self {
+    pub(super) fn new(transports: Vec<&'static str>, retired_on_grpc: Vec<ShortName>) -> Self {
         Self(Arc::new(Rules { transports, retired_on_grpc }))
     }
 
@@ -25,7 +25,6 @@ impl Exposure {
 
     /// Whether the service `package.Service` is no longer served on gRPC.
     pub fn is_retired_on_grpc(&self, service: &str) -> bool {
-        let short = short_name(service);
-        self.0.retired_on_grpc.iter().any(|retired| retired == short)
+        self.0.retired_on_grpc.iter().any(|retired| retired.names(service))
     }
 }

@@ -115,10 +115,10 @@ impl Service for Unretired {
 #[derive(Clone)]
 pub(super) struct WithCaller(Adapter<Channel>);
 
-impl tower_service::Service<Request<Incoming>> for WithCaller {
+impl tower::Service<Request<Incoming>> for WithCaller {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = <Adapter<Channel> as tower_service::Service<Request<Incoming>>>::Future;
+    type Future = <Adapter<Channel> as tower::Service<Request<Incoming>>>::Future;
 
     fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))

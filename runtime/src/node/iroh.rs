@@ -3,7 +3,7 @@ use ::iroh::{Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr, 
 use super::{NodeError, targets::reachable};
 use crate::{
     Codec, Limits, config,
-    iroh::{Alpns, Dialer, QuicProfile, ServeOptions, ServiceAlpn},
+    iroh::{Alpns, Dialer, QuicProfile, ServeOptions},
 };
 
 /// The Iroh side of a node: bound, and not yet serving.
@@ -25,11 +25,7 @@ impl Iroh {
             idle_timeout: config.idle_timeout,
             keep_alive_interval: config.keep_alive_interval,
         };
-        let alpns = Alpns::new(config.alpn_protocols.iter().map(|alpn| ServiceAlpn {
-            prefix: alpn.prefix().to_owned(),
-            service: alpn.service().as_str().to_owned(),
-            major: alpn.major(),
-        }));
+        let alpns = Alpns::new(config.alpn_protocols.iter().cloned());
         let relay = config.home_relay.clone().map(RelayUrl::from);
         let endpoint = Endpoint::builder(presets::Minimal)
             .secret_key(key)
@@ -52,12 +48,15 @@ impl Iroh {
             ..Limits::default()
         };
         let max_connections = config.max_connections as usize;
-        let codec = match config.codec {
-            config::Codec::Msgpack => Codec::MessagePack,
-            config::Codec::Protobuf => Codec::Protobuf,
-        };
         let options = ServeOptions { alpns, limits, max_connections, ..ServeOptions::default() };
-        Ok(Self { endpoint, options, target, profile, codec, connect_timeout: config.connect_timeout })
+        Ok(Self {
+            endpoint,
+            options,
+            target,
+            profile,
+            codec: config.codec,
+            connect_timeout: config.connect_timeout,
+        })
     }
 
     /// What the node itself dials peers with.

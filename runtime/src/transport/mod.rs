@@ -1,6 +1,7 @@
 //! The networks that carry calls. None of them knows another; each turns calls at the waist into what its
 //! peers speak, and back.
 
+mod alpn;
 pub mod framed;
 #[cfg_attr(not(any(feature = "iroh", feature = "node")), allow(dead_code))]
 mod gauge;
@@ -10,6 +11,7 @@ pub mod grpc;
 pub mod iroh;
 mod limits;
 
+pub use alpn::{AlpnError, AlpnName};
 pub use gauge::ConnectionGauge;
 #[cfg(any(feature = "iroh", feature = "node"))]
 pub(crate) use gauge::Counted;

@@ -20,7 +20,7 @@ use hyper::body::Incoming;
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tower_service::Service;
+use tower::Service;
 
 use super::accept::{Accept, Accepted};
 use super::http1::Http1;

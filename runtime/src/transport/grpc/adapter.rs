@@ -35,13 +35,9 @@ use crate::{
 /// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
 /// # struct Imp;
 /// # impl Demo for Imp { async fn get(&self, r: Empty) -> Result<Empty, polywire::Status> { Ok(r) } }
-/// # async fn show() -> Result<(), Box<dyn std::error::Error>> {
-/// # let address = "127.0.0.1:0".parse()?;
-/// tonic::transport::Server::builder()
-///     .add_service(DemoServer::new(Imp).into_grpc())
-///     .serve(address)
-///     .await?;
-/// # Ok(()) }
+/// // For `tonic::transport::Server::add_service`, beside any other service.
+/// fn named(_: &(impl tower::Service<http::Request<tonic::body::Body>> + tonic::server::NamedService)) {}
+/// named(&DemoServer::new(Imp).into_grpc());
 /// ```
 #[derive(Debug)]
 pub struct Adapter<S> {
@@ -94,7 +90,7 @@ impl<D: Definition, T> NamedService for Adapter<Server<D, T>> {
     const NAME: &'static str = D::SERVICE.name();
 }
 
-impl<S, B> tower_service::Service<Request<B>> for Adapter<S>
+impl<S, B> tower::Service<Request<B>> for Adapter<S>
 where
     S: Service,
     B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,

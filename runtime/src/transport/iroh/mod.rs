@@ -22,7 +22,7 @@ mod profile;
 mod scope;
 mod serve;
 
-pub use alpn::{ALPN, Alpns, ServiceAlpn, ServiceAlpnError};
+pub use alpn::{ALPN, Alpns};
 pub use dialer::{Dialer, Peer};
 pub use handler::Handler;
 pub use profile::QuicProfile;

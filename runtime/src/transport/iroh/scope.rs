@@ -1,19 +1,20 @@
-use super::ServiceAlpn;
-use crate::{Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, method};
+use crate::{
+    AlpnName, Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, method,
+};
 
 /// The services that one ALPN is bound to, and no other.
 pub(super) struct Scope {
     service: Channel,
-    alpn: ServiceAlpn,
+    alpn: AlpnName,
 }
 
 impl Scope {
-    pub(super) fn new(service: Channel, alpn: ServiceAlpn) -> Self {
+    pub(super) fn new(service: Channel, alpn: AlpnName) -> Self {
         Self { service, alpn }
     }
 
     fn includes(&self, service: &str) -> bool {
-        method::short_name(service) == self.alpn.service && method::major_version(service) == self.alpn.major
+        self.alpn.service().names(service) && method::major_version(service) == self.alpn.major()
     }
 
     fn check(&self, cx: &Context) -> Result<(), Status> {
@@ -21,7 +22,7 @@ impl Scope {
             return Ok(());
         }
         let refusal =
-            format!("this connection is bound to `{}` by its ALPN {}", self.alpn.service, self.alpn);
+            format!("this connection is bound to `{}` by its ALPN {}", self.alpn.service(), self.alpn);
         Err(Status::permission_denied(refusal).not_processed())
     }
 }

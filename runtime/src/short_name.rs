@@ -1,6 +1,6 @@
 //! A service's short name.
 
-use super::setting::Setting;
+use crate::method;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -14,6 +14,11 @@ use std::{fmt, str::FromStr};
 pub struct ShortName(String);
 
 impl ShortName {
+    /// Whether this is the short name of the service `package.Service`.
+    pub fn names(&self, service: &str) -> bool {
+        method::short_name(service) == self.0
+    }
+
     /// The name itself.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -64,11 +69,6 @@ impl fmt::Display for ShortName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-impl Setting for Vec<ShortName> {
-    const EXPECTED: &'static str = "a list of service short names such as [\"health\", \"status\"]";
-    const ELEMENT: &'static str = "a service short name such as \"health\"";
 }
 
 /// The text is not a short name.

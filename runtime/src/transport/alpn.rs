@@ -1,6 +1,6 @@
 //! The name of a protocol that stands for one service.
 
-use super::{ShortName, ShortNameError, setting::Setting};
+use crate::{ShortName, ShortNameError};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -91,11 +91,6 @@ impl fmt::Display for AlpnName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.prefix, self.service, self.major)
     }
-}
-
-impl Setting for Vec<AlpnName> {
-    const EXPECTED: &'static str = "a list of names prefix/short_name/major such as [\"blixard/health/1\"]";
-    const ELEMENT: &'static str = "a name prefix/short_name/major such as \"blixard/health/1\"";
 }
 
 /// Why a text is not the name of a service's protocol.

@@ -1,0 +1,10 @@
+macro_rules! methods {
+    () => {};
+}
+
+#[polywire::service(package = "inventory.v1")]
+pub trait Inventory {
+    methods!();
+}
+
+fn main() {}

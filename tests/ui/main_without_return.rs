@@ -1,0 +1,2 @@
+#[polywire::main]
+fn node() {}

@@ -1,0 +1,4 @@
+#[polywire::service(package = "inventory.v1")]
+pub struct Inventory;
+
+fn main() {}

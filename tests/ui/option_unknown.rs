@@ -1,0 +1,13 @@
+#[path = "messages/mod.rs"]
+mod messages;
+
+use messages::{GetRequest, Item};
+use polywire::Status;
+
+#[polywire::service(package = "inventory.v1")]
+pub trait Inventory {
+    #[rpc(idempotant)]
+    async fn get(&self, request: GetRequest) -> Result<Item, Status>;
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[polywire::service]
+pub trait Inventory {}
+
+fn main() {}

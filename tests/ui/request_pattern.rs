@@ -1,0 +1,14 @@
+#[path = "messages/mod.rs"]
+mod messages;
+
+use messages::{GetRequest, Item};
+use polywire::Status;
+
+#[polywire::service(package = "inventory.v1")]
+pub trait Inventory {
+    async fn get(&self, GetRequest { id }: GetRequest) -> Result<Item, Status> {
+        Ok(Item { id })
+    }
+}
+
+fn main() {}

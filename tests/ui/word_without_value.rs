@@ -1,0 +1,4 @@
+#[polywire::service(package)]
+pub trait Inventory {}
+
+fn main() {}
