@@ -38,6 +38,7 @@ impl Source<Payload> for Guarded {
     ) -> Poll<Option<Result<Payload, Status>>> {
         let method = self.method;
         let polled = catch_unwind(AssertUnwindSafe(|| self.inner.poll_message(task)));
+        let polled = polled.map(|polled| polled.map_err(Status::processed));
         polled.unwrap_or_else(|payload| {
             self.inner = Streaming::empty();
             Poll::Ready(Some(Err(status(&*payload, method))))

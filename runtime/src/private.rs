@@ -5,11 +5,6 @@ use std::time::Duration;
 pub use crate::server::{Definition, Dispatch};
 use crate::{Body, Context, Message, Method, Response, Status, Streaming};
 
-/// The request of a method that takes one message.
-pub async fn one<M: Message>(body: Body) -> Result<M, Status> {
-    body.single().await?.decode()
-}
-
 /// The requests of a method that takes a stream.
 pub fn many<M: Message>(body: Body) -> Streaming<M> {
     body.stream().into_messages()
@@ -70,4 +65,16 @@ const fn ends_with_name(path: &str, name: &str) -> bool {
 /// `Duration::from_millis`, under a name that no user's type can shadow.
 pub const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+/// The same type, behind a lifetime: a bound on it is checked where it is used rather than where it is
+/// written. So a client implements a trait whose errors are `From<Status>`, and one whose errors are not
+/// is no mistake.
+pub trait Deferred<'a> {
+    /// The type itself.
+    type Type: ?Sized;
+}
+
+impl<T: ?Sized> Deferred<'_> for T {
+    type Type = T;
 }

@@ -66,7 +66,7 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
         let handler = D::dispatch(&self.implementation, method, &cx, body);
         let guarded = AssertUnwindSafe(handler).catch_unwind();
         let outcome = async { guarded.await.unwrap_or_else(|payload| Err(panic::status(&*payload, method))) };
-        let response = deadline::bound(deadline, outcome).await?;
+        let response = deadline::bound(deadline, outcome).await.map_err(Status::processed)?;
         Ok(response.map(|body| match body {
             Body::One(message) => Body::One(message),
             Body::Many(messages) => {

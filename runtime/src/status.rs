@@ -107,6 +107,12 @@ impl Status {
         self.0.not_processed = true;
         self
     }
+
+    /// The same status from a handler: it has seen the call, whatever a further call of its own met.
+    pub(crate) fn processed(mut self) -> Self {
+        self.0.not_processed = false;
+        self
+    }
 }
 
 macro_rules! constructors {

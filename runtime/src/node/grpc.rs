@@ -83,7 +83,7 @@ impl Unretired {
         let refusal = format!(
             "{service} is retired on gRPC here (transport.strategy.retired_on_grpc); call it over Iroh"
         );
-        Err(Status::unimplemented(refusal))
+        Err(Status::unimplemented(refusal).not_processed())
     }
 }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::{Metadata, Status};
+
 /// What one call may cost, the same in both directions and at both ends. Every limit is finite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -21,5 +23,21 @@ impl Default for Limits {
             max_metadata_bytes: 16 << 10,
             message_timeout: Duration::from_secs(20),
         }
+    }
+}
+
+impl Limits {
+    /// Whether the metadata of one direction is within the limit.
+    ///
+    /// # Errors
+    /// `ResourceExhausted` when it is not.
+    pub(crate) fn check_metadata(&self, metadata: &Metadata) -> Result<(), Status> {
+        let (weight, limit) = (metadata.weight(), self.max_metadata_bytes);
+        if weight <= limit {
+            return Ok(());
+        }
+        Err(Status::resource_exhausted(format!(
+            "metadata of {weight} bytes is over the limit of {limit} bytes"
+        )))
     }
 }

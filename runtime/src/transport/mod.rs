@@ -2,6 +2,7 @@
 //! peers speak, and back.
 
 mod alpn;
+#[cfg_attr(not(feature = "iroh"), allow(dead_code, unused_imports))]
 pub mod framed;
 #[cfg_attr(not(any(feature = "iroh", feature = "node")), allow(dead_code))]
 mod gauge;

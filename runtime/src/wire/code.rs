@@ -52,11 +52,9 @@ pub enum ConnectionCode {
     ShutDown = 0x10,
     /// The caller may not speak to this responder. Nothing was processed.
     Denied = 0x11,
-    /// The responder has as many connections as it takes. Nothing was processed.
-    TooManyConnections = 0x12,
     /// The answer to a connection that asked which ALPNs are spoken; the reason phrase lists them,
     /// separated by spaces. Nothing was processed.
-    Alpns = 0x13,
+    Alpns = 0x12,
 }
 
 impl ConnectionCode {
@@ -65,8 +63,7 @@ impl ConnectionCode {
         match number {
             0x10 => Self::ShutDown,
             0x11 => Self::Denied,
-            0x12 => Self::TooManyConnections,
-            0x13 => Self::Alpns,
+            0x12 => Self::Alpns,
             _ => Self::Closed,
         }
     }
@@ -78,7 +75,7 @@ impl ConnectionCode {
 
     /// Whether it proves that no handler saw any call of the connection.
     pub fn is_not_processed(self) -> bool {
-        matches!(self, Self::Denied | Self::TooManyConnections | Self::Alpns)
+        matches!(self, Self::Denied | Self::Alpns)
     }
 }
 
@@ -88,7 +85,6 @@ impl fmt::Display for ConnectionCode {
             Self::Closed => "the peer closed the connection",
             Self::ShutDown => "the peer has shut down",
             Self::Denied => "the peer denies this caller",
-            Self::TooManyConnections => "the peer has as many connections as it takes",
             Self::Alpns => "the connection only asked for protocol names",
         })
     }

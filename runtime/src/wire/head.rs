@@ -122,7 +122,7 @@ fn codec(number: u8) -> Result<Codec, WireError> {
     match number {
         0x00 => Ok(Codec::Protobuf),
         0x01 => Ok(Codec::MessagePack),
-        _ => Err(WireError::Malformed("the codec is neither 0x00 (protobuf) nor 0x01 (MessagePack)")),
+        _ => Err(WireError::UnknownCodec(number)),
     }
 }
 

@@ -14,7 +14,7 @@ mod varint;
 pub use code::{ConnectionCode, StreamCode};
 pub use frame::{Frame, FrameKind, FrameReader, put_end, put_message};
 pub use head::{RequestHead, ResponseHead, put_request_head, put_response_head};
-pub use tail::{Tail, put_tail};
+pub use tail::{Tail, parse_end, put_tail};
 pub use varint::{put_varint, take_varint};
 
 use crate::Status;
@@ -39,6 +39,9 @@ pub enum WireError {
         /// What it is a field of.
         of: &'static str,
     },
+    /// The messages are in a codec that this side does not know.
+    #[error("codec {0:#04x} is not known; protobuf is 0x00, MessagePack 0x01")]
+    UnknownCodec(u8),
     /// Something is larger than this side takes.
     #[error("a {what} of {size} bytes is larger than the limit of {limit} bytes")]
     TooLarge {
@@ -59,9 +62,10 @@ impl From<WireError> for Status {
         let message = error.to_string();
         match error {
             WireError::TooLarge { .. } => Self::resource_exhausted(message),
-            WireError::UnknownKind(_) | WireError::UnknownFrame(_) | WireError::UnknownField { .. } => {
-                Self::unimplemented(message)
-            }
+            WireError::UnknownKind(_)
+            | WireError::UnknownFrame(_)
+            | WireError::UnknownField { .. }
+            | WireError::UnknownCodec(_) => Self::unimplemented(message),
             WireError::Malformed(_) => Self::internal(message),
         }
     }

@@ -18,11 +18,14 @@ pub struct Tail {
     pub details: Bytes,
     /// The trailing metadata.
     pub metadata: Metadata,
+    /// Whether it is certain that no handler saw the call. Means nothing with code 0.
+    pub not_processed: bool,
 }
 
 const CODE: u8 = 0x01;
 const MESSAGE: u8 = 0x02;
 const DETAILS: u8 = 0x04;
+const NOT_PROCESSED: u8 = 0x81;
 
 /// Appends the end of an answer. What does not fit `limit` bytes gives way: first the details, then the
 /// metadata, then the message's end, so that the code always arrives.
@@ -38,6 +41,9 @@ pub fn put_tail(buffer: &mut BytesMut, outcome: Result<&Metadata, &Status>, limi
 
 fn put_status(buffer: &mut BytesMut, status: &Status, limit: usize) {
     field::put(buffer, CODE, &[status.code().number()]);
+    if status.is_not_processed() {
+        field::put(buffer, NOT_PROCESSED, &[]);
+    }
     let mut left = limit.saturating_sub(32);
     let message = &status.message()[..status.message().floor_char_boundary(left)];
     if !message.is_empty() {
@@ -54,6 +60,17 @@ fn put_status(buffer: &mut BytesMut, status: &Status, limit: usize) {
     }
 }
 
+/// Reads the payload of an end frame that a caller sent. No field is assigned there yet.
+///
+/// # Errors
+/// When it is malformed or has a field that must be understood.
+pub fn parse_end(mut payload: Bytes) -> Result<(), WireError> {
+    while let Some(field) = field::take(&mut payload)? {
+        field::unknown(field.tag, "caller's end")?;
+    }
+    Ok(())
+}
+
 impl Tail {
     /// Reads the payload of an end frame that a responder sent.
     ///
@@ -67,7 +84,8 @@ impl Tail {
                 MESSAGE => tail.message = String::from_utf8_lossy(&field.value).into_owned(),
                 METADATA => field::take_metadata(field.value, &mut tail.metadata)?,
                 DETAILS => tail.details = field.value,
-                tag => field::unknown(tag, "end")?,
+                NOT_PROCESSED => tail.not_processed = true,
+                tag => field::unknown(tag, "answer's end")?,
             }
         }
         Ok(tail)
@@ -81,7 +99,9 @@ impl Tail {
         match Code::from_number(self.code.into()) {
             Code::Ok => Ok(self.metadata),
             code => {
-                Err(Status::new(code, self.message).with_details(self.details).with_metadata(self.metadata))
+                let status =
+                    Status::new(code, self.message).with_details(self.details).with_metadata(self.metadata);
+                Err(if self.not_processed { status.not_processed() } else { status })
             }
         }
     }

@@ -1,14 +1,12 @@
-use std::sync::{Arc, Mutex, PoisonError};
-
 use bytes::{Bytes, BytesMut};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::{Connection, RecvStream, SendStream, StreamError, fill::fill, incoming::Incoming};
 use crate::{
     Codec, Context, Metadata, Payload, Response, Status, Streaming, deadline,
     streaming::Event,
     transport::Limits,
-    wire::{self, FrameKind, ResponseHead, StreamCode, Tail},
+    wire::{self, Frame, FrameKind, ResponseHead, StreamCode, Tail},
 };
 
 /// Makes calls on connections: what a transport needs to know of the framing on the calling side.
@@ -64,13 +62,7 @@ impl Requester {
 
     fn begin(&self, cx: &Context, unary: bool) -> Result<(BytesMut, Codec, usize), Status> {
         let limits = &self.limits;
-        if cx.metadata.weight() > limits.max_metadata_bytes {
-            let weight = cx.metadata.weight();
-            return Err(Status::resource_exhausted(format!(
-                "metadata of {weight} bytes is over the limit of {} bytes",
-                limits.max_metadata_bytes
-            )));
-        }
+        limits.check_metadata(&cx.metadata)?;
         let timeout = cx.time_left();
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(deadline::exceeded().not_processed());
@@ -139,19 +131,15 @@ impl Outgoing {
     fn answers<T: SendStream, R: RecvStream>(self, (send, recv): (T, R), limits: &Limits) -> Answers<T, R> {
         let mut incoming = Incoming::new(recv, limits, StreamCode::Cancelled);
         incoming.limit_messages(self.limit);
-        let failure = Failure::default();
         let sending = match self.rest {
             None => Sending::Done(send),
-            Some(messages) => {
-                let pump = pump(send, messages, self.codec, self.limit, failure.clone());
-                Sending::Pumped(tokio::spawn(pump).abort_handle())
-            }
+            Some(messages) => Sending::Pumped(tokio::spawn(pump(send, messages, self.codec, self.limit))),
         };
         Answers {
             sending,
             incoming,
             codec: self.codec,
-            failure,
+            limits: limits.clone(),
             first: None,
             trailers: Metadata::new(),
             ended: false,
@@ -159,61 +147,88 @@ impl Outgoing {
     }
 }
 
-/// Why the requests could not be sent on: it says more than the cancelled answer does.
-type Failure = Arc<Mutex<Option<Status>>>;
-
 /// The answers of a call. Dropped before their end, they cancel it.
 struct Answers<T: SendStream, R: RecvStream> {
     sending: Sending<T>,
     incoming: Incoming<R>,
     codec: Codec,
-    failure: Failure,
-    first: Option<wire::Frame>,
+    limits: Limits,
+    /// The first message, where the answer has no head.
+    first: Option<Bytes>,
     trailers: Metadata,
     ended: bool,
 }
 
-enum Sending<T> {
+enum Sending<T: SendStream> {
     Done(T),
-    Pumped(AbortHandle),
+    Pumped(JoinHandle<Result<(), Unsent<T>>>),
+    Over,
+}
+
+/// Why the requests could not be sent on. It comes with the stream, so that the call has failed for this
+/// reason before the peer learns that it has.
+struct Unsent<T: SendStream> {
+    reason: Status,
+    _stream: ResetOnDrop<T>,
 }
 
 impl<T: SendStream, R: RecvStream> Answers<T, R> {
-    /// The leading metadata; an answer without any may leave the head out.
+    /// The leading metadata; an answer without any may leave the head out. A call that failed before it
+    /// answered anything fails here.
     async fn head(&mut self) -> Result<Metadata, Status> {
-        let frame = self.incoming.frame().await.map_err(|status| self.explain(status))?;
-        if frame.kind == FrameKind::Head {
-            return Ok(ResponseHead::parse(frame.payload)?.metadata);
+        let frame = self.frame().await?;
+        match frame.kind {
+            FrameKind::Head => {
+                let metadata = ResponseHead::parse(frame.payload)?.metadata;
+                self.limits.check_metadata(&metadata)?;
+                return Ok(metadata);
+            }
+            FrameKind::Message => self.first = Some(frame.payload),
+            FrameKind::End => self.end(frame.payload)?,
         }
-        self.first = Some(frame);
         Ok(Metadata::new())
     }
 
     async fn next(&mut self) -> Result<Option<Payload>, Status> {
-        let mut end = Bytes::new();
-        let message = match self.first.take() {
-            Some(frame) if frame.kind == FrameKind::Message => {
-                Some(Payload::encoded(self.codec, frame.payload))
-            }
-            Some(frame) => {
-                self.incoming.close();
-                end = frame.payload;
-                None
-            }
-            None => {
-                let next = self.incoming.message(self.codec, &mut end).await;
-                next.map_err(|status| self.explain(status))?
-            }
-        };
-        if message.is_none() {
-            self.ended = true;
-            self.trailers = Tail::parse(end)?.into_outcome().map_err(|status| self.explain(status))?;
+        if let Some(first) = self.first.take() {
+            return Ok(Some(Payload::encoded(self.codec, first)));
         }
-        Ok(message)
+        if self.ended {
+            return Ok(None);
+        }
+        let frame = self.frame().await?;
+        match frame.kind {
+            FrameKind::Message => Ok(Some(Payload::encoded(self.codec, frame.payload))),
+            FrameKind::Head => Err(self.incoming.second_head()),
+            FrameKind::End => self.end(frame.payload).map(|()| None),
+        }
     }
 
-    fn explain(&self, status: Status) -> Status {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(status)
+    fn end(&mut self, payload: Bytes) -> Result<(), Status> {
+        self.incoming.close();
+        self.ended = true;
+        let tail = Tail::parse(payload)?;
+        self.limits.check_metadata(&tail.metadata)?;
+        self.trailers = tail.into_outcome()?;
+        Ok(())
+    }
+
+    /// The next frame, while the requests can be sent on.
+    async fn frame(&mut self) -> Result<Frame, Status> {
+        if let Sending::Pumped(pump) = &mut self.sending {
+            tokio::select! {
+                biased;
+                sent = pump => {
+                    self.sending = Sending::Over;
+                    match sent {
+                        Ok(sent) => sent.map_err(|unsent| unsent.reason)?,
+                        Err(_) => return Err(Status::internal("the stream of requests panicked")),
+                    }
+                }
+                frame = self.incoming.frame() => return frame,
+            }
+        }
+        self.incoming.frame().await
     }
 }
 
@@ -223,7 +238,7 @@ impl<T: SendStream, R: RecvStream> Drop for Answers<T, R> {
             // Aborting drops the pump's stream, which resets it.
             Sending::Pumped(pump) => pump.abort(),
             Sending::Done(send) if !self.ended => send.reset(StreamCode::Cancelled),
-            Sending::Done(_) => {}
+            Sending::Done(_) | Sending::Over => {}
         }
     }
 }
@@ -234,42 +249,39 @@ async fn pump<T: SendStream>(
     mut messages: Streaming<Payload>,
     codec: Codec,
     limit: usize,
-    failure: Failure,
-) {
-    let mut send = ResetOnDrop(Some(send));
+) -> Result<(), Unsent<T>> {
+    let mut stream = ResetOnDrop { send, ended: false };
     let mut buffer = BytesMut::new();
     loop {
         let end = match fill(&mut messages, &mut buffer, codec, limit).await {
             Ok(end) => end,
-            Err(status) => {
-                *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
-                return;
-            }
+            Err(reason) => return Err(Unsent { reason, _stream: stream }),
         };
         if end {
             wire::put_end(&mut buffer);
         }
-        let Some(stream) = &mut send.0 else { return };
-        if stream.write(buffer.split().freeze()).await.is_err() {
+        if stream.send.write(buffer.split().freeze()).await.is_err() {
             // The answer tells why the peer wants no more.
-            send.0 = None;
-            return;
+            return Ok(());
         }
         if end {
-            stream.finish();
-            send.0 = None;
-            return;
+            stream.send.finish();
+            stream.ended = true;
+            return Ok(());
         }
     }
 }
 
 /// A direction that was not ended must not look as if it were.
-struct ResetOnDrop<T: SendStream>(Option<T>);
+struct ResetOnDrop<T: SendStream> {
+    send: T,
+    ended: bool,
+}
 
 impl<T: SendStream> Drop for ResetOnDrop<T> {
     fn drop(&mut self) {
-        if let Some(send) = &mut self.0 {
-            send.reset(StreamCode::Cancelled);
+        if !self.ended {
+            self.send.reset(StreamCode::Cancelled);
         }
     }
 }

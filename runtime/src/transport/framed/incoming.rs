@@ -7,7 +7,7 @@ use super::RecvStream;
 use crate::{
     Codec, Payload, Status,
     transport::Limits,
-    wire::{Frame, FrameKind, FrameReader, StreamCode},
+    wire::{self, Frame, FrameKind, FrameReader, StreamCode},
 };
 
 /// The frames that arrive in one direction. Dropped before its end, it tells the peer to stop.
@@ -18,10 +18,15 @@ pub(super) struct Incoming<R: RecvStream> {
     on_drop: Option<StreamCode>,
 }
 
+/// How many bytes a head or an end may have beyond what its metadata may weigh: for the method's path and
+/// the other fields.
+const HEAD_ROOM: usize = 1 << 10;
+
 impl<R: RecvStream> Incoming<R> {
     /// Reads `recv` within the limits; `on_drop` is what the peer is told when reading ends early.
     pub(super) fn new(recv: R, limits: &Limits, on_drop: StreamCode) -> Self {
-        let reader = FrameReader::new(limits.max_message_bytes, limits.max_metadata_bytes);
+        let reader =
+            FrameReader::new(limits.max_message_bytes, limits.max_metadata_bytes.saturating_add(HEAD_ROOM));
         Self { recv, reader, message_timeout: limits.message_timeout, on_drop: Some(on_drop) }
     }
 
@@ -49,29 +54,29 @@ impl<R: RecvStream> Incoming<R> {
             {
                 return Ok(frame);
             }
-            if self.reader.is_amid_frame() {
-                begun = begun.or_else(|| Some(Instant::now()));
-            }
+            // Between frames a stream may rest, also behind one that was skipped.
+            begun = self.reader.is_amid_frame().then(|| begun.unwrap_or_else(Instant::now));
             self.more(begun).await?;
         }
     }
 
-    /// The next message; `None` at an end frame, whose payload is left in `end`.
-    pub(super) async fn message(
-        &mut self,
-        codec: Codec,
-        end: &mut bytes::Bytes,
-    ) -> Result<Option<Payload>, Status> {
+    /// The next message of a caller; `None` at its end frame.
+    pub(super) async fn message(&mut self, codec: Codec) -> Result<Option<Payload>, Status> {
         let frame = self.frame().await?;
         match frame.kind {
             FrameKind::Message => Ok(Some(Payload::encoded(codec, frame.payload))),
             FrameKind::End => {
-                *end = frame.payload;
                 self.close();
+                wire::parse_end(frame.payload)?;
                 Ok(None)
             }
-            FrameKind::Head => Err(Status::internal("a second head arrived")),
+            FrameKind::Head => Err(self.second_head()),
         }
+    }
+
+    pub(super) fn second_head(&mut self) -> Status {
+        self.on_drop = Some(StreamCode::ProtocolError);
+        Status::internal("a second head arrived")
     }
 
     /// Reads the end of the stream behind its end frame where it has arrived already, as it has as a

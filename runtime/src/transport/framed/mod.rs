@@ -5,8 +5,12 @@
 mod client;
 mod fill;
 mod incoming;
+#[cfg(test)]
+mod memory;
 mod server;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use client::{FirstWrite, RequestStreams, Requester};
 pub(crate) use server::{Responder, serve_connection};

@@ -1,4 +1,4 @@
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{task::JoinSet, time::Instant};
@@ -23,12 +23,14 @@ pub(crate) struct Responder {
 
 /// Answers the streams of one connection, each in a task of its own, until the connection ends or the
 /// calls in flight have finished after `drain` said to stop. Streams opened after that are refused as
-/// not processed.
+/// not processed, for `linger` beyond the last call: so long its answer takes to arrive, and a connection
+/// closed before would take it back.
 pub(crate) async fn serve_connection<C: Connection>(
     connection: &C,
     caller: Arc<Caller>,
     responder: Responder,
     drain: Drain,
+    linger: impl FnOnce() -> Duration,
 ) {
     let responder = Arc::new(responder);
     let mut calls = JoinSet::new();
@@ -49,8 +51,13 @@ pub(crate) async fn serve_connection<C: Connection>(
         }
     }
     if refusing {
-        // What remains has been promised its time; whoever owns this future cuts it.
-        while calls.join_next().await.is_some() {}
+        let refuse_all = async {
+            while let Ok((send, recv)) = connection.accept().await {
+                refuse(send, recv)
+            }
+        };
+        // An error says that the time is over, as it should be.
+        let _ = tokio::time::timeout(linger(), refuse_all).await;
     }
 }
 
@@ -63,7 +70,7 @@ impl Responder {
     /// Answers one stream.
     async fn answer<T: SendStream, R: RecvStream>(self: Arc<Self>, caller: Arc<Caller>, send: T, recv: R) {
         let stopped = send.stopped();
-        let mut answer = Answer { send, ended: false };
+        let mut answer = Answer { send, deadline: None, grace: self.limits.message_timeout, over: false };
         let incoming = Incoming::new(recv, &self.limits, StreamCode::NoError);
         tokio::select! {
             biased;
@@ -81,8 +88,14 @@ impl Responder {
     ) {
         let mut buffer = BytesMut::new();
         let outcome = match self.accept(&caller, &mut incoming).await {
-            Ok((cx, codec, true)) => self.respond_once(cx, codec, incoming, &mut buffer).await,
-            Ok((cx, codec, false)) => self.respond_many(cx, codec, answer, incoming, &mut buffer).await,
+            Ok((cx, codec, unary)) => {
+                answer.deadline = cx.deadline;
+                if unary {
+                    self.respond_once(cx, codec, incoming, &mut buffer).await
+                } else {
+                    self.respond_many(cx, codec, answer, incoming, &mut buffer).await
+                }
+            }
             Err(status) => Err(status),
         };
         wire::put_tail(&mut buffer, outcome.as_ref(), self.limits.max_metadata_bytes);
@@ -99,6 +112,7 @@ impl Responder {
             Ok(head) => head?,
             Err(_) => return Err(Status::deadline_exceeded("the call's head took too long to arrive")),
         };
+        self.limits.check_metadata(&head.metadata)?;
         let mut cx = Context::new();
         cx.path = Path::from_utf8(head.path)?;
         cx.metadata = head.metadata;
@@ -149,16 +163,12 @@ impl Responder {
             if fill(&mut messages, buffer, codec, limit).await? {
                 return Ok(messages.take_trailers());
             }
-            if answer.send.write(buffer.split().freeze()).await.is_err() {
-                return Err(Status::cancelled("the caller wants no more"));
-            }
+            answer.write(buffer.split().freeze()).await?;
         }
     }
 
     fn put_head(&self, buffer: &mut BytesMut, metadata: &Metadata) -> Result<(), Status> {
-        if metadata.weight() > self.limits.max_metadata_bytes {
-            return Err(Status::resource_exhausted("the leading metadata is over the limit"));
-        }
+        self.limits.check_metadata(metadata)?;
         wire::put_response_head(buffer, metadata);
         Ok(())
     }
@@ -167,22 +177,49 @@ impl Responder {
 /// The direction that is written. An answer that was not ended must not look as if it were.
 struct Answer<T: SendStream> {
     send: T,
-    ended: bool,
+    deadline: Option<Instant>,
+    grace: Duration,
+    over: bool,
 }
 
 impl<T: SendStream> Answer<T> {
+    /// Writes what is not the last. A caller that reads no more holds the call up to its deadline.
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Status> {
+        self.write_by(self.deadline, bytes).await
+    }
+
+    /// Writes the last and ends the direction. The status has some time beyond the deadline, which may be
+    /// what it tells of.
     async fn end(&mut self, last: Bytes) {
-        if self.send.write(last).await.is_ok() {
+        let by = self.deadline.and_then(|deadline| deadline.max(Instant::now()).checked_add(self.grace));
+        if !self.over && self.write_by(by, last).await.is_ok() {
             self.send.finish();
-            self.ended = true;
+            self.over = true;
         }
+    }
+
+    async fn write_by(&mut self, deadline: Option<Instant>, bytes: Bytes) -> Result<(), Status> {
+        let writing = async { Ok(self.send.write(bytes).await) };
+        let outcome = match crate::deadline::bound(deadline, writing).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(_)) => Err(Status::cancelled("the caller wants no more")),
+            Err(exceeded) => Err(exceeded),
+        };
+        // Part of it may be under way, so nothing can follow.
+        self.give_up();
+        outcome
+    }
+
+    fn give_up(&mut self) {
+        self.send.reset(StreamCode::Cancelled);
+        self.over = true;
     }
 }
 
 impl<T: SendStream> Drop for Answer<T> {
     fn drop(&mut self) {
-        if !self.ended {
-            self.send.reset(StreamCode::Cancelled);
+        if !self.over {
+            self.give_up();
         }
     }
 }
@@ -200,11 +237,10 @@ async fn read_head<R: RecvStream>(incoming: &mut Incoming<R>) -> Result<RequestH
 }
 
 async fn read_one<R: RecvStream>(incoming: &mut Incoming<R>, codec: Codec) -> Result<Payload, Status> {
-    let mut end = Bytes::new();
-    let Some(message) = incoming.message(codec, &mut end).await? else {
+    let Some(message) = incoming.message(codec).await? else {
         return Err(Status::unimplemented("exactly one message was expected and none came"));
     };
-    match incoming.message(codec, &mut end).await? {
+    match incoming.message(codec).await? {
         None => Ok(message),
         Some(_) => Err(Status::unimplemented("exactly one message was expected and more came")),
     }
@@ -213,8 +249,7 @@ async fn read_one<R: RecvStream>(incoming: &mut Incoming<R>, codec: Codec) -> Re
 fn requests<R: RecvStream>(incoming: Incoming<R>, codec: Codec) -> Streaming<Payload> {
     Streaming::from_events(futures_util::stream::unfold(Some(incoming), move |incoming| async move {
         let mut incoming = incoming?;
-        let mut end = Bytes::new();
-        match incoming.message(codec, &mut end).await {
+        match incoming.message(codec).await {
             Ok(Some(message)) => Some((Ok(Event::Message(message)), Some(incoming))),
             Ok(None) => None,
             Err(status) => Some((Err(status), None)),

@@ -119,11 +119,7 @@ pub(super) async fn serve_calls(connection: &Connection, responder: Responder, d
         address: selected_address(connection),
     });
     tokio::select! {
-        () = serve_connection(connection, caller, responder, drain.clone()) => {
-            // The last answers are still under way, and closing would throw them away.
-            let arrived = round_trip(connection) * 3;
-            let _ = tokio::time::timeout(arrived.clamp(MIN_LINGER, MAX_LINGER), connection.closed()).await;
-        }
+        () = serve_connection(connection, caller, responder, drain.clone(), || linger(connection)) => {}
         () = drain.cutting() => {}
     }
     close(connection, ConnectionCode::ShutDown, "");
@@ -145,6 +141,8 @@ fn selected_address(connection: &Connection) -> Option<String> {
     connection.paths().iter().find(|path| path.is_selected()).map(|path| format!("{:?}", path.remote_addr()))
 }
 
-fn round_trip(connection: &Connection) -> Duration {
-    connection.paths().iter().find(|path| path.is_selected()).map(|path| path.rtt()).unwrap_or_default()
+/// Three round trips: an answer on its way, once lost and repeated, is there by then.
+fn linger(connection: &Connection) -> Duration {
+    let selected = connection.paths().iter().find(|path| path.is_selected()).map(|path| path.rtt());
+    (selected.unwrap_or_default() * 3).clamp(MIN_LINGER, MAX_LINGER)
 }

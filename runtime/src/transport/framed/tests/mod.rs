@@ -1,0 +1,10 @@
+//! Calls over a connection in memory, and bytes that no honest peer would send.
+
+mod broken;
+mod cancelling;
+mod deadlines;
+mod draining;
+mod limits;
+mod metadata;
+mod peers;
+mod shapes;

@@ -1,0 +1,374 @@
+//! What `proto/WIRE.md` says of bytes and numbers, held against the code.
+
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
+use std::{collections::BTreeMap, fmt::Debug, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use polywire::{
+    Code, Codec, Limits, Message, Metadata,
+    wire::{
+        CALL, ConnectionCode, Frame, FrameKind, FrameReader, RequestHead, ResponseHead, StreamCode, Tail,
+        WireError, parse_end, put_end, put_message, put_request_head, put_response_head, put_tail,
+    },
+};
+
+const PAGE: &str = include_str!("../../proto/WIRE.md");
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+struct GetRequest {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+struct Item {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(uint32, tag = "2")]
+    count: u32,
+    #[prost(bytes = "bytes", tag = "3")]
+    picture: Bytes,
+    #[prost(enumeration = "Colour", tag = "4")]
+    colour: i32,
+}
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+struct Search {
+    #[prost(uint32, optional, tag = "1")]
+    maximum: Option<u32>,
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pictures: Vec<Bytes>,
+    #[prost(btree_map = "string, uint32", tag = "3")]
+    counts: BTreeMap<String, u32>,
+    #[prost(oneof = "By", tags = "4, 5")]
+    by: Option<By>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof, serde::Serialize, serde::Deserialize)]
+enum By {
+    #[prost(string, tag = "4")]
+    FullName(String),
+    #[prost(uint32, tag = "5")]
+    Number(u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
+#[repr(i32)]
+enum Colour {
+    Unspecified = 0,
+    Red = 1,
+}
+
+fn request() -> GetRequest {
+    GetRequest { name: "nut".into() }
+}
+
+fn nut() -> Item {
+    let picture = Bytes::from_static(&[0xff, 0]);
+    Item { name: "nut".into(), count: 3, picture, colour: Colour::Red.into() }
+}
+
+fn named(name: &str) -> Item {
+    Item { name: name.into(), ..Item::default() }
+}
+
+fn search() -> Search {
+    Search {
+        maximum: None,
+        pictures: vec![Bytes::from_static(&[0xff]), Bytes::new()],
+        counts: BTreeMap::from([("a".into(), 1)]),
+        by: Some(By::FullName("x".into())),
+    }
+}
+
+/// The messages as our own codecs write them, and read them back.
+fn encoded<M: Message + PartialEq>(codec: Codec, messages: &[M]) -> Vec<Bytes> {
+    let encode = |message| {
+        let mut buffer = BytesMut::new();
+        codec.encode(message, &mut buffer).unwrap();
+        let bytes = buffer.freeze();
+        assert!(codec.decode::<M>(bytes.clone()).unwrap() == *message, "{codec} loses something");
+        bytes
+    };
+    messages.iter().map(encode).collect()
+}
+
+fn metadata(entries: &[(&str, &str)]) -> Metadata {
+    let mut metadata = Metadata::new();
+    entries.iter().for_each(|(key, value)| metadata.append(key, *value).unwrap());
+    metadata
+}
+
+/// One direction of a call, as values.
+#[derive(Debug, PartialEq)]
+enum Said {
+    Asked { head: RequestHead, messages: Vec<Bytes> },
+    Answered { head: Option<ResponseHead>, messages: Vec<Bytes>, tail: Tail },
+}
+
+fn head(method: &str, codec: Codec, unary: bool) -> RequestHead {
+    let path = Bytes::from(format!("/demo.v1.Demo/{method}"));
+    RequestHead { path, codec, unary, timeout: None, metadata: Metadata::new() }
+}
+
+fn asked<M: Message + PartialEq>(head: RequestHead, messages: &[M]) -> Said {
+    Said::Asked { messages: encoded(head.codec, messages), head }
+}
+
+fn answered<M: Message + PartialEq>(
+    head: Option<Metadata>,
+    codec: Codec,
+    messages: &[M],
+    tail: Tail,
+) -> Said {
+    let head = head.map(|metadata| ResponseHead { metadata });
+    Said::Answered { head, messages: encoded(codec, messages), tail }
+}
+
+fn failed(code: Code, message: &str) -> Tail {
+    Tail { code: code.number(), message: message.into(), ..Tail::default() }
+}
+
+/// The bytes that our own side writes.
+fn write(said: &Said) -> BytesMut {
+    let mut buffer = BytesMut::new();
+    match said {
+        Said::Asked { head: RequestHead { path, codec, unary, timeout, metadata }, messages } => {
+            let path = str::from_utf8(path).unwrap();
+            put_request_head(&mut buffer, path, *codec, *unary, *timeout, metadata);
+            put_messages(&mut buffer, messages);
+            put_end(&mut buffer);
+        }
+        Said::Answered { head, messages, tail } => {
+            if let Some(head) = head {
+                put_response_head(&mut buffer, &head.metadata);
+            }
+            put_messages(&mut buffer, messages);
+            put_tail(&mut buffer, tail.clone().into_outcome().as_ref(), 1000);
+        }
+    }
+    buffer
+}
+
+fn put_messages(buffer: &mut BytesMut, messages: &[Bytes]) {
+    for message in messages {
+        let append = |buffer: &mut BytesMut| {
+            buffer.extend_from_slice(message);
+            Ok(())
+        };
+        put_message(buffer, 1000, append).unwrap();
+    }
+}
+
+/// What a responder reads.
+fn read_question(bytes: &[u8]) -> Result<Said, WireError> {
+    let mut reader = FrameReader::new(1000, 1000);
+    reader.push(Bytes::copy_from_slice(bytes));
+    assert_eq!(reader.take_kind(), Some(CALL));
+    let Payloads { heads, messages, ends } = payloads(reader)?;
+    assert_eq!(heads.len(), 1);
+    parse_end(ends[0].clone())?;
+    Ok(Said::Asked { head: RequestHead::parse(heads[0].clone())?, messages })
+}
+
+/// What a caller reads.
+fn read_answer(bytes: &[u8]) -> Result<Said, WireError> {
+    let mut reader = FrameReader::new(1000, 1000);
+    reader.push(Bytes::copy_from_slice(bytes));
+    let Payloads { heads, messages, ends } = payloads(reader)?;
+    let head = heads.into_iter().next().map(ResponseHead::parse).transpose()?;
+    Ok(Said::Answered { head, messages, tail: Tail::parse(ends[0].clone())? })
+}
+
+/// The payloads of a direction's frames, by their kinds.
+#[derive(Default)]
+struct Payloads {
+    heads: Vec<Bytes>,
+    messages: Vec<Bytes>,
+    ends: Vec<Bytes>,
+}
+
+fn payloads(mut reader: FrameReader) -> Result<Payloads, WireError> {
+    let mut payloads = Payloads::default();
+    while let Some(Frame { kind, payload }) = reader.next_frame()? {
+        match kind {
+            FrameKind::Head => payloads.heads.push(payload),
+            FrameKind::Message => payloads.messages.push(payload),
+            FrameKind::End => payloads.ends.push(payload),
+        }
+    }
+    assert!(!reader.is_amid_frame(), "the example is torn");
+    assert_eq!(payloads.ends.len(), 1);
+    Ok(payloads)
+}
+
+/// The blocks of the page that are marked `hex`, by their names.
+fn examples() -> BTreeMap<&'static str, Vec<u8>> {
+    let blocks = PAGE.split("```hex ").skip(1).map(|block| {
+        let (name, rest) = block.split_once('\n').unwrap();
+        let (lines, _) = rest.split_once("```").unwrap();
+        let digits = lines.lines().flat_map(|line| line.split(';').next().unwrap_or("").split_whitespace());
+        (name, digits.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect())
+    });
+    let examples: BTreeMap<_, _> = blocks.collect();
+    assert_eq!(examples.len(), PAGE.matches("```hex").count(), "each example has a name of its own");
+    examples
+}
+
+/// What the page says that the examples mean.
+fn meanings() -> BTreeMap<&'static str, Said> {
+    use Codec::{MessagePack, Protobuf};
+
+    let get = |codec| asked(head("Get", codec, true), &[request()]);
+    let answer = |codec| answered(None, codec, &[nut()], Tail::default());
+    let mut heavy = head("Get", Protobuf, true);
+    heavy.timeout = Some(Duration::from_millis(250));
+    heavy.metadata = metadata(&[("tenant", "blue")]);
+    heavy.metadata.append_bin("trace-bin", &[0xff, 0][..]).unwrap();
+    let served_by = Some(metadata(&[("served-by", "a")]));
+    let cost = Tail { metadata: metadata(&[("cost", "7")]), ..Tail::default() };
+    let failure = Tail {
+        details: Bytes::from_static(&[0x08, 0x05]),
+        metadata: metadata(&[("retry", "no")]),
+        ..failed(Code::NotFound, "no such item")
+    };
+    let items = [nut(), named("bolt")];
+    let disk = failed(Code::DataLoss, "disk failed");
+    let imported = [named("nut"), named("bolt")];
+    BTreeMap::from([
+        ("unary-request-protobuf", get(Protobuf)),
+        ("unary-answer-protobuf", answer(Protobuf)),
+        ("unary-request-msgpack", get(MessagePack)),
+        ("unary-answer-msgpack", answer(MessagePack)),
+        ("unary-answer-msgpack-shapes", answered(None, MessagePack, &[search()], Tail::default())),
+        ("request-with-metadata-and-timeout", asked(heavy, &[request()])),
+        ("answer-with-metadata", answered(served_by, Protobuf, &[nut()], cost)),
+        ("failure", answered::<Item>(None, Protobuf, &[], failure)),
+        ("server-stream-request", asked(head("List", MessagePack, false), &[request()])),
+        ("server-stream-answer", answered(Some(Metadata::new()), MessagePack, &items, disk)),
+        ("client-stream-request", asked(head("Import", Protobuf, false), &imported)),
+        ("skipped-field-and-frame", get(Protobuf)),
+        ("other-length-forms", get(Protobuf)),
+    ])
+}
+
+/// Examples of what our own side never writes.
+const FOREIGN: [&str; 2] = ["skipped-field-and-frame", "other-length-forms"];
+
+/// The example that is an error.
+const ERROR: (&str, WireError) = ("frame-that-must-be-understood", WireError::UnknownFrame(0x1f));
+
+#[test]
+fn every_example_means_what_the_page_says() {
+    let mut examples = examples();
+    let (name, error) = ERROR;
+    assert_eq!(read_question(&examples.remove(name).unwrap()), Err(error), "{name}");
+    let meanings = meanings();
+    assert!(examples.keys().eq(meanings.keys()), "the page has these examples: {:?}", examples.keys());
+    for (name, bytes) in examples {
+        let read = match meanings[name] {
+            Said::Asked { .. } => read_question(&bytes),
+            Said::Answered { .. } => read_answer(&bytes),
+        };
+        assert_eq!(read.as_ref(), Ok(&meanings[name]), "{name}");
+    }
+}
+
+#[test]
+fn what_we_write_is_in_the_page_byte_for_byte() {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x} ")).collect::<String>();
+    let examples = examples();
+    for (name, said) in meanings().into_iter().filter(|(name, _)| !FOREIGN.contains(name)) {
+        assert_eq!(hex(&write(&said)), hex(&examples[name]), "{name}");
+    }
+}
+
+#[test]
+fn messages_of_neighbouring_versions_read_alike_in_both_codecs() {
+    for codec in [Codec::Protobuf, Codec::MessagePack] {
+        let long = encoded(codec, &[Item { colour: 77, ..nut() }]).remove(0);
+        assert_eq!(codec.decode::<Item>(long.clone()).unwrap().colour, 77);
+        assert_eq!(codec.decode::<GetRequest>(long).unwrap(), request());
+        let short = encoded(codec, &[request()]).remove(0);
+        assert_eq!(codec.decode::<Item>(short).unwrap(), named("nut"));
+    }
+}
+
+/// The rows of the first table behind this text: their cells, without backquotes.
+fn table(behind: &str) -> Vec<Vec<String>> {
+    let (_, rest) = PAGE.split_once(behind).unwrap_or_else(|| panic!("the page says {behind:?}"));
+    let rows =
+        rest.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let cells =
+        |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
+    rows.skip(2).map(cells).collect()
+}
+
+fn number(cell: &str) -> u64 {
+    match cell.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).unwrap(),
+        None => cell.parse().unwrap(),
+    }
+}
+
+/// How the page spells the name of a variant.
+fn spelled(variant: impl Debug) -> String {
+    let mut spelled = String::new();
+    for letter in format!("{variant:?}").chars() {
+        if letter.is_uppercase() && !spelled.is_empty() {
+            spelled.push('_');
+        }
+        spelled.push(letter.to_ascii_uppercase());
+    }
+    spelled
+}
+
+#[test]
+fn the_status_codes_are_those_of_the_page() {
+    let rows = table("the code always arrives.");
+    let listed: Vec<_> = rows.iter().map(|row| (number(&row[0]), row[1].as_str())).collect();
+    assert_eq!(listed, Code::ALL.map(|code| (u64::from(code.number()), code.name())));
+    assert_eq!(Code::from_number(17), Code::Unknown);
+}
+
+#[test]
+fn the_stream_codes_are_those_of_the_page() {
+    let rows = table("### 10.1");
+    for row in &rows {
+        let code = StreamCode::from_number(number(&row[0]));
+        let ours = (u64::from(code.number()), spelled(code), code.is_not_processed());
+        assert_eq!((number(&row[0]), row[1].clone(), row[3] == "yes"), ours);
+    }
+    assert_eq!(rows.len(), 5);
+    assert_eq!(StreamCode::from_number(0x05), StreamCode::Cancelled);
+}
+
+#[test]
+fn the_connection_codes_are_those_of_the_page() {
+    let rows = table("### 10.2");
+    for row in &rows {
+        let code = ConnectionCode::from_number(number(&row[0]));
+        let ours = (u64::from(code.number()), spelled(code), code.is_not_processed());
+        assert_eq!((number(&row[0]), row[1].clone(), row[3] == "yes"), ours);
+    }
+    assert_eq!(rows.len(), 4);
+    assert_eq!(ConnectionCode::from_number(0x14), ConnectionCode::Closed);
+}
+
+#[test]
+fn the_limits_are_those_of_the_page() {
+    let rows = table("## 9. Limits");
+    let default = |limit: &str| {
+        let row = rows.iter().find(|row| row[0].starts_with(limit)).unwrap();
+        row[1].split(' ').next().unwrap().replace(',', "").parse::<usize>().unwrap()
+    };
+    let limits = Limits::default();
+    assert_eq!(default("one message"), limits.max_message_bytes);
+    assert_eq!(default("metadata"), limits.max_metadata_bytes);
+    assert_eq!(default("from a stream's opening") as u64, limits.message_timeout.as_secs());
+    assert_eq!(default("from a frame's first byte") as u64, limits.message_timeout.as_secs());
+}
