@@ -2,13 +2,14 @@ use std::fmt;
 
 use bytes::BytesMut;
 use http::{HeaderValue, Method, Request, Uri, header};
+use tokio::sync::oneshot;
 use tonic::{body::Body, client::GrpcService};
 
 use super::{
     head,
     incoming::Incoming,
     metadata,
-    outgoing::{Failure, Many, Single, put_message},
+    outgoing::{Failure, Many, Single, Wanted, put_message},
     status, timeout,
 };
 use crate::{
@@ -74,6 +75,7 @@ impl<C: Http2> Service for Connection<C> {
     ) -> Result<Response<Streaming<Payload>>, Status> {
         let request = self.begin(&cx)?;
         let failure = Failure::default();
+        let (wanted, unwanted) = oneshot::channel();
         let body = match messages.into_single() {
             Ok(message) => {
                 let mut buffer = BytesMut::new();
@@ -81,10 +83,11 @@ impl<C: Http2> Service for Connection<C> {
                 Body::new(Single { message: Some(buffer.freeze()), trailers: None })
             }
             Err(messages) => {
-                Body::new(Many::request(messages, request.codec, request.limit, failure.clone()))
+                Body::new(Many::request(messages, request.codec, request.limit, failure.clone(), unwanted))
             }
         };
-        let Answer { metadata, messages } = self.send(request, body, failure).await?;
+        let Answer { metadata, mut messages } = self.send(request, body, failure).await?;
+        messages._wanted = Some(wanted);
         Ok(Response::new(messages.into_streaming()).with_metadata(metadata))
     }
 }
@@ -166,7 +169,7 @@ impl<C: Http2> Connection<C> {
         };
         let metadata = metadata::read(&parts.headers)?;
         let incoming = Incoming::new(body, codec, head.limit, &self.limits);
-        Ok(Answer { metadata, messages: Answers { incoming, outcome, failure } })
+        Ok(Answer { metadata, messages: Answers { incoming, outcome, failure, _wanted: None } })
     }
 }
 
@@ -176,6 +179,8 @@ struct Answers {
     /// Where the headers alone ended the call.
     outcome: Option<Result<Metadata, Status>>,
     failure: Failure,
+    /// Dropped, it breaks off requests that are still being sent: HTTP/2 would keep the stream for them.
+    _wanted: Option<Wanted>,
 }
 
 impl Answers {

@@ -1,4 +1,6 @@
 use std::{
+    convert::Infallible,
+    future::Future,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context as TaskContext, Poll},
@@ -7,6 +9,7 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame};
+use tokio::sync::oneshot;
 
 use super::status;
 use crate::{Codec, Payload, Status, Streaming};
@@ -81,8 +84,9 @@ pub(super) struct Many {
 enum End {
     /// An answer's trailers.
     Trailers(Option<HeaderMap>),
-    /// A request's end; why it broke off, for the caller, where it did.
-    Request(Failure),
+    /// A request's end: why it broke off, for the caller, where it did; and whether the caller still wants
+    /// the answers.
+    Request(Failure, oneshot::Receiver<Infallible>),
     Done,
 }
 
@@ -101,6 +105,9 @@ impl Failure {
     }
 }
 
+/// Held for as long as somebody wants the answers to a request.
+pub(super) type Wanted = oneshot::Sender<Infallible>;
+
 impl Many {
     pub(super) fn answer(messages: Streaming<Payload>, codec: Codec, limit: usize) -> Self {
         Self { messages, buffer: BytesMut::new(), codec, limit, end: End::Trailers(None) }
@@ -111,8 +118,9 @@ impl Many {
         codec: Codec,
         limit: usize,
         failure: Failure,
+        unwanted: oneshot::Receiver<Infallible>,
     ) -> Self {
-        Self { messages, buffer: BytesMut::new(), codec, limit, end: End::Request(failure) }
+        Self { messages, buffer: BytesMut::new(), codec, limit, end: End::Request(failure, unwanted) }
     }
 
     /// Takes what is ready; `Some` once the messages have ended.
@@ -141,7 +149,7 @@ impl Many {
                 let metadata = self.messages.take_trailers();
                 *trailers = Some(status::trailers(outcome.as_ref().map(|()| &metadata)));
             }
-            End::Request(failure) => {
+            End::Request(failure, _) => {
                 if let Err(status) = outcome {
                     failure.set(status.clone());
                     self.end = End::Done;
@@ -164,7 +172,14 @@ impl Body for Many {
         task: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
-        if let End::Request(_) | End::Trailers(None) = this.end {
+        if let End::Request(_, unwanted) = &mut this.end
+            && Pin::new(unwanted).poll(task).is_ready()
+        {
+            this.messages = Streaming::empty();
+            this.end = End::Done;
+            return Poll::Ready(Some(Err(Status::cancelled("the caller wants no answers any more"))));
+        }
+        if let End::Request(..) | End::Trailers(None) = this.end {
             match this.fill(task) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => {}
@@ -180,7 +195,7 @@ impl Body for Many {
         }
         Poll::Ready(match std::mem::replace(&mut this.end, End::Done) {
             End::Trailers(Some(trailers)) => Some(Ok(Frame::trailers(trailers))),
-            End::Trailers(None) | End::Request(_) | End::Done => None,
+            End::Trailers(None) | End::Request(..) | End::Done => None,
         })
     }
 
