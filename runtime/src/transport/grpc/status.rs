@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
 use super::metadata::{self, BASE64};
-use crate::{Code, Metadata, Status};
+use crate::{Code, Metadata, Status, deadline};
 
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -79,6 +79,10 @@ pub(super) fn from_http(status: StatusCode) -> Status {
 /// nothing.
 pub(super) fn from_connection(error: impl Into<Box<dyn Error + Send + Sync>>) -> Status {
     let error = error.into();
+    // tonic's channel keeps the deadline as well, and may notice first.
+    if chain(&*error).any(|cause| cause.is::<tonic::TimeoutExpired>()) {
+        return deadline::exceeded().with_source(error);
+    }
     let not_connected = chain(&*error).any(|cause| cause.is::<tonic::ConnectError>());
     let reason = chain(&*error).last().map(ToString::to_string).unwrap_or_default();
     let mapped = tonic::Status::from_error(error);
