@@ -97,6 +97,9 @@ impl<R: Receive> Call<R> {
         if let Some(timeout) = method.default_timeout() {
             cx.shorten_to(timeout);
         }
+        if cx.time_left().is_some_and(|left| left.is_zero()) {
+            return Err(deadline::exceeded().not_processed());
+        }
         let deadline = cx.deadline;
         deadline::bound(deadline, R::receive(&channel, cx, body)).await
     }
