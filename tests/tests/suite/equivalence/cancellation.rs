@@ -101,22 +101,32 @@ on_every_transport! {
         let (seen, mut sightings) = mpsc::unbounded_channel();
         let stock = Stock::new().on_import(move |_, mut items: Streaming<Item>| {
             let seen = seen.clone();
-            let (ended, mut report) = (seen.clone(), Report(Some(seen)));
             async move {
-                while items.message().await?.is_some() {}
-                report.0 = None;
-                ended.send("an end").unwrap();
-                Ok(Summary::default())
+                let end = loop {
+                    match items.message().await {
+                        Ok(Some(item)) => seen.send(item.name).unwrap(),
+                        Ok(None) => break Ok(Summary::default()),
+                        Err(status) => break Err(status),
+                    }
+                };
+                seen.send(if end.is_ok() { "an end" } else { "a break" }.to_owned()).unwrap();
+                end
             }
         });
         let link = transport.connect(stock.server()).await;
         let client = InventoryClient::new(link.channel.clone());
-        let broken = [Ok(Item::default()), Err(Status::data_loss("the scanner broke"))];
-        let status = client.import(Streaming::new(futures_util::stream::iter(broken))).await.unwrap_err();
+        let (sender, items) = Streaming::channel(1);
+        let call = tokio::spawn(client.import(items).into_future());
+        sender.send(Ok(Item::named("whole"))).await.unwrap();
+        assert_eq!(sightings.recv().await.unwrap(), "whole");
+        sender.send(Err(Status::data_loss("the scanner broke"))).await.unwrap();
+        let status = call.await.unwrap().unwrap_err();
         assert_eq!((status.code(), status.message()), (Code::DataLoss, "the scanner broke"));
-        assert_eq!(sightings.recv().await, Some("a break"));
         client.get(GetRequest::default()).await.unwrap();
         link.assert_one_connection();
+        // A handler that is dropped meanwhile says nothing, and so does the channel once it is gone.
+        drop((client, link));
+        assert_ne!(sightings.recv().await.as_deref(), Some("an end"));
     }
 
     async fn a_server_that_ends_early_stops_the_callers_requests(transport) {
@@ -134,16 +144,5 @@ on_every_transport! {
         assert_eq!(summary.names, ["first"]);
         sender.closed().await;
         link.assert_one_connection();
-    }
-}
-
-/// Reports a break where nobody has said otherwise by its end.
-struct Report(Option<mpsc::UnboundedSender<&'static str>>);
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        if let Some(seen) = self.0.take() {
-            seen.send("a break").unwrap();
-        }
     }
 }
