@@ -1,6 +1,7 @@
 //! What crosses crates, in one binary: linking one that has iroh and tonic in it takes longer than most of
 //! its tests.
 
-
+mod adapters;
 mod equivalence;
+mod iroh_transport;
 

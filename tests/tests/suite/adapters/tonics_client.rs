@@ -20,6 +20,13 @@ async fn client(stock: Stock) -> Grpc<Channel> {
     Grpc::new(channel)
 }
 
+fn sample(text: &str) -> Metadata {
+    let mut metadata = Metadata::new();
+    metadata.insert("text", text).unwrap();
+    metadata.insert_bin("raw-bin", vec![0, 0xff]).unwrap();
+    metadata
+}
+
 fn path(method: &'static str) -> PathAndQuery {
     PathAndQuery::from_static(method)
 }
@@ -57,16 +64,13 @@ async fn tonics_client_makes_calls_of_every_shape() {
 
 #[tokio::test]
 async fn tonics_client_sees_metadata_and_statuses_as_they_were_given() {
-    let metadata = |text: &str| {
-        let mut metadata = Metadata::new();
-        metadata.insert("text", text).unwrap();
-        metadata.insert_bin("raw-bin", vec![0, 0xff]).unwrap();
-        metadata
-    };
-    let stock = Stock::new().on_get(async move |arrival, _| {
-        match arrival.metadata.get_bin("sent-bin") {
-            Some(sent) if sent.as_ref() == [0, 0xfe] => Ok(Response::new(Item::default()).with_metadata(metadata("lead"))),
-            _ => Err(Status::not_found("weg: %größer%").with_details(vec![1, 0xff]).with_metadata(metadata("trail"))),
+    let stock = Stock::new().on_get(async |arrival, _| match arrival.metadata.get_bin("sent-bin") {
+        Some(sent) if sent.as_ref() == [0, 0xfe] => {
+            Ok(Response::new(Item::default()).with_metadata(sample("lead")))
+        }
+        _ => {
+            let failure = Status::not_found("weg: %größer%").with_details(vec![1, 0xff]);
+            Err(failure.with_metadata(sample("trail")))
         }
     });
     let mut client = client(stock).await;
