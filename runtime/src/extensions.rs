@@ -6,6 +6,7 @@ use std::{
 
 /// Values that layers hand to handlers on this side of the wire: one a type, never sent.
 #[derive(Default)]
+#[expect(clippy::box_collection, reason = "most calls have none, and should pay for one pointer")]
 pub struct Extensions(Option<Box<HashMap<TypeId, Box<dyn Any + Send + Sync>>>>);
 
 impl Extensions {

@@ -8,6 +8,8 @@ extern crate self as polywire;
 mod body;
 mod call;
 mod channel;
+#[cfg(feature = "node")]
+mod cli;
 mod code;
 mod codec;
 #[cfg(feature = "node")]
@@ -36,6 +38,8 @@ mod service;
 mod short_name;
 mod status;
 mod streaming;
+#[cfg(feature = "node")]
+mod target;
 pub mod transport;
 pub mod wire;
 
@@ -66,6 +70,8 @@ pub use service::Service;
 pub use short_name::{ShortName, ShortNameError};
 pub use status::Status;
 pub use streaming::Streaming;
+#[cfg(feature = "node")]
+pub use target::{ConnectOptions, Target, TargetError};
 #[cfg(feature = "grpc")]
 pub use transport::grpc;
 #[cfg(feature = "iroh")]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "node")]
+pub use crate::cli::IntoNodeBuilder;
 pub use crate::server::{Definition, Dispatch};
 use crate::{Body, Context, Message, Method, Response, Status, Streaming};
 
@@ -77,4 +79,25 @@ pub trait Deferred<'a> {
 
 impl<T: ?Sized> Deferred<'_> for T {
     type Type = T;
+}
+
+/// What `#[polywire::main]` makes of a function: a binary with the node's commands, which calls the function
+/// within a tokio runtime.
+#[cfg(feature = "node")]
+pub fn main<R: IntoNodeBuilder>(
+    name: &'static str,
+    version: &'static str,
+    node: impl FnOnce() -> R,
+) -> std::process::ExitCode {
+    crate::cli::main(name, version, async move { node().into_node_builder() })
+}
+
+/// As [`main`], of an `async` function.
+#[cfg(feature = "node")]
+pub fn main_async<R: IntoNodeBuilder, F: Future<Output = R>>(
+    name: &'static str,
+    version: &'static str,
+    node: impl FnOnce() -> F,
+) -> std::process::ExitCode {
+    crate::cli::main(name, version, async move { node().await.into_node_builder() })
 }

@@ -8,19 +8,21 @@ use ::http::{Request, Response};
 use hyper::body::Incoming;
 use tonic::body::Body;
 
-use super::{Exposure, NodeError, targets::reachable};
+use super::{Exposure, NodeError, Parts, targets::reachable, transports::Bound};
 use crate::{
-    Caller, Channel, Context, Limits, Method, Payload, Response as Answer, Service, ServiceInfo, Status,
-    Streaming, config,
+    Caller, Channel, Context, Drain, Limits, Method, Payload, Response as Answer, Service, ServiceInfo,
+    Status, Streaming, config,
     grpc::{Adapter, NAME},
+    metrics::Side,
     net::{Alpn, ConnectionInfo, Listener, ListenerOptions, TlsFiles},
+    service::BoxFuture,
 };
 
 /// The gRPC side of a node: bound, and not yet serving.
 pub(super) struct Grpc {
-    pub(super) listener: Listener,
-    pub(super) options: ListenerOptions,
-    pub(super) target: String,
+    listener: Listener,
+    options: ListenerOptions,
+    target: String,
     limits: Limits,
 }
 
@@ -61,10 +63,22 @@ impl Grpc {
         };
         Ok(Self { listener, options, target: format!("{scheme}://{address}"), limits })
     }
+}
 
-    /// What the listener serves.
-    pub(super) fn service(&self, service: Channel, exposure: Exposure) -> WithCaller {
-        WithCaller(Adapter::new(Unretired { service, exposure }.into_channel()).limits(self.limits.clone()))
+impl Bound for Grpc {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn target(&self) -> String {
+        self.target.clone()
+    }
+
+    fn serve(mut self: Box<Self>, parts: &Parts, service: Channel, drain: Drain) -> BoxFuture<()> {
+        self.options.gauge = Some(Arc::new(parts.metrics.connections(NAME, Side::Server)));
+        let unretired = Unretired { service, exposure: parts.exposure.clone() };
+        let service = WithCaller(Adapter::new(unretired.into_channel()).limits(self.limits));
+        Box::pin(self.listener.serve_http2(self.options, service, drain))
     }
 }
 
@@ -113,7 +127,7 @@ impl Service for Unretired {
 
 /// Tells the adapter who calls, from what the listener knows of the connection.
 #[derive(Clone)]
-pub(super) struct WithCaller(Adapter<Channel>);
+struct WithCaller(Adapter<Channel>);
 
 impl tower::Service<Request<Incoming>> for WithCaller {
     type Response = Response<Body>;

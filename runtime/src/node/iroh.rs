@@ -1,16 +1,20 @@
+use std::sync::Arc;
+
 use ::iroh::{Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets};
 
-use super::{NodeError, targets::reachable};
+use super::{NodeError, Parts, targets::reachable, transports::Bound};
 use crate::{
-    Codec, Limits, config,
-    iroh::{Alpns, Dialer, QuicProfile, ServeOptions},
+    Channel, Codec, Drain, Limits, config,
+    iroh::{Alpns, Dialer, NAME, QuicProfile, ServeOptions, serve},
+    metrics::Side,
+    service::BoxFuture,
 };
 
 /// The Iroh side of a node: bound, and not yet serving.
 pub(super) struct Iroh {
-    pub(super) endpoint: Endpoint,
-    pub(super) options: ServeOptions,
-    pub(super) target: String,
+    endpoint: Endpoint,
+    options: ServeOptions,
+    target: String,
     profile: QuicProfile,
     codec: Codec,
     connect_timeout: std::time::Duration,
@@ -66,6 +70,24 @@ impl Iroh {
             .limits(self.options.limits.clone())
             .profile(self.profile.clone())
             .connect_timeout(self.connect_timeout)
+    }
+}
+
+impl Bound for Iroh {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn target(&self) -> String {
+        self.target.clone()
+    }
+
+    fn serve(mut self: Box<Self>, parts: &Parts, service: Channel, drain: Drain) -> BoxFuture<()> {
+        self.options.gauge = Some(Arc::new(parts.metrics.connections(NAME, Side::Server)));
+        Box::pin(async move {
+            serve(self.endpoint.clone(), service, self.options, drain).await;
+            self.endpoint.close().await;
+        })
     }
 }
 

@@ -21,6 +21,7 @@ mod iroh;
 mod meter;
 mod running;
 mod targets;
+mod transports;
 
 pub use builder::{NodeBuilder, Parts, ServiceOverview};
 pub use error::NodeError;

@@ -8,7 +8,6 @@ use super::{
 use crate::{
     Drain, Health, NodeState, Service,
     config::Config,
-    metrics::Side,
     net::{Listener, ListenerOptions},
 };
 
@@ -24,7 +23,7 @@ pub struct Node {
     background: JoinSet<()>,
     http_drain: Drain,
     #[cfg(feature = "iroh")]
-    dialer: Option<(::iroh::Endpoint, crate::iroh::Dialer)>,
+    dialer: Option<crate::iroh::Dialer>,
 }
 
 impl Node {
@@ -46,7 +45,7 @@ impl Node {
     /// What dials peers over the node's own endpoint, under its own id; `None` without Iroh.
     #[cfg(feature = "iroh")]
     pub fn dialer(&self) -> Option<&crate::iroh::Dialer> {
-        self.dialer.as_ref().map(|(_, dialer)| dialer)
+        self.dialer.as_ref()
     }
 
     /// Serves until `shutdown` completes, and then drains in the order that the module describes. Returns
@@ -63,19 +62,8 @@ impl Node {
             let _ = tokio::time::timeout(CLOSING, cut).await;
         }
         self.http_drain.stop();
-        self.close_endpoint().await;
         self.background.shutdown().await;
     }
-
-    #[cfg(feature = "iroh")]
-    async fn close_endpoint(&mut self) {
-        if let Some((endpoint, _)) = self.dialer.take() {
-            let _ = tokio::time::timeout(CLOSING, endpoint.close()).await;
-        }
-    }
-
-    #[cfg(not(feature = "iroh"))]
-    async fn close_endpoint(&mut self) {}
 }
 
 /// How long what has been cut may take to be gone.
@@ -83,59 +71,18 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// Starts what the configuration asks for. Everything is bound before anything serves.
 pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeError> {
-    let transport = &config.transport;
-    if !transport.serves_grpc() && !transport.serves_iroh() {
-        return Err(NodeError::NoTransport);
-    }
     let identity = Identity::load_or_create(&config.node.data_dir)?;
+    let service = Meter::new(parts.router.clone(), parts.metrics.clone()).into_channel();
+    let bound = Transports::bind(&config.transport, &identity, &service).await?;
     let mut targets = Targets { node_id: identity.id(), ..Targets::default() };
-
-    #[cfg(feature = "grpc")]
-    let grpc = match transport.serves_grpc() {
-        true => Some(super::grpc::Grpc::bind(&transport.grpc).await?),
-        false => None,
-    };
-    #[cfg(not(feature = "grpc"))]
-    if transport.serves_grpc() {
-        return Err(NodeError::NotBuiltIn("grpc"));
-    }
-    #[cfg(feature = "iroh")]
-    let iroh = match transport.serves_iroh() {
-        true => Some(super::iroh::Iroh::bind(&transport.iroh, identity.secret_key().clone()).await?),
-        false => None,
-    };
-    #[cfg(not(feature = "iroh"))]
-    if transport.serves_iroh() {
-        return Err(NodeError::NotBuiltIn("iroh"));
-    }
     let http = bind_http(&config, &mut targets).await?;
 
-    let service = Meter::new(parts.router.clone(), parts.metrics.clone()).into_channel();
-    let drain = Drain::new();
-    let mut transports = JoinSet::new();
-    #[cfg(feature = "grpc")]
-    if let Some(mut grpc) = grpc {
-        targets.grpc = Some(grpc.target.clone());
-        grpc.options.gauge = Some(std::sync::Arc::new(parts.metrics.connections("grpc", Side::Server)));
-        let service = grpc.service(service.clone(), parts.exposure.clone());
-        transports.spawn(grpc.listener.serve_http2(grpc.options, service, drain.clone()));
+    let (drain, http_drain) = (Drain::new(), Drain::new());
+    let (mut transports, mut background) = (JoinSet::new(), JoinSet::new());
+    for transport in bound.bound {
+        targets.set(transport.name(), transport.target());
+        transports.spawn(transport.serve(&parts, service.clone(), drain.clone()));
     }
-    #[cfg(feature = "iroh")]
-    let dialer = iroh.map(|mut iroh| {
-        targets.iroh = Some(iroh.target.clone());
-        iroh.options.gauge = Some(std::sync::Arc::new(parts.metrics.connections("iroh", Side::Server)));
-        let dialer = iroh.dialer().own_service(service.clone());
-        transports.spawn(crate::iroh::serve(
-            iroh.endpoint.clone(),
-            service.clone(),
-            iroh.options,
-            drain.clone(),
-        ));
-        (iroh.endpoint, dialer)
-    });
-
-    let mut background = JoinSet::new();
-    let http_drain = Drain::new();
     if let Some(listener) = http {
         let routes = http::routes(parts.metrics.clone(), parts.health.clone());
         background.spawn(listener.serve_http1(ListenerOptions::default(), routes, http_drain.clone()));
@@ -151,7 +98,7 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeErro
         background,
         http_drain,
         #[cfg(feature = "iroh")]
-        dialer,
+        dialer: bound.dialer,
     })
 }
 

@@ -16,6 +16,16 @@ pub struct Targets {
     pub http: Option<String>,
 }
 
+impl Targets {
+    pub(super) fn set(&mut self, transport: &str, target: String) {
+        match transport {
+            "grpc" => self.grpc = Some(target),
+            "iroh" => self.iroh = Some(target),
+            _ => {}
+        }
+    }
+}
+
 /// An address that this machine can reach: one that stands for every interface becomes loopback.
 pub(super) fn reachable(address: std::net::SocketAddr) -> std::net::SocketAddr {
     let mut address = address;

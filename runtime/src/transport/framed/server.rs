@@ -7,6 +7,7 @@ use super::{Connection, RecvStream, SendStream, fill::fill, incoming::Incoming};
 use crate::{
     Caller, Channel, Codec, Context, Drain, Metadata, Payload, Response, Service, Status, Streaming,
     context::Path,
+    deadline,
     streaming::Event,
     transport::Limits,
     wire::{self, FrameKind, RequestHead, StreamCode},
@@ -135,8 +136,14 @@ impl Responder {
         buffer: &mut BytesMut,
     ) -> Result<Metadata, Status> {
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
-        let reading = read_one(&mut incoming, codec);
-        let message = crate::deadline::bound(cx.deadline, reading).await?;
+        // Nothing is streamed here, so the whole request is one message that has begun.
+        let reading = tokio::time::timeout(self.limits.message_timeout, read_one(&mut incoming, codec));
+        let message = deadline::bound(cx.deadline, async {
+            reading
+                .await
+                .unwrap_or_else(|_| Err(Status::deadline_exceeded("the request took too long to arrive")))
+        });
+        let message = message.await?;
         drop(incoming);
         let response = self.service.unary(cx, message).await?;
         if !response.metadata.is_empty() {
@@ -200,7 +207,7 @@ impl<T: SendStream> Answer<T> {
 
     async fn write_by(&mut self, deadline: Option<Instant>, bytes: Bytes) -> Result<(), Status> {
         let writing = async { Ok(self.send.write(bytes).await) };
-        let outcome = match crate::deadline::bound(deadline, writing).await {
+        let outcome = match deadline::bound(deadline, writing).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(_)) => Err(Status::cancelled("the caller wants no more")),
             Err(exceeded) => Err(exceeded),

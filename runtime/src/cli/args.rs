@@ -1,0 +1,238 @@
+//! The arguments, but for configuration keys.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use super::{call::Header, failure::Failure};
+use crate::{Codec, Target};
+
+#[derive(Debug, Parser)]
+#[command(about = "A node that serves its services over gRPC and Iroh")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Runs the node until SIGINT or SIGTERM, then lets calls in flight finish
+    #[command(after_help = KEYS)]
+    Serve(ServeArgs),
+    /// Makes one call, of any shape
+    #[command(after_help = CALL)]
+    Call(CallArgs),
+    /// Lists what is served, by the target or, without one, by this node
+    #[command(after_help = KEYS)]
+    Services(ServicesArgs),
+    /// Checks and prints configurations
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Prints the node's identity, which is made on first use
+    #[command(after_help = KEYS)]
+    Id(ConfigArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Says everything that is wrong with a configuration file
+    Check(CheckArgs),
+    /// Prints the effective configuration with every default
+    #[command(after_help = KEYS)]
+    Print(ConfigArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// Prints one line of JSON on stdout once everything listens: the node's id and targets
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ServicesArgs {
+    /// Whom to ask: grpc://…, grpcs://…, iroh://… or a ticket
+    pub(super) target: Option<Target>,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
+    /// Prints JSON instead of a table
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ConfigArgs {
+    /// A TOML file; without one, defaults, the environment and flags
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    /// The TOML file
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ConnectArgs {
+    /// Gives up after this long, all in all; for instance 500ms, 5s, 1m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Trusts these certificate authorities (PEM) for grpcs:// instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// Shows metadata on stderr; twice, also what goes on underneath
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CallArgs {
+    /// Whom to call: grpc://…, grpcs://…, iroh://… or a ticket
+    pub(super) target: Target,
+    /// What to call
+    #[arg(value_name = "PACKAGE.SERVICE/METHOD")]
+    pub(super) method: super::call::MethodName,
+    /// The request; for a stream of them, one value behind the other; `-` reads stdin
+    pub(super) json: Option<String>,
+    /// Adds metadata; the value of a key that ends in -bin is base64
+    #[arg(short = 'H', long = "header", value_name = "KEY: VALUE")]
+    pub(super) headers: Vec<Header>,
+    /// Encodes messages with protobuf or msgpack; otherwise as the transport does by default
+    #[arg(long)]
+    pub(super) codec: Option<Codec>,
+    /// Calls this target when the first provably did not process the call, or the method is idempotent
+    #[arg(long, value_name = "TARGET")]
+    pub(super) fallback: Option<Target>,
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
+}
+
+const KEYS: &str = "Every configuration key is also a flag: --transport.grpc.bind_address=127.0.0.1:0, or with a \
+space for the `=`; and an environment variable: POLYWIRE__TRANSPORT__MODE=dual. Flags win over the \
+environment, the environment over the file. `config print` shows every key.";
+
+const CALL: &str = "JSON is protobuf's canonical mapping. Streams are read and written one value a line; with `-` \
+each line is sent when it is read. The schema comes from this binary, else from the target's reflection, else \
+from the target's directory.
+
+Exit status: 0, or 64 + the gRPC code, 2 for bad usage, 1 for anything else.";
+
+impl Command {
+    pub(super) fn takes_flags(&self) -> bool {
+        match self {
+            Self::Serve(_) | Self::Id(_) | Self::Config(ConfigCommand::Print(_)) => true,
+            Self::Services(args) => args.target.is_none(),
+            Self::Call(_) | Self::Config(ConfigCommand::Check(_)) => false,
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Serve(_) => "serve",
+            Self::Call(_) => "call",
+            Self::Services(_) => "services TARGET",
+            Self::Config(ConfigCommand::Check(_)) => "config check",
+            Self::Config(ConfigCommand::Print(_)) => "config print",
+            Self::Id(_) => "id",
+        }
+    }
+}
+
+/// Reads the arguments; the first is the path of the binary.
+pub(super) fn parse(
+    name: &'static str,
+    version: &'static str,
+    arguments: Vec<OsString>,
+) -> Result<Args, Failure> {
+    let command = Args::command().name(name).bin_name(name).version(version).propagate_version(true);
+    let matches = command.try_get_matches_from(arguments).map_err(Failure::Clap)?;
+    Args::from_arg_matches(&matches).map_err(Failure::Clap)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime_serde::re::humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; expected for instance 500ms, 5s or 1m"))
+}
+
+#[cfg(test)]
+#[cfg(feature = "grpc")]
+mod tests {
+    use super::*;
+
+    fn parse_text(arguments: &[&str]) -> Result<Command, Failure> {
+        let arguments = std::iter::once("node").chain(arguments.iter().copied()).map(OsString::from);
+        parse("node", "1.2.3", arguments.collect()).map(|args| args.command)
+    }
+
+    #[test]
+    fn the_commands_hold_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_call_is_read_with_everything_that_it_can_have() {
+        let arguments = [
+            "call",
+            "-H",
+            "tenant: blue",
+            "--header",
+            "trace-bin: AP8=",
+            "--timeout",
+            "1500ms",
+            "--codec",
+            "msgpack",
+            "--fallback",
+            "grpc://127.0.0.1:2",
+            "-vv",
+            "grpc://127.0.0.1:1",
+            "a.v1.A/Get",
+            "{}",
+        ];
+        let Command::Call(call) = parse_text(&arguments).unwrap() else { panic!("another command") };
+        assert_eq!(call.target.to_string(), "grpc://127.0.0.1:1");
+        assert_eq!(call.method.path(), "/a.v1.A/Get");
+        assert_eq!(call.json.as_deref(), Some("{}"));
+        assert_eq!(call.headers.len(), 2);
+        assert_eq!(call.connect.timeout, Some(Duration::from_millis(1500)));
+        assert_eq!(call.codec, Some(Codec::MessagePack));
+        assert_eq!(call.fallback.unwrap().to_string(), "grpc://127.0.0.1:2");
+        assert_eq!(call.connect.verbose, 2);
+    }
+
+    #[test]
+    fn stdin_is_a_request_and_no_flag() {
+        let Command::Call(call) = parse_text(&["call", "grpc://h:1", "a.A/Get", "-"]).unwrap() else {
+            panic!("another command")
+        };
+        assert_eq!(call.json.as_deref(), Some("-"));
+    }
+
+    #[test]
+    fn bad_usage_says_what_was_expected() {
+        let cases = [
+            (["call", "quic://h:1", "a.A/Get"].as_slice(), "`quic://` is not built in"),
+            (["call", "grpc://h:1", "Get"].as_slice(), "PACKAGE.SERVICE/METHOD"),
+            (["call", "--timeout", "soon", "grpc://h:1", "a.A/Get"].as_slice(), "for instance 500ms"),
+            (["call", "--codec", "xml", "grpc://h:1", "a.A/Get"].as_slice(), "`protobuf` or `msgpack`"),
+            (["call", "-H", "tenant", "grpc://h:1", "a.A/Get"].as_slice(), "KEY: VALUE"),
+            (["frobnicate"].as_slice(), "frobnicate"),
+        ];
+        for (arguments, expected) in cases {
+            let Err(Failure::Clap(error)) = parse_text(arguments) else { panic!("{arguments:?} was taken") };
+            assert!(error.to_string().contains(expected), "{error}");
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn help_explains_configuration_flags() {
+        let Err(Failure::Clap(help)) = parse_text(&["serve", "--help"]) else { panic!("no help") };
+        assert!(help.to_string().contains("--transport.grpc.bind_address=127.0.0.1:0"), "{help}");
+        assert_eq!(help.exit_code(), 0);
+    }
+}

@@ -1,0 +1,144 @@
+//! JSON values, one behind the other, as they become complete.
+
+use serde::de::IgnoredAny;
+
+use super::form::{Form, Request};
+
+/// Reads requests out of text that arrives in pieces. A value may span lines, and a line may hold several.
+pub(super) struct Input {
+    form: Form,
+    /// Where the text comes from, for messages.
+    name: &'static str,
+    pending: String,
+    /// Where `pending` begins, counted from 0.
+    line: usize,
+    column: usize,
+}
+
+/// JSON that is no request: where, why, and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}, line {line}, column {column}: {reason}; expected {expected}")]
+pub(super) struct BadJson {
+    name: &'static str,
+    line: usize,
+    column: usize,
+    reason: String,
+    expected: String,
+}
+
+impl Input {
+    pub(super) fn new(name: &'static str, form: Form) -> Self {
+        Self { form, name, pending: String::new(), line: 0, column: 0 }
+    }
+
+    /// Adds what has arrived: whole lines, and the rest of the text at its end.
+    pub(super) fn push(&mut self, text: &str) {
+        self.pending += text;
+    }
+
+    /// The next value that is complete.
+    pub(super) fn next(&mut self) -> Result<Option<Request>, BadJson> {
+        self.skip(self.pending.len() - self.pending.trim_start().len());
+        let mut values = serde_json::Deserializer::from_str(&self.pending).into_iter::<IgnoredAny>();
+        let end = match values.next() {
+            None => return Ok(None),
+            Some(Err(error)) if error.is_eof() => return Ok(None),
+            Some(Err(error)) => return Err(self.bad(&error)),
+            Some(Ok(_)) => values.byte_offset(),
+        };
+        let request = self.form.read(&self.pending[..end]).map_err(|error| self.bad(&error))?;
+        self.skip(end);
+        Ok(Some(request))
+    }
+
+    /// What is left, once nothing more arrives, must be nothing.
+    pub(super) fn finish(self) -> Result<(), BadJson> {
+        match serde_json::from_str::<IgnoredAny>(self.pending.trim_end()) {
+            Err(error) if !self.pending.trim().is_empty() => Err(self.bad(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        let skipped: String = self.pending.drain(..bytes).collect();
+        match skipped.rsplit_once('\n') {
+            None => self.column += skipped.len(),
+            Some((before, last)) => {
+                self.line += before.matches('\n').count() + 1;
+                self.column = last.len();
+            }
+        }
+    }
+
+    fn bad(&self, error: &serde_json::Error) -> BadJson {
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let text = error.to_string();
+        BadJson {
+            name: self.name,
+            line: self.line + error.line().max(1),
+            column: error.column() + if error.line() <= 1 { self.column } else { 0 },
+            reason: text.strip_suffix(&place).unwrap_or(&text).to_owned(),
+            expected: self.form.expected(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn input() -> Input {
+        Input::new("stdin", Form::Plain)
+    }
+
+    /// The values that are complete once this much has arrived.
+    fn complete(input: &mut Input, text: &str) -> Vec<serde_json::Value> {
+        input.push(text);
+        let next = std::iter::from_fn(|| input.next().unwrap());
+        next.map(|request| if let Request::Plain(json) = request { json } else { panic!("no JSON") })
+            .collect()
+    }
+
+    #[test]
+    fn a_value_is_there_as_soon_as_its_last_line_is() {
+        let mut input = input();
+        assert_eq!(complete(&mut input, "{\"a\": 1}\n"), [json!({"a": 1})]);
+        assert_eq!(complete(&mut input, "\n  {\n"), [] as [serde_json::Value; 0]);
+        assert_eq!(complete(&mut input, "\"b\": 2}\n"), [json!({"b": 2})]);
+        assert_eq!(input.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_line_may_hold_several_values() {
+        assert_eq!(complete(&mut input(), "{}{} 1 [2]\n"), [json!({}), json!({}), json!(1), json!([2])]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_where_it_is() {
+        let mut input = input();
+        complete(&mut input, "{}\n{}\n  {} ");
+        input.push("{\"a\" 1}\n");
+        let error = input.next().unwrap_err().to_string();
+        assert_eq!(error, "stdin, line 3, column 11: expected `:`; expected a JSON value");
+    }
+
+    #[test]
+    fn a_place_within_a_value_of_several_lines_is_counted_from_its_line() {
+        let mut input = input();
+        complete(&mut input, "{}\n");
+        input.push("{\n \"a\": nope}\n");
+        let error = input.next().unwrap_err();
+        assert_eq!((error.line, error.column), (3, 8));
+    }
+
+    #[test]
+    fn a_value_that_is_cut_off_is_an_error_at_the_end() {
+        let mut input = input();
+        assert!(complete(&mut input, "{}\n{\"a\": [1,\n\n").len() == 1);
+        let error = input.finish().unwrap_err();
+        assert!(error.reason.contains("EOF"));
+        assert_eq!((error.line, error.column), (2, 9));
+    }
+}

@@ -1,0 +1,68 @@
+use std::{fmt, str::FromStr};
+
+/// A method as the command line names it: `package.Service/Method`, or `package.Service.Method`, with or
+/// without a slash before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct MethodName {
+    path: String,
+}
+
+impl MethodName {
+    /// `/package.Service/Method`.
+    pub(in crate::cli) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(in crate::cli) fn service(&self) -> &str {
+        crate::method::split(&self.path).0
+    }
+
+    pub(in crate::cli) fn name(&self) -> &str {
+        crate::method::split(&self.path).1
+    }
+}
+
+impl FromStr for MethodName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bare = text.strip_prefix('/').unwrap_or(text);
+        let parts = bare.split_once('/').or_else(|| bare.rsplit_once('.'));
+        let named =
+            |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !part.is_empty();
+        match parts {
+            Some((service, method)) if service.split('.').all(named) && named(method) => {
+                Ok(Self { path: format!("/{service}/{method}") })
+            }
+            _ => Err("expected PACKAGE.SERVICE/METHOD, for instance grpc.health.v1.Health/Check".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for MethodName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path[1..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_writing_a_method_is_the_same_method() {
+        for text in ["a.v1.A/Get", "/a.v1.A/Get", "a.v1.A.Get"] {
+            let method: MethodName = text.parse().unwrap();
+            assert_eq!((method.path(), method.service(), method.name()), ("/a.v1.A/Get", "a.v1.A", "Get"));
+            assert_eq!(method.to_string(), "a.v1.A/Get");
+        }
+        assert_eq!("A/Get".parse::<MethodName>().unwrap().service(), "A");
+    }
+
+    #[test]
+    fn what_names_no_method_is_refused() {
+        for text in ["", "/", "Get", "a.v1.A/", "/Get", "a.v1.A/Get/More", "a..A/Get", "a.A/Ge t"] {
+            assert!(text.parse::<MethodName>().is_err(), "{text:?}");
+        }
+    }
+}

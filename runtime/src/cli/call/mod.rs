@@ -1,0 +1,191 @@
+//! `call`.
+
+mod form;
+mod header;
+mod input;
+mod method_name;
+mod msgpack;
+mod output;
+mod plain;
+mod requests;
+
+use std::{
+    future::Future,
+    io::{self, Write},
+    sync::Arc,
+};
+
+pub(in crate::cli) use self::{form::Form, header::Header, method_name::MethodName};
+
+use self::{form::Request, output::Output, requests::Requests};
+use super::{
+    args::CallArgs,
+    failure::Failure,
+    interrupt::Interrupt,
+    lanes::{Lane, Lanes, Repeat},
+    log,
+    node::Made,
+    schema::{self, Schema},
+};
+use crate::{Codec, Context, Metadata, Response, Service as _, Shape, Status, Streaming, body, deadline};
+
+pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Result<(), Failure> {
+    log::init_client(args.connect.verbose);
+    let mut interrupt = Interrupt::new().map_err(Failure::other)?;
+    if let Some(text) = args.json.as_deref().filter(|text| *text != "-") {
+        // What can never be a request is said before anybody is called.
+        Requests::given(text, Form::Plain).map_err(|bad| Failure::usage(bad.to_string()))?;
+    }
+    let sets = node.await.map_err(Failure::Other)?.descriptor_sets().to_vec();
+    let targets = std::iter::once(args.target).chain(args.fallback);
+    let lanes = Lanes::open(targets, args.codec, &args.connect).await?;
+    let output = Output::new(io::stdout(), args.connect.verbose > 0);
+    let metadata = Header::collect(args.headers);
+    let call = make(&lanes, &sets, args.method, metadata, args.codec, args.json, output);
+    let outcome = tokio::select! {
+        outcome = call => outcome,
+        () = interrupt.next() => Err(Status::cancelled("interrupted").into()),
+    };
+    lanes.close().await;
+    outcome
+}
+
+async fn make(
+    lanes: &Lanes,
+    sets: &[bytes::Bytes],
+    method: MethodName,
+    metadata: Metadata,
+    codec: Option<Codec>,
+    json: Option<String>,
+    output: Output<impl Write>,
+) -> Result<(), Failure> {
+    let mut schema = schema::find(lanes, sets, &metadata, &method).await?;
+    if lanes.has_fallback() && !schema.idempotent && matches!(schema.form, Form::Described { .. }) {
+        schema.idempotent = schema::is_idempotent(lanes, &metadata, &method).await;
+    }
+    let requests = Arc::new(read(json.as_deref(), &schema)?);
+    let call = Making { lanes, method, metadata, schema, codec_asked: codec.is_some(), output };
+    call.make(&requests).await
+}
+
+/// The requests: those of the argument, those of stdin, or what stands for no argument.
+fn read(json: Option<&str>, schema: &Schema) -> Result<Requests, Failure> {
+    let text = match json {
+        Some("-") => return Ok(Requests::stdin(schema.form.clone())),
+        Some(text) => text,
+        None if schema.shape.is_some_and(Shape::streams_requests) => "",
+        None => "{}",
+    };
+    Requests::given(text, schema.form.clone()).map_err(|bad| Failure::usage(bad.to_string()))
+}
+
+/// A call about to be made.
+struct Making<'a, W> {
+    lanes: &'a Lanes,
+    method: MethodName,
+    metadata: Metadata,
+    schema: Schema,
+    codec_asked: bool,
+    output: Output<W>,
+}
+
+impl<W: Write> Making<'_, W> {
+    async fn make(mut self, requests: &Arc<Requests>) -> Result<(), Failure> {
+        let outcome = match self.schema.shape {
+            Some(Shape::Unary) => {
+                let request = self.single(requests).await?;
+                self.unary(&request).await
+            }
+            Some(Shape::ServerStreaming) => {
+                let request = self.single(requests).await?;
+                self.stream(async |codec| Ok(Streaming::once(request.encode(codec)?)), requests).await
+            }
+            // An unknown shape is called as if both sides streamed, which is what every other shape is a
+            // case of.
+            Some(Shape::ClientStreaming | Shape::BidiStreaming) | None => {
+                self.stream(async |codec| Ok(requests.stream(codec)), requests).await
+            }
+        };
+        match (requests.bad(), outcome) {
+            (Some(bad), _) => Err(Failure::usage(bad.to_string())),
+            (None, Err(Failure::Status(status))) => {
+                self.output.trailing(status.metadata());
+                Err(Failure::Status(status))
+            }
+            (None, outcome) => outcome,
+        }
+    }
+
+    /// The only request.
+    async fn single(&self, requests: &Requests) -> Result<Request, Failure> {
+        let next = async || match requests.next().await {
+            Some(Err(bad)) => Err(Failure::usage(bad.to_string())),
+            Some(Ok(request)) => Ok(Some(request)),
+            None => Ok(None),
+        };
+        let expected = |found: &str| {
+            let (method, form) = (&self.method, self.schema.form.expected());
+            Failure::usage(format!(
+                "{method} takes exactly one request, and there is {found}; expected {form}"
+            ))
+        };
+        let request = next().await?.ok_or_else(|| expected("none"))?;
+        match next().await? {
+            Some(_) => Err(expected("another")),
+            None => Ok(request),
+        }
+    }
+
+    async fn unary(&mut self, request: &Request) -> Result<(), Failure> {
+        let attempt = async |lane: &Lane| {
+            let (codec, cx) = self.begin(lane)?;
+            Ok((codec, lane.channel.unary(cx, request.encode(codec)?).await?))
+        };
+        let (codec, answer) = self.lanes.attempt(self.repeat(), attempt).await?;
+        let Response { metadata, message, trailers } = answer;
+        self.output.leading(&metadata);
+        self.output.message(&self.schema.form.to_json(codec, &message)?)?;
+        self.output.trailing(&trailers);
+        Ok(())
+    }
+
+    async fn stream(
+        &mut self,
+        send: impl AsyncFn(Codec) -> Result<Streaming<crate::Payload>, Status>,
+        requests: &Requests,
+    ) -> Result<(), Failure> {
+        if self.lanes.has_fallback() {
+            requests.keep();
+        }
+        let attempt = async |lane: &Lane| {
+            let (codec, cx) = self.begin(lane)?;
+            Ok((codec, lane.channel.stream(cx, send(codec).await?).await?))
+        };
+        let (codec, answer) = self.lanes.attempt(self.repeat(), attempt).await?;
+        requests.forget();
+        self.output.leading(&answer.metadata);
+        let mut answers = deadline::bound_stream(self.lanes.deadline(), answer.into_message());
+        if self.schema.shape == Some(Shape::ClientStreaming) {
+            let message = body::single(&mut answers).await?;
+            self.output.message(&self.schema.form.to_json(codec, &message)?)?;
+        }
+        while let Some(message) = answers.message().await? {
+            self.output.message(&self.schema.form.to_json(codec, &message)?)?;
+        }
+        self.output.trailing(answers.trailers());
+        Ok(())
+    }
+
+    fn begin(&self, lane: &Lane) -> Result<(Codec, Context), Status> {
+        let codec = self.schema.form.codec(lane.codec, self.codec_asked)?;
+        Ok((codec, self.lanes.context(self.method.path(), &self.metadata, codec)))
+    }
+
+    fn repeat(&self) -> Repeat {
+        if self.schema.idempotent { Repeat::Idempotent } else { Repeat::IfNotProcessed }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "grpc")]
+mod tests;

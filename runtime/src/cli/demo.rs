@@ -1,0 +1,170 @@
+//! A service for the tests of this module, with messages that have a bit of everything.
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use bytes::Bytes;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+use protox::{
+    Compiler,
+    file::{ChainFileResolver, File, FileResolver, GoogleFileResolver},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Channel, Context, Payload, Response, Service, Status, Streaming, Target, body};
+
+const PROTO: &str = r#"
+syntax = "proto3";
+package demo.v1;
+import "google/protobuf/timestamp.proto";
+import "demo/color.proto";
+
+service Demo {
+  rpc Get(Item) returns (Item) { option idempotency_level = NO_SIDE_EFFECTS; }
+  rpc Put(Item) returns (Item);
+  rpc Watch(Item) returns (stream Item);
+  rpc Import(stream Item) returns (Item);
+  rpc Sync(stream Item) returns (stream Item);
+}
+
+message Item {
+  string name = 1;
+  optional uint32 count = 2;
+  bytes picture = 3;
+  repeated int64 sizes = 4;
+  map<int32, Item> parts = 5;
+  Color color = 6;
+  oneof price { double exact = 7; Item barter_for = 8; }
+  Item inside = 9;
+  string type = 10;
+  bool fooBar = 11;
+  float self = 12;
+}
+
+message Dated { google.protobuf.Timestamp at = 1; }
+"#;
+
+const COLOR: &str = r#"
+syntax = "proto3";
+package demo.v1;
+enum Color { COLOR_UNSPECIFIED = 0; COLOR_RED = 1; }
+"#;
+
+/// `demo.v1.Item` as prost generates it, with serde as we ask for it.
+#[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Item {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(uint32, optional, tag = "2")]
+    pub(super) count: Option<u32>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(super) picture: Bytes,
+    #[prost(int64, repeated, tag = "4")]
+    pub(super) sizes: Vec<i64>,
+    #[prost(btree_map = "int32, message", tag = "5")]
+    pub(super) parts: BTreeMap<i32, Self>,
+    #[prost(int32, tag = "6")]
+    pub(super) color: i32,
+    #[prost(message, optional, boxed, tag = "9")]
+    pub(super) inside: Option<Box<Self>>,
+    #[prost(string, tag = "10")]
+    pub(super) r#type: String,
+    #[prost(bool, tag = "11")]
+    pub(super) foo_bar: bool,
+    #[prost(float, tag = "12")]
+    pub(super) self_: f32,
+    #[prost(oneof = "Price", tags = "7, 8")]
+    pub(super) price: Option<Price>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof, Serialize, Deserialize)]
+pub(super) enum Price {
+    #[prost(double, tag = "7")]
+    Exact(f64),
+    #[prost(message, boxed, tag = "8")]
+    BarterFor(Box<Item>),
+}
+
+/// One with every field set.
+pub(super) fn full_item() -> Item {
+    let part = |name: &str| Item { name: name.to_owned(), ..Item::default() };
+    Item {
+        name: "\u{1f980}".to_owned(),
+        count: Some(0),
+        picture: Bytes::from_static(&[0, 255]),
+        sizes: vec![i64::MIN, -1, i64::MAX],
+        parts: BTreeMap::from([(-7, part("left")), (7, part("right"))]),
+        color: 1,
+        inside: Some(Box::new(part("inner"))),
+        r#type: "fruit".to_owned(),
+        foo_bar: true,
+        self_: 0.5,
+        price: Some(Price::BarterFor(Box::new(part("other")))),
+    }
+}
+
+/// Every file, imports included.
+pub(super) fn pool() -> DescriptorPool {
+    static POOL: LazyLock<DescriptorPool> = LazyLock::new(compile);
+    POOL.clone()
+}
+
+fn compile() -> DescriptorPool {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(Source);
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = Compiler::with_file_resolver(resolver);
+    compiler.include_imports(true).open_file("demo.proto").unwrap();
+    compiler.descriptor_pool()
+}
+
+pub(super) fn descriptor_set() -> Bytes {
+    pool().encode_to_vec().into()
+}
+
+pub(super) fn message(name: &str) -> MessageDescriptor {
+    pool().get_message_by_name(&format!("demo.v1.{name}")).unwrap()
+}
+
+struct Source;
+
+impl FileResolver for Source {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match name {
+            "demo.proto" => File::from_source(name, PROTO),
+            "demo/color.proto" => File::from_source(name, COLOR),
+            _ => Err(protox::Error::file_not_found(name)),
+        }
+    }
+}
+
+/// A peer that answers each call as the function says, whatever verb it comes by.
+pub(super) fn peer(
+    answer: impl Fn(&Context, Streaming<Payload>) -> Result<Streaming<Payload>, Status> + Send + Sync + 'static,
+) -> Channel {
+    Channel::new(Peer(answer))
+}
+
+struct Peer<F>(F);
+
+impl<F> Service for Peer<F>
+where
+    F: Fn(&Context, Streaming<Payload>) -> Result<Streaming<Payload>, Status> + Send + Sync + 'static,
+{
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let mut answers = (self.0)(&cx, Streaming::once(message))?;
+        Ok(Response::new(body::single(&mut answers).await?))
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        Ok(Response::new((self.0)(&cx, messages)?))
+    }
+}
+
+/// What stands for the name of a peer of this process.
+pub(super) fn target(port: u16) -> Target {
+    format!("grpc://127.0.0.1:{port}").parse().unwrap()
+}

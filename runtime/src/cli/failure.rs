@@ -1,0 +1,132 @@
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
+use crate::Status;
+
+/// How a command failed, which is also its exit status.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line is wrong: 2.
+    Usage(String),
+    /// What clap has to say: 2, or 0 where it was asked for help.
+    Clap(clap::Error),
+    /// A call ended with this status: 64 + its code.
+    Status(Status),
+    /// Anything else: 1.
+    Other(Box<dyn Error + Send + Sync>),
+}
+
+/// What is added to the gRPC code of a failed call; as grpcurl does.
+const STATUS_BASE: u8 = 64;
+
+impl Failure {
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    pub(super) fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+
+    /// Says on stderr what failed. Clap says it of itself, and of help on stdout.
+    pub(super) fn report(self) -> ExitCode {
+        if let Self::Clap(error) = &self {
+            // Nobody is left to tell when stderr is closed.
+            let _ = error.print();
+        } else {
+            let _ = write!(io::stderr().lock(), "{}", self.text());
+        }
+        ExitCode::from(self.exit_status())
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Usage(message) => format!("error: {message}\n"),
+            Self::Clap(error) => error.to_string(),
+            Self::Status(status) if status.details().is_empty() => format!("{status}\n"),
+            Self::Status(status) => {
+                format!("{status}\ndetails (base64): {}\n", BASE64.encode(status.details()))
+            }
+            // Some errors are several, a line each.
+            Self::Other(error) => causes(&**error).lines().map(|line| format!("error: {line}\n")).collect(),
+        }
+    }
+
+    fn exit_status(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            // Clap has no other than 0 and 2.
+            Self::Clap(error) => u8::from(error.use_stderr()) * 2,
+            Self::Status(status) => STATUS_BASE + status.code().number(),
+            Self::Other(_) => 1,
+        }
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Status(status)
+    }
+}
+
+/// The error and what caused it, on one line. A cause that its effect has quoted already is left out.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let deeper = error.to_string();
+        if !text.contains(&deeper) {
+            text = format!("{text}: {deeper}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Code;
+
+    #[test]
+    fn a_status_is_64_and_its_code() {
+        for code in Code::ALL {
+            let failure = Failure::from(Status::new(code, "why"));
+            assert_eq!(failure.exit_status(), 64 + code.number());
+            assert_eq!(failure.text(), format!("{}: why\n", code.name()));
+        }
+    }
+
+    #[test]
+    fn details_are_a_line_of_their_own() {
+        let failure = Failure::from(Status::aborted("why").with_details(vec![0, 255]));
+        assert_eq!(failure.text(), "ABORTED: why\ndetails (base64): AP8=\n");
+    }
+
+    #[test]
+    fn several_errors_are_a_line_each() {
+        let failure = Failure::other("a.toml:1:1: one\na.toml:2:1: two");
+        assert_eq!(failure.text(), "error: a.toml:1:1: one\nerror: a.toml:2:1: two\n");
+    }
+
+    #[test]
+    fn a_failure_says_what_caused_it_and_nothing_twice() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{text}")]
+        struct Layer {
+            text: &'static str,
+            source: Option<Box<Self>>,
+        }
+        let bottom = Layer { text: "address in use", source: None };
+        let quoting = Layer { text: "cannot bind: address in use", source: Some(Box::new(bottom)) };
+        let top = Layer { text: "the node did not start", source: Some(Box::new(quoting)) };
+        let failure = Failure::other(top);
+        assert_eq!(failure.text(), "error: the node did not start: cannot bind: address in use\n");
+        assert_eq!(failure.exit_status(), 1);
+    }
+}

@@ -1,0 +1,77 @@
+//! The command line that every node's binary has: `serve`, `call`, `services`, `config`, `id`.
+//!
+//! Exit status: 0; for a call that failed 64 + the gRPC code; 2 for bad usage; 1 for anything else.
+
+mod args;
+mod call;
+mod config;
+#[cfg(test)]
+#[cfg(feature = "grpc")]
+mod demo;
+mod directory;
+mod failure;
+mod flags;
+mod id;
+mod interrupt;
+mod lanes;
+mod log;
+mod node;
+mod reflection;
+mod schema;
+mod serve;
+mod services;
+mod settings;
+
+use std::{ffi::OsString, future::Future, process::ExitCode};
+
+pub use node::IntoNodeBuilder;
+
+use self::{
+    args::{Args, Command, ConfigCommand},
+    failure::Failure,
+    node::Made,
+};
+
+/// Runs the command that the arguments name, on a runtime of its own, and reports how it went. The node
+/// is made only for commands that need it.
+pub(crate) fn main(name: &'static str, version: &'static str, node: impl Future<Output = Made>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(run(name, version, std::env::args_os().collect(), node));
+            // A thread that waits for stdin, or a lookup of a name, must not keep the process.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(Failure::other(error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(
+    name: &'static str,
+    version: &'static str,
+    arguments: Vec<OsString>,
+    node: impl Future<Output = Made>,
+) -> Result<(), Failure> {
+    let (arguments, flags) = flags::split(arguments)?;
+    let Args { command } = args::parse(name, version, arguments)?;
+    if !flags.is_empty() && !command.takes_flags() {
+        let command = command.name();
+        return Err(Failure::usage(format!(
+            "`{command}` reads no configuration: --{} has no place",
+            flags[0].0
+        )));
+    }
+    match command {
+        Command::Serve(args) => serve::serve(name, args, flags, node).await,
+        Command::Call(args) => call::call(args, node).await,
+        Command::Services(args) => services::services(args, flags, node).await,
+        Command::Config(ConfigCommand::Check(args)) => config::check(&args),
+        Command::Config(ConfigCommand::Print(args)) => config::print(&args, flags),
+        Command::Id(args) => id::id(&args, flags),
+    }
+}

@@ -1,0 +1,15 @@
+//! The configuration, from its file, the environment and flags.
+
+use super::{args::ConfigArgs, failure::Failure, flags::Flags};
+use crate::config::{Loaded, Loader};
+
+pub(super) fn load(args: &ConfigArgs, flags: Flags) -> Result<Loaded, Failure> {
+    let mut loader = Loader::new().process_env();
+    if let Some(file) = &args.config {
+        loader = loader.file(file);
+    }
+    for (key, value) in flags {
+        loader = loader.flag(key, value);
+    }
+    loader.load().map_err(Failure::other)
+}

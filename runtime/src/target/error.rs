@@ -1,0 +1,31 @@
+/// Why a text is not a target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// It names no scheme and is no ticket.
+    #[error("{text:?} is not a target; expected {expected}")]
+    NoScheme {
+        /// The text.
+        text: String,
+        /// The forms that are known.
+        expected: String,
+    },
+    /// It names a scheme that nobody here knows.
+    #[error("`{scheme}://` is not built in; expected {expected}")]
+    UnknownScheme {
+        /// The scheme.
+        scheme: String,
+        /// The forms that are known.
+        expected: String,
+    },
+    /// The scheme is known, and what follows does not suit it.
+    #[error("{text:?}: {reason}; expected {expected}")]
+    Malformed {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+        /// The form of the scheme.
+        expected: &'static str,
+    },
+}

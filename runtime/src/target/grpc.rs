@@ -1,0 +1,201 @@
+//! `grpc://host:port` and `grpcs://host:port`.
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+use http::uri::Authority;
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+
+use super::{Address, ConnectOptions, Opened, Target, scheme::Scheme};
+use crate::{
+    Codec, Service, Status,
+    grpc::{Connection, NAME},
+    service::BoxFuture,
+};
+
+pub(super) const PLAIN: Scheme =
+    Scheme { name: "grpc", form: "grpc://host:port", parse: |rest| Grpc::parse(rest, false) };
+
+pub(super) const TLS: Scheme =
+    Scheme { name: "grpcs", form: "grpcs://host:port", parse: |rest| Grpc::parse(rest, true) };
+
+/// What a peer may send on one stream, and on one connection, before it waits to be read: HTTP/2's own
+/// 64 KiB (RFC 9113, section 6.9.2) hold a stream to 3 MB/s at 20 ms.
+const STREAM_WINDOW: u32 = 2 << 20;
+const CONNECTION_WINDOW: u32 = 8 << 20;
+
+/// How long a silent TCP connection waits for each probe of whether the peer is still there, three of
+/// which may be lost.
+const TCP_PROBE: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+struct Grpc {
+    authority: Authority,
+    tls: bool,
+}
+
+impl Grpc {
+    fn parse(rest: &str, tls: bool) -> Result<Target, String> {
+        if rest.contains('@') {
+            return Err("a user name has no place there".to_owned());
+        }
+        if rest.contains(['/', '?', '#']) {
+            return Err("something follows the port".to_owned());
+        }
+        let authority: Authority = rest.parse().map_err(|_| "the host is malformed".to_owned())?;
+        if authority.host().is_empty() {
+            return Err("the host is missing".to_owned());
+        }
+        match authority.port_u16() {
+            Some(0) => Err("nobody can be called at port 0".to_owned()),
+            Some(_) => Ok(Target(Arc::new(Self { authority, tls }))),
+            None if authority.as_str() == authority.host() => Err("the port is missing".to_owned()),
+            None => Err("the port is not a number from 1 to 65535".to_owned()),
+        }
+    }
+
+    fn endpoint(&self, options: &ConnectOptions) -> Result<Endpoint, Status> {
+        let scheme = if self.tls { "https" } else { "http" };
+        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.authority))
+            .map_err(|error| invalid(format!("{self}: {error}")))?
+            .connect_timeout(options.connect_timeout)
+            .tcp_nodelay(true)
+            .tcp_keepalive(Some(TCP_PROBE))
+            .tcp_keepalive_interval(Some(TCP_PROBE))
+            .tcp_keepalive_retries(Some(3))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW);
+        if let Some(interval) = options.keep_alive_interval {
+            endpoint = endpoint.http2_keep_alive_interval(interval).keep_alive_timeout(interval);
+        }
+        if !self.tls {
+            return Ok(endpoint);
+        }
+        endpoint.tls_config(tls(options)?).map_err(|error| invalid(format!("{self}: {}", deepest(&error))))
+    }
+}
+
+fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig, Status> {
+    let config = ClientTlsConfig::new().timeout(options.connect_timeout);
+    Ok(match &options.ca_file {
+        Some(file) => config.ca_certificate(authorities(file)?),
+        None => config.with_native_roots(),
+    })
+}
+
+fn authorities(file: &Path) -> Result<Certificate, Status> {
+    let name = file.display();
+    let pem = std::fs::read(file).map_err(|error| invalid(format!("CA file {name}: {error}")))?;
+    // A file without any would be taken without complaint, and then nobody trusted.
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(Certificate::from_pem(pem)),
+        Ok(_) => Err(invalid(format!("CA file {name} holds no certificate; expected PEM"))),
+        Err(error) => Err(invalid(format!("CA file {name}: {error}; expected PEM"))),
+    }
+}
+
+impl Address for Grpc {
+    fn transport(&self) -> &'static str {
+        NAME
+    }
+
+    fn codec(&self) -> Codec {
+        Codec::Protobuf
+    }
+
+    fn dyn_open(&self, options: ConnectOptions) -> BoxFuture<Result<Opened, Status>> {
+        let endpoint = self.endpoint(&options);
+        Box::pin(async move {
+            // Only within a runtime, hence not before the future runs.
+            let mut connection = Connection::new(endpoint?.connect_lazy());
+            if let Some(codec) = options.codec {
+                connection = connection.codec(codec);
+            }
+            if let Some(limits) = options.limits {
+                connection = connection.limits(limits);
+            }
+            Ok(Opened { channel: connection.into_channel(), close: Box::pin(async {}) })
+        })
+    }
+}
+
+impl fmt::Display for Grpc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.tls { TLS.name } else { PLAIN.name }, self.authority)
+    }
+}
+
+fn invalid(message: String) -> Status {
+    Status::invalid_argument(message).not_processed()
+}
+
+/// tonic's own errors say only that the transport failed; the reason is beneath.
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(cause) = deepest.source() {
+        deepest = cause;
+    }
+    deepest.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Code, Context, Payload, Service};
+
+    #[test]
+    fn a_target_is_printed_as_it_was_written() {
+        for text in ["grpc://127.0.0.1:7001", "grpcs://node.example:443", "grpc://[::1]:7001"] {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let cases = [
+            ("grpc://127.0.0.1", "the port is missing"),
+            ("grpc://[::1]", "the port is missing"),
+            ("grpc://127.0.0.1:70000", "the port is not a number from 1 to 65535"),
+            ("grpc://127.0.0.1:http", "the port is not a number from 1 to 65535"),
+            ("grpc://127.0.0.1:0", "nobody can be called at port 0"),
+            ("grpc://:7001", "the host is missing"),
+            ("grpc://", "malformed"),
+            ("grpc://a b:7001", "the host is malformed"),
+            ("grpc://me@host:7001", "a user name has no place there"),
+            ("grpcs://host:7001/path", "something follows the port"),
+        ];
+        for (text, reason) in cases {
+            let message = text.parse::<Target>().unwrap_err().to_string();
+            assert!(message.contains(reason), "{message}");
+            assert!(message.ends_with("://host:port"), "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_target_that_nobody_listens_at_is_unavailable_and_not_processed() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let target: Target = format!("grpc://{free}").parse().unwrap();
+        let channel = target.connect(&ConnectOptions::new()).await.unwrap();
+        let cx = Context { path: crate::context::Path::Static("/a.A/Get"), ..Context::new() };
+        let status = channel.unary(cx, Payload::encoded(Codec::Protobuf, "".into())).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.is_not_processed());
+    }
+
+    #[tokio::test]
+    async fn a_ca_file_without_a_certificate_is_refused() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let target: Target = "grpcs://127.0.0.1:1".parse().unwrap();
+        let refusal = target.connect(&ConnectOptions::new().ca_file(file)).await.unwrap_err();
+        assert_eq!(refusal.code(), Code::InvalidArgument);
+        assert!(refusal.message().contains("Cargo.toml holds no certificate; expected PEM"), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn a_ca_file_that_is_not_there_is_named() {
+        let target: Target = "grpcs://127.0.0.1:1".parse().unwrap();
+        let refusal = target.connect(&ConnectOptions::new().ca_file("/nowhere/ca.pem")).await.unwrap_err();
+        assert!(refusal.message().contains("/nowhere/ca.pem"), "{refusal}");
+    }
+}

@@ -1,0 +1,296 @@
+//! `iroh://ENDPOINT_ID?addr=ip:port&relay=URL`, and endpoint tickets.
+
+use std::{fmt, sync::Arc};
+
+use ::iroh::{Endpoint, EndpointAddr, RelayMode, RelayUrl, TransportAddr, endpoint::presets};
+use iroh_tickets::endpoint::EndpointTicket;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use tokio::runtime::Handle;
+use url::form_urlencoded;
+
+use super::{Address, ConnectOptions, Opened, Target, scheme::Scheme};
+use crate::{
+    Channel, Codec, Context, Payload, Response, Service, Status, Streaming,
+    iroh::{Dialer, NAME, Peer, QuicProfile},
+    service::BoxFuture,
+};
+
+pub(super) const ADDRESS: Scheme =
+    Scheme { name: "iroh", form: "iroh://ENDPOINT_ID?addr=ip:port&relay=URL", parse: parse_address };
+
+pub(super) const TICKET: Scheme =
+    Scheme { name: "endpoint", form: "an endpoint ticket (`endpoint…`)", parse: parse_ticket };
+
+/// What would end a value of a query, or be read as something else in it.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+');
+
+#[derive(Clone, Debug)]
+struct Iroh(EndpointAddr);
+
+fn parse_address(rest: &str) -> Result<Target, String> {
+    let (id, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let id = id.trim_end_matches('/');
+    if id.is_empty() {
+        return Err("the endpoint id is missing".to_owned());
+    }
+    let id = id.parse().map_err(|_| {
+        format!("{id:?} is not an endpoint id, which is a public key of 64 hexadecimal digits")
+    })?;
+    let mut address = EndpointAddr::new(id);
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        address.addrs.insert(parse_hint(&key, &value)?);
+    }
+    Ok(address.into())
+}
+
+fn parse_hint(key: &str, value: &str) -> Result<TransportAddr, String> {
+    match key {
+        "addr" => match value.parse() {
+            Ok(address) => Ok(TransportAddr::Ip(address)),
+            Err(_) => Err(format!("`addr={value}` is not an IP address and a port")),
+        },
+        "relay" => match value.parse::<RelayUrl>() {
+            Ok(relay) => Ok(TransportAddr::Relay(relay)),
+            Err(error) => Err(format!("`relay={value}` is not a URL: {error}")),
+        },
+        other => Err(format!("`{other}` is not known, only `addr` and `relay` are")),
+    }
+}
+
+fn parse_ticket(text: &str) -> Result<Target, String> {
+    let ticket: EndpointTicket =
+        text.parse().map_err(|error| format!("the ticket cannot be read: {error}"))?;
+    Ok(EndpointAddr::from(ticket).into())
+}
+
+impl From<EndpointAddr> for Target {
+    /// The target that leads to this address, for printing it.
+    fn from(address: EndpointAddr) -> Self {
+        Self(Arc::new(Iroh(address)))
+    }
+}
+
+impl Iroh {
+    /// Whether the peer can only be on this machine.
+    fn is_local(&self) -> bool {
+        let mut hints = self.0.addrs.iter().peekable();
+        hints.peek().is_some()
+            && hints.all(|hint| matches!(hint, TransportAddr::Ip(address) if address.ip().is_loopback()))
+    }
+
+    /// An endpoint for nothing but calls to this peer.
+    async fn endpoint(&self) -> Result<Endpoint, Status> {
+        let relays: Vec<_> = self.0.relay_urls().cloned().collect();
+        let relay_mode = if relays.is_empty() { RelayMode::Disabled } else { RelayMode::custom(relays) };
+        let mut builder = Endpoint::builder(presets::Minimal)
+            .relay_mode(relay_mode)
+            .transport_config(QuicProfile::default().transport_config());
+        if self.is_local() {
+            let v6 = self.0.ip_addrs().any(|address| address.is_ipv6());
+            builder = builder.clear_ip_transports().bind_addr("127.0.0.1:0").map_err(unbound)?;
+            if v6 {
+                builder = builder.bind_addr("[::1]:0").map_err(unbound)?;
+            }
+        }
+        builder.bind().await.map_err(unbound)
+    }
+
+    async fn open(self, options: ConnectOptions) -> Result<Opened, Status> {
+        if let Some(dialer) = &options.dialer {
+            let channel = with_options(dialer.clone(), &options).peer(self.0).into_channel();
+            return Ok(Opened { channel, close: Box::pin(async {}) });
+        }
+        let endpoint = self.endpoint().await?;
+        let dialer = Dialer::new(endpoint.clone()).connect_timeout(options.connect_timeout);
+        let peer = with_options(dialer, &options).peer(self.0);
+        let channel = Channel::new(OwnEndpoint { peer, endpoint: endpoint.clone() });
+        Ok(Opened { channel, close: Box::pin(async move { endpoint.close().await }) })
+    }
+}
+
+fn with_options(mut dialer: Dialer, options: &ConnectOptions) -> Dialer {
+    if let Some(codec) = options.codec {
+        dialer = dialer.codec(codec);
+    }
+    if let Some(limits) = &options.limits {
+        dialer = dialer.limits(limits.clone());
+    }
+    dialer
+}
+
+fn unbound(error: impl fmt::Display) -> Status {
+    Status::unavailable(format!("no UDP socket for Iroh: {error}")).not_processed()
+}
+
+impl Address for Iroh {
+    fn transport(&self) -> &'static str {
+        NAME
+    }
+
+    fn codec(&self) -> Codec {
+        Codec::MessagePack
+    }
+
+    fn dyn_open(&self, options: ConnectOptions) -> BoxFuture<Result<Opened, Status>> {
+        Box::pin(self.clone().open(options))
+    }
+}
+
+impl fmt::Display for Iroh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.addrs.iter().any(TransportAddr::is_custom) {
+            // A query has no words for these; a ticket does.
+            return EndpointTicket::new(self.0.clone()).fmt(f);
+        }
+        write!(f, "iroh://{}", self.0.id)?;
+        let addresses = self.0.ip_addrs().map(|address| ("addr", address.to_string()));
+        let relays = self.0.relay_urls().map(|relay| ("relay", relay.to_string()));
+        for (index, (key, value)) in addresses.chain(relays).enumerate() {
+            let before = if index == 0 { '?' } else { '&' };
+            write!(f, "{before}{key}={}", utf8_percent_encode(&value, ESCAPED))?;
+        }
+        Ok(())
+    }
+}
+
+/// A peer, and the endpoint that was made for it alone.
+struct OwnEndpoint {
+    peer: Peer,
+    endpoint: Endpoint,
+}
+
+impl Service for OwnEndpoint {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        self.peer.unary(cx, message).await
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        self.peer.stream(cx, messages).await
+    }
+}
+
+impl Drop for OwnEndpoint {
+    fn drop(&mut self) {
+        // An endpoint that is merely dropped leaves its peer to wait for the idle timeout.
+        if let (false, Ok(runtime)) = (self.endpoint.is_closed(), Handle::try_current()) {
+            let endpoint = self.endpoint.clone();
+            runtime.spawn(async move { endpoint.close().await });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iroh::{ALPN, Handler};
+
+    const ID: &str = "ae58ff8833241ac82d6ff7611046ed67b5072d142c588d0063e942d9a75502b6";
+
+    fn target(text: &str) -> Target {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_target_is_printed_as_it_was_written() {
+        for text in [
+            format!("iroh://{ID}"),
+            format!("iroh://{ID}?addr=127.0.0.1:4433&addr=[::1]:4433"),
+            format!("iroh://{ID}?addr=10.0.0.1:1&relay=https://relay.example/"),
+        ] {
+            assert_eq!(target(&text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_ticket_is_the_target_that_it_was_made_of() {
+        let id = ID.parse().unwrap();
+        let address = EndpointAddr::new(id)
+            .with_ip_addr("192.0.2.1:4433".parse().unwrap())
+            .with_relay_url("https://relay.example/".parse().unwrap());
+        let ticket = EndpointTicket::new(address).to_string();
+        let text = format!("iroh://{ID}?addr=192.0.2.1:4433&relay=https://relay.example/");
+        assert_eq!(target(&ticket), target(&text));
+    }
+
+    #[test]
+    fn what_is_escaped_in_a_relay_survives() {
+        let relay = "https://relay.example/?key=a%26b%2Bc";
+        let escaped: String = form_urlencoded::byte_serialize(relay.as_bytes()).collect();
+        let read = target(&format!("iroh://{ID}?relay={escaped}"));
+        assert_eq!(target(&read.to_string()), read);
+        let same = target(&format!("iroh://{ID}?relay={}", utf8_percent_encode(relay, ESCAPED)));
+        assert_eq!(read, same);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let cases = [
+            ("iroh://".to_owned(), "the endpoint id is missing"),
+            ("iroh://abc".to_owned(), "is not an endpoint id"),
+            (format!("iroh://{ID}?addr=localhost:1"), "`addr=localhost:1` is not an IP address and a port"),
+            (format!("iroh://{ID}?addr=127.0.0.1"), "is not an IP address and a port"),
+            (format!("iroh://{ID}?relay=nonsense"), "`relay=nonsense` is not a URL"),
+            (format!("iroh://{ID}?address=127.0.0.1:1"), "`address` is not known"),
+            ("endpointabc".to_owned(), "the ticket cannot be read"),
+        ];
+        for (text, reason) in cases {
+            let message = text.parse::<Target>().unwrap_err().to_string();
+            assert!(message.contains(reason), "{message}");
+        }
+    }
+
+    #[test]
+    fn only_a_peer_on_this_machine_is_dialled_from_loopback() {
+        let local = |query: &str| {
+            let id = ID.parse().unwrap();
+            let hints = form_urlencoded::parse(query.as_bytes()).map(|(key, value)| parse_hint(&key, &value));
+            Iroh(EndpointAddr::from_parts(id, hints.map(Result::unwrap))).is_local()
+        };
+        assert!(local("addr=127.0.0.1:1&addr=[::1]:1"));
+        assert!(!local("addr=127.0.0.1:1&addr=192.0.2.1:1"));
+        assert!(!local("addr=127.0.0.1:1&relay=https://relay.example"));
+        assert!(!local(""));
+    }
+
+    /// Answers each call with its request.
+    struct Echo;
+
+    impl Service for Echo {
+        async fn unary(&self, _: Context, message: Payload) -> Result<Response<Payload>, Status> {
+            Ok(Response::new(message))
+        }
+
+        async fn stream(
+            &self,
+            _: Context,
+            messages: Streaming<Payload>,
+        ) -> Result<Response<Streaming<Payload>>, Status> {
+            Ok(Response::new(messages))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_is_called_by_its_target_and_let_go_with_the_channel() {
+        let endpoint = Endpoint::builder(presets::Minimal)
+            .clear_ip_transports()
+            .bind_addr("127.0.0.1:0")
+            .unwrap()
+            .bind()
+            .await
+            .unwrap();
+        let router =
+            ::iroh::protocol::Router::builder(endpoint.clone()).accept(ALPN, Handler::new(Echo)).spawn();
+
+        let target = target(&Target::from(endpoint.addr()).to_string());
+        let channel = target.connect(&ConnectOptions::new()).await.unwrap();
+        let cx = Context { path: crate::context::Path::Static("/a.A/Get"), ..Context::new() };
+        let message = Payload::encoded(target.default_codec(), "\u{1}".into());
+        let answer = channel.unary(cx, message).await.unwrap().into_message();
+        assert_eq!(answer.as_encoded(Codec::MessagePack).unwrap(), "\u{1}");
+        router.shutdown().await.unwrap();
+    }
+}

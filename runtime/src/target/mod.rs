@@ -1,0 +1,118 @@
+//! Where a peer answers, written as text, and the way there.
+
+mod error;
+#[cfg(feature = "grpc")]
+mod grpc;
+#[cfg(feature = "iroh")]
+mod iroh;
+mod options;
+mod scheme;
+
+use std::{
+    fmt::{self, Debug, Display},
+    str::FromStr,
+    sync::Arc,
+};
+
+pub use error::TargetError;
+pub use options::ConnectOptions;
+
+use crate::{Channel, Codec, Status, service::BoxFuture};
+
+/// Where a peer answers, as people and scripts write it:
+///
+/// | form | what |
+/// |---|---|
+/// | `grpc://host:port` | gRPC over plaintext HTTP/2 |
+/// | `grpcs://host:port` | gRPC over TLS |
+/// | `iroh://ENDPOINT_ID?addr=ip:port&relay=URL` | Iroh; any number of `addr`, and a `relay`, tell where to look for the key |
+/// | `endpoint…` | an Iroh endpoint ticket, which says the same in one word |
+///
+/// ```
+/// use polywire::Target;
+///
+/// let target: Target = "grpc://127.0.0.1:7001".parse()?;
+/// assert_eq!(target.transport(), "grpc");
+/// assert_eq!(target.to_string(), "grpc://127.0.0.1:7001");
+///
+/// let wrong = "quic://127.0.0.1:7001".parse::<Target>().unwrap_err();
+/// assert!(wrong.to_string().contains("`quic://` is not built in"));
+/// # Ok::<(), polywire::TargetError>(())
+/// ```
+#[derive(Clone)]
+pub struct Target(Arc<dyn Address>);
+
+/// What a target is under one scheme. A further scheme is one of these, and a row in [`scheme::ALL`].
+trait Address: Debug + Display + Send + Sync + 'static {
+    fn transport(&self) -> &'static str;
+
+    /// How calls are encoded that name no codec.
+    fn codec(&self) -> Codec;
+
+    fn dyn_open(&self, options: ConnectOptions) -> BoxFuture<Result<Opened, Status>>;
+}
+
+/// A way to a peer, and how to leave it in an orderly manner.
+pub(crate) struct Opened {
+    pub(crate) channel: Channel,
+    /// Tells the peer that nothing more comes. Dropping the channel alone does so only while the runtime
+    /// goes on.
+    pub(crate) close: BoxFuture<()>,
+}
+
+impl Target {
+    /// The transport that leads there, for instance `grpc` or `iroh`.
+    pub fn transport(&self) -> &'static str {
+        self.0.transport()
+    }
+
+    /// How calls to it are encoded unless they, or [`ConnectOptions::codec`], say otherwise: protobuf over
+    /// gRPC, MessagePack over our framing.
+    pub fn default_codec(&self) -> Codec {
+        self.0.codec()
+    }
+
+    /// A channel to the peer. Nothing is dialled before the first call; a peer that is not there shows
+    /// as `Unavailable` then. What the channel needs (a connection pool, an endpoint of its own) lives as
+    /// long as the channel.
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the CA file cannot be read, `Unavailable` when no socket can be bound.
+    pub async fn connect(&self, options: &ConnectOptions) -> Result<Channel, Status> {
+        Ok(self.open(options).await?.channel)
+    }
+
+    pub(crate) async fn open(&self, options: &ConnectOptions) -> Result<Opened, Status> {
+        self.0.dyn_open(options.clone()).await
+    }
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        scheme::parse(text)
+    }
+}
+
+impl Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.0, f)
+    }
+}
+
+impl Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({self})")
+    }
+}
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Target {}
