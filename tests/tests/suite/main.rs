@@ -4,4 +4,5 @@
 mod adapters;
 mod equivalence;
 mod iroh_transport;
+mod node;
 
