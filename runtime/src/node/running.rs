@@ -4,6 +4,7 @@ use tokio::task::JoinSet;
 
 use super::{
     Identity, NodeBuilder, NodeError, Parts, Targets, data_dir, http, meter::Meter, targets::reachable,
+    transports::Transports,
 };
 use crate::{
     Drain, Health, NodeState, Service,

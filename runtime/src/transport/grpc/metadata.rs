@@ -42,7 +42,8 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Metadata, Status> {
     let mut metadata = Metadata::new();
     for (name, value) in headers {
         let key = name.as_str();
-        if is_reserved(key.as_bytes()) {
+        // HTTP servers date their answers by themselves, which says nothing about a call.
+        if is_reserved(key.as_bytes()) || *name == http::header::DATE {
             continue;
         }
         if !is_binary(key.as_bytes()) {
