@@ -1,4 +1,4 @@
-use polywire::{Body, Call, Code, Method, Streaming};
+use polywire::{Body, Call, Code, Method, Router, Service, Streaming};
 use polywire_tests::{
     inventory::{GetRequest, InventoryClient, Item, Stock, Summary, WatchRequest},
     on_every_transport,
@@ -50,6 +50,18 @@ on_every_transport! {
         drop(sender);
         assert!(echoes.message().await.unwrap().is_some());
         assert_eq!(echoes.message().await.unwrap(), None);
+    }
+
+    async fn a_stream_outlives_the_client_that_began_it(transport) {
+        let mut link = transport.connect(Stock::new().server()).await;
+        let (sender, items) = Streaming::channel(1);
+        sender.send(Ok(Item::named("first"))).await.unwrap();
+        let mut echoes = InventoryClient::new(link.channel.clone()).sync(items).await.unwrap();
+        link.channel = Router::new().into_channel();
+        for name in ["first", "second"] {
+            assert_eq!(echoes.message().await.unwrap(), Some(Item::named(name)));
+            let _ = sender.send(Ok(Item::named("second"))).await;
+        }
     }
 
     async fn an_answer_may_begin_before_the_first_request(transport) {

@@ -19,9 +19,9 @@ async fn a_check_says_of_each_problem_where_it_is_and_what_was_expected() {
     assert_eq!(checked.code, 1);
     let lines = Vec::from_iter(checked.stderr.lines());
     for (place, words) in [
-        ("node.toml:2:8: transport.mode", "\"dual\""),
+        ("node.toml:2:1: transport.mode", "\"dual\""),
         ("node.toml:5:1: transport.grpc.bind_adress", "bind_address"),
-        ("node.toml:6:20: transport.grpc.max_message_size", "1"),
+        ("node.toml:6:1: transport.grpc.max_message_size", "1"),
         ("node.toml:8:", "nonsense"),
     ] {
         let found = lines.iter().any(|line| line.contains(place) && line.contains(words));
