@@ -1,4 +1,4 @@
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{task::JoinSet, time::Instant};
@@ -8,6 +8,7 @@ use crate::{
     Caller, Channel, Codec, Context, Drain, Metadata, Payload, Response, Service, Status, Streaming,
     context::Path,
     deadline,
+    service::BoxFuture,
     streaming::Event,
     transport::Limits,
     wire::{self, FrameKind, RequestHead, StreamCode},
@@ -42,11 +43,13 @@ pub(crate) async fn serve_connection<C: Connection>(
             accepted = connection.accept() => match accepted {
                 Ok((send, recv)) if refusing => refuse(send, recv),
                 Ok((send, recv)) => {
+                    // Calls that have ended are taken out here: a wake-up for each would cost more than the call.
+                    while calls.try_join_next().is_some() {}
                     calls.spawn(responder.clone().answer(caller.clone(), send, recv));
                 }
                 Err(_) => break,
             },
-            Some(_) = calls.join_next() => {}
+            Some(_) = calls.join_next(), if refusing => {}
             () = &mut stopping, if !refusing => refusing = true,
             () = std::future::ready(()), if refusing && calls.is_empty() => break,
         }
@@ -68,33 +71,19 @@ fn refuse(mut send: impl SendStream, mut recv: impl RecvStream) {
 }
 
 impl Responder {
-    /// Answers one stream.
+    /// Answers one stream. What a caller who gave up still had running is dropped, which cancels it.
     async fn answer<T: SendStream, R: RecvStream>(self: Arc<Self>, caller: Arc<Caller>, send: T, recv: R) {
-        let stopped = send.stopped();
-        let mut answer = Answer { send, deadline: None, grace: self.limits.message_timeout, over: false };
-        let incoming = Incoming::new(recv, &self.limits, StreamCode::NoError);
-        tokio::select! {
-            biased;
-            () = self.respond(caller, &mut answer, incoming) => {}
-            // The caller gave up. Dropping the handler's future is what cancels it.
-            () = stopped => {}
-        }
-    }
-
-    async fn respond<T: SendStream, R: RecvStream>(
-        &self,
-        caller: Arc<Caller>,
-        answer: &mut Answer<T>,
-        mut incoming: Incoming<R>,
-    ) {
+        let mut answer =
+            Answer { send, stopped: None, deadline: None, grace: self.limits.message_timeout, over: false };
+        let mut incoming = Incoming::new(recv, &self.limits, StreamCode::NoError);
         let mut buffer = BytesMut::new();
         let outcome = match self.accept(&caller, &mut incoming).await {
             Ok((cx, codec, unary)) => {
                 answer.deadline = cx.deadline;
                 if unary {
-                    self.respond_once(cx, codec, incoming, &mut buffer).await
+                    answer.unless_stopped(self.respond_once(cx, codec, incoming, &mut buffer)).await
                 } else {
-                    self.respond_many(cx, codec, answer, incoming, &mut buffer).await
+                    self.respond_many(cx, codec, &mut answer, incoming, &mut buffer).await
                 }
             }
             Err(status) => Err(status),
@@ -162,12 +151,12 @@ impl Responder {
         buffer: &mut BytesMut,
     ) -> Result<Metadata, Status> {
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
-        let response = self.service.stream(cx, requests(incoming, codec)).await?;
+        let response = answer.unless_stopped(self.service.stream(cx, requests(incoming, codec))).await?;
         let Response { metadata, message: mut messages, .. } = response;
         self.put_head(buffer, &metadata)?;
         loop {
             // The head goes out by itself where no message is ready: the caller may wait for it.
-            if fill(&mut messages, buffer, codec, limit).await? {
+            if answer.unless_stopped(fill(&mut messages, buffer, codec, limit)).await? {
                 return Ok(messages.take_trailers());
             }
             answer.write(buffer.split().freeze()).await?;
@@ -184,12 +173,33 @@ impl Responder {
 /// The direction that is written. An answer that was not ended must not look as if it were.
 struct Answer<T: SendStream> {
     send: T,
+    /// Says that the caller gave up; made when there is something to wait for, as few calls have.
+    stopped: Option<BoxFuture<()>>,
     deadline: Option<Instant>,
     grace: Duration,
     over: bool,
 }
 
 impl<T: SendStream> Answer<T> {
+    /// What the work comes to, unless the caller gives up first: then it is dropped.
+    async fn unless_stopped<O>(
+        &mut self,
+        work: impl Future<Output = Result<O, Status>>,
+    ) -> Result<O, Status> {
+        let mut work = pin!(work);
+        if let Some(outcome) = poll_fn(|task| Poll::Ready(now(work.as_mut().poll(task)))).await {
+            return outcome;
+        }
+        let stopped = self.stopped.get_or_insert_with(|| Box::pin(self.send.stopped()));
+        let outcome = tokio::select! {
+            biased;
+            outcome = work => return outcome,
+            () = stopped => Err(Status::cancelled("the caller gave up")),
+        };
+        self.give_up();
+        outcome
+    }
+
     /// Writes what is not the last. A caller that reads no more holds the call up to its deadline.
     async fn write(&mut self, bytes: Bytes) -> Result<(), Status> {
         self.write_by(self.deadline, bytes).await
@@ -228,6 +238,13 @@ impl<T: SendStream> Drop for Answer<T> {
         if !self.over {
             self.give_up();
         }
+    }
+}
+
+fn now<O>(polled: Poll<O>) -> Option<O> {
+    match polled {
+        Poll::Ready(outcome) => Some(outcome),
+        Poll::Pending => None,
     }
 }
 
