@@ -3,6 +3,9 @@
 
 mod adapters;
 mod equivalence;
+mod hardening;
 mod iroh_transport;
 mod node;
+mod python;
+mod shop;
 

@@ -15,20 +15,20 @@ use polywire_proto::grpc::health::v1::{
 use polywire_services::health::HealthClient;
 
 /// A channel to the target.
-async fn connect(target: &str) -> Channel {
+pub(crate) async fn connect(target: &str) -> Channel {
     target.parse::<Target>().unwrap().connect(&ConnectOptions::default()).await.unwrap()
 }
 
 /// What the node at the target says of a service.
-async fn health(target: &str, service: &str) -> Result<ServingStatus, polywire::Status> {
+pub(crate) async fn health(target: &str, service: &str) -> Result<ServingStatus, polywire::Status> {
     let client = HealthClient::new(connect(target).await);
     Ok(status(&client.check(ask(service)).await?))
 }
 
-fn ask(service: &str) -> HealthCheckRequest {
+pub(crate) fn ask(service: &str) -> HealthCheckRequest {
     HealthCheckRequest { service: service.to_owned() }
 }
 
-fn status(answer: &HealthCheckResponse) -> ServingStatus {
+pub(crate) fn status(answer: &HealthCheckResponse) -> ServingStatus {
     answer.status()
 }

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use polywire::{Code, Node as Embedded, Response, Status, Streaming, config::Loader};
+use polywire::{Code, Response, Status, Streaming};
 use polywire_tests::{
     inventory::{GetRequest, Item, Stock, WatchRequest},
     node::{Node, binary, call, run, run_with_stdin},
@@ -15,32 +15,9 @@ use tokio::{
     process::Command,
 };
 
+use crate::shop::Shop;
+
 const CHECK: &str = "grpc.health.v1.Health/Check";
-
-/// A node of this stock in this process, for behaviour that no built-in service has. It has no schema of
-/// the stock's messages.
-struct Shop {
-    grpc: String,
-    iroh: String,
-    _data: tempfile::TempDir,
-}
-
-impl Shop {
-    async fn open(stock: Stock) -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let loaded = Loader::new()
-            .flag("transport.grpc.bind_address", "127.0.0.1:0")
-            .flag("http.enabled", "false")
-            .flag("node.data_dir", data.path().to_str().unwrap())
-            .load()
-            .unwrap();
-        let builder: polywire::NodeBuilder = polywire_services::node();
-        let node: Embedded = builder.service(stock.server()).config(loaded.config).bind().await.unwrap();
-        let targets = node.targets().clone();
-        tokio::spawn(node.serve(std::future::pending()));
-        Self { grpc: targets.grpc.unwrap(), iroh: targets.iroh.unwrap(), _data: data }
-    }
-}
 
 #[tokio::test]
 async fn a_call_prints_json_in_protobufs_mapping_over_either_transport_and_codec() {
