@@ -2,22 +2,57 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context as TaskContext, Poll},
+    time::Duration,
 };
 
 use tokio::time::{Instant, Sleep};
 
 use crate::{Metadata, Status, Streaming, streaming::Source};
 
-/// The future's outcome, or `DeadlineExceeded` once the deadline passes. Without a deadline no timer is
-/// made.
-pub(crate) async fn bound<T>(
-    deadline: Option<Instant>,
-    future: impl Future<Output = Result<T, Status>>,
-) -> Result<T, Status> {
-    let Some(deadline) = deadline else { return future.await };
-    match tokio::time::timeout_at(deadline, future).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(exceeded()),
+/// The future's outcome, or `DeadlineExceeded` once the deadline passes.
+pub(crate) fn bound<F>(deadline: Option<Instant>, future: F) -> Bound<F> {
+    Bound { future, limit: deadline.map(Limit::At), late: EXCEEDED, sleep: None }
+}
+
+/// The future's outcome, or `DeadlineExceeded` with this message when it has waited for so long.
+pub(crate) fn within<F>(patience: Duration, late: &'static str, future: F) -> Bound<F> {
+    Bound { future, limit: Some(Limit::After(patience)), late, sleep: None }
+}
+
+pin_project_lite::pin_project! {
+    /// A future with a limit in time. The timer is made when there is something to wait for, as in few
+    /// calls there is; and this is no `async fn`, which would hold the future twice.
+    pub(crate) struct Bound<F> {
+        #[pin]
+        future: F,
+        limit: Option<Limit>,
+        late: &'static str,
+        sleep: Option<Pin<Box<Sleep>>>,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Limit {
+    At(Instant),
+    After(Duration),
+}
+
+impl<T, F: Future<Output = Result<T, Status>>> Future for Bound<F> {
+    type Output = Result<T, Status>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(outcome) = this.future.poll(task) {
+            return Poll::Ready(outcome);
+        }
+        let Some(limit) = *this.limit else { return Poll::Pending };
+        let sleep = this.sleep.get_or_insert_with(|| {
+            Box::pin(match limit {
+                Limit::At(deadline) => tokio::time::sleep_until(deadline),
+                Limit::After(patience) => tokio::time::sleep(patience),
+            })
+        });
+        sleep.as_mut().poll(task).map(|()| Err(Status::deadline_exceeded(*this.late)))
     }
 }
 
@@ -35,8 +70,10 @@ pub(crate) fn bound_stream<T: Send + 'static>(
     }
 }
 
+const EXCEEDED: &str = "the deadline passed before the call ended";
+
 pub(crate) fn exceeded() -> Status {
-    Status::deadline_exceeded("the deadline passed before the call ended")
+    Status::deadline_exceeded(EXCEEDED)
 }
 
 struct Bounded<T> {

@@ -18,6 +18,30 @@ pub(crate) fn status(payload: &(dyn Any + Send), method: &Method) -> Status {
     Status::internal("the handler panicked")
 }
 
+/// The handler's outcome, or `Internal` where it panics.
+pub(crate) fn guard<F>(handler: F, method: &'static Method) -> Guard<F> {
+    Guard { handler, method }
+}
+
+pin_project_lite::pin_project! {
+    /// A handler that may panic.
+    pub(crate) struct Guard<F> {
+        #[pin]
+        handler: F,
+        method: &'static Method,
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Status>>> Future for Guard<F> {
+    type Output = Result<T, Status>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let polled = catch_unwind(AssertUnwindSafe(|| this.handler.poll(task)));
+        polled.unwrap_or_else(|payload| Poll::Ready(Err(status(&*payload, this.method))))
+    }
+}
+
 /// The stream, ended by `Internal` where polling it panics.
 pub(crate) fn guard_stream(stream: Streaming<Payload>, method: &'static Method) -> Streaming<Payload> {
     if !stream.runs_code() {

@@ -1,6 +1,4 @@
-use std::{fmt, future::Future, marker::PhantomData, panic::AssertUnwindSafe, sync::Arc};
-
-use futures_util::FutureExt;
+use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 
 use crate::{
     Body, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, context::Path,
@@ -63,10 +61,8 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
             cx.shorten_to(timeout);
         }
         let deadline = cx.deadline;
-        let handler = D::dispatch(&self.implementation, method, &cx, body);
-        let guarded = AssertUnwindSafe(handler).catch_unwind();
-        let outcome = async { guarded.await.unwrap_or_else(|payload| Err(panic::status(&*payload, method))) };
-        let response = deadline::bound(deadline, outcome).await.map_err(Status::processed)?;
+        let handler = panic::guard(D::dispatch(&self.implementation, method, &cx, body), method);
+        let response = deadline::bound(deadline, handler).await.map_err(Status::processed)?;
         Ok(response.map(|body| match body {
             Body::One(message) => Body::One(message),
             Body::Many(messages) => {

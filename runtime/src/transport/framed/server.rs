@@ -83,7 +83,8 @@ impl Responder {
                 if unary {
                     answer.unless_stopped(self.respond_once(cx, codec, incoming, &mut buffer)).await
                 } else {
-                    self.respond_many(cx, codec, &mut answer, incoming, &mut buffer).await
+                    // Apart, so that the far more common kind above takes less room.
+                    Box::pin(self.respond_many(cx, codec, &mut answer, incoming, &mut buffer)).await
                 }
             }
             Err(status) => Err(status),
@@ -98,10 +99,8 @@ impl Responder {
         caller: &Arc<Caller>,
         incoming: &mut Incoming<R>,
     ) -> Result<(Context, Codec, bool), Status> {
-        let head = match tokio::time::timeout(self.limits.message_timeout, read_head(incoming)).await {
-            Ok(head) => head?,
-            Err(_) => return Err(Status::deadline_exceeded("the call's head took too long to arrive")),
-        };
+        let late = "the call's head took too long to arrive";
+        let head = deadline::within(self.limits.message_timeout, late, read_head(incoming)).await?;
         self.limits.check_metadata(&head.metadata)?;
         let mut cx = Context::new();
         cx.path = Path::from_utf8(head.path)?;
@@ -126,13 +125,9 @@ impl Responder {
     ) -> Result<Metadata, Status> {
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
         // Nothing is streamed here, so the whole request is one message that has begun.
-        let reading = tokio::time::timeout(self.limits.message_timeout, read_one(&mut incoming, codec));
-        let message = deadline::bound(cx.deadline, async {
-            reading
-                .await
-                .unwrap_or_else(|_| Err(Status::deadline_exceeded("the request took too long to arrive")))
-        });
-        let message = message.await?;
+        let late = "the request took too long to arrive";
+        let reading = deadline::within(self.limits.message_timeout, late, read_one(&mut incoming, codec));
+        let message = deadline::bound(cx.deadline, reading).await?;
         drop(incoming);
         let response = self.service.unary(cx, message).await?;
         if !response.metadata.is_empty() {

@@ -153,13 +153,9 @@ impl<S: Service> Adapter<S> {
         codec: Codec,
         limit: usize,
     ) -> Result<Response<Body>, Status> {
-        let arriving = tokio::time::timeout(self.limits.message_timeout, incoming.single());
-        let message = deadline::bound(cx.deadline, async {
-            arriving
-                .await
-                .unwrap_or_else(|_| Err(Status::deadline_exceeded("the request took too long to arrive")))
-        });
-        let message = message.await?;
+        let late = "the request took too long to arrive";
+        let arriving = deadline::within(self.limits.message_timeout, late, incoming.single());
+        let message = deadline::bound(cx.deadline, arriving).await?;
         let response = self.service.unary(cx, message).await?;
         self.check(&response.metadata)?;
         self.check(&response.trailers)?;
