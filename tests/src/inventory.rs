@@ -28,7 +28,7 @@ pub struct Item {
     pub labels: BTreeMap<String, String>,
     /// What it is made of.
     #[prost(message, optional, boxed, tag = "6")]
-    pub part: Option<Box<Item>>,
+    pub part: Option<Box<Self>>,
 }
 
 impl Item {

@@ -60,7 +60,8 @@ pub struct End {
 }
 
 /// Every listener on a free port of loopback.
-pub const FREE_PORTS: [&str; 2] = ["--transport.grpc.bind_address=127.0.0.1:0", "--http.bind_address=127.0.0.1:0"];
+pub const FREE_PORTS: [&str; 2] =
+    ["--transport.grpc.bind_address=127.0.0.1:0", "--http.bind_address=127.0.0.1:0"];
 
 impl Node {
     /// Starts a node on free ports, with these flags beside. Its data are in a directory of its own, unless

@@ -22,7 +22,8 @@ pub struct Page {
 /// When the answer is not HTTP.
 pub async fn get(address: &str, path: &str, accept: &str) -> Option<Page> {
     let mut stream = TcpStream::connect(address).await.ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = String::new();
     within(stream.read_to_string(&mut answer)).await.ok()?;

@@ -34,8 +34,7 @@ fn python() -> PathBuf {
     requirements.hash(&mut hasher);
     let wanted = hasher.finish().to_string();
     let path = target.join("python.stamp");
-    let mut stamp =
-        File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
+    let mut stamp = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
     // Tests of one run ask at once; the others wait here.
     stamp.lock().unwrap();
     let mut installed = String::new();

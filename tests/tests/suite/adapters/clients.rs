@@ -4,7 +4,9 @@ use iroh::protocol::Router;
 use polywire::{Context, Status, Streaming, iroh::Peer};
 use polywire_tests::{
     endpoint,
-    inventory::{GetRequest, Inventory, InventoryClient, InventoryServer, Item, Stock, Summary, WatchRequest},
+    inventory::{
+        GetRequest, Inventory, InventoryClient, InventoryServer, Item, Stock, Summary, WatchRequest,
+    },
 };
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;

@@ -1,4 +1,9 @@
-use polywire::{Code, Codec, Drain, Router, Service, Status, Streaming, grpc::Adapter, iroh::Peer, net::{Listener, ListenerOptions}};
+use polywire::{
+    Code, Codec, Drain, Router, Service, Status, Streaming,
+    grpc::Adapter,
+    iroh::Peer,
+    net::{Listener, ListenerOptions},
+};
 use polywire_tests::{
     drops::Drops,
     endpoint,
@@ -10,8 +15,9 @@ use tonic::transport::Endpoint;
 /// A gRPC channel to a gateway that serves nothing itself, before a peer that only speaks Iroh.
 async fn through_a_gateway(stock: Stock) -> (tonic::transport::Channel, impl Sized) {
     let peer = endpoint::plain().await;
-    let router =
-        iroh::protocol::Router::builder(peer.clone()).accept(polywire::iroh::ALPN, stock.server().into_iroh()).spawn();
+    let router = iroh::protocol::Router::builder(peer.clone())
+        .accept(polywire::iroh::ALPN, stock.server().into_iroh())
+        .spawn();
     let gateway = Router::new();
     gateway.set_fallback(Peer::new(endpoint::plain().await, peer.addr()));
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
@@ -61,7 +67,10 @@ async fn statuses_and_cancellation_cross_a_gateway() {
     let (channel, _held) = through_a_gateway(stock).await;
     let client = InventoryClient::new(channel);
     let status = client.get(GetRequest::named("fail")).await.unwrap_err();
-    assert_eq!((status.code(), status.message(), &status.details()[..]), (Code::DataLoss, "größer", &[0xff][..]));
+    assert_eq!(
+        (status.code(), status.message(), &status.details()[..]),
+        (Code::DataLoss, "größer", &[0xff][..])
+    );
     within(beginnings.recv()).await.unwrap();
     drops.next().await;
     let call = tokio::spawn(client.get(GetRequest::named("wait")).into_future());

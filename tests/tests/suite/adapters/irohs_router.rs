@@ -2,13 +2,13 @@ use iroh::{
     endpoint::Connection,
     protocol::{AcceptError, ProtocolHandler, Router},
 };
+use polywire::Streaming;
 use polywire::{Code, iroh::Peer};
 use polywire_tests::{
     endpoint,
     inventory::{GetRequest, InventoryClient, Item, Stock, WatchRequest},
     patience::within,
 };
-use polywire::Streaming;
 
 const ECHO: &[u8] = b"somebody/echo/1";
 
@@ -88,7 +88,10 @@ async fn irohs_shutdown_lets_calls_in_flight_finish() {
     let ending = tokio::spawn(async move { router.shutdown().await });
     // What comes now comes too late, and learns that it may go elsewhere.
     let refused = polywire_tests::patience::eventually("new calls are refused", async || {
-        let outcome = tokio::time::timeout(std::time::Duration::from_millis(200), ours.get(GetRequest::default()).into_future());
+        let outcome = tokio::time::timeout(
+            std::time::Duration::from_millis(200),
+            ours.get(GetRequest::default()).into_future(),
+        );
         outcome.await.ok()?.err()
     });
     let refused = refused.await;

@@ -52,12 +52,14 @@ async fn tonics_client_makes_calls_of_every_shape() {
     client.ready().await.unwrap();
     let codec = ProstCodec::<Item, Summary>::default();
     let request = Request::new(names());
-    let summary = client.client_streaming(request, path("/inventory.v1.Inventory/Import"), codec).await.unwrap();
+    let summary =
+        client.client_streaming(request, path("/inventory.v1.Inventory/Import"), codec).await.unwrap();
     assert_eq!(summary.into_inner().names, ["a", "b"]);
 
     client.ready().await.unwrap();
     let codec = ProstCodec::<Item, Item>::default();
-    let items = client.streaming(Request::new(names()), path("/inventory.v1.Inventory/Sync"), codec).await.unwrap();
+    let items =
+        client.streaming(Request::new(names()), path("/inventory.v1.Inventory/Sync"), codec).await.unwrap();
     let items: Vec<_> = items.into_inner().map(|item| item.unwrap().name).collect().await;
     assert_eq!(items, ["a", "b"]);
 }

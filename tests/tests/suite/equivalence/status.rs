@@ -10,7 +10,12 @@ use polywire_tests::{
 const MESSAGE: &str = "100 % größer als %41 ∞\n二行目\t\u{1F980}";
 
 fn failure(number: usize) -> Status {
-    Status::new(Code::ALL[number], format!("{number}: {MESSAGE}")).with_details(vec![0, 0xff, number as u8, b'\n'])
+    Status::new(Code::ALL[number], format!("{number}: {MESSAGE}")).with_details(vec![
+        0,
+        0xff,
+        number as u8,
+        b'\n',
+    ])
 }
 
 #[track_caller]

@@ -13,12 +13,14 @@ async fn what_is_not_grpc_is_told_so_in_http() {
     let node = Node::start(&[]).await;
     let client = Http2::connect(node.grpc_address()).await;
     for content_type in ["application/json", "text/plain", "application/grpcx"] {
-        let answer = client.request(Method::POST, CHECK, &[("content-type", content_type)], Bytes::new()).await;
+        let answer =
+            client.request(Method::POST, CHECK, &[("content-type", content_type)], Bytes::new()).await;
         assert_eq!((answer.status, answer.headers.get("grpc-status")), (415, None), "{content_type}");
     }
     let answer = client.request(Method::POST, CHECK, &[], Bytes::new()).await;
     assert_eq!(answer.status, 415);
-    let answer = client.request(Method::GET, CHECK, &[("content-type", "application/grpc")], Bytes::new()).await;
+    let answer =
+        client.request(Method::GET, CHECK, &[("content-type", "application/grpc")], Bytes::new()).await;
     assert_eq!(answer.status, 405);
     assert_eq!(client.call(CHECK, &[], &ask("")).await.grpc_status(), 0);
 }

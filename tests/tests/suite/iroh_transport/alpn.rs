@@ -95,7 +95,10 @@ async fn of_several_versions_the_highest_that_both_sides_have_wins() {
     for offer in [["shop/inventory/1", "shop/inventory/2"], ["shop/inventory/2", "shop/inventory/1"]] {
         let peer = dialer.peer_with_alpns(server.addr(), offer);
         assert_eq!(peer.connection().await.unwrap().alpn(), b"shop/inventory/2");
-        assert_eq!(newer::InventoryClient::new(peer).get(GetRequest::default()).await.unwrap(), Item::named("second"));
+        assert_eq!(
+            newer::InventoryClient::new(peer).get(GetRequest::default()).await.unwrap(),
+            Item::named("second")
+        );
     }
     let peer = dialer.peer_with_alpns(server.addr(), ["shop/inventory/3", "shop/inventory/1"]);
     assert_eq!(peer.connection().await.unwrap().alpn(), b"shop/inventory/1");
@@ -105,7 +108,8 @@ async fn of_several_versions_the_highest_that_both_sides_have_wins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn peers_without_a_common_alpn_learn_what_each_side_speaks() {
     let (server, _) = server(&["shop/inventory/1"]).await;
-    let peer = Dialer::new(endpoint::plain().await).peer_with_alpns(server.addr(), ["mill/flour/4", "mill/flour/3"]);
+    let peer =
+        Dialer::new(endpoint::plain().await).peer_with_alpns(server.addr(), ["mill/flour/4", "mill/flour/3"]);
     let status = InventoryClient::new(peer).get(GetRequest::default()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented, "{status}");
     assert!(status.is_not_processed());

@@ -73,7 +73,8 @@ async fn a_server_that_died_and_came_back_is_dialled_again() {
     let first = endpoint::builder().secret_key(key.clone()).bind().await.unwrap();
     let address = first.addr();
     let port = first.bound_sockets()[0];
-    let serving = tokio::spawn(serve(first.clone(), Stock::new().server(), ServeOptions::default(), Drain::new()));
+    let serving =
+        tokio::spawn(serve(first.clone(), Stock::new().server(), ServeOptions::default(), Drain::new()));
     let client = InventoryClient::new(Dialer::new(endpoint::plain().await).peer(address));
     client.get(GetRequest::default()).await.unwrap();
 
@@ -85,7 +86,10 @@ async fn a_server_that_died_and_came_back_is_dialled_again() {
 
     let second = endpoint::revenant(key, &port.to_string()).await;
     tokio::spawn(serve(second, Stock::new().server(), ServeOptions::default(), Drain::new()));
-    assert_eq!(within(client.get(GetRequest::named("back")).into_future()).await.unwrap(), Item::named("back"));
+    assert_eq!(
+        within(client.get(GetRequest::named("back")).into_future()).await.unwrap(),
+        Item::named("back")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,8 +150,9 @@ async fn a_key_without_an_address_is_not_waited_for() {
 #[tokio::test]
 async fn calling_oneself_works_and_says_who_calls() {
     let own = endpoint::plain().await;
-    let stock = Stock::new()
-        .on_get(async |arrival, _| Ok(Item::named(arrival.caller.and_then(|caller| caller.identity).unwrap())));
+    let stock = Stock::new().on_get(async |arrival, _| {
+        Ok(Item::named(arrival.caller.and_then(|caller| caller.identity).unwrap()))
+    });
     let dialer = Dialer::new(own.clone()).own_service(stock.server());
     let client = InventoryClient::new(dialer.peer(own.addr()));
     assert_eq!(client.get(GetRequest::default()).await.unwrap().name, own.id().to_string());

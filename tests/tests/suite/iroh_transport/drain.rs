@@ -38,7 +38,8 @@ impl Gated {
         });
         let server = endpoint::plain().await;
         let drain = Drain::new();
-        let serving = tokio::spawn(serve(server.clone(), stock.server(), ServeOptions::default(), drain.clone()));
+        let serving =
+            tokio::spawn(serve(server.clone(), stock.server(), ServeOptions::default(), drain.clone()));
         Self { server, drain, serving, gate, beginnings }
     }
 

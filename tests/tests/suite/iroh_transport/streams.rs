@@ -52,8 +52,16 @@ async fn what_is_not_a_call_costs_its_stream_and_has_a_clear_end() {
         ("a head without a path", vec![0x01, 0x01, 0x00], status(Code::Internal)),
         ("an unknown required field", vec![0x01, 0x01, 0x02, 0x7e, 0x00], status(Code::Unimplemented)),
         ("a field longer than its head", vec![0x01, 0x01, 0x02, 0x01, 0x3f], status(Code::Internal)),
-        ("a head that announces a gigabyte", [&[0x01, 0x01], gigabyte.as_slice()].concat(), status(Code::ResourceExhausted)),
-        ("a message that announces a gigabyte", [head(None).as_slice(), &[0x02], &gigabyte].concat(), status(Code::ResourceExhausted)),
+        (
+            "a head that announces a gigabyte",
+            [&[0x01, 0x01], gigabyte.as_slice()].concat(),
+            status(Code::ResourceExhausted),
+        ),
+        (
+            "a message that announces a gigabyte",
+            [head(None).as_slice(), &[0x02], &gigabyte].concat(),
+            status(Code::ResourceExhausted),
+        ),
         ("a path that is not UTF-8", vec![0x01, 0x01, 0x04, 0x01, 0x02, 0xff, 0xfe], status(Code::Internal)),
     ];
     for (what, bytes, expected) in cases {

@@ -24,7 +24,8 @@ async fn a_call_prints_json_in_protobufs_mapping_over_either_transport_and_codec
     let node = Node::start(&[]).await;
     for target in [node.grpc(), node.iroh()] {
         for codec in ["protobuf", "msgpack"] {
-            let finished = call(&["--codec", codec, target, CHECK, r#"{"service": "grpc.health.v1.Health"}"#]).await;
+            let finished =
+                call(&["--codec", codec, target, CHECK, r#"{"service": "grpc.health.v1.Health"}"#]).await;
             assert_eq!(finished.code, 0, "{target} {codec}: {}", finished.stderr);
             assert_eq!(finished.stdout, "{\"status\":\"SERVING\"}\n");
             let list = call(&["--codec", codec, target, "grpc.health.v1.Health/List"]).await;
@@ -128,7 +129,8 @@ async fn headers_are_sent_and_shown() {
     });
     let shop = Shop::open(stock).await;
     for target in [&shop.grpc, &shop.iroh] {
-        let arguments = ["-v", "-H", "tenant: blue", "-H", "trace-bin: AP8=", target, "inventory.v1.Inventory/Get"];
+        let arguments =
+            ["-v", "-H", "tenant: blue", "-H", "trace-bin: AP8=", target, "inventory.v1.Inventory/Get"];
         let finished = call(&arguments).await;
         assert_eq!(finished.code, 0, "{}", finished.stderr);
         for line in ["tenant: blue", "trace-bin: AP8=", "cost: 3"] {
@@ -190,7 +192,11 @@ async fn bad_usage_is_2_and_says_what_was_expected() {
 
 #[tokio::test]
 async fn services_lists_what_is_served_here_and_there() {
-    let node = Node::start(&["--transport.strategy.fallback_to_grpc=false", "--transport.strategy.retired_on_grpc=health"]).await;
+    let node = Node::start(&[
+        "--transport.strategy.fallback_to_grpc=false",
+        "--transport.strategy.retired_on_grpc=health",
+    ])
+    .await;
     let directory = tempfile::tempdir().unwrap();
     let here = run(directory.path(), &["services", "--transport.mode=grpc"]).await;
     assert_eq!(here.code, 0, "{}", here.stderr);

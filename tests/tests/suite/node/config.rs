@@ -44,7 +44,13 @@ async fn contradictions_are_refused_at_start_with_both_keys() {
 #[tokio::test]
 async fn what_is_printed_loads_again_to_the_same() {
     let directory = tempfile::tempdir().unwrap();
-    let flags = ["config", "print", "--transport.mode=iroh", "--node.drain_timeout=3s", "--transport.iroh.alpn_protocols=x/health/1,x/kv/2"];
+    let flags = [
+        "config",
+        "print",
+        "--transport.mode=iroh",
+        "--node.drain_timeout=3s",
+        "--transport.iroh.alpn_protocols=x/health/1,x/kv/2",
+    ];
     let printed = run(directory.path(), &flags).await;
     assert_eq!(printed.code, 0, "{}", printed.stderr);
     assert!(printed.stdout.contains("mode = \"iroh\""), "{}", printed.stdout);
@@ -57,7 +63,8 @@ async fn what_is_printed_loads_again_to_the_same() {
 
 #[tokio::test]
 async fn flags_win_over_the_environment_and_that_over_the_file() {
-    let (directory, name) = file("[transport]\nmode = \"grpc\"\n[log]\nfilter = \"file\"\n[node]\ndata_dir = \"file\"\n");
+    let (directory, name) =
+        file("[transport]\nmode = \"grpc\"\n[log]\nfilter = \"file\"\n[node]\ndata_dir = \"file\"\n");
     let mut command = Command::new(binary());
     command.current_dir(directory.path()).args(["config", "print", "--config", &name, "--log.filter=flag"]);
     command.env("POLYWIRE__LOG__FILTER", "environment").env("POLYWIRE__TRANSPORT__MODE", "iroh");

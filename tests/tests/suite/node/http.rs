@@ -72,7 +72,10 @@ async fn a_stream_is_in_flight_until_its_end_and_is_counted_once() {
         within(watch.message()).await.unwrap();
         let page = samples(&node.get("/metrics").await.body);
         assert_eq!(value(&page, "polywire_server_calls_in_flight", &of), 1.0);
-        assert_eq!(value(&page, "polywire_connections", &[("transport", transport), ("role", "server")]), 1.0);
+        assert_eq!(
+            value(&page, "polywire_connections", &[("transport", transport), ("role", "server")]),
+            1.0
+        );
         drop((watch, client));
         eventually("the cancelled watch is counted", async || {
             let page = samples(&node.get("/metrics").await.body);
@@ -91,13 +94,16 @@ async fn metrics_come_in_the_format_that_was_asked_for() {
     let text = node.try_get("/metrics", "text/plain").await.unwrap();
     assert!(text.head.contains("content-type: text/plain; version=0.0.4"), "{}", text.head);
     assert!(text.body.contains("# TYPE polywire_server_calls_total counter\n"), "{}", text.body);
-    let open = node.try_get("/metrics", "application/openmetrics-text; version=1.0.0, text/plain;q=0.5").await;
+    let open =
+        node.try_get("/metrics", "application/openmetrics-text; version=1.0.0, text/plain;q=0.5").await;
     let open = open.unwrap();
     assert!(open.head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{}", open.head);
     assert!(open.body.contains("# TYPE polywire_server_calls counter\n"), "{}", open.body);
     assert!(open.body.ends_with("# EOF\n"));
     assert!(!text.body.contains("# EOF"));
-    let known = |page: &str| samples(page).into_keys().filter(|series| series.starts_with("polywire_server_calls_total")).count();
+    let known = |page: &str| {
+        samples(page).into_keys().filter(|series| series.starts_with("polywire_server_calls_total")).count()
+    };
     assert_eq!((known(&text.body), known(&open.body)), (1, 1));
 }
 
@@ -129,7 +135,8 @@ async fn what_is_not_there_is_404_and_what_is_not_get_is_405() {
     assert_eq!(node.get("/nothing").await.status, 404);
     let address = node.targets.http.as_deref().unwrap().trim_start_matches("http://").to_owned();
     let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
-    let request = format!("POST /livez HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let request =
+        format!("POST /livez HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     let reading = tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer);

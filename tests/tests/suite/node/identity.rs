@@ -14,7 +14,8 @@ async fn a_node_is_the_same_after_a_restart_and_its_key_is_its_owners_alone() {
     assert_eq!(printed.code, 0, "{}", printed.stderr);
     let id = printed.stdout.trim_end();
     for _ in 0..2 {
-        let node = Node::start_with(Command::new(binary()), [data.as_str(), FREE_PORTS[0], FREE_PORTS[1]]).await;
+        let node =
+            Node::start_with(Command::new(binary()), [data.as_str(), FREE_PORTS[0], FREE_PORTS[1]]).await;
         assert_eq!(node.targets.node_id, id);
         assert!(node.iroh().contains(id));
         node.terminate().await;

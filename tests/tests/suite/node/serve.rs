@@ -104,16 +104,20 @@ async fn each_mode_serves_what_it_names_and_nothing_else() {
 
 #[tokio::test]
 async fn a_service_retired_on_grpc_answers_on_iroh_alone() {
-    let node =
-        Node::start(&["--transport.strategy.fallback_to_grpc=false", "--transport.strategy.retired_on_grpc=health"])
-            .await;
+    let node = Node::start(&[
+        "--transport.strategy.fallback_to_grpc=false",
+        "--transport.strategy.retired_on_grpc=health",
+    ])
+    .await;
     assert_eq!(health(node.grpc(), "").await.unwrap_err().code(), Code::Unimplemented);
     assert_eq!(health(node.iroh(), "").await.unwrap(), ServingStatus::Serving);
 }
 
 #[tokio::test]
 async fn limits_of_the_configuration_hold() {
-    let node = Node::start(&["--transport.grpc.max_message_size=1000", "--transport.iroh.max_message_size=2000"]).await;
+    let node =
+        Node::start(&["--transport.grpc.max_message_size=1000", "--transport.iroh.max_message_size=2000"])
+            .await;
     let name = |length: usize| "x".repeat(length);
     assert_eq!(health(node.grpc(), &name(1_001)).await.unwrap_err().code(), Code::ResourceExhausted);
     assert_eq!(health(node.grpc(), &name(900)).await.unwrap_err().code(), Code::NotFound);
@@ -128,7 +132,11 @@ async fn an_address_in_use_is_an_error_that_names_its_key() {
     let grpc = holder.grpc_address();
     for (key, address, other) in [
         ("transport.grpc.bind_address", grpc, FREE_PORTS[1]),
-        ("http.bind_address", holder.targets.http.as_deref().unwrap().trim_start_matches("http://"), FREE_PORTS[0]),
+        (
+            "http.bind_address",
+            holder.targets.http.as_deref().unwrap().trim_start_matches("http://"),
+            FREE_PORTS[0],
+        ),
     ] {
         let flag = format!("--{key}={address}");
         let finished = run(directory.path(), &["serve", "--json", &flag, other]).await;

@@ -15,7 +15,12 @@ async fn under_tls_the_target_is_grpcs_and_a_client_must_trust_its_authority() {
     assert!(node.grpc().starts_with("grpcs://"), "{}", node.grpc());
 
     let trusting = call(&["--ca", pki.authority.to_str().unwrap(), node.grpc(), CHECK]).await;
-    assert_eq!((trusting.code, trusting.stdout.trim_end()), (0, r#"{"status":"SERVING"}"#), "{}", trusting.stderr);
+    assert_eq!(
+        (trusting.code, trusting.stdout.trim_end()),
+        (0, r#"{"status":"SERVING"}"#),
+        "{}",
+        trusting.stderr
+    );
     let distrusting = call(&[node.grpc(), CHECK]).await;
     assert_eq!((distrusting.code, distrusting.stdout.as_str()), (64 + 14, ""), "{}", distrusting.stderr);
     let plaintext = call(&["--timeout", "20s", &node.grpc().replace("grpcs://", "grpc://"), CHECK]).await;
@@ -32,7 +37,15 @@ async fn a_certificate_that_is_none_is_an_error_that_names_the_file() {
     std::fs::write(&pki.certificate, "no certificate").unwrap();
     let certificate = format!("--transport.grpc.tls_cert={}", pki.certificate.display());
     let key = format!("--transport.grpc.tls_key={}", pki.key.display());
-    let flags = ["serve", "--json", FREE_PORTS[0], FREE_PORTS[1], "--transport.grpc.tls_enabled=true", &certificate, &key];
+    let flags = [
+        "serve",
+        "--json",
+        FREE_PORTS[0],
+        FREE_PORTS[1],
+        "--transport.grpc.tls_enabled=true",
+        &certificate,
+        &key,
+    ];
     let refused = run(directory.path(), &flags).await;
     assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
     assert!(refused.stderr.contains("cert.pem"), "{}", refused.stderr);
