@@ -111,6 +111,15 @@ impl<T> Streaming<T> {
         &self.trailers
     }
 
+    /// The same stream, which keeps something alive until it has ended or is dropped.
+    #[cfg_attr(not(all(feature = "node", feature = "iroh")), expect(dead_code, reason = "nothing else lends"))]
+    pub(crate) fn holding(self, held: impl Send + 'static) -> Self
+    where
+        T: Send + 'static,
+    {
+        Self::from_source(Holding { inner: self, _held: held })
+    }
+
     pub(crate) fn from_source(source: impl Source<T> + 'static) -> Self {
         Self { source: State::Flowing(Box::pin(source)), trailers: Metadata::new() }
     }
@@ -264,6 +273,24 @@ impl<T: Send, U> Source<U> for Mapped<T, U> {
     fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<U, Status>>> {
         let message = ready!(self.inner.poll_message(task));
         Poll::Ready(message.map(|message| message.and_then(self.map)))
+    }
+
+    fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
+        self.inner.take_trailers()
+    }
+}
+
+struct Holding<T, H> {
+    inner: Streaming<T>,
+    _held: H,
+}
+
+// What is held is never pinned in place.
+impl<T, H> Unpin for Holding<T, H> {}
+
+impl<T: Send, H: Send> Source<T> for Holding<T, H> {
+    fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
+        self.inner.poll_message(task)
     }
 
     fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {

@@ -1,1 +1,11 @@
-//! .
+//! What the cross-crate tests share: a demo service whose behaviour each test scripts, one way to reach it
+//! over every transport, loopback endpoints, and the real node as a process.
+
+pub mod drops;
+pub mod endpoint;
+pub mod http2;
+pub mod inventory;
+pub mod link;
+pub mod node;
+pub mod patience;
+pub mod pki;

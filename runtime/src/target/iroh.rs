@@ -103,7 +103,7 @@ impl Iroh {
         let endpoint = self.endpoint().await?;
         let dialer = Dialer::new(endpoint.clone()).connect_timeout(options.connect_timeout);
         let peer = with_options(dialer, &options).peer(self.0);
-        let channel = Channel::new(OwnEndpoint { peer, endpoint: endpoint.clone() });
+        let channel = Channel::new(OnOwnEndpoint { peer, endpoint: Arc::new(OwnEndpoint(endpoint.clone())) });
         Ok(Opened { channel, close: Box::pin(async move { endpoint.close().await }) })
     }
 }
@@ -154,12 +154,12 @@ impl fmt::Display for Iroh {
 }
 
 /// A peer, and the endpoint that was made for it alone.
-struct OwnEndpoint {
+struct OnOwnEndpoint {
     peer: Peer,
-    endpoint: Endpoint,
+    endpoint: Arc<OwnEndpoint>,
 }
 
-impl Service for OwnEndpoint {
+impl Service for OnOwnEndpoint {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         self.peer.unary(cx, message).await
     }
@@ -169,15 +169,20 @@ impl Service for OwnEndpoint {
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        self.peer.stream(cx, messages).await
+        let response = self.peer.stream(cx, messages).await?;
+        // The answers may outlive the client that asked for them.
+        Ok(response.map(|answers| answers.holding(self.endpoint.clone())))
     }
 }
+
+/// An endpoint that nobody else has: closed with the last use of it.
+struct OwnEndpoint(Endpoint);
 
 impl Drop for OwnEndpoint {
     fn drop(&mut self) {
         // An endpoint that is merely dropped leaves its peer to wait for the idle timeout.
-        if let (false, Ok(runtime)) = (self.endpoint.is_closed(), Handle::try_current()) {
-            let endpoint = self.endpoint.clone();
+        if let (false, Ok(runtime)) = (self.0.is_closed(), Handle::try_current()) {
+            let endpoint = self.0.clone();
             runtime.spawn(async move { endpoint.close().await });
         }
     }

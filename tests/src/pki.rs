@@ -1,0 +1,43 @@
+//! Certificates of an authority that lives as long as a test.
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+/// The files of a server that its clients trust through `authority`.
+#[derive(Clone, Debug)]
+pub struct Pki {
+    /// The authority's certificate, PEM.
+    pub authority: PathBuf,
+    /// The server's certificate for `localhost` and 127.0.0.1, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+}
+
+impl Pki {
+    /// Writes the files into the directory.
+    ///
+    /// # Panics
+    /// When they cannot be made or written.
+    pub fn new(directory: &Path) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let authority = CertifiedIssuer::self_signed(params, key).expect("a certificate");
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(names).expect("names");
+        let certificate = params.signed_by(&key, &authority).expect("a certificate");
+        let write = |name: &str, text: String| {
+            let path = directory.join(name);
+            std::fs::write(&path, text).expect("a directory to write into");
+            path
+        };
+        Self {
+            authority: write("ca.pem", authority.pem()),
+            certificate: write("cert.pem", certificate.pem()),
+            key: write("key.pem", key.serialize_pem()),
+        }
+    }
+}

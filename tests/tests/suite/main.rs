@@ -1,0 +1,14 @@
+//! What crosses crates, in one binary: linking one that has iroh and tonic in it takes longer than most of
+//! its tests.
+
+// Clippy's leave for tests covers their functions, not those that they share.
+#![allow(clippy::unwrap_used)]
+
+mod adapters;
+mod equivalence;
+mod hardening;
+mod iroh_transport;
+mod node;
+mod python;
+mod shop;
+mod wire_stranger;
