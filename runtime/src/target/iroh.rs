@@ -1,6 +1,11 @@
 //! `iroh://ENDPOINT_ID?addr=ip:port&relay=URL`, and endpoint tickets.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
 
 use ::iroh::{Endpoint, EndpointAddr, RelayMode, RelayUrl, TransportAddr, endpoint::presets};
 use iroh_tickets::endpoint::EndpointTicket;
@@ -10,9 +15,10 @@ use url::form_urlencoded;
 
 use super::{Address, ConnectOptions, Opened, Target, scheme::Scheme};
 use crate::{
-    Channel, Codec, Context, Payload, Response, Service, Status, Streaming,
+    Channel, Codec, Context, Metadata, Payload, Response, Service, Status, Streaming,
     iroh::{Dialer, NAME, Peer, QuicProfile},
     service::BoxFuture,
+    streaming::Source,
 };
 
 pub(super) const ADDRESS: Scheme =
@@ -103,7 +109,7 @@ impl Iroh {
         let endpoint = self.endpoint().await?;
         let dialer = Dialer::new(endpoint.clone()).connect_timeout(options.connect_timeout);
         let peer = with_options(dialer, &options).peer(self.0);
-        let channel = Channel::new(OwnEndpoint { peer, endpoint: endpoint.clone() });
+        let channel = Channel::new(OwnEndpoint { peer, open: Arc::new(Open(endpoint.clone())) });
         Ok(Opened { channel, close: Box::pin(async move { endpoint.close().await }) })
     }
 }
@@ -153,10 +159,20 @@ impl fmt::Display for Iroh {
     }
 }
 
-/// A peer, and the endpoint that was made for it alone.
+/// A peer, and the endpoint that was made for it alone. It is open for as long as the channel, or a stream that
+/// came of it, is there.
 struct OwnEndpoint {
     peer: Peer,
-    endpoint: Endpoint,
+    open: Arc<Open>,
+}
+
+/// An endpoint that is closed with this.
+struct Open(Endpoint);
+
+/// Answers that are still read, and what they come over.
+struct Answers {
+    messages: Streaming<Payload>,
+    _open: Arc<Open>,
 }
 
 impl Service for OwnEndpoint {
@@ -169,15 +185,29 @@ impl Service for OwnEndpoint {
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        self.peer.stream(cx, messages).await
+        let answer = self.peer.stream(cx, messages).await?;
+        Ok(answer.map(|messages| Streaming::from_source(Answers { messages, _open: self.open.clone() })))
     }
 }
 
-impl Drop for OwnEndpoint {
+impl Source<Payload> for Answers {
+    fn poll_message(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Payload, Status>>> {
+        self.messages.poll_message(task)
+    }
+
+    fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
+        self.messages.take_trailers()
+    }
+}
+
+impl Drop for Open {
     fn drop(&mut self) {
         // An endpoint that is merely dropped leaves its peer to wait for the idle timeout.
-        if let (false, Ok(runtime)) = (self.endpoint.is_closed(), Handle::try_current()) {
-            let endpoint = self.endpoint.clone();
+        if let (false, Ok(runtime)) = (self.0.is_closed(), Handle::try_current()) {
+            let endpoint = self.0.clone();
             runtime.spawn(async move { endpoint.close().await });
         }
     }
@@ -273,8 +303,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_peer_is_called_by_its_target_and_let_go_with_the_channel() {
+    /// An echo on loopback, and a channel to it over an endpoint of its own.
+    async fn connected() -> (::iroh::protocol::Router, Channel) {
         let endpoint = Endpoint::builder(presets::Minimal)
             .clear_ip_transports()
             .bind_addr("127.0.0.1:0")
@@ -284,13 +314,41 @@ mod tests {
             .unwrap();
         let router =
             ::iroh::protocol::Router::builder(endpoint.clone()).accept(ALPN, Handler::new(Echo)).spawn();
-
         let target = target(&Target::from(endpoint.addr()).to_string());
-        let channel = target.connect(&ConnectOptions::new()).await.unwrap();
-        let cx = Context { path: crate::context::Path::Static("/a.A/Get"), ..Context::new() };
-        let message = Payload::encoded(target.default_codec(), "\u{1}".into());
-        let answer = channel.unary(cx, message).await.unwrap().into_message();
+        (router, target.connect(&ConnectOptions::new()).await.unwrap())
+    }
+
+    fn cx() -> Context {
+        Context { path: crate::context::Path::Static("/a.A/Get"), ..Context::new() }
+    }
+
+    fn message() -> Payload {
+        Payload::encoded(Codec::MessagePack, "\u{1}".into())
+    }
+
+    #[tokio::test]
+    async fn a_peer_is_called_by_its_target_and_let_go_with_the_channel() {
+        let (router, channel) = connected().await;
+        let answer = channel.unary(cx(), message()).await.unwrap().into_message();
         assert_eq!(answer.as_encoded(Codec::MessagePack).unwrap(), "\u{1}");
+        router.shutdown().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stream_outlives_the_channel_that_it_came_of() {
+        let (router, channel) = connected().await;
+        let (requests, messages) = Streaming::channel(1);
+        requests.send(Ok(message())).await.unwrap();
+        let mut answers = channel.stream(cx(), messages).await.unwrap().into_message();
+        assert!(answers.message().await.unwrap().is_some());
+        drop(channel);
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+            requests.send(Ok(message())).await.unwrap();
+            assert!(answers.message().await.unwrap().is_some());
+        }
+        drop(requests);
+        assert!(answers.message().await.unwrap().is_none());
         router.shutdown().await.unwrap();
     }
 }
