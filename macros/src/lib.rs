@@ -34,7 +34,7 @@ use proc_macro::TokenStream;
 /// | option | says |
 /// |---|---|
 /// | `idempotent` | calling it twice does what calling it once does, so it may be retried |
-/// | `timeout = "5s"` | the deadline of a call that brings none: an integer and `ms`, `s`, `m` or `h` |
+/// | `timeout = "5s"` | the longest a call may take, streams included: an integer and `ms`, `s`, `m` or `h`. Both ends enforce it; a call with an earlier deadline keeps that, one with a later or none gets this |
 /// | `name = "Get"` | its name on the wire; else the method's name in `UpperCamelCase` |
 /// | `max_message_bytes = 65536` | the largest message either way, in bytes |
 ///

@@ -31,10 +31,16 @@ pub struct Health(Arc<Shared>);
 
 struct Shared {
     report: watch::Sender<HealthReport>,
-    checks: Mutex<Vec<(String, Check)>>,
+    checks: Mutex<Vec<Arc<Check>>>,
 }
 
-type Check = Arc<dyn Fn() -> BoxFuture<Result<(), String>> + Send + Sync>;
+/// What is asked of one component.
+struct Check {
+    component: String,
+    start: Box<dyn Fn() -> BoxFuture<Result<(), String>> + Send + Sync>,
+    /// Held while it runs.
+    running: Arc<tokio::sync::Mutex<()>>,
+}
 
 /// Where a node stands in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,8 +120,12 @@ impl Health {
         O: Future<Output = Result<(), String>> + Send + 'static,
     {
         let component = component.into();
-        let check: Check = Arc::new(move || Box::pin(check()));
-        self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).push((component.clone(), check));
+        let check = Check {
+            component: component.clone(),
+            start: Box::new(move || Box::pin(check())),
+            running: Arc::default(),
+        };
+        self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(check));
         self.change(|report| {
             report.components.insert(component, Err("not checked yet".to_owned()));
         });
@@ -131,17 +141,13 @@ impl Health {
         });
     }
 
-    /// Runs every check once, side by side. One that takes longer than `timeout` has failed.
+    /// Runs every check once, side by side. One that takes longer than `timeout` has failed and is aborted;
+    /// one that goes on even then, for it blocks its thread, is not started again before it has ended.
     pub async fn run_checks(&self, timeout: Duration) {
         let checks = self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let outcomes = checks.into_iter().map(|(name, check)| async move {
-            let outcome = tokio::time::timeout(timeout, tokio::spawn(check())).await;
-            let outcome = match outcome {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(_)) => Err("the check panicked".to_owned()),
-                Err(_) => Err(format!("the check took longer than {timeout:?}")),
-            };
-            (name, outcome)
+        let outcomes = checks.into_iter().map(|check| async move {
+            let outcome = check.run(timeout).await;
+            (check.component.clone(), outcome)
         });
         let outcomes = futures_util::future::join_all(outcomes).await;
         self.change(|report| report.components.extend(outcomes));
@@ -153,6 +159,27 @@ impl Health {
             change(report);
             *report != before
         });
+    }
+}
+
+impl Check {
+    async fn run(&self, timeout: Duration) -> Result<(), String> {
+        let Ok(running) = self.running.clone().try_lock_owned() else {
+            return Err("the check still hangs".to_owned());
+        };
+        let check = (self.start)();
+        let mut task = tokio::spawn(async move {
+            let _running = running;
+            check.await
+        });
+        match tokio::time::timeout(timeout, &mut task).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err("the check panicked".to_owned()),
+            Err(_) => {
+                task.abort();
+                Err(format!("the check took longer than {timeout:?}"))
+            }
+        }
     }
 }
 
@@ -184,6 +211,44 @@ mod tests {
             health.report().reasons(),
             ["hangs: the check took longer than 1s", "panics: the check panicked"]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_that_took_too_long_is_aborted_and_runs_again() {
+        let health = Health::new();
+        let (alive, mut aborted) = tokio::sync::mpsc::channel::<()>(1);
+        health.register("hangs", move || {
+            let alive = alive.clone();
+            async move {
+                let _alive = alive.try_reserve().map_err(|_| "there are two of it".to_owned())?;
+                std::future::pending().await
+            }
+        });
+        for _ in 0..2 {
+            health.run_checks(Duration::from_secs(1)).await;
+            assert_eq!(health.report().components["hangs"], Err("the check took longer than 1s".to_owned()));
+            tokio::task::yield_now().await;
+        }
+        assert!(aborted.try_recv().is_err());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_check_that_blocks_its_thread_is_not_started_again() {
+        let health = Health::new();
+        let (release, blocked) = std::sync::mpsc::channel::<()>();
+        let blocked = Arc::new(Mutex::new(blocked));
+        health.register("blocks", move || {
+            let blocked = blocked.clone();
+            async move {
+                let _ = blocked.lock().unwrap().recv();
+                Ok(())
+            }
+        });
+        health.run_checks(Duration::from_millis(1)).await;
+        assert_eq!(health.report().components["blocks"], Err("the check took longer than 1ms".to_owned()));
+        health.run_checks(Duration::from_secs(60)).await;
+        assert_eq!(health.report().components["blocks"], Err("the check still hangs".to_owned()));
+        drop(release);
     }
 
     #[tokio::test]

@@ -8,6 +8,8 @@ use polywire_proto::grpc::health::v1::{
 };
 use tokio::sync::watch;
 
+use crate::clipped::Clipped;
+
 /// Tells whether the node and its services take calls. Source:
 /// [gRPC health checking](https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
 #[polywire::service(package = "grpc.health.v1")]
@@ -57,7 +59,7 @@ impl Health for NodeHealth {
     async fn check(&self, request: HealthCheckRequest) -> Result<HealthCheckResponse, Status> {
         match self.status(&request.service) {
             ServingStatus::ServiceUnknown => {
-                Err(Status::not_found(format!("no service {:?} here", request.service)))
+                Err(Status::not_found(format!("no service {} here", Clipped(&request.service))))
             }
             status => Ok(response(status)),
         }
@@ -149,7 +151,9 @@ mod tests {
                 assert_eq!(answer.status(), expected, "{state:?} {service:?}");
             }
         }
-        assert_eq!(client.check(ask("none")).await.unwrap_err().code(), polywire::Code::NotFound);
+        let unknown = client.check(ask(&"none".repeat(1_000))).await.unwrap_err();
+        assert_eq!(unknown.code(), polywire::Code::NotFound);
+        assert!(unknown.message().len() < 200, "{unknown}");
     }
 
     #[tokio::test]

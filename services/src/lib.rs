@@ -10,6 +10,7 @@
 //! }
 //! ```
 
+mod clipped;
 pub mod directory;
 pub mod health;
 pub mod reflection;

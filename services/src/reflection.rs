@@ -14,6 +14,8 @@ use polywire_proto::grpc::reflection::v1::{
 use prost::Message;
 use prost_reflect::{DescriptorPool, FileDescriptor};
 
+use crate::clipped::Clipped;
+
 /// Tells clients what is served and of what messages. Source:
 /// [gRPC server reflection](https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
 #[polywire::service(package = "grpc.reflection.v1")]
@@ -72,16 +74,20 @@ impl Schemas {
         }
     }
 
-    /// The file that declares a service, a method, a message, an enum or an extension.
+    /// The file that declares a service, a message, an enum or an extension, or what is part of one: a
+    /// method, a field, a value.
     fn file_of(&self, symbol: &str) -> Option<FileDescriptor> {
+        // One step up and no further: a peer chooses how many dots there are.
+        self.declared(symbol).or_else(|| self.declared(symbol.rsplit_once('.')?.0))
+    }
+
+    fn declared(&self, symbol: &str) -> Option<FileDescriptor> {
         let pool = &self.pool;
         let service = |name: &str| pool.get_service_by_name(name).map(|service| service.parent_file());
         service(symbol)
             .or_else(|| pool.get_message_by_name(symbol).map(|message| message.parent_file()))
             .or_else(|| pool.get_enum_by_name(symbol).map(|declared| declared.parent_file()))
             .or_else(|| pool.get_extension_by_name(symbol).map(|extension| extension.parent_file()))
-            // A method, a field or a value: what it is part of.
-            .or_else(|| self.file_of(symbol.rsplit_once('.')?.0))
     }
 }
 
@@ -128,5 +134,44 @@ fn collect(file: &FileDescriptor, seen: &mut BTreeSet<String>, answer: &mut File
 }
 
 fn unknown(symbol: &str) -> Status {
-    Status::new(Code::NotFound, format!("nothing is known of {symbol:?} here"))
+    Status::new(Code::NotFound, format!("nothing is known of {} here", Clipped(symbol)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn ask(question: MessageRequest) -> MessageResponse {
+        let schemas = Schemas::new(Router::new(), &[Bytes::from_static(polywire_proto::FILE_DESCRIPTOR_SET)]);
+        let client = ServerReflectionClient::new(ServerReflectionServer::new(schemas));
+        let question = ServerReflectionRequest { message_request: Some(question), ..Default::default() };
+        let mut answers = client.server_reflection_info(Streaming::once(question)).await.unwrap();
+        answers.message().await.unwrap().unwrap().message_response.unwrap()
+    }
+
+    async fn refusal(symbol: String) -> ErrorResponse {
+        match ask(MessageRequest::FileContainingSymbol(symbol)).await {
+            MessageResponse::ErrorResponse(error) => error,
+            other => panic!("found {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_symbol_is_found_by_what_it_is_part_of() {
+        for symbol in [
+            "grpc.health.v1.Health",
+            "grpc.health.v1.Health.Check",
+            "grpc.health.v1.HealthCheckRequest.service",
+        ] {
+            let answer = ask(MessageRequest::FileContainingSymbol(symbol.to_owned())).await;
+            assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{symbol}: {answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_symbol_of_a_million_dots_is_merely_not_found() {
+        let error = refusal(".".repeat(1_000_000)).await;
+        assert_eq!(error.error_code, i32::from(Code::NotFound.number()));
+        assert!(error.error_message.len() < 200);
+    }
 }

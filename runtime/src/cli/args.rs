@@ -54,6 +54,7 @@ pub(super) struct ServeArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct ServicesArgs {
     /// Whom to ask: grpc://…, grpcs://…, iroh://… or a ticket
+    #[arg(conflicts_with = "config")]
     pub(super) target: Option<Target>,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
@@ -220,6 +221,7 @@ mod tests {
             (["call", "--timeout", "soon", "grpc://h:1", "a.A/Get"].as_slice(), "for instance 500ms"),
             (["call", "--codec", "xml", "grpc://h:1", "a.A/Get"].as_slice(), "`protobuf` or `msgpack`"),
             (["call", "-H", "tenant", "grpc://h:1", "a.A/Get"].as_slice(), "KEY: VALUE"),
+            (["services", "grpc://h:1", "--config", "a.toml"].as_slice(), "--config <FILE>"),
             (["frobnicate"].as_slice(), "frobnicate"),
         ];
         for (arguments, expected) in cases {

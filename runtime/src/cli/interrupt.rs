@@ -1,30 +1,22 @@
-use std::io;
+use std::{future::Future, io};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGINT and SIGTERM, heard from the moment this is made.
 pub(super) struct Interrupt {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
+    interrupt: Signal,
+    terminate: Signal,
 }
 
 impl Interrupt {
-    #[cfg(unix)]
     pub(super) fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    #[cfg(not(unix))]
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self {})
     }
 
     /// The next of them.
     ///
     /// # Cancel safety
     /// Safe.
-    #[cfg(unix)]
     pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -32,8 +24,12 @@ impl Interrupt {
         }
     }
 
-    #[cfg(not(unix))]
-    pub(super) async fn next(&mut self) {
-        let _ = tokio::signal::ctrl_c().await;
+    /// The future's outcome, or `None` where one of them comes first. The future is dropped then.
+    pub(super) async fn before<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.next() => None,
+            outcome = future => Some(outcome),
+        }
     }
 }

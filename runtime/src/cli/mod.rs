@@ -57,6 +57,8 @@ async fn run(
     arguments: Vec<OsString>,
     node: impl Future<Output = Made>,
 ) -> Result<(), Failure> {
+    let program =
+        arguments.first().map_or_else(|| name.into(), |program| program.to_string_lossy().into_owned());
     let (arguments, flags) = flags::split(arguments)?;
     let Args { command } = args::parse(name, version, arguments)?;
     if !flags.is_empty() && !command.takes_flags() {
@@ -67,7 +69,7 @@ async fn run(
         )));
     }
     match command {
-        Command::Serve(args) => serve::serve(name, args, flags, node).await,
+        Command::Serve(args) => serve::serve(&program, args, flags, node).await,
         Command::Call(args) => call::call(args, node).await,
         Command::Services(args) => services::services(args, flags, node).await,
         Command::Config(ConfigCommand::Check(args)) => config::check(&args),

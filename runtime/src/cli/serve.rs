@@ -8,13 +8,10 @@ use std::{
 use super::{
     args::ServeArgs, failure::Failure, flags::Flags, interrupt::Interrupt, log, node::Made, settings,
 };
-use crate::{
-    Shape,
-    node::{ServiceOverview, Targets},
-};
+use crate::{Service as _, ServiceInfo, Shape, node::Targets};
 
 pub(super) async fn serve(
-    name: &str,
+    program: &str,
     args: ServeArgs,
     flags: Flags,
     node: impl Future<Output = Made>,
@@ -25,16 +22,24 @@ pub(super) async fn serve(
         tracing::warn!("{warning}");
     }
     // Before anybody learns that the node listens, and may want to stop it.
-    let interrupt = Interrupt::new().map_err(Failure::other)?;
-    let builder = node.await.map_err(Failure::Other)?;
-    let example = example(&builder.overview(&loaded.config));
-    let node = builder.config(loaded.config).bind().await.map_err(Failure::other)?;
+    let mut interrupt = Interrupt::new().map_err(Failure::other)?;
+    let starting = async {
+        let builder = node.await.map_err(Failure::Other)?;
+        builder.config(loaded.config).bind().await.map_err(Failure::other)
+    };
+    let Some(node) = interrupt.before(starting).await else {
+        tracing::info!("stopped before anything was served");
+        return Ok(());
+    };
+    let node = node?;
     match args.json {
         true => print_json(node.targets()).map_err(Failure::other)?,
-        false => eprint!("{}", guide(name, node.targets(), &example)),
+        false => {
+            let example = example(&node.parts().router.services());
+            eprint!("{}", guide(&quoted(program), node.targets(), &example));
+        }
     }
-    node.serve(stopped(interrupt)).await;
-    Ok(())
+    node.serve(stopped(interrupt)).await.map_err(Failure::other)
 }
 
 /// Returns at the first signal. At a second one the process ends, whatever is still under way.
@@ -54,12 +59,13 @@ fn print_json(targets: &Targets) -> io::Result<()> {
     stdout.flush()
 }
 
-/// How the node is called, ready to paste.
-fn guide(name: &str, targets: &Targets, example: &str) -> String {
+/// How the node is called, ready to paste but for the file of a certificate's authority.
+fn guide(program: &str, targets: &Targets, example: &str) -> String {
     let mut text = format!("node {} listens; call it with\n", targets.node_id);
     for target in targets.grpc.iter().chain(&targets.iroh) {
+        let authority = if target.starts_with("grpcs://") { "--ca FILE " } else { "" };
         // A shell would take `?` and `&` of a target for its own.
-        text += &format!("  {name} call '{target}' {example}\n");
+        text += &format!("  {program} call {authority}'{target}' {example}\n");
     }
     if let Some(http) = &targets.http {
         text += &format!("  curl {http}/metrics\n");
@@ -67,10 +73,19 @@ fn guide(name: &str, targets: &Targets, example: &str) -> String {
     text
 }
 
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_alphanumeric() || "/._-+:@%".contains(character);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 /// A method that can be called without a thought: that of the directory, if it is served, else the first
 /// unary one.
-fn example(services: &[ServiceOverview]) -> String {
-    let methods = || services.iter().flat_map(|service| service.info.methods());
+fn example(services: &[ServiceInfo]) -> String {
+    let methods = || services.iter().flat_map(ServiceInfo::methods);
     let method = methods()
         .find(|method| method.path() == super::directory::LIST)
         .or_else(|| methods().find(|method| method.shape() == Shape::Unary));
@@ -95,5 +110,18 @@ mod tests {
              demo call 'grpc://127.0.0.1:7001' a.A/Get\n  \
              demo call 'iroh://abc?addr=127.0.0.1:1&addr=[::1]:1' a.A/Get\n"
         );
+    }
+
+    #[test]
+    fn under_tls_the_guide_asks_for_the_authority() {
+        let targets = Targets { grpc: Some("grpcs://127.0.0.1:7001".to_owned()), ..Targets::default() };
+        let guide = guide("demo", &targets, "a.A/Get");
+        assert!(guide.contains("  demo call --ca FILE 'grpcs://127.0.0.1:7001' a.A/Get\n"), "{guide}");
+    }
+
+    #[test]
+    fn the_program_is_named_as_it_was_called() {
+        assert_eq!(quoted("./target/debug/demo"), "./target/debug/demo");
+        assert_eq!(quoted("/a b/it's"), r"'/a b/it'\''s'");
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn services(
         None => {
             let config = settings::load(&args.config, flags)?.config;
             let builder = node.await.map_err(Failure::Other)?;
-            builder.overview(&config).into_iter().map(Service::from).collect()
+            builder.overview(&config).map_err(Failure::other)?.into_iter().map(Service::from).collect()
         }
     };
     let text = match args.json {

@@ -29,7 +29,7 @@ section! {
         /// Advertised as `SETTINGS_MAX_CONCURRENT_STREAMS`, for which RFC 9113 section 6.5.2
         /// recommends at least 100. Without a limit one client can fill the memory.
         pub max_concurrent_streams: u32 = 1000,
-        /// Connections open at a time; further ones are refused.
+        /// Connections open at a time; further ones wait in the backlog until one closes.
         pub max_connections: u32 = 4096,
         /// How long a new connection may take until TLS and HTTP/2 are set up.
         pub handshake_timeout: Duration as "humantime_serde" = Duration::from_secs(10),

@@ -12,12 +12,6 @@ impl Connections {
     pub(super) fn new(open: IntGauge) -> Self {
         Self { open }
     }
-
-    /// Counts a connection for as long as the result lives.
-    pub fn open(&self) -> OpenConnection {
-        self.opened();
-        OpenConnection { connections: self.clone() }
-    }
 }
 
 impl ConnectionGauge for Connections {
@@ -27,18 +21,5 @@ impl ConnectionGauge for Connections {
 
     fn closed(&self) {
         self.open.dec();
-    }
-}
-
-/// A connection that is counted as open until this is dropped.
-#[derive(Debug)]
-#[must_use = "dropping it counts the connection as closed"]
-pub struct OpenConnection {
-    connections: Connections,
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.connections.closed();
     }
 }

@@ -13,6 +13,9 @@
 //! | `polywire_connections` | gauge | `transport, role` |
 //! | `polywire_build_info` | gauge, always 1 | `version` |
 //!
+//! The families `polywire_client_…` are fed only by a client that chooses between transports. A connection to
+//! one peer over one transport counts nothing on its own side, so these families may have no series.
+//!
 //! A duration runs from the call's start to its status, so for streams it is the life of the stream. No label
 //! ever holds what a peer chose: a service or method that this node does not know is called `unknown`.
 
@@ -34,7 +37,7 @@ use prometheus::core::Collector;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 
 pub use call::{CallMetrics, InFlight};
-pub use connections::{Connections, OpenConnection};
+pub use connections::Connections;
 pub use families::Side;
 pub use format::Format;
 

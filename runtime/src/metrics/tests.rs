@@ -4,6 +4,7 @@ use std::time::Duration;
 use prometheus::{IntGauge, IntGaugeVec, Opts};
 
 use super::*;
+use crate::transport::ConnectionGauge as _;
 
 /// Every sample of a Prometheus text by name and labels. Strict: each line must be well-formed, each sample
 /// unique, and each belong to the family announced last.
@@ -115,14 +116,15 @@ fn nodes_do_not_share_what_they_count() {
 }
 
 #[test]
-fn a_connection_is_open_while_its_guard_lives() {
+fn a_connection_counts_until_it_is_closed() {
     let metrics = Metrics::new();
     let connections = metrics.connections("grpc", Side::Server);
-    let (one, other) = (connections.open(), connections.open());
-    drop(one);
+    connections.opened();
+    connections.opened();
+    connections.closed();
     let series = "polywire_connections{role=\"server\",transport=\"grpc\"}";
     assert_eq!(rendered(&metrics)[series], 1.0);
-    drop(other);
+    connections.closed();
     assert_eq!(rendered(&metrics)[series], 0.0);
 }
 

@@ -9,6 +9,11 @@ const MAGIC: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// 4.1](https://www.rfc-editor.org/rfc/rfc9113#section-4.1)).
 const FRAME_HEADER: usize = 9;
 const SETTINGS: u8 = 4;
+/// The one flag that SETTINGS has ([RFC 9113, 6.5](https://www.rfc-editor.org/rfc/rfc9113#section-6.5)): it
+/// answers SETTINGS, and there are none to answer yet.
+const ACK: u8 = 1;
+/// The bit of a stream's number that means nothing.
+const RESERVED: u8 = 0x80;
 /// The initial SETTINGS_MAX_FRAME_SIZE; nothing larger may come before we allow it.
 const MAX_PAYLOAD: usize = 16_384;
 
@@ -32,11 +37,13 @@ fn wanted(seen: &[u8]) -> io::Result<usize> {
     if !MAGIC.starts_with(magic) {
         return Err(invalid("not an HTTP/2 client preface"));
     }
-    let Some([high, middle, low, kind, flags, stream @ ..]) = frame.first_chunk::<FRAME_HEADER>() else {
+    let Some(&[high, middle, low, kind, flags, ref stream @ ..]) = frame.first_chunk::<FRAME_HEADER>() else {
         return Ok(MAGIC.len() + FRAME_HEADER);
     };
-    let payload = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
-    if (*kind, *flags, *stream) != (SETTINGS, 0, [0; 4]) {
+    let payload = u32::from_be_bytes([0, high, middle, low]) as usize;
+    // Other flags, and the reserved bit, are to be ignored.
+    let on_connection = matches!(stream, [0 | RESERVED, 0, 0, 0]);
+    if kind != SETTINGS || flags & ACK != 0 || !on_connection {
         return Err(invalid("the first frame is not SETTINGS"));
     }
     if payload > MAX_PAYLOAD {
@@ -95,6 +102,16 @@ mod tests {
         let mut ping = opening(8);
         ping[27] = 6;
         assert!(wanted(&ping).is_err());
+    }
+
+    #[test]
+    fn bits_that_mean_nothing_are_ignored() {
+        let mut bytes = opening(0);
+        bytes[28] = !ACK;
+        bytes[29] = RESERVED;
+        assert_eq!(wanted(&bytes).unwrap(), 33);
+        bytes[28] = ACK;
+        assert!(wanted(&bytes).is_err());
     }
 
     proptest! {

@@ -48,7 +48,7 @@ impl ListenerOptions {
     /// measure. Without this bound a PING's timeout alone does not free the connection: closing begins with a
     /// GOAWAY, and that would wait behind the bytes that nobody reads.
     pub(super) fn write_stall_limit(&self) -> Duration {
-        self.keep_alive_interval + self.keep_alive_timeout
+        self.keep_alive_interval.saturating_add(self.keep_alive_timeout)
     }
 }
 

@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
+use prost_reflect::DescriptorPool;
 
 use super::{Exposure, Node, NodeError, running};
 use crate::{Channel, Health, Router, Service, ServiceInfo, config::Config, metrics::Metrics};
@@ -16,7 +17,7 @@ use crate::{Channel, Health, Router, Service, ServiceInfo, config::Config, metri
 /// # async fn show() -> Result<(), polywire::NodeError> {
 /// let node = polywire::Node::builder().service(DemoServer::new(Imp)).bind().await?;
 /// println!("{:?}", node.targets());
-/// node.serve(std::future::pending()).await;
+/// node.serve(std::future::pending()).await?;
 /// # Ok(()) }
 /// ```
 #[must_use = "a node starts when it is bound"]
@@ -39,7 +40,7 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Which transports serve each service.
     pub exposure: Exposure,
-    /// The schemas compiled in: encoded `google.protobuf.FileDescriptorSet`s.
+    /// The schemas that were added: encoded `google.protobuf.FileDescriptorSet`s that fit together.
     pub descriptors: Arc<[Bytes]>,
 }
 
@@ -88,28 +89,32 @@ impl NodeBuilder {
     }
 
     /// What a node of this configuration would serve, without starting it.
-    pub fn overview(&self, config: &Config) -> Vec<ServiceOverview> {
-        let parts = self.parts(config);
+    ///
+    /// # Errors
+    /// When the schemas that were added cannot be used.
+    pub fn overview(&self, config: &Config) -> Result<Vec<ServiceOverview>, NodeError> {
+        let parts = self.parts(config)?;
         let services = parts.router.services().into_iter();
-        services
-            .map(|info| ServiceOverview {
-                info,
-                transports: parts.exposure.transports(info.name()).collect(),
-            })
-            .collect()
+        let overview = services.map(|info| ServiceOverview {
+            info,
+            transports: parts.exposure.transports(info.name()).collect(),
+        });
+        Ok(overview.collect())
     }
 
     /// Starts the node: when this returns, everything listens and the first health checks have run.
     ///
     /// # Errors
-    /// When the data directory, the identity or a certificate cannot be used, or an address cannot be
-    /// listened on. Nothing listens then.
+    /// When the configuration or the schemas are wrong, when the data directory, the identity or
+    /// a certificate cannot be used, or an address cannot be listened on. Nothing listens then.
     pub async fn bind(self) -> Result<Node, NodeError> {
-        let parts = self.parts(&self.config);
+        self.config.check()?;
+        let parts = self.parts(&self.config)?;
         running::start(self.config, parts).await
     }
 
-    fn parts(&self, config: &Config) -> Parts {
+    fn parts(&self, config: &Config) -> Result<Parts, NodeError> {
+        self.check_descriptors()?;
         let transport = &config.transport;
         let grpc = transport.serves_grpc().then_some("grpc");
         let iroh = transport.serves_iroh().then_some("iroh");
@@ -126,7 +131,17 @@ impl NodeBuilder {
         for make in &self.services {
             parts.router.add(make(&parts));
         }
-        parts
+        Ok(parts)
+    }
+
+    /// Whoever reads the schemas later may take it that they fit together.
+    fn check_descriptors(&self) -> Result<(), NodeError> {
+        let mut pool = DescriptorPool::new();
+        for set in &self.descriptor_sets {
+            let added = pool.decode_file_descriptor_set(set.clone());
+            added.map_err(|error| NodeError::Descriptors(error.to_string()))?;
+        }
+        Ok(())
     }
 }
 

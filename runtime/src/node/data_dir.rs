@@ -2,20 +2,43 @@ use std::{
     fs::{self, File},
     io::{Read, Write},
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
-/// Checks that the data directory can really be used: writes a file, syncs it, reads it back, and looks at
-/// the free space.
-///
-/// # Errors
-/// What is wrong, for people.
-pub(super) async fn check(data_dir: PathBuf, min_free_bytes: u64) -> Result<(), String> {
-    let checked = tokio::task::spawn_blocking(move || {
-        round_trip(&data_dir)?;
-        free_space(&data_dir, min_free_bytes)
-    });
-    checked.await.unwrap_or_else(|_| Err("the check panicked".to_owned()))
+use tokio::sync::Mutex;
+
+/// The data directory, to be checked again and again. Clones are the same.
+#[derive(Clone)]
+pub(super) struct DataDir {
+    path: PathBuf,
+    min_free_bytes: u64,
+    /// Held by the thread that checks.
+    checking: Arc<Mutex<()>>,
+}
+
+impl DataDir {
+    pub(super) fn new(path: PathBuf, min_free_bytes: u64) -> Self {
+        Self { path, min_free_bytes, checking: Arc::default() }
+    }
+
+    /// Checks that the directory can really be used: writes a file, syncs it, reads it back, and looks at
+    /// the free space.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    pub(super) async fn check(self) -> Result<(), String> {
+        // Nobody can make a thread give up that hangs in the file system; a second would hang beside it.
+        let Ok(checking) = self.checking.try_lock_owned() else {
+            return Err(format!("the check still hangs in {}", self.path.display()));
+        };
+        let checked = tokio::task::spawn_blocking(move || {
+            let _checking = checking;
+            round_trip(&self.path)?;
+            free_space(&self.path, self.min_free_bytes)
+        });
+        checked.await.unwrap_or_else(|_| Err("the check panicked".to_owned()))
+    }
 }
 
 fn round_trip(data_dir: &Path) -> Result<(), String> {
@@ -58,10 +81,22 @@ mod tests {
     async fn a_directory_that_is_gone_or_full_fails() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().to_owned();
-        assert_eq!(check(path.clone(), 0).await, Ok(()));
+        let data_dir = DataDir::new(path.clone(), 0);
+        assert_eq!(data_dir.clone().check().await, Ok(()));
         assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
-        assert!(check(path.clone(), u64::MAX).await.unwrap_err().contains("health.min_free_bytes"));
+        let full = DataDir::new(path, u64::MAX);
+        assert!(full.check().await.unwrap_err().contains("health.min_free_bytes"));
         drop(directory);
-        assert!(check(path, 0).await.unwrap_err().contains("cannot be written"));
+        assert!(data_dir.check().await.unwrap_err().contains("cannot be written"));
+    }
+
+    #[tokio::test]
+    async fn a_check_that_hangs_is_not_joined_by_a_second() {
+        let directory = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::new(directory.path().to_owned(), 0);
+        let hanging = data_dir.checking.clone().try_lock_owned().unwrap();
+        assert!(data_dir.clone().check().await.unwrap_err().contains("still hangs"));
+        drop(hanging);
+        assert_eq!(data_dir.check().await, Ok(()));
     }
 }

@@ -1,10 +1,17 @@
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::net::TlsError;
+use crate::{config::ConfigError, net::TlsError};
 
-/// Why a node could not start.
+/// Why a node could not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum NodeError {
+    /// The configuration contradicts itself, or has values out of range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The schemas that were added do not fit together, or are no descriptor set.
+    #[error("a file descriptor set that was added to the node cannot be used: {0}")]
+    Descriptors(String),
     /// The data directory, or a file in it, cannot be used.
     #[error("{}: {problem}", path.display())]
     Data {
@@ -26,6 +33,9 @@ pub enum NodeError {
     /// The certificate or the key for gRPC cannot be used.
     #[error("transport.grpc.tls_cert and tls_key cannot be used")]
     Tls(#[from] TlsError),
+    /// TLS is asked for without a certificate and its key.
+    #[error("transport.grpc.tls_enabled is true; expected transport.grpc.tls_cert and tls_key beside it")]
+    NoCertificate,
     /// The Iroh endpoint cannot be made.
     #[error("the Iroh endpoint on {address} cannot be made (configuration section transport.iroh): {reason}")]
     Endpoint {
@@ -40,4 +50,12 @@ pub enum NodeError {
     /// Nothing listens.
     #[error("no transport is on: transport.mode and transport.iroh.enabled leave none")]
     NoTransport,
+    /// A transport stopped serving without having been told to.
+    #[error("the transport {transport} {how} while the node was serving")]
+    TransportEnded {
+        /// Its name.
+        transport: &'static str,
+        /// How it ended, for people.
+        how: &'static str,
+    },
 }

@@ -6,6 +6,7 @@ use std::{
 
 use ::http::{Request, Response};
 use hyper::body::Incoming;
+use tokio_rustls::rustls::ServerConfig;
 use tonic::body::Body;
 
 use super::{Exposure, NodeError, Parts, targets::reachable, transports::Bound};
@@ -33,17 +34,7 @@ impl Grpc {
             address: config.bind_address,
             source,
         };
-        let tls = match (&config.tls_cert, &config.tls_key) {
-            (Some(cert), Some(key)) if config.tls_enabled => Some(
-                TlsFiles {
-                    certificate_chain: cert.clone(),
-                    private_key: key.clone(),
-                    client_authorities: None,
-                }
-                .load(Alpn::Http2)?,
-            ),
-            _ => None,
-        };
+        let tls = tls(config)?;
         let listener = Listener::bind(config.bind_address).await.map_err(refused)?;
         let address = reachable(listener.local_addr().map_err(refused)?);
         let scheme = if tls.is_some() { "grpcs" } else { "grpc" };
@@ -58,11 +49,27 @@ impl Grpc {
             keep_alive_interval: config.keep_alive_interval,
             keep_alive_timeout: config.keep_alive_timeout,
             max_concurrent_streams: config.max_concurrent_streams,
+            // h2 answers what is over this with HTTP's 431. The adapter counts the metadata itself and
+            // answers with a status, so this is only for what is far beyond.
+            max_header_bytes: u32::try_from(limits.max_metadata_bytes.saturating_mul(8)).unwrap_or(u32::MAX),
             tls,
             ..ListenerOptions::default()
         };
         Ok(Self { listener, options, target: format!("{scheme}://{address}"), limits })
     }
+}
+
+/// What connections are encrypted with, where they are.
+fn tls(config: &config::Grpc) -> Result<Option<Arc<ServerConfig>>, NodeError> {
+    if !config.tls_enabled {
+        return Ok(None);
+    }
+    let (Some(certificate_chain), Some(private_key)) = (config.tls_cert.clone(), config.tls_key.clone())
+    else {
+        return Err(NodeError::NoCertificate);
+    };
+    let files = TlsFiles { certificate_chain, private_key, client_authorities: None };
+    Ok(Some(files.load(Alpn::Http2)?))
 }
 
 impl Bound for Grpc {

@@ -2,7 +2,7 @@ use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use iroh_base::SecretKey;
@@ -25,10 +25,9 @@ impl Identity {
     /// When the directory cannot be made or written, or the file is malformed or readable by others.
     pub fn load_or_create(data_dir: &Path) -> Result<Self, NodeError> {
         let path = data_dir.join(FILE);
-        match fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&path, &text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(data_dir, &path),
-            Err(error) => Err(problem(&path, format!("cannot be read: {error}"))),
+        match Self::read(&path)? {
+            Some(identity) => Ok(identity),
+            None => Self::create(data_dir, &path),
         }
     }
 
@@ -40,6 +39,14 @@ impl Identity {
     /// The secret key.
     pub fn secret_key(&self) -> &SecretKey {
         &self.0
+    }
+
+    fn read(path: &Path) -> Result<Option<Self>, NodeError> {
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(path, &text).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(problem(path, format!("cannot be read: {error}"))),
+        }
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, NodeError> {
@@ -61,32 +68,43 @@ impl Identity {
     }
 
     fn create(data_dir: &Path, path: &Path) -> Result<Self, NodeError> {
-        let key = SecretKey::generate();
-        let text: String = key.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        let write = || -> io::Result<()> {
-            fs::create_dir_all(data_dir)?;
-            // Under another name first: a crash must not leave half a key behind.
-            let temporary = temporary(path);
-            let _ = fs::remove_file(&temporary);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-            writeln!(file, "{text}")?;
-            file.sync_all()?;
-            // Linking, unlike renaming, fails where another process was faster: its key is the one to use.
-            let linked = fs::hard_link(&temporary, path);
-            fs::remove_file(&temporary)?;
-            linked?;
-            fs::File::open(data_dir)?.sync_all()
-        };
-        match write() {
-            Ok(()) => Ok(Self(key)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::load_or_create(data_dir),
+        let identity = Self(SecretKey::generate());
+        match identity.store(data_dir, path) {
+            Ok(true) => Ok(identity),
+            // Another process was faster: its key is the one to use.
+            Ok(false) => Self::read(path)?.ok_or_else(|| {
+                problem(
+                    path,
+                    "is a link to a file that does not exist; expected a file, or nothing".to_owned(),
+                )
+            }),
             Err(error) => Err(problem(path, format!("cannot be written: {error}"))),
+        }
+    }
+
+    /// Writes the key; `false` where there is a file of that name already.
+    fn store(&self, data_dir: &Path, path: &Path) -> io::Result<bool> {
+        fs::create_dir_all(data_dir)?;
+        // Under another name first: a crash must not leave half a key behind. The name is this key's alone,
+        // for processes in two containers can have the same id.
+        let temporary = path.with_extension(format!("key.{:.16}", self.id()));
+        let text: String = self.0.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let written = write_new(&temporary, &text);
+        // Linking, unlike renaming, fails where there is a file.
+        let linked = written.and_then(|()| fs::hard_link(&temporary, path));
+        let _ = fs::remove_file(&temporary);
+        match linked {
+            Ok(()) => fs::File::open(data_dir)?.sync_all().map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }
 
-fn temporary(path: &Path) -> PathBuf {
-    path.with_extension(format!("key.{}", std::process::id()))
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()
 }
 
 fn problem(path: &Path, problem: String) -> NodeError {
@@ -120,5 +138,30 @@ mod tests {
         fs::write(&path, "not a key").unwrap();
         let error = Identity::load_or_create(directory.path()).unwrap_err().to_string();
         assert!(error.contains("64 hexadecimal digits"), "{error}");
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("nowhere", directory.path().join(FILE)).unwrap();
+        let error = Identity::load_or_create(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("a link to a file that does not exist"), "{error}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn of_many_that_start_at_once_all_have_the_same_identity() {
+        let directory = tempfile::tempdir().unwrap();
+        let ids = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| Identity::load_or_create(directory.path()).unwrap().id()))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect::<std::collections::BTreeSet<_>>()
+        });
+        assert_eq!(ids.len(), 1);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

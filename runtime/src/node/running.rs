@@ -1,10 +1,11 @@
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, panic::AssertUnwindSafe, time::Duration};
 
-use tokio::task::JoinSet;
+use futures_util::FutureExt as _;
+use tokio::task::{JoinError, JoinSet};
 
 use super::{
-    Identity, NodeBuilder, NodeError, Parts, Targets, data_dir, http, meter::Meter, targets::reachable,
-    transports::Transports,
+    Identity, NodeBuilder, NodeError, Parts, Targets, data_dir::DataDir, http, meter::Meter,
+    targets::reachable, transports::Transports,
 };
 use crate::{
     Drain, Health, NodeState, Service,
@@ -19,10 +20,11 @@ pub struct Node {
     drain: Drain,
     drain_timeout: Duration,
     /// The transports, each until it has drained.
-    transports: JoinSet<()>,
-    /// What goes on until the node is gone: the HTTP side and the health checks.
-    background: JoinSet<()>,
+    transports: JoinSet<Ended>,
+    http: JoinSet<()>,
     http_drain: Drain,
+    /// Runs the checks for as long as the node is there.
+    checks: JoinSet<()>,
     #[cfg(feature = "iroh")]
     dialer: Option<crate::iroh::Dialer>,
 }
@@ -51,24 +53,63 @@ impl Node {
 
     /// Serves until `shutdown` completes, and then drains in the order that the module describes. Returns
     /// when everything has ended.
-    pub async fn serve(mut self, shutdown: impl Future<Output = ()>) {
-        shutdown.await;
+    ///
+    /// # Errors
+    /// When a transport ended by itself or panicked. The others have been drained then.
+    pub async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
+        let outcome = tokio::select! {
+            () = shutdown => Ok(()),
+            Some(ended) = self.transports.join_next() => Err(premature(ended)),
+        };
+        self.drain().await;
+        outcome
+    }
+
+    async fn drain(mut self) {
         self.parts.health.set_state(NodeState::Draining);
         self.drain.stop();
-        let drained = async { while self.transports.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
+        if !all_ended(&mut self.transports, self.drain_timeout).await {
             tracing::warn!(after = ?self.drain_timeout, "calls in flight are cut");
             self.drain.cut();
-            let cut = async { while self.transports.join_next().await.is_some() {} };
-            let _ = tokio::time::timeout(CLOSING, cut).await;
+            all_ended(&mut self.transports, CLOSING).await;
         }
         self.http_drain.stop();
-        self.background.shutdown().await;
+        all_ended(&mut self.http, CLOSING).await;
+        self.checks.shutdown().await;
     }
 }
 
-/// How long what has been cut may take to be gone.
+/// A transport that no longer serves.
+#[derive(Debug)]
+struct Ended {
+    transport: &'static str,
+    panicked: bool,
+}
+
+/// How long what has been cut may take to be gone, and an answer on the HTTP side to be finished.
 const CLOSING: Duration = Duration::from_secs(1);
+
+/// Whether all of them ended within this time.
+async fn all_ended<T: 'static>(tasks: &mut JoinSet<T>, patience: Duration) -> bool {
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    tokio::time::timeout(patience, ended).await.is_ok()
+}
+
+fn premature(ended: Result<Ended, JoinError>) -> NodeError {
+    let (transport, how) = match ended {
+        Ok(Ended { transport, panicked: false }) => (transport, "ended by itself"),
+        Ok(Ended { transport, panicked: true }) => (transport, "panicked"),
+        // Nobody else has the handles of these tasks.
+        Err(_) => ("(unknown)", "was aborted"),
+    };
+    let error = NodeError::TransportEnded { transport, how };
+    tracing::error!(%error, "the node stops");
+    error
+}
+
+/// How long a check may take, where the interval between them is longer: nobody who asks for `/readyz` should
+/// be told for minutes what was true before the disk began to hang.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Starts what the configuration asks for. Everything is bound before anything serves.
 pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeError> {
@@ -76,19 +117,24 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeErro
     let service = Meter::new(parts.router.clone(), parts.metrics.clone()).into_channel();
     let bound = Transports::bind(&config.transport, &identity, &service).await?;
     let mut targets = Targets { node_id: identity.id(), ..Targets::default() };
-    let http = bind_http(&config, &mut targets).await?;
+    let http_listener = bind_http(&config, &mut targets).await?;
 
     let (drain, http_drain) = (Drain::new(), Drain::new());
-    let (mut transports, mut background) = (JoinSet::new(), JoinSet::new());
-    for transport in bound.bound {
-        targets.set(transport.name(), transport.target());
-        transports.spawn(transport.serve(&parts, service.clone(), drain.clone()));
-    }
-    if let Some(listener) = http {
+    let (mut transports, mut http, mut checks) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+    if let Some(listener) = http_listener {
         let routes = http::routes(parts.metrics.clone(), parts.health.clone());
-        background.spawn(listener.serve_http1(ListenerOptions::default(), routes, http_drain.clone()));
+        http.spawn(listener.serve_http1(ListenerOptions::default(), routes, http_drain.clone()));
     }
-    watch_health(&config, &parts.health, &mut background).await;
+    watch_health(&config, &parts.health, &mut checks).await;
+    for transport in bound.bound {
+        let name = transport.name();
+        targets.set(name, transport.target());
+        let serving = transport.serve(&parts, service.clone(), drain.clone());
+        transports.spawn(async move {
+            let panicked = AssertUnwindSafe(serving).catch_unwind().await.is_err();
+            Ended { transport: name, panicked }
+        });
+    }
     parts.health.set_state(NodeState::Serving);
     Ok(Node {
         parts,
@@ -96,8 +142,9 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeErro
         drain,
         drain_timeout: config.node.drain_timeout,
         transports,
-        background,
+        http,
         http_drain,
+        checks,
         #[cfg(feature = "iroh")]
         dialer: bound.dialer,
     })
@@ -115,16 +162,17 @@ async fn bind_http(config: &Config, targets: &mut Targets) -> Result<Option<List
 }
 
 /// Runs the checks now, and then again and again.
-async fn watch_health(config: &Config, health: &Health, background: &mut JoinSet<()>) {
-    let (data_dir, min_free_bytes) = (config.node.data_dir.clone(), config.health.min_free_bytes);
-    health.register("data directory", move || data_dir::check(data_dir.clone(), min_free_bytes));
+async fn watch_health(config: &Config, health: &Health, checks: &mut JoinSet<()>) {
+    let data_dir = DataDir::new(config.node.data_dir.clone(), config.health.min_free_bytes);
+    health.register("data directory", move || data_dir.clone().check());
     let interval = config.health.check_interval;
-    health.run_checks(interval).await;
+    let patience = interval.min(CHECK_TIMEOUT);
+    health.run_checks(patience).await;
     let health = health.clone();
-    background.spawn(async move {
+    checks.spawn(async move {
         loop {
             tokio::time::sleep(interval).await;
-            health.run_checks(interval).await;
+            health.run_checks(patience).await;
         }
     });
 }
@@ -134,3 +182,6 @@ impl fmt::Debug for Node {
         f.debug_struct("Node").field("targets", &self.targets).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

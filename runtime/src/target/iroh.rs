@@ -278,8 +278,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_peer_is_called_by_its_target_and_let_go_with_the_channel() {
+    /// An echo on loopback, and a channel to it over an endpoint of its own.
+    async fn connected() -> (::iroh::protocol::Router, Channel) {
         let endpoint = Endpoint::builder(presets::Minimal)
             .clear_ip_transports()
             .bind_addr("127.0.0.1:0")
@@ -289,13 +289,41 @@ mod tests {
             .unwrap();
         let router =
             ::iroh::protocol::Router::builder(endpoint.clone()).accept(ALPN, Handler::new(Echo)).spawn();
-
         let target = target(&Target::from(endpoint.addr()).to_string());
-        let channel = target.connect(&ConnectOptions::new()).await.unwrap();
-        let cx = Context { path: crate::context::Path::Static("/a.A/Get"), ..Context::new() };
-        let message = Payload::encoded(target.default_codec(), "\u{1}".into());
-        let answer = channel.unary(cx, message).await.unwrap().into_message();
+        (router, target.connect(&ConnectOptions::new()).await.unwrap())
+    }
+
+    fn cx() -> Context {
+        Context { path: crate::context::Path::Static("/a.A/Get"), ..Context::new() }
+    }
+
+    fn message() -> Payload {
+        Payload::encoded(Codec::MessagePack, "\u{1}".into())
+    }
+
+    #[tokio::test]
+    async fn a_peer_is_called_by_its_target_and_let_go_with_the_channel() {
+        let (router, channel) = connected().await;
+        let answer = channel.unary(cx(), message()).await.unwrap().into_message();
         assert_eq!(answer.as_encoded(Codec::MessagePack).unwrap(), "\u{1}");
+        router.shutdown().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stream_outlives_the_channel_that_it_came_of() {
+        let (router, channel) = connected().await;
+        let (requests, messages) = Streaming::channel(1);
+        requests.send(Ok(message())).await.unwrap();
+        let mut answers = channel.stream(cx(), messages).await.unwrap().into_message();
+        assert!(answers.message().await.unwrap().is_some());
+        drop(channel);
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+            requests.send(Ok(message())).await.unwrap();
+            assert!(answers.message().await.unwrap().is_some());
+        }
+        drop(requests);
+        assert!(answers.message().await.unwrap().is_none());
         router.shutdown().await.unwrap();
     }
 }

@@ -1,16 +1,26 @@
 //! JSON values, one behind the other, as they become complete.
 
+use std::io;
+
 use serde::de::IgnoredAny;
 
-use super::form::{Form, Request};
+use super::{
+    form::{Form, Request},
+    nesting::Nesting,
+};
 
 /// Reads requests out of text that arrives in pieces. A value may span lines, and a line may hold several.
 pub(super) struct Input {
     form: Form,
     /// Where the text comes from, for messages.
     name: &'static str,
-    pending: String,
-    /// Where `pending` begins, counted from 0.
+    text: String,
+    /// How much of the text has been read as values.
+    read: usize,
+    /// How much of the text `nesting` has seen.
+    seen: usize,
+    nesting: Nesting,
+    /// Where what has not been read begins, counted from 0.
     line: usize,
     column: usize,
 }
@@ -28,39 +38,75 @@ pub(super) struct BadJson {
 
 impl Input {
     pub(super) fn new(name: &'static str, form: Form) -> Self {
-        Self { form, name, pending: String::new(), line: 0, column: 0 }
+        let nesting = Nesting::default();
+        Self { form, name, text: String::new(), read: 0, seen: 0, nesting, line: 0, column: 0 }
     }
 
     /// Adds what has arrived: whole lines, and the rest of the text at its end.
     pub(super) fn push(&mut self, text: &str) {
-        self.pending += text;
+        self.text.drain(..self.read);
+        self.seen -= self.read;
+        self.read = 0;
+        self.text += text;
     }
 
     /// The next value that is complete.
     pub(super) fn next(&mut self) -> Result<Option<Request>, BadJson> {
-        self.skip(self.pending.len() - self.pending.trim_start().len());
-        let mut values = serde_json::Deserializer::from_str(&self.pending).into_iter::<IgnoredAny>();
-        let end = match values.next() {
+        if !self.may_hold_a_value() {
+            return Ok(None);
+        }
+        self.skip(self.rest().len() - self.rest().trim_start().len());
+        let mut values = serde_json::Deserializer::from_str(self.rest()).into_iter::<IgnoredAny>();
+        let length = match values.next() {
             None => return Ok(None),
             Some(Err(error)) if error.is_eof() => return Ok(None),
             Some(Err(error)) => return Err(self.bad(&error)),
             Some(Ok(_)) => values.byte_offset(),
         };
-        let request = self.form.read(&self.pending[..end]).map_err(|error| self.bad(&error))?;
-        self.skip(end);
+        let request = self.form.read(&self.rest()[..length]).map_err(|error| self.bad(&error))?;
+        self.skip(length);
         Ok(Some(request))
+    }
+
+    /// Whether it is worth while to parse: a value of many lines is not begun anew with each of them.
+    fn may_hold_a_value(&mut self) -> bool {
+        match self.nesting.end(&self.text[self.seen..]) {
+            Some(length) => {
+                self.seen += length;
+                true
+            }
+            None => {
+                self.seen = self.text.len();
+                false
+            }
+        }
+    }
+
+    fn rest(&self) -> &str {
+        &self.text[self.read..]
+    }
+
+    /// That the source failed after all that has arrived.
+    pub(super) fn broken(&self, error: &io::Error) -> BadJson {
+        BadJson {
+            name: self.name,
+            line: self.line + self.rest().matches('\n').count() + 1,
+            column: 1,
+            reason: error.to_string(),
+            expected: self.form.expected(),
+        }
     }
 
     /// What is left, once nothing more arrives, must be nothing.
     pub(super) fn finish(self) -> Result<(), BadJson> {
-        match serde_json::from_str::<IgnoredAny>(self.pending.trim_end()) {
-            Err(error) if !self.pending.trim().is_empty() => Err(self.bad(&error)),
+        match serde_json::from_str::<IgnoredAny>(self.rest().trim_end()) {
+            Err(error) if !self.rest().trim().is_empty() => Err(self.bad(&error)),
             _ => Ok(()),
         }
     }
 
     fn skip(&mut self, bytes: usize) {
-        let skipped: String = self.pending.drain(..bytes).collect();
+        let skipped = &self.text[self.read..self.read + bytes];
         match skipped.rsplit_once('\n') {
             None => self.column += skipped.len(),
             Some((before, last)) => {
@@ -68,6 +114,9 @@ impl Input {
                 self.column = last.len();
             }
         }
+        self.read += bytes;
+        self.seen = self.read;
+        self.nesting = Nesting::default();
     }
 
     fn bad(&self, error: &serde_json::Error) -> BadJson {
@@ -131,6 +180,24 @@ mod tests {
         input.push("{\n \"a\": nope}\n");
         let error = input.next().unwrap_err();
         assert_eq!((error.line, error.column), (3, 8));
+    }
+
+    #[test]
+    fn a_value_of_many_lines_takes_time_in_proportion() {
+        let mut input = input();
+        let lines = 50_000;
+        assert!(complete(&mut input, "[\n").is_empty());
+        for _ in 0..lines {
+            assert!(complete(&mut input, "1234567890123456,\n").is_empty());
+        }
+        assert_eq!(complete(&mut input, "0]\n")[0].as_array().unwrap().len(), lines + 1);
+    }
+
+    #[test]
+    fn a_string_that_a_line_break_cuts_off_is_found_at_once() {
+        let mut input = input();
+        input.push("{\"a: 1}\n");
+        assert_eq!(input.next().unwrap_err().line, 1);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod header;
 mod input;
 mod method_name;
 mod msgpack;
+mod nesting;
 mod output;
 mod plain;
 mod requests;
@@ -36,18 +37,29 @@ pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Re
         // What can never be a request is said before anybody is called.
         Requests::given(text, Form::Plain).map_err(|bad| Failure::usage(bad.to_string()))?;
     }
-    let sets = node.await.map_err(Failure::Other)?.descriptor_sets().to_vec();
+    let interrupted = || Failure::from(Status::cancelled("interrupted"));
+    let sets = interrupt.before(compiled_in(node)).await.ok_or_else(interrupted)?;
     let targets = std::iter::once(args.target).chain(args.fallback);
-    let lanes = Lanes::open(targets, args.codec, &args.connect).await?;
+    let opening = Lanes::open(targets, args.codec, &args.connect);
+    let lanes = interrupt.before(opening).await.ok_or_else(interrupted)??;
     let output = Output::new(io::stdout(), args.connect.verbose > 0);
     let metadata = Header::collect(args.headers);
     let call = make(&lanes, &sets, args.method, metadata, args.codec, args.json, output);
-    let outcome = tokio::select! {
-        outcome = call => outcome,
-        () = interrupt.next() => Err(Status::cancelled("interrupted").into()),
-    };
+    let outcome = interrupt.before(call).await.unwrap_or_else(|| Err(interrupted()));
     lanes.close().await;
     outcome
+}
+
+/// The schemas of this binary. A node that cannot be made here, for want of a database or a key, is no reason
+/// not to call another.
+async fn compiled_in(node: impl Future<Output = Made>) -> Vec<bytes::Bytes> {
+    match node.await {
+        Ok(builder) => builder.descriptor_sets().to_vec(),
+        Err(error) => {
+            tracing::debug!(%error, "no schemas of this binary: its node cannot be made");
+            Vec::new()
+        }
+    }
 }
 
 async fn make(
@@ -93,11 +105,11 @@ impl<W: Write> Making<'_, W> {
     async fn make(mut self, requests: &Arc<Requests>) -> Result<(), Failure> {
         let outcome = match self.schema.shape {
             Some(Shape::Unary) => {
-                let request = self.single(requests).await?;
+                let request = self.single_in_time(requests).await?;
                 self.unary(&request).await
             }
             Some(Shape::ServerStreaming) => {
-                let request = self.single(requests).await?;
+                let request = self.single_in_time(requests).await?;
                 self.stream(async |codec| Ok(Streaming::once(request.encode(codec)?)), requests).await
             }
             // An unknown shape is called as if both sides streamed, which is what every other shape is a
@@ -113,6 +125,17 @@ impl<W: Write> Making<'_, W> {
                 Err(Failure::Status(status))
             }
             (None, outcome) => outcome,
+        }
+    }
+
+    /// The only request, unless it does not come before the call must be over.
+    async fn single_in_time(&self, requests: &Requests) -> Result<Request, Failure> {
+        let request = self.single(requests);
+        match self.lanes.deadline() {
+            None => request.await,
+            Some(deadline) => tokio::time::timeout_at(deadline, request)
+                .await
+                .unwrap_or_else(|_| Err(deadline::exceeded().into())),
         }
     }
 

@@ -64,6 +64,14 @@ impl Requests {
         Self { tape: Mutex::new(tape), keeping: AtomicBool::new(false), bad: OnceLock::new() }
     }
 
+    /// Those that come from the sender.
+    #[cfg(test)]
+    #[cfg(feature = "grpc")]
+    pub(super) fn fed() -> (mpsc::Sender<Result<Request, BadJson>>, Self) {
+        let (sender, source) = mpsc::channel(1);
+        (sender, Self::new(source))
+    }
+
     /// Keeps what comes in from now on, so that it can be sent again.
     pub(super) fn keep(&self) {
         self.keeping.store(true, Ordering::Relaxed);
@@ -134,9 +142,16 @@ impl Tape {
 fn read_lines(mut source: impl io::BufRead, form: Form, sink: &mpsc::Sender<Result<Request, BadJson>>) {
     let mut input = Input::new("stdin", form);
     let mut line = String::new();
-    // What is not UTF-8 is no JSON either, and ends the input.
-    while source.read_line(&mut line).is_ok_and(|length| length > 0) {
-        input.push(&line);
+    loop {
+        match source.read_line(&mut line) {
+            Ok(0) => break,
+            Ok(_) => input.push(&line),
+            // What is not UTF-8 comes here too.
+            Err(error) => {
+                let _ = sink.blocking_send(Err(input.broken(&error)));
+                return;
+            }
+        }
         line.clear();
         loop {
             let request = match input.next() {
@@ -214,6 +229,16 @@ mod tests {
         let bad = source.try_recv().unwrap().unwrap_err();
         assert!(bad.to_string().starts_with("stdin, line 4, column 2: "), "{bad}");
         assert!(source.try_recv().is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_end_of_the_stream() {
+        let (sender, mut source) = mpsc::channel(9);
+        read_lines(&b"{}\n{\n\xff}\n"[..], Form::Plain, &sender);
+        drop(sender);
+        assert!(source.try_recv().unwrap().is_ok());
+        let bad = source.try_recv().unwrap().unwrap_err().to_string();
+        assert!(bad.starts_with("stdin, line 3, column 1: ") && bad.contains("UTF-8"), "{bad}");
     }
 
     #[tokio::test]

@@ -238,3 +238,28 @@ async fn a_stream_that_never_ends_ends_at_the_deadline() {
     let lanes = Lanes::in_process([(demo::target(1), endless)]).within(Duration::from_secs(5));
     assert_eq!(ask("Watch", "{}").over(lanes).await.status().code(), Code::DeadlineExceeded);
 }
+
+#[tokio::test]
+async fn a_node_that_cannot_be_made_has_no_schemas_and_stops_no_call() {
+    assert!(compiled_in(async { Err("no database".into()) }).await.is_empty());
+    let node = crate::Node::builder().descriptors(demo::descriptor_set());
+    assert_eq!(compiled_in(async { Ok(node) }).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_also_bounds_the_wait_for_the_only_request() {
+    let (_kept_open, requests) = Requests::fed();
+    let lanes = Lanes::in_process([(demo::target(1), echo())]).within(Duration::from_secs(1));
+    let schema = Schema { form: Form::Plain, shape: Some(Shape::Unary), idempotent: false };
+    let mut printed = Vec::new();
+    let call = Making {
+        lanes: &lanes,
+        method: "demo.v1.Demo/Get".parse().unwrap(),
+        metadata: Metadata::new(),
+        schema,
+        codec_asked: false,
+        output: Output::new(&mut printed, false),
+    };
+    let outcome = call.make(&Arc::new(requests)).await;
+    assert!(matches!(outcome, Err(Failure::Status(status)) if status.code() == Code::DeadlineExceeded));
+}

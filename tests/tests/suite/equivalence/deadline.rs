@@ -14,7 +14,7 @@ use polywire_tests::{
     on_every_transport,
 };
 
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_millis(500);
 
 on_every_transport! {
     async fn a_handler_knows_how_long_its_caller_waits(transport) {
