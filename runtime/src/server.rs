@@ -1,7 +1,7 @@
 use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 
 use crate::{
-    Body, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, context::Path,
+    Body, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, body, context::Path,
     deadline, panic,
 };
 
@@ -77,8 +77,9 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
         let Response { metadata, message, mut trailers } = self.call(cx, Body::One(message)).await?;
         let message = match message {
             Body::One(message) => message,
+            // Boxed, so that the rare case does not make the usual one's future larger.
             Body::Many(mut messages) => {
-                let message = crate::body::single(&mut messages).await?;
+                let message = Box::pin(body::single(&mut messages)).await?;
                 trailers.extend(messages.take_trailers());
                 message
             }

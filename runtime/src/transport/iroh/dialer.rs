@@ -185,8 +185,11 @@ impl Peer {
         match first.open(&*connection).await {
             // The pooled connection had died, and nobody has seen the call: once more, on a new one.
             Err(StreamError::Lost(status)) if status.is_not_processed() => {
-                let connection = self.link.connection(Some(connection.stable_id())).await?;
-                Ok(first.open(&*connection).await?)
+                let again = async {
+                    let connection = self.link.connection(Some(connection.stable_id())).await?;
+                    Ok(first.open(&*connection).await?)
+                };
+                Box::pin(again).await
             }
             opened => Ok(opened?),
         }
@@ -208,7 +211,7 @@ impl Service for Peer {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         if let Some(own) = &self.own {
             let (service, cx) = own.enter(cx)?;
-            return service.unary(cx, message).await;
+            return Box::pin(service.unary(cx, message)).await;
         }
         // First of all the connection: the head says how much time is left when it leaves.
         let connection = self.link.connection(None).await?;
@@ -224,7 +227,7 @@ impl Service for Peer {
     ) -> Result<Response<Streaming<Payload>>, Status> {
         if let Some(own) = &self.own {
             let (service, cx) = own.enter(cx)?;
-            return service.stream(cx, messages).await;
+            return Box::pin(service.stream(cx, messages)).await;
         }
         // First of all the connection: the head says how much time is left when it leaves.
         let connection = self.link.connection(None).await?;

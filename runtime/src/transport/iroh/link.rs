@@ -44,9 +44,14 @@ impl Link {
         self: &Arc<Self>,
         stale: Option<usize>,
     ) -> Result<Arc<Connection>, Status> {
-        if let Some(connection) = self.current(stale) {
-            return Ok(connection);
+        match self.current(stale) {
+            Some(connection) => Ok(connection),
+            // Boxed, so that the rare case does not make every call's future larger.
+            None => Box::pin(self.dialled(stale)).await,
         }
+    }
+
+    async fn dialled(self: &Arc<Self>, stale: Option<usize>) -> Result<Arc<Connection>, Status> {
         let dialling = {
             let mut state = self.state();
             match (&state.dialling, self.current(stale)) {
