@@ -62,9 +62,9 @@ pub async fn over_the_network(
     endpoint: iroh::Endpoint,
     peer: iroh::EndpointAddr,
 ) -> Result<(), Status> {
-    for client in
-        [InventoryClient::new(channel), InventoryClient::new(polywire::iroh::Peer::new(endpoint, peer))]
-    {
+    let over_grpc = InventoryClient::new(channel);
+    let over_iroh = InventoryClient::new(polywire::iroh::Peer::new(endpoint, peer));
+    for client in [over_grpc, over_iroh] {
         let mut items = client.watch(Item { name: "bolt".into(), count: 0 }).await?;
         while let Some(item) = items.message().await? {
             println!("{item:?}");
