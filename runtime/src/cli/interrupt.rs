@@ -33,3 +33,19 @@ impl Interrupt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_ends_what_is_waited_for_and_is_not_lost_in_between() {
+        let mut interrupt = Interrupt::new().unwrap();
+        assert_eq!(interrupt.before(ready(7)).await, Some(7));
+        let own = std::process::id().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &own]).status().unwrap().success());
+        assert_eq!(interrupt.before(pending::<()>()).await, None);
+    }
+}

@@ -8,8 +8,8 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    args::ServicesArgs, directory, failure::Failure, flags::Flags, lanes::Lanes, log, node::Made, reflection,
-    settings,
+    args::ServicesArgs, directory, failure::Failure, flags::Flags, interrupt::Interrupt, lanes::Lanes, log,
+    node::Made, reflection, settings,
 };
 use crate::{Code, Metadata, Shape, Status, Target, node::ServiceOverview};
 
@@ -55,8 +55,11 @@ struct Method {
 }
 
 async fn remote(target: &Target, args: &ServicesArgs) -> Result<Vec<Service>, Failure> {
-    let lanes = Lanes::open([target.clone()], None, &args.connect).await?;
-    let services = ask(&lanes).await;
+    let mut interrupt = Interrupt::new().map_err(Failure::other)?;
+    let interrupted = || Status::cancelled("interrupted");
+    let opening = Lanes::open([target.clone()], None, &args.connect);
+    let lanes = interrupt.before(opening).await.ok_or_else(interrupted)??;
+    let services = interrupt.before(ask(&lanes)).await.unwrap_or_else(|| Err(interrupted()));
     lanes.close().await;
     Ok(services?)
 }

@@ -64,6 +64,21 @@ mod grpc {
     }
 
     #[tokio::test]
+    async fn an_answer_on_the_http_side_is_finished() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut node = Node::builder().config(config(Mode::Grpc, directory.path())).bind().await.unwrap();
+        let (answered, mut answer) = tokio::sync::oneshot::channel();
+        let drain = node.http_drain.clone();
+        node.http.spawn(async move {
+            drain.stopping().await;
+            tokio::task::yield_now().await;
+            let _ = answered.send(());
+        });
+        node.serve(std::future::ready(())).await.unwrap();
+        assert_eq!(answer.try_recv(), Ok(()));
+    }
+
+    #[tokio::test]
     async fn metadata_over_the_limit_is_told_with_a_status() {
         let directory = tempfile::tempdir().unwrap();
         let node = Node::builder().config(config(Mode::Grpc, directory.path())).bind().await.unwrap();
