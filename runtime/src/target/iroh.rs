@@ -109,8 +109,11 @@ impl Iroh {
         let endpoint = self.endpoint().await?;
         let dialer = Dialer::new(endpoint.clone()).connect_timeout(options.connect_timeout);
         let peer = with_options(dialer, &options).peer(self.0);
-        let channel = Channel::new(OwnEndpoint { peer, open: Arc::new(Open(endpoint.clone())) });
-        Ok(Opened { channel, close: Box::pin(async move { endpoint.close().await }) })
+        let open = Arc::new(Open(endpoint));
+        let channel = Channel::new(OwnEndpoint { peer, open: open.clone() });
+        // It holds what closes by itself once dropped: of two that close, iroh lets the second return before
+        // the peer has been told.
+        Ok(Opened { channel, close: Box::pin(async move { open.0.close().await }) })
     }
 }
 
