@@ -103,8 +103,11 @@ impl Iroh {
         let endpoint = self.endpoint().await?;
         let dialer = Dialer::new(endpoint.clone()).connect_timeout(options.connect_timeout);
         let peer = with_options(dialer, &options).peer(self.0);
-        let channel = Channel::new(OnOwnEndpoint { peer, endpoint: Arc::new(OwnEndpoint(endpoint.clone())) });
-        Ok(Opened { channel, close: Box::pin(async move { endpoint.close().await }) })
+        let own = Arc::new(OwnEndpoint(endpoint));
+        let channel = Channel::new(OnOwnEndpoint { peer, endpoint: own.clone() });
+        // It holds what closes by itself once dropped: of two that close, iroh lets the second return before
+        // the peer has been told.
+        Ok(Opened { channel, close: Box::pin(async move { own.0.close().await }) })
     }
 }
 
