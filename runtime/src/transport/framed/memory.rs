@@ -149,6 +149,12 @@ impl SendStream for MemorySend {
         }
     }
 
+    fn try_write(&mut self, bytes: &mut Bytes) -> Result<(), StreamError> {
+        let mut outcome = Ok(());
+        self.0.send_modify(|direction| outcome = direction.write(bytes));
+        outcome
+    }
+
     fn finish(&mut self) {
         self.0.send_modify(|direction| {
             if direction.is_open() {

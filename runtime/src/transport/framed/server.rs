@@ -210,7 +210,7 @@ impl<T: SendStream> Answer<T> {
 
     /// Writes what is not the last. A caller that reads no more holds the call up to its deadline.
     async fn write(&mut self, bytes: Bytes) -> Result<(), Status> {
-        self.write_by(self.deadline, bytes).await
+        self.put(self.deadline, bytes, false).await
     }
 
     /// Writes the last and ends the direction. It has some time beyond the deadline, which may be what it
@@ -218,14 +218,14 @@ impl<T: SendStream> Answer<T> {
     async fn end(&mut self, last: Bytes) {
         let now = Instant::now();
         let by = self.deadline.map_or(now, |deadline| deadline.max(now)).checked_add(self.grace);
-        if !self.over && self.write_by(by, last).await.is_ok() {
-            self.send.finish();
+        if !self.over && self.put(by, last, true).await.is_ok() {
             self.over = true;
         }
     }
 
-    async fn write_by(&mut self, deadline: Option<Instant>, bytes: Bytes) -> Result<(), Status> {
-        let writing = async { Ok(self.send.write(bytes).await) };
+    async fn put(&mut self, deadline: Option<Instant>, bytes: Bytes, last: bool) -> Result<(), Status> {
+        let send = &mut self.send;
+        let writing = async { Ok(if last { send.end(bytes).await } else { send.write(bytes).await }) };
         let writing = deadline::bound(deadline, writing);
         let written = match &mut self.stopped {
             None => writing.await,

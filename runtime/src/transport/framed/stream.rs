@@ -47,6 +47,25 @@ pub trait SendStream: Send + 'static {
     /// gone.
     fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), StreamError>> + Send;
 
+    /// Writes what the peer's flow control lets through at once, and takes it off the front.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn try_write(&mut self, bytes: &mut Bytes) -> Result<(), StreamError>;
+
+    /// Writes all of the bytes and ends the direction with them. An implementation may put off doing so
+    /// until it has more to write, so success says nothing of what has become of them.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn end(&mut self, last: Bytes) -> impl Future<Output = Result<(), StreamError>> + Send {
+        async {
+            self.write(last).await?;
+            self.finish();
+            Ok(())
+        }
+    }
+
     /// Ends the direction after what was written.
     fn finish(&mut self);
 

@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use futures_util::FutureExt;
 
 use ::iroh::endpoint::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
 
@@ -35,6 +36,17 @@ impl framed::Connection for Connection {
 impl framed::SendStream for SendStream {
     async fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
         self.write_chunk(bytes).await.map_err(write_error)
+    }
+
+    fn try_write(&mut self, bytes: &mut Bytes) -> Result<(), StreamError> {
+        let mut left = std::slice::from_mut(bytes);
+        while !left.is_empty() {
+            match self.write_many_chunks(&mut left).now_or_never() {
+                Some(written) => written.map_err(write_error)?,
+                None => break,
+            };
+        }
+        Ok(())
     }
 
     fn finish(&mut self) {

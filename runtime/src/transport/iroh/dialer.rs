@@ -10,7 +10,7 @@ use ::iroh::{Endpoint, EndpointAddr, EndpointId, endpoint::Connection};
 use super::{ALPN, NAME, QuicProfile, dial::Dial, link::Link};
 use crate::{
     Caller, Channel, Codec, Context, Limits, Payload, Response, Service, Status, Streaming,
-    transport::framed::{FirstWrite, RequestStreams, Requester, StreamError},
+    transport::framed::{Batched, FirstWrite, RequestStreams, Requester, StreamError},
 };
 
 /// Dials peers over one endpoint and pools the connections: one a peer and ALPN, dialled once however many
@@ -170,23 +170,23 @@ impl Peer {
     /// ALPNs.
     pub async fn connection(&self) -> Result<Connection, Status> {
         let connection = self.link.connection(None).await?;
-        if connection.close_reason().is_none() {
-            return Ok(Connection::clone(&connection));
+        if connection.get().close_reason().is_none() {
+            return Ok(connection.get().clone());
         }
-        let connection = self.link.connection(Some(connection.stable_id())).await?;
-        Ok(Connection::clone(&connection))
+        let connection = self.link.connection(Some(connection.get().stable_id())).await?;
+        Ok(connection.get().clone())
     }
 
     async fn open(
         &self,
-        connection: Arc<Connection>,
+        connection: Arc<Batched<Connection>>,
         first: FirstWrite,
-    ) -> Result<RequestStreams<Connection>, Status> {
+    ) -> Result<RequestStreams<Batched<Connection>>, Status> {
         match first.open(&*connection).await {
             // The pooled connection had died, and nobody has seen the call: once more, on a new one.
             Err(StreamError::Lost(status)) if status.is_not_processed() => {
                 let again = async {
-                    let connection = self.link.connection(Some(connection.stable_id())).await?;
+                    let connection = self.link.connection(Some(connection.get().stable_id())).await?;
                     Ok(first.open(&*connection).await?)
                 };
                 Box::pin(again).await

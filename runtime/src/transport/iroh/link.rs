@@ -8,13 +8,13 @@ use arc_swap::ArcSwapOption;
 use futures_util::{FutureExt, future::Shared};
 
 use super::dial::Dial;
-use crate::{Status, service::BoxFuture};
+use crate::{Status, service::BoxFuture, transport::framed::Batched};
 
 /// The way to one peer over one choice of ALPNs: its connection while there is one, and the dial under way
 /// while one is being made.
 pub(super) struct Link {
     dial: Dial,
-    current: ArcSwapOption<Connection>,
+    current: ArcSwapOption<Batched<Connection>>,
     state: Mutex<State>,
 }
 
@@ -24,7 +24,7 @@ struct State {
 }
 
 /// A dial that any number of calls wait for; they share its failure too.
-type Dialling = Shared<BoxFuture<Result<Arc<Connection>, Status>>>;
+type Dialling = Shared<BoxFuture<Result<Arc<Batched<Connection>>, Status>>>;
 
 impl Link {
     pub(super) fn new(dial: Dial, address: EndpointAddr) -> Self {
@@ -43,7 +43,7 @@ impl Link {
     pub(super) async fn connection(
         self: &Arc<Self>,
         stale: Option<usize>,
-    ) -> Result<Arc<Connection>, Status> {
+    ) -> Result<Arc<Batched<Connection>>, Status> {
         match self.current(stale) {
             Some(connection) => Ok(connection),
             // Boxed, so that the rare case does not make every call's future larger.
@@ -51,7 +51,7 @@ impl Link {
         }
     }
 
-    async fn dialled(self: &Arc<Self>, stale: Option<usize>) -> Result<Arc<Connection>, Status> {
+    async fn dialled(self: &Arc<Self>, stale: Option<usize>) -> Result<Arc<Batched<Connection>>, Status> {
         let dialling = {
             let mut state = self.state();
             match (&state.dialling, self.current(stale)) {
@@ -66,15 +66,16 @@ impl Link {
         dialling.await
     }
 
-    fn current(&self, stale: Option<usize>) -> Option<Arc<Connection>> {
-        self.current.load_full().filter(|connection| stale != Some(connection.stable_id()))
+    fn current(&self, stale: Option<usize>) -> Option<Arc<Batched<Connection>>> {
+        self.current.load_full().filter(|connection| stale != Some(connection.get().stable_id()))
     }
 
     /// Dials in a task of its own: the first of the waiting calls may give up, the others still wait.
     fn start(self: Arc<Self>, address: EndpointAddr) -> Dialling {
         let link = self.clone();
         let task = tokio::spawn(async move {
-            let outcome = self.dial.connect(address).await.map(Arc::new);
+            let outcome =
+                self.dial.connect(address).await.map(|connection| Arc::new(Batched::new(connection)));
             let mut state = self.state();
             state.dialling = None;
             if let Ok(connection) = &outcome {

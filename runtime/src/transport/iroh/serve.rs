@@ -11,7 +11,7 @@ use crate::{
     Caller, Channel, Drain, Limits, Service,
     transport::{
         ConnectionGauge, Counted,
-        framed::{Responder, serve_connection},
+        framed::{Batched, Responder, serve_connection},
     },
     wire::ConnectionCode,
 };
@@ -123,8 +123,9 @@ pub(super) async fn serve_calls(connection: &Connection, responder: Responder, d
         identity: Some(connection.remote_id().to_string()),
         address: selected_address(connection),
     });
+    let batched = Batched::new(connection.clone());
     tokio::select! {
-        () = serve_connection(connection, caller, responder, drain.clone(), || linger(connection)) => {}
+        () = serve_connection(&batched, caller, responder, drain.clone(), || linger(connection)) => {}
         () = drain.cutting() => {}
     }
     close(connection, ConnectionCode::ShutDown, "");

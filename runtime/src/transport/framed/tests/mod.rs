@@ -8,3 +8,4 @@ mod limits;
 mod metadata;
 mod peers;
 mod shapes;
+mod together;

@@ -1,0 +1,230 @@
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::{Connection, RequestStreams, SendStream, StreamError};
+use crate::{Status, wire::StreamCode};
+
+/// A connection whose small writes go out together.
+///
+/// Packets are the cost, not bytes, and each write by itself is a packet. So a call that is not the only one
+/// on its connection waits until everything else that is ready to run has run, and what has gathered by then
+/// is opened, written and ended in one go. A call that is alone waits for nothing.
+pub(crate) struct Batched<C: Connection>(Arc<Shared<C>>);
+
+struct Shared<C: Connection> {
+    connection: C,
+    /// How many calls are open, whoever opened them.
+    open: AtomicUsize,
+    opening: Gathering<Opening<C>>,
+    ending: Gathering<Ending<C::Send>>,
+}
+
+/// A call that is to be opened with all of its request.
+struct Opening<C: Connection> {
+    request: Bytes,
+    opened: oneshot::Sender<Result<RequestStreams<C>, StreamError>>,
+}
+
+/// A direction that is to end with these bytes.
+struct Ending<S> {
+    send: S,
+    last: Bytes,
+}
+
+/// More than this many bytes go out by themselves: they fill packets anyway, and others must not wait behind
+/// them.
+const SMALL: usize = 4 << 10;
+
+/// How long a peer that does not read may keep the last bytes of an answer waiting.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl<C: Connection> Batched<C> {
+    pub(crate) fn new(connection: C) -> Self {
+        Self(Arc::new(Shared {
+            connection,
+            open: AtomicUsize::new(0),
+            opening: Gathering::default(),
+            ending: Gathering::default(),
+        }))
+    }
+
+    /// The connection itself.
+    pub(crate) fn get(&self) -> &C {
+        &self.0.connection
+    }
+
+    async fn open_with_others(&self, request: Bytes) -> Result<RequestStreams<C>, StreamError> {
+        let (opened, opening) = oneshot::channel();
+        if self.0.opening.add(Opening { request, opened }) {
+            tokio::spawn(open_all(self.0.clone()));
+        }
+        let ended = || StreamError::Lost(Status::unavailable("the runtime shut down amid the call"));
+        opening.await.unwrap_or_else(|_| Err(ended()))
+    }
+}
+
+impl<C: Connection> Clone for Batched<C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<C: Connection> Connection for Batched<C> {
+    type Send = BatchedSend<C>;
+    type Recv = C::Recv;
+
+    async fn open(&self, first: Bytes, finish: bool) -> Result<(BatchedSend<C>, C::Recv), StreamError> {
+        let call = OpenCall::new(&self.0);
+        let (send, recv) = if !finish || first.len() > SMALL || call.is_alone() {
+            self.0.connection.open(first, finish).await?
+        } else {
+            self.open_with_others(first).await?
+        };
+        Ok((BatchedSend { send: Some(send), call }, recv))
+    }
+
+    async fn accept(&self) -> Result<(BatchedSend<C>, C::Recv), StreamError> {
+        let (send, recv) = self.0.connection.accept().await?;
+        Ok((BatchedSend { send: Some(send), call: OpenCall::new(&self.0) }, recv))
+    }
+}
+
+async fn open_all<C: Connection>(shared: Arc<Shared<C>>) {
+    for Opening { request, mut opened } in shared.opening.gather().await {
+        let streams = tokio::select! {
+            biased;
+            // The caller gave up.
+            () = opened.closed() => continue,
+            streams = shared.connection.open(request, true) => streams,
+        };
+        if let Err(Ok((mut send, _recv))) = opened.send(streams) {
+            send.reset(StreamCode::Cancelled);
+        }
+    }
+}
+
+async fn end_all<C: Connection>(shared: Arc<Shared<C>>) {
+    for Ending { mut send, mut last } in shared.ending.gather().await {
+        if send.try_write(&mut last).is_err() {
+            continue;
+        }
+        if last.is_empty() {
+            send.finish();
+            continue;
+        }
+        // The peer's window is full; the others need not wait for it.
+        tokio::spawn(async move {
+            match tokio::time::timeout(PATIENCE, send.write(last)).await {
+                Ok(Ok(())) => send.finish(),
+                Ok(Err(_)) | Err(_) => send.reset(StreamCode::Cancelled),
+            }
+        });
+    }
+}
+
+/// The direction that is written of a stream on a [`Batched`] connection.
+pub(crate) struct BatchedSend<C: Connection> {
+    /// `None` once it has been handed on to be ended.
+    send: Option<C::Send>,
+    call: OpenCall<C>,
+}
+
+impl<C: Connection> SendStream for BatchedSend<C> {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
+        match &mut self.send {
+            Some(send) => send.write(bytes).await,
+            None => Err(StreamError::Stopped(StreamCode::NoError)),
+        }
+    }
+
+    fn try_write(&mut self, bytes: &mut Bytes) -> Result<(), StreamError> {
+        self.send.as_mut().map_or(Ok(()), |send| send.try_write(bytes))
+    }
+
+    async fn end(&mut self, last: Bytes) -> Result<(), StreamError> {
+        if last.len() > SMALL || self.call.is_alone() {
+            self.write(last).await?;
+            self.finish();
+        } else if let Some(send) = self.send.take() {
+            let shared = &self.call.0;
+            if shared.ending.add(Ending { send, last }) {
+                tokio::spawn(end_all(shared.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        if let Some(send) = &mut self.send {
+            send.finish();
+        }
+    }
+
+    fn reset(&mut self, code: StreamCode) {
+        if let Some(send) = &mut self.send {
+            send.reset(code);
+        }
+    }
+
+    fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let stopped = self.send.as_ref().map(SendStream::stopped);
+        async move {
+            match stopped {
+                Some(stopped) => stopped.await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// Counts a call among the open ones for as long as it lives.
+struct OpenCall<C: Connection>(Arc<Shared<C>>);
+
+impl<C: Connection> OpenCall<C> {
+    fn new(shared: &Arc<Shared<C>>) -> Self {
+        shared.open.fetch_add(1, Ordering::Relaxed);
+        Self(shared.clone())
+    }
+
+    fn is_alone(&self) -> bool {
+        self.0.open.load(Ordering::Relaxed) == 1
+    }
+}
+
+impl<C: Connection> Drop for OpenCall<C> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What gathers until somebody takes all of it.
+struct Gathering<T>(Mutex<Vec<T>>);
+
+impl<T> Default for Gathering<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Gathering<T> {
+    /// Adds one; true where it is the first, and somebody has to be told to take them.
+    fn add(&self, item: T) -> bool {
+        let mut items = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        items.push(item);
+        items.len() == 1
+    }
+
+    /// Lets everything run that is ready to, and takes what has gathered then.
+    async fn gather(&self) -> Vec<T> {
+        tokio::task::yield_now().await;
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
