@@ -31,6 +31,10 @@ pub(super) const MAY_SKIP: u8 = 0x80;
 /// variable-length integer, which RFC 9000 lets hold a small value too.
 const LENGTH: usize = 4;
 
+/// Once this many bytes of a frame have arrived, room is made for all of it, which growing on step by step
+/// would copy once more. An announcement alone makes no room.
+const COMMITTED: usize = 64 << 10;
+
 /// Appends a message frame: the length is reserved, `encode` appends the message behind it, and the
 /// length is filled in.
 ///
@@ -90,7 +94,8 @@ pub(super) fn put_frame(buffer: &mut BytesMut, kind: FrameKind, fill: impl FnOnc
 pub struct FrameReader {
     /// What arrived and has not been cut.
     chunk: Bytes,
-    /// The beginning of a frame whose rest has not arrived; grows only with what arrives.
+    /// The beginning of a frame whose rest has not arrived; grows with what arrives, until that is
+    /// [`COMMITTED`].
     partial: BytesMut,
     /// How much of a skipped frame is still to come.
     skip: u64,
@@ -200,6 +205,9 @@ impl FrameReader {
         }
         let missing = total - self.partial.len();
         let arrived = self.chunk.split_to(missing.min(self.chunk.len()));
+        if self.partial.len() >= COMMITTED {
+            self.partial.reserve(missing);
+        }
         self.partial.extend_from_slice(&arrived);
         if self.partial.len() < total {
             return None;
@@ -267,6 +275,24 @@ mod tests {
         reader.push(Bytes::from_static(&[0x02, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]));
         assert!(matches!(reader.next_frame(), Err(WireError::TooLarge { limit: 10, .. })));
         assert_eq!(reader.partial.capacity(), 0);
+    }
+
+    #[test]
+    fn an_announced_length_makes_no_room_before_enough_has_arrived() {
+        let size = 1 << 20;
+        let mut frame = BytesMut::new();
+        message(&mut frame, &vec![7; size]);
+        let mut reader = FrameReader::new(size, 0);
+        reader.push(frame.split_to(1000).freeze());
+        assert_eq!(reader.next_frame(), Ok(None));
+        assert!(reader.partial.capacity() < COMMITTED);
+        reader.push(frame.split_to(COMMITTED).freeze());
+        reader.next_frame().unwrap();
+        reader.push(frame.split_to(1000).freeze());
+        reader.next_frame().unwrap();
+        assert!(reader.partial.capacity() > size);
+        reader.push(frame.freeze());
+        assert_eq!(reader.next_frame().unwrap().unwrap().payload, vec![7; size]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::RecvStream;
 use crate::{
-    Codec, Payload, Status,
+    Codec, Payload, Status, deadline,
     transport::Limits,
     wire::{self, Frame, FrameKind, FrameReader, StreamCode},
 };
@@ -92,15 +92,9 @@ impl<R: RecvStream> Incoming<R> {
         let chunk = match begun {
             None => self.recv.read().await,
             Some(begun) => {
-                match tokio::time::timeout(
-                    self.message_timeout.saturating_sub(begun.elapsed()),
-                    self.recv.read(),
-                )
-                .await
-                {
-                    Ok(chunk) => chunk,
-                    Err(_) => return Err(Status::deadline_exceeded("a message took too long to arrive")),
-                }
+                let left = self.message_timeout.saturating_sub(begun.elapsed());
+                let chunk = async { Ok(self.recv.read().await) };
+                deadline::within(left, "a message took too long to arrive", chunk).await?
             }
         };
         match chunk {
