@@ -129,7 +129,7 @@ mod tests {
     #[serde(default)]
     struct Nested {
         #[prost(message, optional, boxed, tag = "1")]
-        inner: Option<Box<Nested>>,
+        inner: Option<Box<Self>>,
         #[prost(bytes = "vec", tag = "2")]
         data: Vec<u8>,
     }

@@ -112,7 +112,10 @@ impl<T> Streaming<T> {
     }
 
     /// The same stream, which keeps something alive until it has ended or is dropped.
-    #[cfg_attr(not(all(feature = "node", feature = "iroh")), expect(dead_code, reason = "nothing else lends"))]
+    #[cfg_attr(
+        not(all(feature = "node", feature = "iroh")),
+        expect(dead_code, reason = "nothing else lends")
+    )]
     pub(crate) fn holding(self, held: impl Send + 'static) -> Self
     where
         T: Send + 'static,
