@@ -7,14 +7,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use polywire::{Code, Streaming};
+use polywire::{Body, Call, Code, Method, Streaming};
 use polywire_tests::{
     drops::Drops,
     inventory::{GetRequest, InventoryClient, Item, Stock, Summary, WatchRequest},
+    link::Link,
     on_every_transport,
 };
 
 const SHORT: Duration = Duration::from_millis(500);
+
+/// A client whose connection is there: making one must not use up the deadlines under test.
+async fn connected(link: &Link) -> InventoryClient {
+    // No handler of the test's takes part.
+    const NOBODY: Method = Method::unary("/nobody.v1.Nobody/Get");
+    let call = Call::<Item>::new(&link.channel, &NOBODY, Body::one(GetRequest::default()));
+    assert_eq!(call.await.unwrap_err().code(), Code::Unimplemented);
+    InventoryClient::new(link.channel.clone())
+}
 
 on_every_transport! {
     async fn a_handler_knows_how_long_its_caller_waits(transport) {
@@ -23,7 +33,7 @@ on_every_transport! {
             Ok(Item::named(left.to_string()))
         });
         let link = transport.connect(stock.server()).await;
-        let client = InventoryClient::new(link.channel.clone());
+        let client = connected(&link).await;
         let left = client.get(GetRequest::default()).timeout(Duration::from_secs(60)).await.unwrap().name;
         let left: u64 = left.parse().unwrap();
         assert!((50_000..=60_000).contains(&left), "{left} ms");
@@ -42,7 +52,7 @@ on_every_transport! {
             }
         });
         let link = transport.connect(stock.server()).await;
-        let client = InventoryClient::new(link.channel.clone());
+        let client = connected(&link).await;
         let begun = Instant::now();
         let status = client.get(GetRequest::default()).timeout(SHORT).await.unwrap_err();
         assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
@@ -65,8 +75,8 @@ on_every_transport! {
             }
         });
         let link = transport.connect(stock.server()).await;
-        let client = InventoryClient::new(link.channel.clone());
-        let mut items = client.watch(WatchRequest::default()).timeout(SHORT).await.unwrap();
+        let client = connected(&link).await;
+        let mut items = client.watch(WatchRequest::default()).timeout(SHORT * 4).await.unwrap();
         let status = loop {
             match items.message().await {
                 Ok(item) => assert!(item.is_some(), "the stream ended as if it were complete"),
@@ -91,7 +101,7 @@ on_every_transport! {
             }
         });
         let link = transport.connect(stock.server()).await;
-        let client = InventoryClient::new(link.channel.clone());
+        let client = connected(&link).await;
         let (sender, items) = Streaming::channel(1);
         sender.send(Ok(Item::named("first"))).await.unwrap();
         let mut echoes = client.sync(items).timeout(SHORT * 3).await.unwrap();
@@ -114,7 +124,7 @@ on_every_transport! {
             }
         });
         let link = transport.connect(stock.server()).await;
-        let client = InventoryClient::new(link.channel.clone());
+        let client = connected(&link).await;
         let (_sender, items) = Streaming::channel(1);
         let status = client.import(items).timeout(SHORT).await.unwrap_err();
         assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
@@ -130,7 +140,7 @@ on_every_transport! {
             async { Ok(Item::default()) }
         });
         let link = transport.connect(stock.server()).await;
-        let client = InventoryClient::new(link.channel.clone());
+        let client = connected(&link).await;
         let status = client.get(GetRequest::default()).timeout(Duration::ZERO).await.unwrap_err();
         assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
         assert_eq!(calls.load(Ordering::SeqCst), 0);
@@ -145,7 +155,7 @@ on_every_transport! {
             Ok(Item::default())
         });
         let link = transport.connect(stock.server()).await;
-        let client = InventoryClient::new(link.channel.clone());
+        let client = connected(&link).await;
         client.glance(GetRequest::default()).await.unwrap();
         for call in [
             client.glance(GetRequest::named("wait")),

@@ -91,6 +91,31 @@ async fn a_stream_limit_is_advertised_and_who_ignores_it_costs_little_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stream_limits_are_those_of_the_configuration() {
+    const LIMIT: u32 = 7;
+    let node = Node::start(&[
+        "--transport.grpc.max_concurrent_streams=7",
+        "--transport.iroh.max_concurrent_streams=7",
+    ])
+    .await;
+    let mut stream = connect(&node).await;
+    assert!(settings(&mut stream).await.contains(&(3, LIMIT)));
+
+    let client = polywire_services::health::HealthClient::new(crate::node::connect(node.iroh()).await);
+    let mut watches = Vec::new();
+    for _ in 0..LIMIT {
+        let mut watch = client.watch(crate::node::ask("")).await.unwrap();
+        within(watch.message()).await.unwrap();
+        watches.push(watch);
+    }
+    let mut next = Box::pin(client.check(crate::node::ask("")).into_future());
+    let waits = tokio::time::timeout(Duration::from_millis(300), &mut next).await;
+    assert!(waits.is_err(), "one call more than the limit: {waits:?}");
+    watches.pop();
+    within(next).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_honest_client_whose_calls_time_out_together_is_served_again_at_once() {
     let node = Node::start(&[]).await;
     let client = polywire_services::health::HealthClient::new(crate::node::connect(node.grpc()).await);
