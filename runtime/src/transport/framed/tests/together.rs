@@ -6,18 +6,22 @@ use futures_util::FutureExt;
 use super::{
     super::{
         Batched, Connection, RecvStream, SendStream, StreamError,
+        batched::FEW,
         memory::{MemoryConnection, WINDOW, pair},
     },
     peers::within,
 };
+use crate::{Status, wire::StreamCode};
 
-/// The near end, batched, with one call open so that no other is alone; and the far end.
-async fn busy() -> (Arc<Batched<MemoryConnection>>, MemoryConnection, impl Sized) {
+/// Both ends, batched, with so many calls open that no other is one of few.
+async fn busy() -> (Arc<Batched<MemoryConnection>>, Batched<MemoryConnection>, impl Sized) {
     let (near, far) = pair();
-    let near = Arc::new(Batched::new(near));
-    let first = near.open(Bytes::from_static(b"first"), true).await.unwrap();
-    let accepted = far.accept().await.unwrap();
-    (near, far, (first, accepted))
+    let (near, far) = (Arc::new(Batched::new(near)), Batched::new(far));
+    let mut open = Vec::new();
+    for _ in 0..FEW {
+        open.push((near.open(Bytes::from_static(b"open"), true).await.unwrap(), far.accept().await.unwrap()));
+    }
+    (near, far, open)
 }
 
 async fn read<R: RecvStream>(recv: &mut R) -> Option<Bytes> {
@@ -25,12 +29,14 @@ async fn read<R: RecvStream>(recv: &mut R) -> Option<Bytes> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_alone_waits_for_nothing() {
+async fn a_call_that_is_one_of_few_waits_for_nothing() {
     let (near, _far) = pair();
     let near = Batched::new(near);
-    for _ in 0..2 {
-        assert!(near.open(Bytes::from_static(b"alone"), true).now_or_never().is_some());
-    }
+    let open: Vec<_> =
+        (0..FEW).map(|_| near.open(Bytes::from_static(b"few"), true).now_or_never().unwrap()).collect();
+    assert!(near.open(Bytes::from_static(b"many"), true).now_or_never().is_none());
+    drop(open);
+    assert!(near.open(Bytes::from_static(b"few"), true).now_or_never().is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,9 +74,9 @@ async fn a_call_that_is_given_up_before_it_is_opened_is_never_seen() {
 #[tokio::test(start_paused = true)]
 async fn what_fails_to_open_fails_as_it_would_by_itself() {
     let (near, far, _first) = busy().await;
-    drop(far);
+    far.get().lose(&Status::unavailable("the cable was cut"));
     let Err(StreamError::Lost(status)) = within(near.open(Bytes::from_static(b"late"), true)).await else {
-        panic!("nobody is there");
+        panic!("the connection is lost");
     };
     assert!(status.is_not_processed());
 }
@@ -78,7 +84,6 @@ async fn what_fails_to_open_fails_as_it_would_by_itself() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_finds_the_window_full_holds_up_no_other() {
     let (near, far, _first) = busy().await;
-    let far = Batched::new(far);
     let (_slow, mut slow_reader) = within(near.open(Bytes::from_static(b"slow"), true)).await.unwrap();
     let (_fast, mut fast_reader) = within(near.open(Bytes::from_static(b"fast"), true)).await.unwrap();
     let (mut slow, _recv) = far.accept().await.unwrap();
@@ -99,13 +104,10 @@ async fn an_answer_that_finds_the_window_full_holds_up_no_other() {
 #[tokio::test(start_paused = true)]
 async fn a_direction_that_was_handed_on_to_be_ended_is_not_reset() {
     let (near, far, _first) = busy().await;
-    let far = Batched::new(far);
     let (_send, mut recv) = within(near.open(Bytes::from_static(b"question"), true)).await.unwrap();
-    let (_other, _) = within(near.open(Bytes::from_static(b"other"), true)).await.unwrap();
     let (mut send, _recv) = far.accept().await.unwrap();
-    let _other = far.accept().await.unwrap();
     send.end(Bytes::from_static(b"answer")).await.unwrap();
-    send.reset(crate::wire::StreamCode::Cancelled);
+    send.reset(StreamCode::Cancelled);
     drop(send);
     assert_eq!(read(&mut recv).await.unwrap(), "answer");
     assert_eq!(read(&mut recv).await, None);
