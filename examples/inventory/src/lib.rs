@@ -73,6 +73,12 @@ pub async fn over_the_network(
     Ok(())
 }
 
+// From the targets that a node prints, whatever their transport.
+pub async fn by_target(target: &str) -> Result<InventoryClient, Box<dyn std::error::Error>> {
+    let target: polywire::Target = target.parse()?;
+    Ok(InventoryClient::new(target.connect(&polywire::ConnectOptions::default()).await?))
+}
+
 // Code written against the trait runs with the implementation, with a mock, or with a peer elsewhere.
 pub async fn restock(inventory: &impl Inventory) -> Result<Item, Status> {
     inventory.get(Item { name: "bolt".into(), count: 0 }).await

@@ -137,9 +137,9 @@ fn listed(services: &[Service], method: &MethodName) -> Result<Schema, Status> {
         let names: Vec<_> = service.methods.iter().map(|method| method.name.clone()).collect();
         return Err(not_served(method, &format!("{} has", method.service()), &names));
     };
-    debug!(
-        method = method.path(),
-        "JSON travels as MessagePack by field names; the directory knows the shape"
+    eprintln!(
+        "note: nobody has the schema of {}: JSON is sent by Rust field names, and a name that is not one is ignored",
+        method.service()
     );
     Ok(Schema { form: Form::Plain, shape: Some(found.shape()), idempotent: found.idempotent })
 }

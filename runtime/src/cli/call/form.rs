@@ -33,7 +33,10 @@ impl Form {
         let mut json = serde_json::Deserializer::from_str(json);
         let request = match self {
             Self::Described { input, .. } => Request::Described(input.clone().deserialize(&mut json)?),
-            Self::Plain => Request::Plain(serde::Deserialize::deserialize(&mut json)?),
+            Self::Plain => {
+                let fields: serde_json::Map<_, _> = serde::Deserialize::deserialize(&mut json)?;
+                Request::Plain(fields.into())
+            }
         };
         json.end()?;
         Ok(request)
@@ -49,7 +52,7 @@ impl Form {
                     false => format!("{} as JSON, with the fields {}", input.full_name(), fields.join(", ")),
                 }
             }
-            Self::Plain => "a JSON value".to_owned(),
+            Self::Plain => "a JSON object".to_owned(),
         }
     }
 
@@ -60,7 +63,7 @@ impl Form {
     pub(super) fn codec(&self, codec: Codec, asked: bool) -> Result<Codec, Status> {
         match (self, codec) {
             (Self::Plain, Codec::Protobuf) if asked => Err(Status::failed_precondition(
-                "protobuf needs the schema of the messages, and nobody has it; use --codec msgpack",
+                "protobuf needs the schema of the messages, and nobody has it (a node is given it by `.descriptors`); use --codec msgpack",
             )),
             (Self::Plain, _) => Ok(Codec::MessagePack),
             (Self::Described { .. }, codec) => Ok(codec),
