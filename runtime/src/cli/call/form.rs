@@ -33,10 +33,7 @@ impl Form {
         let mut json = serde_json::Deserializer::from_str(json);
         let request = match self {
             Self::Described { input, .. } => Request::Described(input.clone().deserialize(&mut json)?),
-            Self::Plain => {
-                let fields: serde_json::Map<_, _> = serde::Deserialize::deserialize(&mut json)?;
-                Request::Plain(fields.into())
-            }
+            Self::Plain => Request::Plain(serde::Deserialize::deserialize(&mut json)?),
         };
         json.end()?;
         Ok(request)
@@ -52,7 +49,7 @@ impl Form {
                     false => format!("{} as JSON, with the fields {}", input.full_name(), fields.join(", ")),
                 }
             }
-            Self::Plain => "a JSON object".to_owned(),
+            Self::Plain => "a JSON value".to_owned(),
         }
     }
 
