@@ -1,11 +1,14 @@
 use std::{
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context as TaskContext, Poll},
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    task::coop::unconstrained,
+    time::{Instant, Sleep},
+};
 
 use crate::{Metadata, Status, Streaming, streaming::Source};
 
@@ -52,7 +55,9 @@ impl<T, F: Future<Output = Result<T, Status>>> Future for Bound<F> {
                 Limit::After(patience) => tokio::time::sleep(patience),
             })
         });
-        sleep.as_mut().poll(task).map(|()| Err(Status::deadline_exceeded(*this.late)))
+        // Work that has used up what tokio lets a task do at once must not keep the timer from ending it.
+        let timer = pin!(unconstrained(sleep.as_mut()));
+        timer.poll(task).map(|()| Err(Status::deadline_exceeded(*this.late)))
     }
 }
 
@@ -93,5 +98,24 @@ impl<T: Send> Source<T> for Bounded<T> {
 
     fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
         self.inner.take_trailers()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_is_never_idle_ends_by_its_deadline_too() {
+        let busy = async {
+            loop {
+                tokio::task::coop::consume_budget().await;
+            }
+        };
+        let outcome = within(Duration::from_millis(1), "late", busy);
+        // Without the limit nothing in here would ever end, and this outer one is enforced by tokio itself.
+        let outcome = tokio::time::timeout(Duration::from_secs(5), outcome).await.expect("it has ended");
+        let outcome: Result<(), Status> = outcome;
+        assert_eq!(outcome.unwrap_err().message(), "late");
     }
 }
