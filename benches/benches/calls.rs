@@ -28,6 +28,12 @@ struct Arguments {
     /// Only contestants whose name holds this text
     #[arg(long, default_value = "")]
     contestant: String,
+    /// Instead of the loads that figures are required for: this many calls in flight
+    #[arg(long)]
+    in_flight: Option<usize>,
+    /// How many bytes a message has, with `--in-flight`
+    #[arg(long, default_value_t = 64, requires = "in_flight")]
+    size: usize,
     /// Fail where a required ratio is not reached
     #[arg(long)]
     strict: bool,
@@ -58,7 +64,9 @@ const BY_IRPC: Ratio = Ratio { of: POLYWIRE_IROH, by: IRPC, required: 1.0 };
 const BY_TONIC: Ratio = Ratio { of: POLYWIRE_GRPC, by: TONIC, required: 0.95 };
 
 /// Who meets whom under which load, and what has to come of it.
-const CONTESTS: &[(&str, Load, &[&str], &[Ratio])] = &[
+type Contest = (&'static str, Load, &'static [&'static str], &'static [Ratio]);
+
+const CONTESTS: &[Contest] = &[
     ("iroh", ONE, ON_IROH, &[BY_IROH]),
     ("iroh", MANY, ON_IROH, &[BY_IROH, BY_IRPC]),
     ("iroh", LARGE, ON_IROH_LARGE, &[BY_IROH_LARGE]),
@@ -85,7 +93,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let pace = Pace { rounds: arguments.rounds, time, warm_up: time / 8 };
     let mut outcomes = Vec::new();
     println!("{}", report::heading());
-    for &(transport, load, names, ratios) in CONTESTS {
+    for (transport, load, names, ratios) in contests(arguments) {
         let title = format!("{transport}, {load}");
         let playing: Vec<_> = contestants
             .iter()
@@ -103,6 +111,12 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     println!();
     outcomes.iter().for_each(|(title, outcome)| println!("{title}: {outcome}"));
     Ok(outcomes.iter().all(|(_, outcome)| outcome.is_met()))
+}
+
+fn contests(arguments: &Arguments) -> Vec<Contest> {
+    let Some(in_flight) = arguments.in_flight else { return CONTESTS.to_vec() };
+    let load = Load { size: arguments.size, in_flight };
+    vec![("iroh", load, ON_IROH, &[]), ("gRPC", load, ON_GRPC, &[])]
 }
 
 async fn contestants() -> Result<Vec<Contestant>> {
