@@ -17,10 +17,10 @@ use polywire_benches::{
 #[derive(Parser)]
 struct Arguments {
     /// How often each contestant plays
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 15)]
     rounds: usize,
     /// How many seconds it is measured each time
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 0.5)]
     seconds: f64,
     /// Only contests whose title holds this text, for instance `iroh` or `64 B × 1`
     #[arg(long, default_value = "")]

@@ -50,3 +50,33 @@ impl fmt::Display for Outcome {
         write!(f, "{of} / {by}: {median:.3} ({min:.3}..{max:.3}), required {required:.2}: {verdict}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hdrhistogram::Histogram;
+
+    use super::*;
+    use crate::{load::Load, sample::Sample};
+
+    fn entry(name: &'static str, rates: [u64; 3]) -> Entry {
+        let samples = rates.map(|rate| {
+            let mut latencies = Histogram::new(2).unwrap();
+            latencies.record_n(1, rate).unwrap();
+            let load = Load { size: 1, in_flight: 1 };
+            Sample { load, elapsed: Duration::from_secs(1), cpu: Duration::ZERO, latencies }
+        });
+        Entry { name, samples: samples.into() }
+    }
+
+    #[test]
+    fn a_round_in_which_everything_was_slow_does_not_move_the_ratio() {
+        let entries = [entry("ours", [90, 9, 900]), entry("theirs", [100, 10, 1000])];
+        let met = Ratio { of: "ours", by: "theirs", required: 0.9 }.outcome(&entries).unwrap();
+        assert_eq!(met.spread, Spread { median: 0.9, min: 0.9, max: 0.9 });
+        assert!(met.is_met());
+        assert!(!Ratio { of: "ours", by: "theirs", required: 0.91 }.outcome(&entries).unwrap().is_met());
+        assert!(Ratio { of: "ours", by: "nobody", required: 0.9 }.outcome(&entries).is_none());
+    }
+}
