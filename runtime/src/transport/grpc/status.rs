@@ -111,15 +111,21 @@ pub(super) fn from_connection(error: impl Into<Box<dyn Error + Send + Sync>>) ->
         return deadline::exceeded().with_source(error);
     }
     let not_processed = chain(&*error).any(|cause| cause.is::<tonic::ConnectError>() || is_refused(cause));
+    let of_the_call = chain(&*error).any(|cause| cause.is::<tonic::Status>() || is_reset(cause));
     let reason = chain(&*error).last().map(ToString::to_string).unwrap_or_default();
     let mapped = tonic::Status::from_error(error);
+    // What ended neither by a layer's status nor by a reset of the stream broke with its connection, whatever
+    // state HTTP/2 was in then.
     let code = match Code::from_number(mapped.code() as u64) {
-        // What is neither HTTP/2's nor a connect error is a broken connection.
-        Code::Unknown => Code::Unavailable,
-        code => code,
+        code if of_the_call && code != Code::Unknown => code,
+        _ => Code::Unavailable,
     };
     let status = Status::new(code, format!("the connection failed: {reason}")).with_source(mapped);
     if not_processed { status.not_processed() } else { status }
+}
+
+fn is_reset(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref::<h2::Error>().is_some_and(h2::Error::is_reset)
 }
 
 fn is_refused(cause: &(dyn Error + 'static)) -> bool {
