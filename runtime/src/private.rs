@@ -4,7 +4,11 @@ use std::time::Duration;
 
 #[cfg(feature = "node")]
 pub use crate::cli::IntoNodeBuilder;
+#[cfg(feature = "node")]
+pub use crate::config::{Key, Outline, join};
 pub use crate::server::{Definition, Dispatch};
+pub use serde;
+
 use crate::{Body, Context, Message, Method, Response, Status, Streaming};
 
 /// The requests of a method that takes a stream.

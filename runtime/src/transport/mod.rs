@@ -11,9 +11,15 @@ pub mod grpc;
 #[cfg(feature = "iroh")]
 pub mod iroh;
 mod limits;
+#[cfg(feature = "node")]
+pub(crate) mod seam;
 
 pub use alpn::{AlpnError, AlpnName};
 pub use gauge::ConnectionGauge;
 #[cfg(any(feature = "iroh", feature = "node"))]
 pub(crate) use gauge::Counted;
 pub use limits::Limits;
+#[cfg(feature = "node")]
+pub use seam::{
+    Address, BindContext, BindError, Bound, Connected, RegisterError, Scheme, Serving, Transport, register,
+};

@@ -1,0 +1,48 @@
+use super::{Address, Listening, NAME, bound, target};
+use crate::{
+    Codec, ConnectOptions, Status, config,
+    transport::{BindContext, BindError, Connected, Scheme, Transport},
+};
+
+/// The transport: gRPC over HTTP/2, in plaintext or under TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct Grpc;
+
+impl Transport for Grpc {
+    type Config = config::Grpc;
+    type Address = Address;
+    type Bound = Listening;
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn schemes(&self) -> &'static [Scheme] {
+        &[target::PLAIN, target::TLS]
+    }
+
+    /// Protobuf: what every gRPC peer speaks.
+    fn codec(&self) -> Codec {
+        Codec::Protobuf
+    }
+
+    fn parse(&self, scheme: &'static str, rest: &str) -> Result<Address, String> {
+        Address::parse(rest, scheme == target::TLS.name)
+    }
+
+    fn connect(
+        &self,
+        address: Address,
+        options: ConnectOptions,
+    ) -> impl Future<Output = Result<Connected, Status>> + Send + 'static {
+        target::connect(address, options)
+    }
+
+    fn bind(
+        &self,
+        config: config::Grpc,
+        _: BindContext,
+    ) -> impl Future<Output = Result<Listening, BindError>> + Send + 'static {
+        bound::bind(config)
+    }
+}
