@@ -8,6 +8,7 @@ mod adapters;
 mod equivalence;
 mod hardening;
 mod iroh_transport;
+mod memory;
 mod node;
 mod python;
 mod shop;
