@@ -11,6 +11,8 @@ pub mod grpc;
 #[cfg(feature = "iroh")]
 pub mod iroh;
 mod limits;
+#[cfg(feature = "mux")]
+pub mod mux;
 
 pub use alpn::{AlpnError, AlpnName};
 pub use gauge::ConnectionGauge;
