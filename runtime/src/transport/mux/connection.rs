@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 
 use super::{
     config::MuxConfig,
-    driver,
+    driver::{self, Driven},
     error::MuxError,
     halves::{MuxRecv, MuxSend, halves},
     preface::{self, Settings},
@@ -82,7 +82,7 @@ where
     T: AsyncRead + AsyncWrite + Send + 'static,
 {
     let shared = Arc::new(Shared::new(is_client, config.settings(), theirs));
-    tokio::spawn(driver::drive(reader, writer, shared.clone(), config));
+    tokio::spawn(driver::drive(reader, writer, Driven(shared.clone()), config));
     MuxConnection(Arc::new(Handle(shared)))
 }
 

@@ -27,12 +27,11 @@ const NEVER: Duration = Duration::from_secs(86_400 * 365 * 30);
 pub(super) async fn drive<T>(
     mut reader: ReadHalf<T>,
     mut writer: WriteHalf<T>,
-    shared: Arc<Shared>,
+    shared: Driven,
     config: MuxConfig,
 ) where
     T: AsyncRead + AsyncWrite,
 {
-    let shared = Driven(shared);
     let mut batch = Batch::new(writer.is_write_vectored());
     let mut over = shared.0.over.subscribe();
     let end = tokio::select! {
@@ -48,8 +47,8 @@ pub(super) async fn drive<T>(
     let _ = tokio::time::timeout(PARTING, part(reader, writer, &shared.0, batch, end)).await;
 }
 
-/// Whatever becomes of the driver, nobody waits for it.
-struct Driven(Arc<Shared>);
+/// Whatever becomes of the driver, also before it has begun, nobody waits for it.
+pub(super) struct Driven(pub(super) Arc<Shared>);
 
 impl Drop for Driven {
     fn drop(&mut self) {

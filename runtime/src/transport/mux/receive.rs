@@ -28,7 +28,7 @@ impl State {
                 Frame::Stop { stream, code } => self.stop(stream, code)?,
                 Frame::Window { stream: 0, credit } => {
                     self.credit = added(self.credit, credit).ok_or(TOO_MUCH_CREDIT)?;
-                    self.effects.work = true;
+                    self.feed();
                 }
                 Frame::Window { stream, credit } => self.window(stream, credit)?,
                 Frame::Ping(payload) => {
@@ -41,6 +41,13 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// The connection's window has grown; who waited for it goes first.
+    fn feed(&mut self) {
+        self.starved.append(&mut self.ready);
+        std::mem::swap(&mut self.starved, &mut self.ready);
+        self.effects.work = true;
     }
 
     fn data(&mut self, id: u64, payload: BytesMut, fin: bool) -> Result<(), Violation> {

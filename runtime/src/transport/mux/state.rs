@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) arrived: VecDeque<u64>,
     /// Streams with bytes to write, in turn.
     pub(super) ready: VecDeque<u64>,
+    /// Those whose bytes wait for the connection's window, in turn.
+    pub(super) starved: VecDeque<u64>,
     /// Streams with something to tell of that is not bytes.
     pub(super) talking: VecDeque<u64>,
     /// Streams that were refused, which the peer has yet to be told.
@@ -101,6 +103,7 @@ impl State {
             peers_open: 0,
             arrived: VecDeque::new(),
             ready: VecDeque::new(),
+            starved: VecDeque::new(),
             talking: VecDeque::new(),
             refused: VecDeque::new(),
             credit: theirs.connection_window.into(),

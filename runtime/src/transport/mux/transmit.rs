@@ -68,8 +68,9 @@ impl State {
         true
     }
 
-    /// The next frame of the stream whose turn it is. While the connection's window is used up all of them
-    /// wait, in their order: streams must be announced in the order of their ids.
+    /// The next frame of the stream whose turn it is. While the connection's window is used up those with
+    /// bytes step aside, but for one that the peer does not know yet: streams are announced in the order of
+    /// their ids, so everything behind it waits too.
     fn gather_bytes(&mut self, batch: &mut Batch) -> bool {
         let Some(&id) = self.ready.front() else {
             return false;
@@ -82,7 +83,10 @@ impl State {
         // A stream of no bytes yet is announced by a frame of none.
         let is_due = outgoing.has_frame() || (!stream.is_announced && !outgoing.is_over());
         if is_due && outgoing.has_bytes() && self.credit == 0 {
-            return false;
+            if stream.is_announced {
+                self.starved.extend(self.ready.pop_front());
+            }
+            return stream.is_announced;
         }
         self.ready.pop_front();
         stream.is_ready = false;
