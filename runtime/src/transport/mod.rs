@@ -11,6 +11,8 @@ pub mod iroh;
 mod limits;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "mux")]
+pub mod mux;
 mod scope;
 #[cfg(feature = "node")]
 pub(crate) mod seam;
