@@ -78,4 +78,6 @@ pub use transport::grpc;
 pub use transport::iroh;
 #[cfg(feature = "memory")]
 pub use transport::memory;
+#[cfg(feature = "unix")]
+pub use transport::unix;
 pub use transport::{AlpnError, AlpnName, Limits};

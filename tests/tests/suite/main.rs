@@ -12,4 +12,5 @@ mod memory;
 mod node;
 mod python;
 mod shop;
+mod unix;
 mod wire_stranger;
