@@ -8,8 +8,9 @@ use bytes::{Bytes, BytesMut};
 use polywire::{
     Code, Codec, Limits, Message, Metadata,
     wire::{
-        CALL, ConnectionCode, Frame, FrameKind, FrameReader, RequestHead, ResponseHead, StreamCode, Tail,
-        WireError, parse_end, put_end, put_message, put_request_head, put_response_head, put_tail,
+        CALL, ConnectionCode, Frame, FrameKind, FrameReader, RequestCompression, RequestHead, ResponseHead,
+        StreamCode, Tail, WireError, parse_end, put_end, put_message, put_request_head, put_response_head,
+        put_tail,
     },
 };
 
@@ -112,7 +113,8 @@ enum Said {
 
 fn head(method: &str, codec: Codec, unary: bool) -> RequestHead {
     let path = Bytes::from(format!("/demo.v1.Demo/{method}"));
-    RequestHead { path, codec, unary, timeout: None, metadata: Metadata::new() }
+    let compression = RequestCompression::default();
+    RequestHead { path, codec, unary, timeout: None, compression, metadata: Metadata::new() }
 }
 
 fn asked<M: Message + PartialEq>(head: RequestHead, messages: &[M]) -> Said {
@@ -125,7 +127,7 @@ fn answered<M: Message + PartialEq>(
     messages: &[M],
     tail: Tail,
 ) -> Said {
-    let head = head.map(|metadata| ResponseHead { metadata });
+    let head = head.map(|metadata| ResponseHead { compression: None, metadata });
     Said::Answered { head, messages: encoded(codec, messages), tail }
 }
 
@@ -137,15 +139,18 @@ fn failed(code: Code, message: &str) -> Tail {
 fn write(said: &Said) -> BytesMut {
     let mut buffer = BytesMut::new();
     match said {
-        Said::Asked { head: RequestHead { path, codec, unary, timeout, metadata }, messages } => {
+        Said::Asked {
+            head: RequestHead { path, codec, unary, timeout, compression, metadata },
+            messages,
+        } => {
             let path = str::from_utf8(path).unwrap();
-            put_request_head(&mut buffer, path, *codec, *unary, *timeout, metadata);
+            put_request_head(&mut buffer, path, *codec, *unary, *timeout, *compression, metadata);
             put_messages(&mut buffer, messages);
             put_end(&mut buffer);
         }
         Said::Answered { head, messages, tail } => {
             if let Some(head) = head {
-                put_response_head(&mut buffer, &head.metadata);
+                put_response_head(&mut buffer, head.compression, &head.metadata);
             }
             put_messages(&mut buffer, messages);
             put_tail(&mut buffer, tail.clone().into_outcome().as_ref(), 1000);
@@ -197,7 +202,7 @@ fn payloads(mut reader: FrameReader) -> Result<Payloads, WireError> {
     while let Some(Frame { kind, payload }) = reader.next_frame()? {
         match kind {
             FrameKind::Head => payloads.heads.push(payload),
-            FrameKind::Message => payloads.messages.push(payload),
+            FrameKind::Message | FrameKind::Compressed => payloads.messages.push(payload),
             FrameKind::End => payloads.ends.push(payload),
         }
     }
