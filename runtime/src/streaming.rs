@@ -230,18 +230,17 @@ impl Streaming<Payload> {
 }
 
 impl<T: Send + 'static> Streaming<T> {
-    fn map_messages<U: Send + 'static>(self, map: Map<T, U>) -> Streaming<U> {
-        match self.source {
-            State::Once(message) => {
-                let mut plain = self.plain;
-                match map(message, &mut plain) {
-                    Ok(message) => Streaming { plain, ..Streaming::once(message) },
-                    Err(status) => Streaming::new(futures_util::stream::iter([Err(status)])),
-                }
-            }
+    fn map_messages<U: Send + 'static>(mut self, map: Map<T, U>) -> Streaming<U> {
+        let compression = self.compression;
+        let mapped = match self.source {
+            State::Once(message) => match map(message, &mut self.plain) {
+                Ok(message) => Streaming { plain: self.plain, ..Streaming::once(message) },
+                Err(status) => Streaming::new(futures_util::stream::iter([Err(status)])),
+            },
             State::Ended => Streaming::empty(),
             State::Flowing(_) => Streaming::from_source(Mapped { inner: self, map, plain: false }),
-        }
+        };
+        mapped.received_with(compression)
     }
 }
 
