@@ -14,6 +14,8 @@ mod code;
 mod codec;
 #[cfg(feature = "node")]
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 mod deadline;
 mod drain;
