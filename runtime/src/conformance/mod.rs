@@ -12,15 +12,27 @@
 //! # }
 //! ```
 
+mod cancellation;
 mod case;
 mod check;
+mod deadlines;
+mod death;
+mod drain;
+mod flow;
+mod limits;
 mod live;
+mod load;
+mod metadata;
+mod panics;
 mod probe;
 mod report;
 mod rig;
 mod run;
+mod services;
 mod shapes;
+mod skew;
 mod status;
+mod traces;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -47,6 +59,7 @@ pub struct Conformance {
     options: ConnectOptions,
     limits: Limits,
     concurrency: Option<usize>,
+    vanished_within: Duration,
     allocated: Option<Allocated>,
     only: Option<Vec<Case>>,
     without: Vec<(Case, String)>,
@@ -62,6 +75,7 @@ impl Conformance {
             options: ConnectOptions::new(),
             limits: Limits::default(),
             concurrency: None,
+            vanished_within: NOTICE,
             allocated: None,
             only: None,
             without: Vec::new(),
@@ -90,6 +104,13 @@ impl Conformance {
     /// asked than that a thousand calls at once succeed.
     pub fn concurrency_limit(mut self, calls: usize) -> Self {
         self.concurrency = Some(calls);
+        self
+    }
+
+    /// How long either end may take to notice that the other has vanished without a word, where it is more than
+    /// [`NOTICE`]: over a network that has no word for it, the idle timeout and a little.
+    pub fn vanished_within(mut self, limit: Duration) -> Self {
+        self.vanished_within = limit;
         self
     }
 

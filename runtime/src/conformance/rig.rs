@@ -2,18 +2,16 @@
 
 use std::{
     ops::Deref,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use iroh_base::SecretKey;
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     NOTICE,
-    check::{Stop, Verdict, within},
+    check::{Stop, Verdict, ensure, within},
     live::Live,
     probe::{ProbeClient, ProbeServer, Script},
 };
@@ -67,6 +65,7 @@ pub(super) struct Shared {
     pub(super) options: ConnectOptions,
     pub(super) limits: Limits,
     pub(super) concurrency: Option<usize>,
+    pub(super) vanished_within: Duration,
     pub(super) allocated: Option<Allocated>,
     pub(super) notes: Mutex<Vec<String>>,
     pub(super) handlers: Live,
@@ -176,8 +175,8 @@ impl Served {
     /// That everything so far has used one connection: nothing has cost its client the one it had.
     #[track_caller]
     pub(super) fn one_connection(&self) -> Verdict {
-        let opened = self.connections.opened.load(Ordering::SeqCst);
-        super::check::ensure(opened <= 1, format_args!("expected one connection, found {opened}"))
+        let opened = self.connections.opened();
+        ensure(opened <= 1, format_args!("expected one connection, found {opened}"))
     }
 
     /// Ends the server as a crash would.
@@ -193,19 +192,29 @@ impl Drop for Served {
     }
 }
 
-/// The connections of a server.
+/// How many connections of a server have opened, and how many have closed.
 #[derive(Debug, Default)]
-pub(super) struct Connections {
-    pub(super) opened: AtomicUsize,
-    pub(super) closed: AtomicUsize,
+pub(super) struct Connections(watch::Sender<(usize, usize)>);
+
+impl Connections {
+    pub(super) fn opened(&self) -> usize {
+        self.0.borrow().0
+    }
+
+    /// Waits until none is open.
+    pub(super) async fn all_closed(&self, limit: Duration) -> Verdict {
+        let mut changes = self.0.subscribe();
+        let closed = changes.wait_for(|(opened, closed)| opened == closed);
+        within(limit, "that a connection whose client is gone is counted as closed", closed).await.map(|_| ())
+    }
 }
 
 impl ConnectionGauge for Connections {
     fn opened(&self) {
-        self.opened.fetch_add(1, Ordering::SeqCst);
+        self.0.send_modify(|(opened, _)| *opened += 1);
     }
 
     fn closed(&self) {
-        self.closed.fetch_add(1, Ordering::SeqCst);
+        self.0.send_modify(|(_, closed)| *closed += 1);
     }
 }

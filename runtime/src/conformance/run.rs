@@ -13,20 +13,9 @@ use super::{
     rig::{Rig, Shared},
 };
 
-/// Runs the suite in a thread of its own: the caller may be within a runtime, whose tasks would be counted.
+/// Runs each case in a thread and a runtime of its own: the caller may be within a runtime, whose tasks would be
+/// counted, and what a case that failed has left behind must not be held against the next.
 pub(super) fn run(suite: Conformance) -> Report {
-    let running = std::thread::spawn(move || {
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.unwrap_or_else(|error| panic!("no tokio runtime can be made: {error}"));
-        let report = runtime.block_on(run_all(&suite));
-        // What a failed case has left behind must not hold the report up.
-        runtime.shutdown_background();
-        report
-    });
-    running.join().unwrap_or_else(|panic| resume_unwind(panic))
-}
-
-async fn run_all(suite: &Conformance) -> Report {
     let mut results = Vec::new();
     for case in Case::ALL {
         if suite.only.as_ref().is_some_and(|only| !only.contains(case)) {
@@ -35,11 +24,23 @@ async fn run_all(suite: &Conformance) -> Report {
         let begun = Instant::now();
         let outcome = match suite.without.iter().find(|(left_out, _)| left_out == case) {
             Some((_, reason)) => Outcome::NotApplicable(reason.clone()),
-            None => run_one(suite, *case).await,
+            None => std::thread::scope(|scope| {
+                let running = scope.spawn(|| in_runtime(&suite, *case));
+                running.join().unwrap_or_else(|panic| resume_unwind(panic))
+            }),
         };
         results.push(CaseResult { case: *case, outcome, duration: begun.elapsed() });
     }
-    Report::new(suite.name.clone(), results)
+    Report::new(suite.name, results)
+}
+
+fn in_runtime(suite: &Conformance, case: Case) -> Outcome {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("no tokio runtime can be made: {error}"));
+    let outcome = runtime.block_on(run_one(suite, case));
+    // What a failed case has left behind must not hold the report up.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn run_one(suite: &Conformance, case: Case) -> Outcome {
@@ -48,6 +49,7 @@ async fn run_one(suite: &Conformance, case: Case) -> Outcome {
         options: suite.options.clone(),
         limits: suite.limits.clone(),
         concurrency: suite.concurrency,
+        vanished_within: suite.vanished_within,
         allocated: suite.allocated,
         notes: Mutex::default(),
         handlers: Live::default(),

@@ -1,15 +1,22 @@
 //! Every transport, held to the same suite.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use polywire::{ConnectOptions, config, conformance::Conformance, grpc::Grpc, iroh::Iroh};
 use polywire_tests::pki::Pki;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+/// How many calls run at a time on one connection: few, so that the limit is soon reached.
+const STREAMS: u32 = 64;
+
 fn grpc() -> Conformance {
-    let config = config::Grpc { bind_address: LOOPBACK, ..config::Grpc::default() };
-    Conformance::new(Grpc, config).named("gRPC")
+    let config =
+        config::Grpc { bind_address: LOOPBACK, max_concurrent_streams: STREAMS, ..config::Grpc::default() };
+    Conformance::new(Grpc, config).named("gRPC").concurrency_limit(STREAMS as usize)
 }
 
 fn grpc_over_tls(pki: &Pki) -> Conformance {
@@ -18,14 +25,28 @@ fn grpc_over_tls(pki: &Pki) -> Conformance {
         tls_enabled: true,
         tls_cert: Some(pki.certificate.clone()),
         tls_key: Some(pki.key.clone()),
+        max_concurrent_streams: STREAMS,
         ..config::Grpc::default()
     };
     let options = ConnectOptions::new().ca_file(&pki.authority);
-    Conformance::new(Grpc, config).named("gRPC over TLS").connect_options(options)
+    Conformance::new(Grpc, config)
+        .named("gRPC over TLS")
+        .connect_options(options)
+        .concurrency_limit(STREAMS as usize)
 }
 
 fn iroh() -> Conformance {
-    Conformance::new(Iroh, config::Iroh::default()).named("Iroh")
+    let idle_timeout = Duration::from_secs(2);
+    let config = config::Iroh {
+        max_concurrent_streams: STREAMS,
+        idle_timeout,
+        keep_alive_interval: idle_timeout / 4,
+        ..config::Iroh::default()
+    };
+    Conformance::new(Iroh, config)
+        .named("Iroh")
+        .concurrency_limit(STREAMS as usize)
+        .vanished_within(2 * idle_timeout)
 }
 
 #[test]
