@@ -146,9 +146,9 @@ fn the_limits_are_those_of_the_page() {
     };
     let config = MuxConfig::default();
     assert_eq!(default("the payload"), frame::MAX_PAYLOAD as u64);
-    assert_eq!(default("bytes of one"), config.stream_window.into());
-    assert_eq!(default("bytes of all"), config.connection_window.into());
-    assert_eq!(default("streams of the peer"), config.max_concurrent_streams.into());
+    assert_eq!(default("bytes of one"), u64::from(config.stream_window));
+    assert_eq!(default("bytes of all"), u64::from(config.connection_window));
+    assert_eq!(default("streams of the peer"), u64::from(config.max_concurrent_streams));
     assert_eq!(default("silence"), config.idle_timeout.as_secs());
     assert_eq!(default("the preface"), config.handshake_timeout.as_secs());
 }

@@ -5,8 +5,8 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::{
-    super::{MuxConfig, outgoing::SEND_BUFFER},
-    peers::{pair, quiet, read_all, stream, within},
+    super::{MuxConfig, frame::Frame},
+    peers::{by_hand, pair, quiet, read_all, stream, within},
 };
 use crate::{
     transport::framed::{Connection, RecvStream, SendStream},
@@ -60,7 +60,8 @@ async fn streams_that_nobody_reads_use_up_the_connection_and_no_more() {
     let mut held = Vec::new();
     for _ in 0..4 {
         let ((mut send, near), far) = stream(&client, &server).await;
-        let writing = tokio::spawn(async move { send.write(Bytes::from(vec![0; 64 * KIB])).await });
+        let writing =
+            tokio::spawn(async move { send.write(Bytes::from(vec![0; 64 * KIB])).await.map(|()| send) });
         quiet().await;
         held.push((writing, near, far));
     }
@@ -121,28 +122,18 @@ async fn small_calls_do_not_wait_for_a_large_message() {
 
 #[tokio::test(start_paused = true)]
 async fn streams_take_turns_by_the_frame() {
-    let (client, server) = pair(MuxConfig::default(), MuxConfig::default());
-    let mut sends = Vec::new();
-    let mut recvs = Vec::new();
+    let (server, mut hand) = by_hand(MuxConfig::default());
+    let mut held = Vec::new();
     for _ in 0..4 {
-        let ((send, near), (far, recv)) = stream(&client, &server).await;
-        sends.push((send, near));
-        recvs.push((recv, far));
+        held.push(server.open(Bytes::from(vec![0; 50 * KIB]), true).await.unwrap());
     }
-    // All are queued before the driver runs; the pipe holds as much as one of them.
-    for (send, _) in &mut sends {
-        send.try_write(&mut Bytes::from(vec![0; SEND_BUFFER])).unwrap();
-    }
-    let mut arrived = [0; 4];
-    tokio::task::yield_now().await;
-    while arrived.iter().all(|length| *length < SEND_BUFFER) {
-        for (length, (recv, _)) in arrived.iter_mut().zip(&mut recvs) {
-            while let Some(chunk) = recv.read().now_or_never() {
-                *length += chunk.unwrap().unwrap().len();
-            }
+    let mut turns = Vec::new();
+    for _ in 0..16 {
+        match hand.hear().await {
+            Some(Frame::Data { stream, payload, .. }) => turns.push((stream, payload.len() / KIB)),
+            other => panic!("{other:?}"),
         }
-        tokio::task::yield_now().await;
     }
-    let least = arrived.iter().min().copied().unwrap_or_default();
-    assert!(least >= SEND_BUFFER - 32 * KIB, "one went ahead of the others: {arrived:?}");
+    let round = |length| [2, 4, 6, 8].map(|stream| (stream, length));
+    assert_eq!(turns, [round(16), round(16), round(16), round(2)].concat());
 }
