@@ -153,19 +153,20 @@ impl Answering {
     ) -> Result<Metadata, Status> {
         let limit = crossing.limit(&cx);
         let deadline = cx.deadline;
-        let (breaking, broken) = oneshot::channel();
+        let (breaking, mut broken) = oneshot::channel();
         let requests = Requests { inner: messages, limit, breaking: Some(breaking) };
         let abandoned = self.answers.clone();
         let server = crossing.server.clone();
         let requests = Streaming::from_source(requests).received_with(cx.compression);
         let work = deadline::bound(deadline, self.answer(&crossing, cx, requests));
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
             outcome = server.unless_cut(work) => outcome,
-            // The caller's own requests failed, and so does its call.
-            Ok(status) = broken => Err(status),
+            Ok(status) = &mut broken => return Err(status),
             () = abandoned.closed() => Err(Status::cancelled("the caller gave up")),
-        }
+        };
+        // The caller's own requests failed, and so does its call, whatever the handler made of that.
+        broken.try_recv().map_or(outcome, Err)
     }
 
     async fn answer(
