@@ -78,4 +78,6 @@ pub use target::{ConnectOptions, Target, TargetError};
 pub use transport::grpc;
 #[cfg(feature = "iroh")]
 pub use transport::iroh;
+#[cfg(feature = "memory")]
+pub use transport::memory;
 pub use transport::{AlpnError, AlpnName, Limits};

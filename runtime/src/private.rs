@@ -85,6 +85,13 @@ impl<T: ?Sized> Deferred<'_> for T {
     type Type = T;
 }
 
+/// How a binary ends whose transport could not be registered.
+#[cfg(feature = "node")]
+pub fn refused(error: &crate::transport::RegisterError) -> std::process::ExitCode {
+    eprintln!("error: {error}");
+    std::process::ExitCode::FAILURE
+}
+
 /// What `#[polywire::main]` makes of a function: a binary with the node's commands, which calls the function
 /// within a tokio runtime.
 #[cfg(feature = "node")]

@@ -9,6 +9,7 @@ mod conformance;
 mod equivalence;
 mod hardening;
 mod iroh_transport;
+mod memory;
 mod node;
 mod python;
 mod shop;

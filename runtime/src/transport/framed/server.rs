@@ -7,9 +7,7 @@ use tokio::{task::JoinSet, time::Instant};
 use super::{Connection, RecvStream, SendStream, StreamError, fill::fill, incoming::Incoming};
 use crate::{
     Caller, Channel, Codec, Context, Drain, Metadata, Payload, Response, Service, Shape, Status, Streaming,
-    body,
-    context::Path,
-    deadline, panic,
+    body, deadline, panic,
     service::BoxFuture,
     streaming::Event,
     transport::Limits,
@@ -104,11 +102,9 @@ impl Responder {
         let late = "the call's head took too long to arrive";
         let head = deadline::within(self.limits.message_timeout, late, read_head(incoming)).await?;
         self.limits.check_metadata(&head.metadata)?;
-        let mut cx = Context::new();
-        cx.path = Path::parse(head.path)?;
+        let mut cx = Context::incoming(head.path, caller.clone())?;
         cx.metadata = head.metadata;
         cx.codec = Some(head.codec);
-        cx.caller = Some(caller.clone());
         cx.deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         cx.message_limit = Some(self.limits.max_message_bytes);
         let method = self.service.method(cx.path());

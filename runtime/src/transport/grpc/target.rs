@@ -126,7 +126,7 @@ fn deepest(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Code, Context, Payload, Service};
+    use crate::{Code, Codec, Context, Payload, Service, Target};
 
     #[test]
     fn a_target_is_printed_as_it_was_written() {

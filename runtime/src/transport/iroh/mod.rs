@@ -19,9 +19,8 @@ mod connection;
 mod dial;
 mod dialer;
 mod handler;
-mod link;
+mod incoming;
 mod profile;
-mod scope;
 mod serve;
 #[cfg(feature = "node")]
 mod target;

@@ -14,12 +14,14 @@ fn built_in() -> Vec<Known> {
         Arc::new(crate::grpc::Grpc),
         #[cfg(feature = "iroh")]
         Arc::new(crate::iroh::Iroh),
+        #[cfg(feature = "memory")]
+        Arc::new(crate::memory::Memory),
     ]
 }
 
 /// Makes a transport known to this process: targets of its schemes can be called, `[transport.NAME]` is read,
 /// and nodes serve over it where that section is enabled. To be done before a target or a configuration is
-/// read; in a binary of `#[polywire::main]`, first thing in the function. Repeating it changes nothing.
+/// read; `#[polywire::main(transports = [Pigeon])]` does it in time. Repeating it changes nothing.
 ///
 /// # Errors
 /// When its name or one of its schemes is taken by another transport, the name is malformed, or its section has

@@ -2,6 +2,7 @@
 
 mod broken;
 mod cancelling;
+mod carrier;
 mod deadlines;
 mod draining;
 mod limits;
