@@ -77,15 +77,16 @@ async fn run_one(suite: &Conformance, case: Case) -> Outcome {
     }
 }
 
-/// That no handler and no task is left of a case whose servers and clients are gone.
+/// That no handler and no task is left of a case whose servers and clients are gone. Tasks have longer, for what
+/// closes may wait for its peer.
 async fn nothing_left(rig: &Rig) -> Verdict {
     rig.handlers.reach(0, NOTICE, "handlers alive after the case").await?;
-    let tasks = Handle::current().metrics();
-    let by = Instant::now() + NOTICE;
+    let (tasks, limit) = (Handle::current().metrics(), rig.vanished_within + NOTICE);
+    let by = Instant::now() + limit;
     while tasks.num_alive_tasks() > 0 {
         if Instant::now() > by {
             let count = tasks.num_alive_tasks();
-            let what = format_args!("expected no task after the case, found {count} within {NOTICE:?}");
+            let what = format_args!("expected no task after the case within {limit:?}, found {count}");
             return Err(Stop::failed(what));
         }
         // Tokio tells nobody when a task of somebody else's ends.

@@ -175,7 +175,8 @@ impl<S: Service> Adapter<S> {
         let deadline = cx.deadline;
         let response = deadline::bound(deadline, self.service.stream(cx, requests(incoming))).await?;
         self.limits.check_metadata(&response.metadata)?;
-        let messages = panic::guard_stream(deadline::bound_stream(deadline, response.message));
+        let messages = deadline::watched_stream(deadline, response.message);
+        let messages = panic::guard_stream(deadline::bound_stream(deadline, messages));
         let body = Many::answer(messages, codec, limit, self.limits.max_metadata_bytes);
         Ok(respond(codec, &response.metadata, |_| Body::new(body)))
     }

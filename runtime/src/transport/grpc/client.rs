@@ -1,6 +1,6 @@
 use std::fmt;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Uri, header};
 use tokio::sync::oneshot;
 use tonic::{body::Body, client::GrpcService};
@@ -61,8 +61,7 @@ impl<C: Http2> Service for Connection<C> {
         let request = self.begin(&cx)?;
         let mut buffer = BytesMut::new();
         put_message(&mut buffer, &message, request.codec, request.limit)?;
-        let body = Body::new(Single { message: Some(buffer.freeze()), trailers: None });
-        let answer = self.send(request, body, Failure::default()).await?;
+        let answer = self.send(request, Requests::Single(buffer.freeze()), Failure::default()).await?;
         let Answer { metadata, mut messages, .. } = answer;
         let (message, trailers) = messages.single().await?;
         Ok(Response { metadata, message, trailers })
@@ -80,11 +79,15 @@ impl<C: Http2> Service for Connection<C> {
             Ok(message) => {
                 let mut buffer = BytesMut::new();
                 put_message(&mut buffer, &message, request.codec, request.limit)?;
-                Body::new(Single { message: Some(buffer.freeze()), trailers: None })
+                Requests::Single(buffer.freeze())
             }
-            Err(messages) => {
-                Body::new(Many::request(messages, request.codec, request.limit, failure.clone(), unwanted))
-            }
+            Err(messages) => Requests::Many(Many::request(
+                messages,
+                request.codec,
+                request.limit,
+                failure.clone(),
+                unwanted,
+            )),
         };
         let Answer { metadata, mut messages } = self.send(request, body, failure).await?;
         messages._wanted = Some(wanted);
@@ -144,14 +147,37 @@ impl<C: Http2> Connection<C> {
         Ok(Head { request, codec, limit: cx.message_limit.map_or(own, |limit| limit.min(own)) })
     }
 
-    async fn send(&self, head: Head, body: Body, failure: Failure) -> Result<Answer, Status> {
+    async fn send_once(
+        &self,
+        request: Request<()>,
+        requests: Requests,
+    ) -> Result<http::Response<Body>, Unsent> {
         let mut inner = self.inner.clone();
-        let explain = |status| failure.explain(status);
         std::future::poll_fn(|task| inner.poll_ready(task))
             .await
-            .map_err(|error| status::from_connection(error).not_processed())?;
-        let request = head.request.map(|()| body);
-        let response = inner.call(request).await.map_err(|error| explain(status::from_connection(error)))?;
+            .map_err(|error| Unsent::Failed(status::from_connection(error).not_processed()))?;
+        inner.call(request.map(|()| requests.into_body())).await.map_err(|error| {
+            let error = error.into();
+            let refused = status::is_untouched(&*error);
+            let status = status::from_connection(error);
+            if refused { Unsent::Refused(status) } else { Unsent::Failed(status) }
+        })
+    }
+
+    /// Sends the call, and once again where the connection certainly did not take it: a server refuses streams
+    /// over its limit that came before the client knew of it, and one that drains refuses all. Source:
+    /// [gRFC A6, transparent retries](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#transparent-retries).
+    async fn send(&self, head: Head, requests: Requests, failure: Failure) -> Result<Answer, Status> {
+        let explain = |status| failure.explain(status);
+        let again = match &requests {
+            Requests::Single(message) => Some((head.request.clone(), Requests::Single(message.clone()))),
+            Requests::Many(_) => None,
+        };
+        let response = match (self.send_once(head.request, requests).await, again) {
+            (Err(Unsent::Refused(_)), Some((request, requests))) => self.send_once(request, requests).await,
+            (outcome, _) => outcome,
+        };
+        let response = response.map_err(|unsent| explain(unsent.into_status()))?;
         let (parts, body) = response.into_parts();
         let outcome = status::read(&parts.headers);
         if let Some(Err(status)) = outcome {
@@ -164,8 +190,44 @@ impl<C: Http2> Connection<C> {
             return Err(Status::unknown("the peer's answer is not gRPC: its content type is another"));
         };
         let metadata = metadata::read(&parts.headers)?;
+        self.limits.check_metadata(&metadata)?;
         let incoming = Incoming::new(body, codec, head.limit, &self.limits);
-        Ok(Answer { metadata, messages: Answers { incoming, outcome, failure, _wanted: None } })
+        Ok(Answer {
+            metadata,
+            messages: Answers { incoming, outcome, failure, limits: self.limits.clone(), _wanted: None },
+        })
+    }
+}
+
+/// The requests of a call, as far as they can be sent again.
+enum Requests {
+    /// The only one, encoded.
+    Single(Bytes),
+    Many(Many),
+}
+
+impl Requests {
+    fn into_body(self) -> Body {
+        match self {
+            Self::Single(message) => Body::new(Single { message: Some(message), trailers: None }),
+            Self::Many(messages) => Body::new(messages),
+        }
+    }
+}
+
+/// Why a call got no answer.
+enum Unsent {
+    /// The connection certainly did not take it.
+    Refused(Status),
+    /// No connection could be made, or it broke.
+    Failed(Status),
+}
+
+impl Unsent {
+    fn into_status(self) -> Status {
+        match self {
+            Self::Refused(status) | Self::Failed(status) => status,
+        }
     }
 }
 
@@ -175,6 +237,7 @@ struct Answers {
     /// Where the headers alone ended the call.
     outcome: Option<Result<Metadata, Status>>,
     failure: Failure,
+    limits: Limits,
     /// Dropped, it breaks off requests that are still being sent: HTTP/2 would keep the stream for them.
     _wanted: Option<Wanted>,
 }
@@ -184,7 +247,9 @@ impl Answers {
         let trailers = self.incoming.take_trailers();
         let outcome = trailers.as_ref().and_then(status::read).or_else(|| self.outcome.take());
         let outcome = outcome.unwrap_or_else(|| Err(Status::internal("the answer ended without a status")));
-        outcome.map_err(|status| self.failure.explain(status))
+        let trailers = outcome.map_err(|status| self.failure.explain(status))?;
+        self.limits.check_metadata(&trailers)?;
+        Ok(trailers)
     }
 
     /// The only message, and the trailing metadata. A failed call has a status instead of a message.
