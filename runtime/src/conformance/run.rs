@@ -7,7 +7,7 @@ use std::{
 use tokio::runtime::{Builder, Handle};
 
 use super::{
-    CASE_LIMIT, Case, CaseResult, Conformance, NOTICE, Outcome, Report,
+    Case, CaseResult, Conformance, NOTICE, Outcome, Report,
     check::{Stop, Verdict},
     live::Live,
     rig::{Rig, Shared},
@@ -54,13 +54,14 @@ async fn run_one(suite: &Conformance, case: Case) -> Outcome {
         notes: Mutex::default(),
         handlers: Live::default(),
     });
+    let limit = suite.time_limit;
     let mut running = tokio::spawn(case.run(rig.clone()));
-    let verdict = match tokio::time::timeout(CASE_LIMIT, &mut running).await {
+    let verdict = match tokio::time::timeout(limit, &mut running).await {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(panic)) => Err(Stop::Failed(format!("the case panicked: {panic}"))),
         Err(_) => {
             running.abort();
-            Err(Stop::Failed(format!("expected an end within {CASE_LIMIT:?}, found none")))
+            Err(Stop::Failed(format!("expected an end within {limit:?}, found none")))
         }
     };
     let verdict = match verdict {

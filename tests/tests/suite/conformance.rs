@@ -1,22 +1,44 @@
-//! Every transport, held to the same suite.
+//! Every transport, held to the same suite; and the suite, held to transports that are broken.
+
+mod broken;
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
-use polywire::{ConnectOptions, config, conformance::Conformance, grpc::Grpc, iroh::Iroh};
+use peak_alloc::PeakAlloc;
+use polywire::{
+    ConnectOptions, config,
+    conformance::{Conformance, Report, matrix},
+    grpc::Grpc,
+    iroh::Iroh,
+    memory::{self, Memory},
+};
 use polywire_tests::pki::Pki;
 
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// How many calls run at a time on one connection: few, so that the limit is soon reached.
 const STREAMS: u32 = 64;
 
+/// How much more may be allocated after a thousand calls of each shape: less than a byte for each would leave
+/// behind if it left a future or a buffer.
+const TOLERANCE: usize = 128 << 10;
+
+/// The transports, in the order of the documentation's columns.
+fn transports(pki: &Pki) -> Vec<Conformance> {
+    vec![grpc(), grpc_over_tls(pki), iroh(), memory()]
+}
+
 fn grpc() -> Conformance {
     let config =
         config::Grpc { bind_address: LOOPBACK, max_concurrent_streams: STREAMS, ..config::Grpc::default() };
-    Conformance::new(Grpc, config).named("gRPC").concurrency_limit(STREAMS as usize)
+    Conformance::new(Grpc, config).named("gRPC")
 }
 
 fn grpc_over_tls(pki: &Pki) -> Conformance {
@@ -29,10 +51,7 @@ fn grpc_over_tls(pki: &Pki) -> Conformance {
         ..config::Grpc::default()
     };
     let options = ConnectOptions::new().ca_file(&pki.authority);
-    Conformance::new(Grpc, config)
-        .named("gRPC over TLS")
-        .connect_options(options)
-        .concurrency_limit(STREAMS as usize)
+    Conformance::new(Grpc, config).named("gRPC over TLS").connect_options(options)
 }
 
 fn iroh() -> Conformance {
@@ -43,24 +62,51 @@ fn iroh() -> Conformance {
         keep_alive_interval: idle_timeout / 4,
         ..config::Iroh::default()
     };
-    Conformance::new(Iroh, config)
-        .named("Iroh")
-        .concurrency_limit(STREAMS as usize)
-        .vanished_within(2 * idle_timeout)
+    Conformance::new(Iroh, config).named("Iroh").vanished_within(2 * idle_timeout)
+}
+
+fn memory() -> Conformance {
+    let config = memory::Config {
+        name: "conformance".to_owned(),
+        max_concurrent_streams: STREAMS,
+        ..memory::Config::default()
+    };
+    Conformance::new(Memory, config).named("memory")
 }
 
 #[test]
-fn grpc_conforms() {
-    grpc().run().assert();
-}
-
-#[test]
-fn grpc_over_tls_conforms() {
+fn every_transport_conforms_as_the_documentation_says() {
     let directory = tempfile::tempdir().unwrap();
-    grpc_over_tls(&Pki::new(directory.path())).run().assert();
+    let run = |suite: Conformance| {
+        let allocated = || ALLOCATOR.current_usage();
+        let report = suite.concurrency_limit(STREAMS as usize).allocated(allocated, TOLERANCE).run();
+        println!("{report}\n");
+        report
+    };
+    // One after another, for what each allocates is counted.
+    let reports = Vec::from_iter(transports(&Pki::new(directory.path())).into_iter().map(run));
+    let failed = Vec::from_iter(reports.iter().filter(|report| !report.passed()).map(Report::name));
+    assert!(failed.is_empty(), "these do not conform: {failed:?}");
+    is_documented(&reports);
 }
 
-#[test]
-fn iroh_conforms() {
-    iroh().run().assert();
+/// Compares the table with the one in the documentation, or writes it there where `POLYWIRE_UPDATE_DOCS` is set.
+fn is_documented(reports: &[Report]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/CONFORMANCE.md");
+    let text = format!("{INTRODUCTION}{}", matrix(reports));
+    if std::env::var_os("POLYWIRE_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, text).unwrap();
+        return;
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    let hint = "runtime/CONFORMANCE.md is not what the suite finds; POLYWIRE_UPDATE_DOCS=1 writes it anew";
+    assert!(kept == text, "{hint}; expected:\n{text}");
 }
+
+const INTRODUCTION: &str = "\
+# Conformance
+
+What calls mean does not depend on what carries them. `polywire::conformance` is the suite that says so, public
+behind the feature of that name; this is what it finds of the transports that are built in. A test writes these
+tables and fails where they are out of date.
+";
