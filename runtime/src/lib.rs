@@ -76,4 +76,6 @@ pub use target::{ConnectOptions, Target, TargetError};
 pub use transport::grpc;
 #[cfg(feature = "iroh")]
 pub use transport::iroh;
+#[cfg(feature = "quic")]
+pub use transport::quic;
 pub use transport::{AlpnError, AlpnName, Limits};

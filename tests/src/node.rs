@@ -31,6 +31,8 @@ pub struct Targets {
     pub grpc: Option<String>,
     /// The target over Iroh.
     pub iroh: Option<String>,
+    /// The target over plain QUIC.
+    pub quic: Option<String>,
     /// The address of the HTTP side.
     pub http: Option<String>,
 }
@@ -113,6 +115,14 @@ impl Node {
     /// When it does not serve Iroh.
     pub fn iroh(&self) -> &str {
         self.targets.iroh.as_deref().expect("a node that serves Iroh")
+    }
+
+    /// The target over plain QUIC.
+    ///
+    /// # Panics
+    /// When it does not serve QUIC.
+    pub fn quic(&self) -> &str {
+        self.targets.quic.as_deref().expect("a node that serves QUIC")
     }
 
     /// The host and port of gRPC.

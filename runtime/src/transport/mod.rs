@@ -9,6 +9,8 @@ pub mod grpc;
 #[cfg(feature = "iroh")]
 pub mod iroh;
 mod limits;
+#[cfg(feature = "quic")]
+pub mod quic;
 mod scope;
 #[cfg(feature = "node")]
 pub(crate) mod seam;

@@ -10,5 +10,6 @@ mod hardening;
 mod iroh_transport;
 mod node;
 mod python;
+mod quic;
 mod shop;
 mod wire_stranger;

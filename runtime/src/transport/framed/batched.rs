@@ -108,6 +108,10 @@ impl<C: Connection> Connection for Batched<C> {
         self.0.connection.close(code, reason);
     }
 
+    async fn closed(&self) {
+        self.0.connection.closed().await;
+    }
+
     fn round_trip(&self) -> Option<Duration> {
         self.0.connection.round_trip()
     }

@@ -50,6 +50,14 @@ pub trait Connection: Send + Sync + 'static {
     /// Ends the connection and tells the peer why; the reason is for people, and short.
     fn close(&self, code: ConnectionCode, reason: &str);
 
+    /// Returns once the peer has been told of a [`close`](Self::close), or cannot be told.
+    ///
+    /// # Cancel safety
+    /// Safe: the peer may then not be told where the process ends at once.
+    fn closed(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// How long the way to the peer and back takes, where that is known.
     fn round_trip(&self) -> Option<Duration> {
         None

@@ -100,7 +100,7 @@ impl<T: StreamTransport> Transport for T {
         let limits = options.limits.clone().unwrap_or_default();
         let peer = Peer::new(Way { transport: self.clone(), address, options }, codec, limits);
         let link = peer.link().clone();
-        std::future::ready(Ok(Connected::new(peer).closing(async move { link.close() })))
+        std::future::ready(Ok(Connected::new(peer).closing(async move { link.close().await })))
     }
 
     fn bind(
@@ -138,6 +138,6 @@ impl<L: Listener> Bound for Listening<L> {
 
     async fn serve(mut self, serving: Serving) {
         self.options.gauge = serving.connections;
-        serve(self.listener, serving.service, self.options, serving.drain).await;
+        serve(self.listener, serving.service, self.options, serving.drain).await.close().await;
     }
 }
