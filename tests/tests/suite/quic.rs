@@ -1,5 +1,6 @@
 //! What plain QUIC promises beyond what every transport does.
 
+mod early;
 mod loss;
 mod trust;
 
@@ -36,7 +37,11 @@ struct Open(AtomicUsize);
 impl Server {
     async fn start(stock: Stock) -> Self {
         let config = Config { bind_address: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
-        let service = stock.server().into_channel();
+        Self::start_with(stock.server(), config).await
+    }
+
+    async fn start_with(service: impl Service, config: Config) -> Self {
+        let service = service.into_channel();
         let node = BindContext::new([7; 32], service.clone());
         let bound = Transport::bind(&Quic::default(), config, node).await.unwrap();
         let (target, open) = (bound.target(), Arc::new(Open::default()));

@@ -35,6 +35,9 @@ crate::section! {
         ///
         /// Three pings fit into the default `idle_timeout`, so one lost datagram loses nothing.
         pub keep_alive_interval: Duration as "crate::config::duration" = Duration::from_secs(3),
+        /// Whether calls of idempotent methods are taken in a known peer's first packets, before its
+        /// handshake is over. An attacker can have these sent again; other methods wait.
+        pub zero_rtt: bool = false,
         /// How long one message may take to arrive once it has begun.
         pub message_timeout: Duration as "crate::config::duration" = Duration::from_secs(20),
     }

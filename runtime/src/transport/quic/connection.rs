@@ -1,13 +1,16 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
 
-use super::endpoint::ClientEndpoint;
+use super::{early::Handshake, endpoint::ClientEndpoint};
 use crate::{
     Status,
-    transport::framed::{self, StreamError},
+    transport::framed::{self, Proof, StreamError},
     wire::{ConnectionCode, StreamCode},
 };
 
@@ -17,23 +20,53 @@ pub struct Connection {
     quic: quinn::Connection,
     /// Kept for further dials while there is a connection; `None` on the listening side.
     endpoint: Option<Arc<ClientEndpoint>>,
+    /// Where calls need not wait for its end.
+    handshake: Option<Handshake>,
+    /// A stream that was taken before the connection was made.
+    first: Mutex<Option<(SendStream, RecvStream)>>,
 }
 
 impl Connection {
     pub(super) fn accepted(quic: quinn::Connection) -> Self {
-        Self { quic, endpoint: None }
+        Self { quic, endpoint: None, handshake: None, first: Mutex::default() }
     }
 
     pub(super) fn dialled(quic: quinn::Connection, endpoint: Arc<ClientEndpoint>) -> Self {
-        Self { quic, endpoint: Some(endpoint) }
+        Self { endpoint: Some(endpoint), ..Self::accepted(quic) }
     }
+
+    /// The same, while its handshake goes on.
+    pub(super) fn early(mut self, handshake: Handshake) -> Self {
+        self.handshake = Some(handshake);
+        self
+    }
+
+    /// The same, with this stream to be accepted before all others.
+    pub(super) fn beginning_with(mut self, first: (SendStream, RecvStream)) -> Self {
+        self.first = Mutex::new(Some(first));
+        self
+    }
+
+    fn take_first(&self) -> Option<(SendStream, RecvStream)> {
+        // Only where there may be one: other connections are spared the lock.
+        self.handshake.as_ref()?;
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The direction of a QUIC stream that is read.
+#[derive(Debug)]
+pub struct Recv {
+    quic: RecvStream,
+    /// Where it arrived as early data.
+    handshake: Option<Handshake>,
 }
 
 impl framed::Connection for Connection {
     type Send = SendStream;
-    type Recv = RecvStream;
+    type Recv = Recv;
 
-    async fn open(&self, first: Bytes, finish: bool) -> Result<(SendStream, RecvStream), StreamError> {
+    async fn open(&self, first: Bytes, finish: bool) -> Result<(SendStream, Recv), StreamError> {
         let opened = self.quic.open_bi().await;
         let (mut send, recv) = opened.map_err(|error| StreamError::Lost(lost(&error).not_processed()))?;
         let mut opening = Opening { send: &mut send, done: false };
@@ -45,11 +78,16 @@ impl framed::Connection for Connection {
         }
         opening.done = true;
         drop(opening);
-        Ok((send, recv))
+        Ok((send, Recv { quic: recv, handshake: None }))
     }
 
-    async fn accept(&self) -> Result<(SendStream, RecvStream), StreamError> {
-        self.quic.accept_bi().await.map_err(|error| StreamError::Lost(lost(&error)))
+    async fn accept(&self) -> Result<(SendStream, Recv), StreamError> {
+        let (send, recv) = match self.take_first() {
+            Some(first) => first,
+            None => self.quic.accept_bi().await.map_err(|error| StreamError::Lost(lost(&error)))?,
+        };
+        let handshake = if recv.is_0rtt() { self.handshake.clone() } else { None };
+        Ok((send, Recv { quic: recv, handshake }))
     }
 
     fn close(&self, code: ConnectionCode, reason: &str) {
@@ -60,6 +98,11 @@ impl framed::Connection for Connection {
         if let Some(endpoint) = &self.endpoint {
             endpoint.idle().await;
         }
+    }
+
+    fn early(&self) -> Option<Proof> {
+        let handshake = self.handshake.as_ref().filter(|handshake| handshake.is_under_way())?;
+        Some(Box::pin(handshake.clone().succeeded()))
     }
 
     fn round_trip(&self) -> Option<Duration> {
@@ -103,9 +146,9 @@ impl framed::SendStream for SendStream {
     }
 }
 
-impl framed::RecvStream for RecvStream {
+impl framed::RecvStream for Recv {
     async fn read(&mut self) -> Result<Option<Bytes>, StreamError> {
-        let chunk = self.read_chunk(usize::MAX, true).await.map_err(|error| match error {
+        let chunk = self.quic.read_chunk(usize::MAX, true).await.map_err(|error| match error {
             ReadError::Reset(code) => StreamError::Reset(StreamCode::from_number(code.into_inner())),
             ReadError::ConnectionLost(error) => StreamError::Lost(lost(&error)),
             ReadError::ClosedStream | ReadError::IllegalOrderedRead => {
@@ -118,7 +161,11 @@ impl framed::RecvStream for RecvStream {
 
     fn stop(&mut self, code: StreamCode) {
         // An error says that it is over already.
-        let _ = Self::stop(self, number(code));
+        let _ = self.quic.stop(number(code));
+    }
+
+    fn early(&self) -> Option<Proof> {
+        Some(Box::pin(self.handshake.clone()?.succeeded()))
     }
 }
 

@@ -3,7 +3,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use quinn::{ClientConfig, ConnectionError, TransportErrorCode};
 
-use super::{Address, Connection, QuicProfile, connection::lost, endpoint::ClientEndpoints, trust};
+use super::{
+    Address, Connection, EarlyData, QuicProfile, connection::lost, early::Handshake,
+    endpoint::ClientEndpoints, trust,
+};
 use crate::{ConnectOptions, Status};
 
 /// How much later the next address of a host is tried while the one before has not answered
@@ -23,15 +26,18 @@ pub(super) async fn dial(
     address: &Address,
     options: &ConnectOptions,
 ) -> Result<Connection, Status> {
-    let mut config = ClientConfig::new(Arc::new(trust::client(address, options)?));
+    let mut config = ClientConfig::new(trust::client(address, options)?);
     let profile = options.get::<QuicProfile>().cloned().unwrap_or_default();
     config.transport_config(Arc::new(profile.transport_config()));
-    let mut left = resolve(address).await?.into_iter();
+    let found = resolve(address).await?;
+    // Of several addresses, one counts as soon as it answers; early data are sent before that.
+    let early = (options.get::<EarlyData>().is_some() && found.len() == 1).then_some(options.connect_timeout);
+    let mut left = found.into_iter();
     let mut attempts = FuturesUnordered::new();
     let mut failure = None;
     loop {
         match left.next() {
-            Some(remote) => attempts.push(attempt(endpoints, address, config.clone(), remote)),
+            Some(remote) => attempts.push(attempt(endpoints, address, config.clone(), remote, early)),
             None if attempts.is_empty() => break,
             None => {}
         }
@@ -58,12 +64,25 @@ async fn attempt(
     address: &Address,
     config: ClientConfig,
     remote: SocketAddr,
+    early: Option<Duration>,
 ) -> Result<Connection, Status> {
     let unbound = |error| Status::unavailable(format!("{address}: no UDP socket for QUIC: {error}"));
     let endpoint = endpoints.toward(remote).map_err(unbound)?;
     let connecting = endpoint
         .dial(config, remote, address.host())
         .map_err(|error| Status::unavailable(format!("{address}: {error}")))?;
+    let connecting = match early {
+        None => connecting,
+        Some(patience) => match connecting.into_0rtt() {
+            Ok((quic, accepted)) => {
+                let handshake = Handshake::new(quic.clone(), accepted);
+                tokio::spawn(handshake.clone().within(patience));
+                return Ok(Connection::dialled(quic, endpoint).early(handshake));
+            }
+            // Nothing is known of the server yet.
+            Err(connecting) => connecting,
+        },
+    };
     match connecting.await {
         Ok(quic) => Ok(Connection::dialled(quic, endpoint)),
         Err(error) => Err(failed(address, &error)),

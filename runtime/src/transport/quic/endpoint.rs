@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use quinn::{Connecting, ConnectError, Endpoint};
+use quinn::{ConnectError, Connecting, Endpoint};
 use tokio::runtime::{Handle, Id};
 
 /// A UDP socket to dial from. Those who dial share it while any of their connections lives.

@@ -7,12 +7,14 @@ use quinn::{
         self,
         crypto::ring,
         pki_types::CertificateDer,
-        server::AlwaysResolvesServerRawPublicKeys,
+        server::{AlwaysResolvesServerRawPublicKeys, ServerSessionMemoryCache},
         version::TLS13,
     },
 };
 
-use super::{ALPN, Config, Connection, NAME, PublicKey, QuicProfile, identity::AnyKey, raw_key};
+use super::{
+    ALPN, Config, Connection, NAME, PublicKey, QuicProfile, early::Handshake, identity::AnyKey, raw_key,
+};
 use crate::{
     Caller, Limits, Status,
     net::{TlsFiles, reachable},
@@ -25,11 +27,20 @@ use crate::{
 
 /// Accepts QUIC connections.
 #[derive(Debug)]
-pub struct Listener(Endpoint);
+pub struct Listener {
+    endpoint: Endpoint,
+    zero_rtt: bool,
+}
 
 pub(super) async fn listen(config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
     let profile = profile(&config)?;
-    let (tls, key) = tls(&config, &node)?;
+    let (mut tls, key) = tls(&config, &node)?;
+    if config.zero_rtt {
+        // QUIC's own flow control bounds early data, so this must say either nothing or everything (RFC 9001,
+        // section 4.6.1).
+        tls.max_early_data_size = u32::MAX;
+        tls.session_storage = ServerSessionMemoryCache::new(TICKETS * config.max_connections as usize);
+    }
     let tls = QuicServerConfig::try_from(tls)
         .map_err(|error| BindError::setting("transport.quic.tls_cert or tls_key", error))?;
     let mut quic = ServerConfig::with_crypto(Arc::new(tls));
@@ -52,7 +63,7 @@ pub(super) async fn listen(config: Config, node: BindContext) -> Result<Listenin
         handshake_timeout: config.handshake_timeout,
         ..ServeOptions::default()
     };
-    Ok(Listening { listener: Listener(endpoint), target, options })
+    Ok(Listening { listener: Listener { endpoint, zero_rtt: config.zero_rtt }, target, options })
 }
 
 fn profile(config: &Config) -> Result<QuicProfile, BindError> {
@@ -110,14 +121,18 @@ impl framed::Listener for Listener {
     type Handshake = BoxFuture<Result<Accepted<Batched<Connection>>, Status>>;
 
     async fn accept(&mut self) -> io::Result<Option<Self::Handshake>> {
-        Ok(self.0.accept().await.map(|incoming| Box::pin(shake(incoming)) as Self::Handshake))
+        let Some(incoming) = self.endpoint.accept().await else { return Ok(None) };
+        Ok(Some(if self.zero_rtt { Box::pin(shake_early(incoming)) } else { Box::pin(shake(incoming)) }))
     }
 
     async fn close(self) {
         // A peer that cannot be told learns it from the silence.
-        let _ = tokio::time::timeout(GOODBYE, self.0.wait_idle()).await;
+        let _ = tokio::time::timeout(GOODBYE, self.endpoint.wait_idle()).await;
     }
 }
+
+/// How many sessions are remembered for each connection: rustls gives as many tickets, and each works once.
+const TICKETS: usize = 2;
 
 /// How long peers that do not answer may hold up the end.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -128,6 +143,31 @@ async fn shake(incoming: Incoming) -> Result<Accepted<Batched<Connection>>, Stat
     let quic = incoming.accept().map_err(failed)?.await.map_err(failed)?;
     let caller = caller(&quic);
     Ok(Accepted::new(Batched::new(Connection::accepted(quic)), caller))
+}
+
+/// As [`shake`], and over as soon as a stream arrives. What TLS knows of the peer is known by then too: the
+/// session that early data belong to says it.
+async fn shake_early(incoming: Incoming) -> Result<Accepted<Batched<Connection>>, Status> {
+    let failed = |error| Status::unavailable(format!("{error}"));
+    let (quic, accepted) = match incoming.accept().map_err(failed)?.into_0rtt() {
+        Ok(early) => early,
+        Err(connecting) => {
+            let quic = connecting.await.map_err(failed)?;
+            let caller = caller(&quic);
+            return Ok(Accepted::new(Batched::new(Connection::accepted(quic)), caller));
+        }
+    };
+    let handshake = Handshake::new(quic.clone(), accepted);
+    let mut connection = Connection::accepted(quic.clone());
+    tokio::select! {
+        biased;
+        over = handshake.clone().succeeded() => over?,
+        first = quic.accept_bi() => {
+            connection = connection.early(handshake).beginning_with(first.map_err(failed)?);
+        }
+    }
+    let caller = caller(&quic);
+    Ok(Accepted::new(Batched::new(connection), caller))
 }
 
 /// Who is at the other end of a connection.

@@ -16,11 +16,27 @@ use quinn::{
     },
 };
 
-use super::{ALPN, Address, Identity, PublicKey, identity::Shown, raw_key};
+use super::{ALPN, Address, EarlyData, Identity, PublicKey, early::Trust, identity::Shown, raw_key};
 use crate::{ConnectOptions, Status};
 
 /// TLS towards this address.
-pub(super) fn client(address: &Address, options: &ConnectOptions) -> Result<QuicClientConfig, Status> {
+pub(super) fn client(address: &Address, options: &ConnectOptions) -> Result<Arc<QuicClientConfig>, Status> {
+    let Some(early_data) = options.get::<EarlyData>() else {
+        return new_client(address, options, false).map(Arc::new);
+    };
+    let trust = Trust {
+        key: address.key().copied(),
+        ca_file: options.ca_file.clone(),
+        identity: options.get::<Identity>().map(Identity::public_key),
+    };
+    early_data.client(trust, || new_client(address, options, true))
+}
+
+fn new_client(
+    address: &Address,
+    options: &ConnectOptions,
+    early_data: bool,
+) -> Result<QuicClientConfig, Status> {
     let provider = Arc::new(ring::default_provider());
     let unusable = |error: Error| invalid(format!("{address}: {error}"));
     let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -40,6 +56,7 @@ pub(super) fn client(address: &Address, options: &ConnectOptions) -> Result<Quic
             .with_no_client_auth(),
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
+    config.enable_early_data = early_data;
     QuicClientConfig::try_from(config).map_err(|error| invalid(format!("{address}: {error}")))
 }
 
@@ -63,7 +80,9 @@ fn authorities(
         }
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|error| {
-        invalid(format!("no certificate authority can be trusted: {error}; expected a CA file, or a key in the target"))
+        invalid(format!(
+            "no certificate authority can be trusted: {error}; expected a CA file, or a key in the target"
+        ))
     })
 }
 

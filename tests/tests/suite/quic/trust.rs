@@ -97,6 +97,7 @@ async fn a_certificate_without_its_key_is_refused_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let refused = polywire_tests::node::run(directory.path(), &flags).await;
     assert_ne!(refused.code, 0);
-    let expected = "transport.quic.tls_cert cannot be used: is set; expected transport.quic.tls_key beside it";
+    let expected =
+        "transport.quic.tls_cert cannot be used: is set; expected transport.quic.tls_key beside it";
     assert!(refused.stderr.contains(expected), "{}", refused.stderr);
 }
