@@ -12,11 +12,15 @@ mod channel;
 mod cli;
 mod code;
 mod codec;
+mod compression;
 #[cfg(feature = "node")]
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 mod deadline;
 mod drain;
+mod encoding;
 mod extensions;
 mod health;
 pub mod layer;
@@ -52,6 +56,7 @@ pub use call::{Call, Receive};
 pub use channel::Channel;
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
+pub use compression::{Compression, CompressionSet, UnknownCompression};
 pub use context::{Caller, Context};
 pub use drain::{Drain, Phase};
 pub use extensions::Extensions;
@@ -78,4 +83,8 @@ pub use transport::grpc;
 pub use transport::iroh;
 #[cfg(feature = "quic")]
 pub use transport::quic;
+#[cfg(feature = "memory")]
+pub use transport::memory;
+#[cfg(feature = "unix")]
+pub use transport::unix;
 pub use transport::{AlpnError, AlpnName, Limits};

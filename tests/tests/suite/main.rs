@@ -5,11 +5,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod adapters;
+mod conformance;
 mod equivalence;
 mod hardening;
 mod iroh_transport;
+mod memory;
 mod node;
 mod python;
 mod quic;
 mod shop;
+mod unix;
 mod wire_stranger;

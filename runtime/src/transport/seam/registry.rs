@@ -16,6 +16,10 @@ fn built_in() -> Vec<Known> {
         Arc::new(crate::iroh::Iroh),
         #[cfg(feature = "quic")]
         Arc::new(crate::quic::Quic::default()),
+        #[cfg(feature = "memory")]
+        Arc::new(crate::memory::Memory),
+        #[cfg(feature = "unix")]
+        Arc::new(crate::unix::Unix),
     ]
 }
 

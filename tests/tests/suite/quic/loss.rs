@@ -21,7 +21,7 @@ async fn a_server_that_was_killed_is_noticed_within_the_idle_timeout() {
         "--transport.quic.keep_alive_interval=500ms",
     ])
     .await;
-    let target: polywire::Target = node.quic().parse().unwrap();
+    let target: polywire::Target = node.target("quic").parse().unwrap();
     let client = HealthClient::new(target.connect(&ConnectOptions::new()).await.unwrap());
     let mut watch = client.watch(HealthCheckRequest::default()).await.unwrap();
     let first = within(watch.message()).await.unwrap().unwrap();

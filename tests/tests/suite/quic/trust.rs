@@ -20,9 +20,9 @@ async fn get(target: &str, options: &ConnectOptions) -> Result<Item, Status> {
 async fn a_node_prints_a_target_with_its_id_as_the_key_and_is_called_there() {
     let node =
         Node::start(&["--transport.quic.enabled=true", "--transport.quic.bind_address=127.0.0.1:0"]).await;
-    assert!(node.quic().starts_with("quic://127.0.0.1:"), "{}", node.quic());
-    assert!(node.quic().ends_with(&format!("?key={}", node.targets.node_id)), "{}", node.quic());
-    let called = call(&[node.quic(), CHECK]).await;
+    assert!(node.target("quic").starts_with("quic://127.0.0.1:"), "{}", node.target("quic"));
+    assert!(node.target("quic").ends_with(&format!("?key={}", node.targets.node_id)), "{}", node.target("quic"));
+    let called = call(&[node.target("quic"), CHECK]).await;
     assert_eq!((called.code, called.stdout.trim_end()), (0, r#"{"status":"SERVING"}"#), "{}", called.stderr);
     let end = node.terminate().await;
     assert_eq!(end.code, Some(0), "{}", end.stderr);
@@ -36,18 +36,18 @@ async fn under_a_certificate_a_client_must_trust_its_authority() {
     let key = format!("--transport.quic.tls_key={}", pki.key.display());
     let flags = ["--transport.quic.enabled=true", "--transport.quic.bind_address=127.0.0.1:0"];
     let node = Node::start(&[&flags[..], &[&certificate, &key]].concat()).await;
-    assert!(!node.quic().contains('?'), "{}", node.quic());
+    assert!(!node.target("quic").contains('?'), "{}", node.target("quic"));
     let authority = pki.authority.to_str().unwrap();
 
-    let trusting = call(&["--ca", authority, node.quic(), CHECK]).await;
+    let trusting = call(&["--ca", authority, node.target("quic"), CHECK]).await;
     assert_eq!(trusting.code, 0, "{}", trusting.stderr);
-    let by_name = node.quic().replace("127.0.0.1", "localhost");
+    let by_name = node.target("quic").replace("127.0.0.1", "localhost");
     let by_name = call(&["--ca", authority, &by_name, CHECK]).await;
     assert_eq!(by_name.code, 0, "{}", by_name.stderr);
-    let distrusting = call(&[node.quic(), CHECK]).await;
+    let distrusting = call(&[node.target("quic"), CHECK]).await;
     assert_eq!((distrusting.code, distrusting.stdout.as_str()), (64 + 14, ""), "{}", distrusting.stderr);
     assert!(distrusting.stderr.contains("certificate"), "{}", distrusting.stderr);
-    let pinning = call(&[&format!("{}?key={}", node.quic(), node.targets.node_id), CHECK]).await;
+    let pinning = call(&[&format!("{}?key={}", node.target("quic"), node.targets.node_id), CHECK]).await;
     assert_eq!(pinning.code, 64 + 14, "{}", pinning.stderr);
     assert!(pinning.stderr.contains("expected a target without a key"), "{}", pinning.stderr);
 }
