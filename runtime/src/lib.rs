@@ -81,10 +81,10 @@ pub use target::{ConnectOptions, Target, TargetError};
 pub use transport::grpc;
 #[cfg(feature = "iroh")]
 pub use transport::iroh;
-#[cfg(feature = "quic")]
-pub use transport::quic;
 #[cfg(feature = "memory")]
 pub use transport::memory;
+#[cfg(feature = "quic")]
+pub use transport::quic;
 #[cfg(feature = "unix")]
 pub use transport::unix;
 pub use transport::{AlpnError, AlpnName, Limits};

@@ -15,11 +15,10 @@ use iroh::{
     protocol::{AcceptError, ProtocolHandler},
 };
 use polywire::{
-    Channel, Codec, ConnectOptions, Drain, Limits, Service, Target, grpc, iroh as over_iroh,
+    Channel, Codec, Drain, Limits, Service, grpc, iroh as over_iroh,
     iroh::{QuicProfile, ServeOptions},
     net::{Listener, ListenerOptions},
-    quic,
-    transport::{BindContext, Bound, ConnectionGauge, Serving, framed::StreamTransport},
+    transport::ConnectionGauge,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_stream::wrappers::TcpListenerStream;
@@ -40,8 +39,6 @@ pub enum Transport {
     Iroh,
     /// Iroh by iroh's own `Router`.
     IrohRouter,
-    /// Plain QUIC, to a pinned key.
-    Quic,
 }
 
 /// What both ends agree on, or do not.
@@ -89,7 +86,6 @@ impl Transport {
             Self::Tonic => by_tonic(service, terms).await,
             Self::Iroh => by_accept_loop(service, terms).await,
             Self::IrohRouter => by_router(service, terms).await,
-            Self::Quic => by_quic(service, terms).await,
         }
     }
 
@@ -100,7 +96,7 @@ impl Transport {
 
     /// Whether the server holds the client to [`STREAMS`] calls at a time.
     pub fn limits_streams(self) -> bool {
-        matches!(self, Self::Grpc | Self::Iroh | Self::IrohRouter | Self::Quic)
+        matches!(self, Self::Grpc | Self::Iroh | Self::IrohRouter)
     }
 }
 
@@ -231,26 +227,6 @@ async fn dial_iroh(server: &iroh::Endpoint, terms: &Terms) -> (Channel, iroh::En
     (dialer.peer(endpoint::address(server)).into_channel(), client)
 }
 
-async fn by_quic<S: Service>(service: S, terms: Terms) -> Link {
-    let accepted = Arc::new(Accepted::default());
-    let config = quic::Config {
-        bind_address: "127.0.0.1:0".parse().expect("an address"),
-        max_concurrent_streams: STREAMS,
-        ..quic::Config::default()
-    };
-    let service = service.into_channel();
-    let node = BindContext::new([7; 32], service.clone());
-    let mut bound = quic::Quic::default().listen(config, node).await.expect("a free port on loopback");
-    bound.options.limits = terms.server.clone();
-    let target: Target = bound.target.parse().expect("a target");
-    let serving = Serving::new(service, Drain::new()).connections(accepted.clone());
-    let serving = tokio::spawn(bound.serve(serving));
-    let mut options = ConnectOptions::new().limits(terms.client.clone());
-    options.codec = terms.codec;
-    let channel = target.connect(&options).await.expect("a channel");
-    Link::new(channel, accepted, Some(serving), ())
-}
-
 /// A handler whose connections are counted.
 #[derive(Debug)]
 struct Counted {
@@ -303,11 +279,6 @@ macro_rules! on_every_transport {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn over_iroh_under_irohs_router() {
                 within(check(Transport::IrohRouter)).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn over_quic() {
-                within(check(Transport::Quic)).await;
             }
         }
     )*};

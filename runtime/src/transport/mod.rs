@@ -9,12 +9,12 @@ pub mod grpc;
 #[cfg(feature = "iroh")]
 pub mod iroh;
 mod limits;
-#[cfg(feature = "quic")]
-pub mod quic;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "mux")]
 pub mod mux;
+#[cfg(feature = "quic")]
+pub mod quic;
 mod scope;
 #[cfg(feature = "node")]
 pub(crate) mod seam;

@@ -13,6 +13,7 @@ use polywire::{
     grpc::Grpc,
     iroh::Iroh,
     memory::{self, Memory},
+    quic::{self, Quic},
     unix::{self, Unix},
 };
 use polywire_tests::pki::Pki;
@@ -54,6 +55,21 @@ fn iroh() -> Conformance {
     };
     Conformance::new(Iroh, config)
         .named("Iroh")
+        .concurrency_limit(STREAMS as usize)
+        .vanished_within(2 * idle_timeout)
+}
+
+fn quic() -> Conformance {
+    let idle_timeout = Duration::from_secs(2);
+    let config = quic::Config {
+        bind_address: LOOPBACK,
+        max_concurrent_streams: STREAMS,
+        idle_timeout,
+        keep_alive_interval: idle_timeout / 4,
+        ..quic::Config::default()
+    };
+    Conformance::new(Quic::default(), config)
+        .named("QUIC")
         .concurrency_limit(STREAMS as usize)
         .vanished_within(2 * idle_timeout)
 }
@@ -108,4 +124,9 @@ fn grpc_over_tls_conforms() {
 #[test]
 fn iroh_conforms() {
     iroh().run().assert();
+}
+
+#[test]
+fn quic_conforms() {
+    quic().run().assert();
 }

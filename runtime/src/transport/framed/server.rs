@@ -10,8 +10,8 @@ use super::{
     incoming::Incoming,
 };
 use crate::{
-    Caller, Channel, Codec, Context, Drain, Metadata, Method, Payload, Service, Shape, Status, Streaming, body,
-    deadline,
+    Caller, Channel, Codec, Context, Drain, Metadata, Method, Payload, Service, Shape, Status, Streaming,
+    body, deadline,
     encoding::{Answering, Encoding},
     panic,
     service::BoxFuture,

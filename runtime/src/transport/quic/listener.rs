@@ -18,7 +18,6 @@ use super::{
 use crate::{
     Caller, Limits, Status,
     net::{TlsFiles, reachable},
-    service::BoxFuture,
     transport::{
         BindContext, BindError,
         framed::{self, Accepted, Batched, Listening, ServeOptions},
@@ -32,7 +31,8 @@ pub struct Listener {
     zero_rtt: bool,
 }
 
-pub(super) async fn listen(config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
+/// Must be called within a runtime.
+pub(super) fn listen(config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
     let profile = profile(&config)?;
     let (mut tls, key) = tls(&config, &node)?;
     if config.zero_rtt {
@@ -118,9 +118,8 @@ fn with_raw_key(secret_key: &[u8; 32]) -> Result<(PublicKey, rustls::ServerConfi
 
 impl framed::Listener for Listener {
     type Connection = Batched<Connection>;
-    type Handshake = BoxFuture<Result<Accepted<Batched<Connection>>, Status>>;
 
-    async fn accept(&mut self) -> io::Result<Option<Self::Handshake>> {
+    async fn accept(&mut self) -> io::Result<Option<framed::Handshake<Self::Connection>>> {
         let Some(incoming) = self.endpoint.accept().await else { return Ok(None) };
         Ok(Some(if self.zero_rtt { Box::pin(shake_early(incoming)) } else { Box::pin(shake(incoming)) }))
     }

@@ -37,11 +37,7 @@ impl StreamTransport for Quic {
         Ok(Batched::new(dial(&self.endpoints, address, options).await?))
     }
 
-    fn listen(
-        &self,
-        config: Config,
-        node: BindContext,
-    ) -> impl Future<Output = Result<Listening<Listener>, BindError>> + Send + 'static {
+    async fn listen(&self, config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
         listener::listen(config, node)
     }
 }

@@ -21,7 +21,11 @@ async fn a_node_prints_a_target_with_its_id_as_the_key_and_is_called_there() {
     let node =
         Node::start(&["--transport.quic.enabled=true", "--transport.quic.bind_address=127.0.0.1:0"]).await;
     assert!(node.target("quic").starts_with("quic://127.0.0.1:"), "{}", node.target("quic"));
-    assert!(node.target("quic").ends_with(&format!("?key={}", node.targets.node_id)), "{}", node.target("quic"));
+    assert!(
+        node.target("quic").ends_with(&format!("?key={}", node.targets.node_id)),
+        "{}",
+        node.target("quic")
+    );
     let called = call(&[node.target("quic"), CHECK]).await;
     assert_eq!((called.code, called.stdout.trim_end()), (0, r#"{"status":"SERVING"}"#), "{}", called.stderr);
     let end = node.terminate().await;
