@@ -106,6 +106,7 @@ impl<R: Receive> Call<R> {
         let mut cx = cx?;
         cx.path = Path::Static(method.path());
         cx.message_limit = method.message_limit();
+        cx.idempotent = method.is_idempotent();
         if let Some(timeout) = method.default_timeout() {
             cx.shorten_to(timeout);
         }

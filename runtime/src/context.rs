@@ -21,6 +21,8 @@ pub struct Context {
     pub(crate) compression: Option<Compression>,
     pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) message_limit: Option<usize>,
+    /// Whether the method table says that the call may be made twice.
+    pub(crate) idempotent: bool,
     pub(crate) extensions: Extensions,
 }
 

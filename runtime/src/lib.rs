@@ -83,6 +83,8 @@ pub use transport::grpc;
 pub use transport::iroh;
 #[cfg(feature = "memory")]
 pub use transport::memory;
+#[cfg(feature = "quic")]
+pub use transport::quic;
 #[cfg(feature = "unix")]
 pub use transport::unix;
 pub use transport::{AlpnError, AlpnName, Limits};

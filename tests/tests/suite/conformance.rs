@@ -16,6 +16,7 @@ use polywire::{
     grpc::Grpc,
     iroh::Iroh,
     memory::{self, Memory},
+    quic::{self, Quic},
     unix::{self, Unix},
 };
 use polywire_tests::pki::Pki;
@@ -34,7 +35,7 @@ const TOLERANCE: usize = 128 << 10;
 
 /// The transports, in the order of the documentation's columns.
 fn transports(pki: &Pki, directory: &Path) -> Vec<Conformance> {
-    vec![grpc(), grpc_over_tls(pki), iroh(), unix(directory), memory()]
+    vec![grpc(), grpc_over_tls(pki), iroh(), quic(), unix(directory), memory()]
 }
 
 fn grpc() -> Conformance {
@@ -65,6 +66,18 @@ fn iroh() -> Conformance {
         ..config::Iroh::default()
     };
     Conformance::new(Iroh, config).named("Iroh").vanished_within(2 * idle_timeout)
+}
+
+fn quic() -> Conformance {
+    let idle_timeout = Duration::from_secs(2);
+    let config = quic::Config {
+        bind_address: LOOPBACK,
+        max_concurrent_streams: STREAMS,
+        idle_timeout,
+        keep_alive_interval: idle_timeout / 4,
+        ..quic::Config::default()
+    };
+    Conformance::new(Quic::default(), config).named("QUIC").vanished_within(2 * idle_timeout)
 }
 
 fn unix(directory: &Path) -> Conformance {

@@ -12,6 +12,7 @@ mod iroh_transport;
 mod memory;
 mod node;
 mod python;
+mod quic;
 mod shop;
 mod unix;
 mod wire_stranger;
