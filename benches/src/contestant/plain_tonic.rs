@@ -26,6 +26,10 @@ use crate::{
     pki::{HOST, Pki},
 };
 
+/// How many calls a connection may have under way, as polywire's default is. tonic's own is none, and then h2
+/// takes thousands of small messages at once for a flood and closes the connection.
+const STREAMS: u32 = 1000;
+
 /// A server on any free port, and how to connect to it.
 #[derive(Clone)]
 pub(super) struct PlainTonic {
@@ -33,11 +37,12 @@ pub(super) struct PlainTonic {
 }
 
 impl PlainTonic {
-    /// Starts the server, over TLS where there are certificates, with tonic's own settings at both ends.
+    /// Starts the server, over TLS where there are certificates, with tonic's own settings at both ends but
+    /// for the limit on streams.
     pub(super) fn start(pki: Option<&Pki>) -> Result<Self> {
         let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)?.with_nodelay(Some(true));
         let port = incoming.local_addr()?.port();
-        let mut server = Server::builder();
+        let mut server = Server::builder().max_concurrent_streams(Some(STREAMS));
         let scheme = if pki.is_some() { "https" } else { "http" };
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://127.0.0.1:{port}"))?;
         if let Some(pki) = pki {

@@ -2,13 +2,10 @@
 
 use plotters::{
     prelude::{PathElement, Rectangle, Text},
-    style::{
-        Color as _, IntoFont as _, TextStyle,
-        text_anchor::{HPos, Pos, VPos},
-    },
+    style::{Color as _, text_anchor::HPos},
 };
 
-use super::{Canvas, draw_on, palette};
+use super::{Canvas, draw_on, ink, palette};
 use crate::{
     contestant::Result,
     measure::{Better, Measure},
@@ -68,8 +65,5 @@ fn row(canvas: &Canvas<'_>, entry: &Entry, y: i32, scale: &Scale) -> Result<()> 
 }
 
 fn text(canvas: &Canvas<'_>, text: &str, at: (i32, i32), size: i32, horizontal: HPos) -> Result<()> {
-    let style = TextStyle::from(("sans-serif", size).into_font())
-        .color(&palette::INK)
-        .pos(Pos::new(horizontal, VPos::Center));
-    Ok(canvas.draw(&Text::new(text, at, style))?)
+    Ok(canvas.draw(&Text::new(text, at, ink(size, horizontal)))?)
 }

@@ -1,14 +1,17 @@
 //! One measure at every concurrency: a line a contestant, both axes logarithmic.
 
 use plotters::{
-    chart::{ChartBuilder, SeriesLabelPosition},
-    prelude::{Circle, IntoLogRange as _, PathElement},
+    chart::ChartBuilder,
+    prelude::{Circle, IntoLogRange as _, PathElement, Text},
     series::LineSeries,
-    style::{Color as _, IntoFont as _, WHITE},
+    style::{Color as _, IntoFont as _, WHITE, text_anchor::HPos},
 };
 
-use super::{Canvas, draw_on, palette};
-use crate::{contestant::Result, report::Report};
+use super::{Canvas, draw_on, ink, palette};
+use crate::{
+    contestant::Result,
+    report::{Report, figure},
+};
 
 /// A plot of growth.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +42,12 @@ pub const GROWTHS: &[Growth] = &[
     },
 ];
 
+/// In pixels: the sheet, how much of its width the chart has, and where the legend beside it begins.
+const SHEET: (u32, u32) = (860, 480);
+const CHART: i32 = 640;
+const LEGEND: i32 = 60;
+const ROW: i32 = 22;
+
 /// A contestant's name, and its median at each concurrency.
 type Line<'a> = (&'a str, Vec<(f64, f64)>);
 
@@ -51,7 +60,7 @@ impl Growth {
         else {
             return Ok(None);
         };
-        Ok(Some(draw_on((860, 520), |canvas| self.chart(canvas, &lines, x, y))?))
+        Ok(Some(draw_on(SHEET, |canvas| self.chart(canvas, &lines, x, y))?))
     }
 
     fn lines(self, report: &Report) -> impl Iterator<Item = Line<'_>> {
@@ -66,29 +75,31 @@ impl Growth {
     }
 
     fn chart(self, canvas: &Canvas<'_>, lines: &[Line<'_>], x: (f64, f64), y: (f64, f64)) -> Result<()> {
-        let mut chart = ChartBuilder::on(canvas)
+        let (left, right) = canvas.split_horizontally(CHART);
+        let mut chart = ChartBuilder::on(&left)
             .caption(self.title, ("sans-serif", 17).into_font().color(&palette::INK))
             .margin(12)
-            .margin_right(230)
             .x_label_area_size(40)
             .y_label_area_size(70)
             .build_cartesian_2d((x.0..x.1 * 1.2).log_scale(), (y.0 * 0.8..y.1 * 1.2).log_scale())?;
-        chart.configure_mesh().x_desc("concurrent calls").y_desc(self.axis).draw()?;
+        chart
+            .configure_mesh()
+            .light_line_style(WHITE.mix(0.0))
+            .x_desc("concurrent calls")
+            .y_desc(self.axis)
+            .x_label_formatter(&|value| figure(*value))
+            .y_label_formatter(&|value| figure(*value))
+            .draw()?;
         for (place, (name, points)) in lines.iter().enumerate() {
             let colour = palette::colour(place);
-            let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
-            chart
-                .draw_series(line)?
-                .label(*name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
+            // What this is about is drawn thicker.
+            let style = colour.stroke_width(if name.starts_with("polywire") { 3 } else { 1 });
+            chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
             chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, colour.filled())))?;
+            let row = LEGEND + ROW * place as i32;
+            right.draw(&PathElement::new([(0, row), (20, row)], style))?;
+            right.draw(&Text::new(*name, (28, row), ink(13, HPos::Left)))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE)
-            .border_style(palette::INK)
-            .draw()?;
         Ok(())
     }
 }

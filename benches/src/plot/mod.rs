@@ -6,7 +6,10 @@ mod palette;
 
 use plotters::{
     prelude::{DrawingArea, IntoDrawingArea as _, SVGBackend},
-    style::WHITE,
+    style::{
+        IntoFont as _, TextStyle, WHITE,
+        text_anchor::{HPos, Pos, VPos},
+    },
 };
 
 pub use growth::{GROWTHS, Growth};
@@ -42,4 +45,11 @@ fn draw_on(size: (u32, u32), draw: impl FnOnce(&Canvas<'_>) -> Result<()>) -> Re
         canvas.present()?;
     }
     Ok(svg)
+}
+
+/// Text of this size in pixels, whose middle is at the height of where it is put.
+fn ink(size: i32, horizontal: HPos) -> TextStyle<'static> {
+    TextStyle::from(("sans-serif", size).into_font())
+        .color(&palette::INK)
+        .pos(Pos::new(horizontal, VPos::Center))
 }
