@@ -75,7 +75,7 @@ impl Arguments {
         }
         let scale = match self.quick {
             false => {
-                Scale { time, stream: 1000, connections: 10, concurrencies: &[1, 10, 100, 1000, 10_000] }
+                Scale { time, stream: 10_000, connections: 10, concurrencies: &[1, 10, 100, 1000, 10_000] }
             }
             true => Scale { time, stream: 10, connections: 1, concurrencies: &[1, 10, 100] },
         };

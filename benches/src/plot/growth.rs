@@ -8,10 +8,7 @@ use plotters::{
 };
 
 use super::{Canvas, draw_on, ink, palette};
-use crate::{
-    contestant::Result,
-    report::{Report, figure},
-};
+use crate::{contestant::Result, report::Report};
 
 /// A plot of growth.
 #[derive(Clone, Copy, Debug)]
@@ -87,8 +84,8 @@ impl Growth {
             .light_line_style(WHITE.mix(0.0))
             .x_desc("concurrent calls")
             .y_desc(self.axis)
-            .x_label_formatter(&|value| figure(*value))
-            .y_label_formatter(&|value| figure(*value))
+            .x_label_formatter(&|value| format!("{value:.0}"))
+            .y_label_formatter(&|value| format!("{value:.0}"))
             .draw()?;
         for (place, (name, points)) in lines.iter().enumerate() {
             let colour = palette::colour(place);
