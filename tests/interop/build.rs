@@ -4,8 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 3] =
-    ["grpc/testing/empty.proto", "grpc/testing/messages.proto", "grpc/testing/test.proto"];
+const FILES: [&str; 3] = ["interop/empty.proto", "interop/messages.proto", "interop/test.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {
