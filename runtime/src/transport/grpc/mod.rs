@@ -10,6 +10,7 @@
 
 mod adapter;
 mod client;
+mod compression;
 mod head;
 mod incoming;
 mod metadata;

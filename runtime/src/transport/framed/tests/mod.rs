@@ -2,6 +2,8 @@
 
 mod broken;
 mod cancelling;
+#[cfg(feature = "gzip")]
+mod compression;
 mod deadlines;
 mod draining;
 mod limits;
