@@ -206,3 +206,53 @@ test("custom_metadata", async () => {
     assert.deepEqual(seen.trailing.get(TRAILING), [trailingValue]);
   }
 });
+
+// A client that compresses what is not written with NoCompress.
+function compressing(t) {
+  const gzip = { "grpc.default_compression_algorithm": grpc.compressionAlgorithms.gzip };
+  const compressing = new TestService(ADDRESS, credentials, gzip);
+  t.after(() => compressing.close());
+  return compressing;
+}
+
+test("client_compressed_unary", async (t) => {
+  const claims = (value) => largeRequest({ expect_compressed: { value } });
+  await assert.rejects(unary(client, "UnaryCall", claims(true)), { code: grpc.status.INVALID_ARGUMENT });
+  for (const [stub, value] of [[compressing(t), true], [client, false]]) {
+    assertZeros(LARGE_RESPONSE, (await unary(stub, "UnaryCall", claims(value))).response.payload);
+  }
+});
+
+test("server_compressed_unary", async () => {
+  for (const value of [true, false]) {
+    const { response } = await unary(client, "UnaryCall", largeRequest({ response_compressed: { value } }));
+    assertZeros(LARGE_RESPONSE, response.payload);
+  }
+});
+
+test("client_compressed_streaming", async (t) => {
+  const claims = (size, value) => ({ payload: zeros(size), expect_compressed: { value } });
+  const send = (stub, write) =>
+    new Promise((resolve, reject) => {
+      const done = (error, response) => (error ? reject(error) : resolve(response));
+      const call = stub.StreamingInputCall(new grpc.Metadata(), patient(), done);
+      write(call);
+      call.end();
+    });
+  const probe = send(client, (call) => call.write(claims(27182, true)));
+  await assert.rejects(probe, { code: grpc.status.INVALID_ARGUMENT });
+  const response = await send(compressing(t), (call) => {
+    call.write(claims(27182, true));
+    call.write(claims(45904, false), grpc.writeFlags.NoCompress);
+  });
+  assert.equal(response.aggregated_payload_size, 73086);
+});
+
+test("server_compressed_streaming", async () => {
+  const asked = [
+    { size: 31415, compressed: { value: true } },
+    { size: 92653, compressed: { value: false } },
+  ];
+  const { responses } = await collect(client.StreamingOutputCall({ response_parameters: asked }, patient()));
+  assert.deepEqual(sizes(responses), [31415, 92653]);
+});

@@ -179,6 +179,49 @@ class Interop(unittest.TestCase):
             self.assertIn(initial, call.initial_metadata())
             self.assertIn(trailing, call.trailing_metadata())
 
+    def test_client_compressed_unary(self):
+        claims = lambda value: self.large_request(expect_compressed=messages.BoolValue(value=value))
+        plain = {"timeout": PATIENCE, "compression": grpc.Compression.NoCompression}
+        gzip = {"timeout": PATIENCE, "compression": grpc.Compression.Gzip}
+        self.assert_fails(
+            grpc.StatusCode.INVALID_ARGUMENT, lambda: self.stub.UnaryCall(claims(True), **plain)
+        )
+        for value, options in [(True, gzip), (False, plain)]:
+            response = self.stub.UnaryCall(claims(value), **options)
+            self.assert_zeros(LARGE_RESPONSE, response.payload)
+
+    def test_server_compressed_unary(self):
+        for value in [True, False]:
+            request = self.large_request(response_compressed=messages.BoolValue(value=value))
+            response = self.stub.UnaryCall(request, timeout=PATIENCE)
+            self.assert_zeros(LARGE_RESPONSE, response.payload)
+
+    def test_client_compressed_streaming(self):
+        # grpcio compresses all requests of a call or none.
+        claims = lambda *sizes: iter(
+            messages.StreamingInputCallRequest(
+                payload=zeros(size), expect_compressed=messages.BoolValue(value=True)
+            )
+            for size in sizes
+        )
+        self.assert_fails(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            lambda: self.stub.StreamingInputCall(claims(27182), timeout=PATIENCE),
+        )
+        response = self.stub.StreamingInputCall(
+            claims(27182, 45904), timeout=PATIENCE, compression=grpc.Compression.Gzip
+        )
+        self.assertEqual(response.aggregated_payload_size, 73086)
+
+    def test_server_compressed_streaming(self):
+        parameters = [
+            messages.ResponseParameters(size=size, compressed=messages.BoolValue(value=value))
+            for size, value in [(31415, True), (92653, False)]
+        ]
+        request = messages.StreamingOutputCallRequest(response_parameters=parameters)
+        responses = list(self.stub.StreamingOutputCall(request, timeout=PATIENCE))
+        self.assertEqual([len(response.payload.body) for response in responses], [31415, 92653])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,5 +1,6 @@
 """The gRPC project's interoperability test service, by Python's grpcio, on a free port of loopback.
 
+grpcio does not say how a request came, so expect_compressed is not looked at.
 Prints one line of JSON once it listens: its target.
 """
 
@@ -19,6 +20,8 @@ class TestService(services.TestServiceServicer):
     def UnaryCall(self, request, context):
         echo_metadata(context)
         echo_status(request, context)
+        if request.response_compressed.value:
+            context.set_compression(grpc.Compression.Gzip)
         return messages.SimpleResponse(payload=zeros(request.response_size))
 
     def CacheableUnaryCall(self, request, context):
@@ -26,6 +29,7 @@ class TestService(services.TestServiceServicer):
         return messages.SimpleResponse(payload=messages.Payload(body=str(time.time_ns()).encode()))
 
     def StreamingOutputCall(self, request, context):
+        context.set_compression(grpc.Compression.Gzip)
         echo_metadata(context)
         yield from answers(request, context)
 
@@ -62,6 +66,8 @@ def answers(request, context):
     echo_status(request, context)
     for parameters in request.response_parameters:
         time.sleep(parameters.interval_us / 1_000_000)
+        if not parameters.compressed.value:
+            context.disable_next_message_compression()
         yield messages.StreamingOutputCallResponse(payload=zeros(parameters.size))
 
 

@@ -37,9 +37,12 @@ impl Echo {
     }
 
     /// Puts it around a stream of messages.
-    pub fn around_stream<T: Send + 'static>(self, messages: Streaming<T>) -> Response<Streaming<T>> {
+    pub fn around_stream<T: Send + 'static>(
+        self,
+        response: Response<Streaming<T>>,
+    ) -> Response<Streaming<T>> {
         let trailing = self.trailing;
-        Response::new(messages.with_trailers(move || trailing)).with_metadata(self.initial)
+        response.map(|messages| messages.with_trailers(move || trailing)).with_metadata(self.initial)
     }
 }
 

@@ -1,11 +1,15 @@
 //! The test service as the gRPC project describes it.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::mpsc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use polywire::{Context, Response, Status, Streaming};
 
 use crate::{
+    compressed,
     echo::{self, Echo},
     messages::{
         Empty, Payload, PayloadType, ResponseParameters, SimpleRequest, SimpleResponse,
@@ -36,14 +40,17 @@ impl TestService for Implementation {
         cx: &Context,
         request: SimpleRequest,
     ) -> Result<Response<SimpleResponse>, Status> {
+        compressed::check(request.expect_compressed.as_ref(), cx.compression())?;
         echo::status(request.response_status.as_ref())?;
         let payload = payload(request.response_type, request.response_size)?;
         let username = cx.caller().and_then(|caller| caller.identity.clone());
-        Ok(Echo::of(cx).around(SimpleResponse {
+        let compression = compressed::wanted(request.response_compressed.as_ref());
+        let response = Echo::of(cx).around(SimpleResponse {
             payload: Some(payload),
             username: username.filter(|_| request.fill_username).unwrap_or_default(),
             ..SimpleResponse::default()
-        }))
+        });
+        Ok(Response { compression, ..response })
     }
 
     async fn cacheable_unary_call(
@@ -66,7 +73,7 @@ impl TestService for Implementation {
         cx: &Context,
         request: StreamingOutputCallRequest,
     ) -> Result<Response<Streaming<StreamingOutputCallResponse>>, Status> {
-        Ok(Echo::of(cx).around_stream(Streaming::new(answers(request))))
+        Ok(Echo::of(cx).around_stream(stream_of(stream::iter([Ok(request)]))))
     }
 
     async fn streaming_input_call(
@@ -76,6 +83,7 @@ impl TestService for Implementation {
     ) -> Result<Response<StreamingInputCallResponse>, Status> {
         let mut bytes = 0;
         while let Some(request) = requests.message().await? {
+            compressed::check(request.expect_compressed.as_ref(), requests.last_compression())?;
             bytes += request.payload.map_or(0, |payload| payload.body.len());
         }
         let aggregated_payload_size = i32::try_from(bytes)
@@ -88,7 +96,7 @@ impl TestService for Implementation {
         cx: &Context,
         requests: Streaming<StreamingOutputCallRequest>,
     ) -> Result<Response<Streaming<StreamingOutputCallResponse>>, Status> {
-        Ok(Echo::of(cx).around_stream(Streaming::new(requests.map_ok(answers).try_flatten())))
+        Ok(Echo::of(cx).around_stream(stream_of(requests)))
     }
 
     async fn half_duplex_call(
@@ -106,7 +114,7 @@ impl TestService for Implementation {
             }
             pending.push(request);
         }
-        Ok(echo.around_stream(Streaming::new(stream::iter(pending).flat_map(answers))))
+        Ok(echo.around_stream(stream_of(stream::iter(pending).map(Ok))))
     }
 
     async fn unimplemented_call(&self, _: Empty) -> Result<Empty, Status> {
@@ -114,10 +122,24 @@ impl TestService for Implementation {
     }
 }
 
-/// What one request of a stream is answered with, each answer at its time.
+/// What these requests are answered with, each answer compressed or not, as it was asked for.
+fn stream_of(
+    requests: impl Stream<Item = Result<StreamingOutputCallRequest, Status>> + Send + 'static,
+) -> Response<Streaming<StreamingOutputCallResponse>> {
+    let (asked, next) = mpsc::channel();
+    let answers = requests.map_ok(answers).try_flatten().map_ok(move |(answer, compressed)| {
+        // Whoever reads the answers also asks about each.
+        let _ = asked.send(compressed);
+        answer
+    });
+    let answers = Streaming::new(answers).compress_if(move |_| next.try_recv().unwrap_or(false));
+    Response::new(answers).with_compression(compressed::COMPRESSION)
+}
+
+/// What one request of a stream is answered with, each answer at its time, and whether it is to be compressed.
 fn answers(
     request: StreamingOutputCallRequest,
-) -> impl Stream<Item = Result<StreamingOutputCallResponse, Status>> + Send {
+) -> impl Stream<Item = Result<(StreamingOutputCallResponse, bool), Status>> + Send {
     let kind = request.response_type;
     let outcome = echo::status(request.response_status.as_ref());
     let parameters = if outcome.is_ok() { request.response_parameters } else { Vec::new() };
@@ -125,13 +147,17 @@ fn answers(
     stream::iter(outcome.err().map(Err)).chain(answers)
 }
 
-async fn answer(kind: i32, parameters: ResponseParameters) -> Result<StreamingOutputCallResponse, Status> {
+async fn answer(
+    kind: i32,
+    parameters: ResponseParameters,
+) -> Result<(StreamingOutputCallResponse, bool), Status> {
     let interval = u64::try_from(parameters.interval_us)
         .map_err(|_| Status::invalid_argument("a negative interval between answers"))?;
     if interval > 0 {
         tokio::time::sleep(Duration::from_micros(interval)).await;
     }
-    Ok(StreamingOutputCallResponse { payload: Some(payload(kind, parameters.size)?) })
+    let answer = StreamingOutputCallResponse { payload: Some(payload(kind, parameters.size)?) };
+    Ok((answer, compressed::wanted(parameters.compressed.as_ref()).is_some()))
 }
 
 /// Zeros.

@@ -6,6 +6,7 @@
 //! [interop test descriptions](https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md).
 
 pub mod cases;
+pub mod compressed;
 pub mod echo;
 pub mod implementation;
 pub mod service;

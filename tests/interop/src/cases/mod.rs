@@ -2,6 +2,7 @@
 //! expectations: [interop test descriptions](https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md).
 
 mod cancellation;
+mod compression;
 mod expect;
 mod metadata;
 mod status;
@@ -92,6 +93,10 @@ pub const ALL: &[Case] = &[
     Case::new("unimplemented_method", |peer| Box::pin(status::unimplemented_method(peer))),
     Case::new("unimplemented_service", |peer| Box::pin(status::unimplemented_service(peer))),
     Case::new("custom_metadata", |peer| Box::pin(metadata::custom(peer))),
+    Case::new("client_compressed_unary", |peer| Box::pin(compression::client_unary(peer))),
+    Case::new("server_compressed_unary", |peer| Box::pin(compression::server_unary(peer))),
+    Case::new("client_compressed_streaming", |peer| Box::pin(compression::client_streaming(peer))),
+    Case::new("server_compressed_streaming", |peer| Box::pin(compression::server_streaming(peer))),
 ];
 
 /// The bytes of the requests of the streaming cases.
