@@ -18,10 +18,10 @@ class TestService(services.TestServiceServicer):
         return Empty()
 
     def UnaryCall(self, request, context):
-        echo_metadata(context)
-        echo_status(request, context)
         if request.response_compressed.value:
             context.set_compression(grpc.Compression.Gzip)
+        echo_metadata(context)
+        echo_status(request, context)
         return messages.SimpleResponse(payload=zeros(request.response_size))
 
     def CacheableUnaryCall(self, request, context):
