@@ -1,16 +1,8 @@
 //! Python's own clients against a node: grpcio, its health checking and reflection, Prometheus's parsers.
 
-use std::{
-    collections::hash_map::DefaultHasher,
-    fs::File,
-    hash::{Hash, Hasher},
-    io::{Read, Seek, Write},
-    path::{Path, PathBuf},
-    process::Command as Blocking,
-};
-
 use polywire::{Code, Compression, Metadata, Response, Status};
 use polywire_tests::{
+    foreign::python,
     inventory::{GetRequest, Item, Stock},
     node::Node,
     patience::within,
@@ -20,43 +12,6 @@ use tokio::process::Command;
 use crate::{node::health, shop::Shop};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/python");
-
-/// An interpreter with the packages of `requirements.txt`. `POLYWIRE_PYTHON` names it, as `./test` does;
-/// without, it is made in the target directory when it is first asked for.
-fn python() -> PathBuf {
-    if let Some(python) = std::env::var_os("POLYWIRE_PYTHON") {
-        return python.into();
-    }
-    let this = std::env::current_exe().unwrap();
-    let target = this.ancestors().nth(3).expect("target/PROFILE/deps/TEST").to_owned();
-    let requirements = std::fs::read_to_string(Path::new(SCRIPTS).join("requirements.txt")).unwrap();
-    let mut hasher = DefaultHasher::new();
-    requirements.hash(&mut hasher);
-    let wanted = hasher.finish().to_string();
-    let path = target.join("python.stamp");
-    let mut stamp = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
-    // Tests of one run ask at once; the others wait here.
-    stamp.lock().unwrap();
-    let mut installed = String::new();
-    stamp.read_to_string(&mut installed).unwrap();
-    let python = target.join("python/bin/python");
-    if installed != wanted {
-        install(&target.join("python"), &python);
-        stamp.set_len(0).and_then(|()| stamp.rewind()).unwrap();
-        stamp.write_all(wanted.as_bytes()).unwrap();
-    }
-    python
-}
-
-fn install(environment: &Path, python: &Path) {
-    let run = |command: &mut Blocking| {
-        let status = command.status().expect("python3 runs");
-        assert!(status.success(), "{command:?} failed; on Debian, `apt-get install python3-venv` may help");
-    };
-    run(Blocking::new("python3").args(["-m", "venv", "--clear"]).arg(environment));
-    let requirements = Path::new(SCRIPTS).join("requirements.txt");
-    run(Blocking::new(python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements));
-}
 
 /// What the scripts expect of `get`, beside an echo.
 fn stock() -> Stock {
