@@ -1,9 +1,4 @@
-use std::{
-    fmt,
-    future::poll_fn,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::{fmt, future::poll_fn, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -78,11 +73,12 @@ impl Gateway {
     pub async fn check(&self) -> Result<(), String> {
         let mut cx = Context::new().with_codec(Codec::Protobuf).with_timeout(CHECK_PATIENCE);
         cx.path = Path::Static("/grpc.health.v1.Health/Check");
-        let begun = Instant::now();
+        let deadline = cx.deadline;
         // The whole node is asked for by the request that has no fields.
-        match self.target.unary(cx, Payload::encoded(Codec::Protobuf, Bytes::new())).await {
+        let asking = self.target.unary(cx, Payload::encoded(Codec::Protobuf, Bytes::new()));
+        match deadline::bound(deadline, asking).await {
             Err(status) if status.code() == Code::DeadlineExceeded => {
-                Err(format!("no answer within {:?}", begun.elapsed()))
+                Err(format!("no answer within {CHECK_PATIENCE:?}"))
             }
             Err(status) if status.code() == Code::Unavailable => {
                 Err(self.explain(status).message().to_owned())

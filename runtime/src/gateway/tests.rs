@@ -148,3 +148,25 @@ async fn a_target_is_there_when_it_answers_whatever_it_says() {
     let reason = lost.over("grpc").check().await.unwrap_err();
     assert_eq!(reason, "the gateway's target cannot be reached over grpc: refused");
 }
+
+/// Never answers.
+struct Silent;
+
+impl Service for Silent {
+    async fn unary(&self, _: Context, _: Payload) -> Result<Response<Payload>, Status> {
+        std::future::pending().await
+    }
+
+    async fn stream(
+        &self,
+        _: Context,
+        _: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_says_nothing_is_not_there() {
+    assert_eq!(Gateway::new(Silent).check().await, Err("no answer within 4s".to_owned()));
+}

@@ -6,6 +6,7 @@
 
 mod adapters;
 mod equivalence;
+mod gateway;
 mod hardening;
 mod iroh_transport;
 mod node;
