@@ -5,17 +5,17 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::{
     Channel, Code, Codec, Context, Limits, Method, Payload, Response, Service, ServiceInfo, Status,
-    Streaming, context::Path,
+    Streaming, context::Path, deadline,
 };
 
 /// Passes calls on as they came: a [`Service`] that serves one transport by calling another.
 ///
-/// It needs to know no service. What travels, both ways, is everything that belongs to the call: the path, the
-/// metadata, the time that is left, the codec and with it the messages byte for byte, in the target's direction
-/// also the end of the requests and the caller's giving up; back come leading metadata, messages, trailers, and
-/// statuses with their details, *not processed* included. Nothing is queued: a stream goes as fast as the slower
-/// side takes it. What belongs to a connection stays with it: the names that metadata reserves, and who calls:
-/// the target sees the gateway as its caller.
+/// It needs to know no service. Everything that belongs to the call travels: there the path, the metadata, the
+/// time that is left, the codec, and with it the messages byte for byte and the end of the requests, or that the
+/// caller gave up; back leading metadata, messages, trailers, and statuses with their details, *not processed*
+/// included. Nothing is queued: a stream goes as fast as the slower side takes it. What belongs to a connection
+/// stays with it: the names that metadata reserves, the limits, and who calls. The target sees the gateway as its
+/// caller.
 ///
 /// A handler that calls somebody else is the opposite case: of its context only the deadline travels on.
 ///

@@ -123,3 +123,42 @@ fn forms() -> String {
     let names: Vec<_> = seam::all().iter().map(|transport| transport.dyn_name()).collect();
     format!("TRANSPORT or TRANSPORT://ADDRESS with one of {}", names.join(", "))
 }
+
+#[cfg(test)]
+#[cfg(all(feature = "grpc", feature = "iroh"))]
+mod tests {
+    use super::*;
+
+    /// The flags for these forms, but for the switches of transports that nobody named.
+    fn configured(forms: &[&str]) -> Vec<String> {
+        let listens: Vec<Listen> = forms.iter().map(|form| form.parse().unwrap()).collect();
+        let flags = configure(&listens, Flags::new()).unwrap();
+        let told = flags.into_iter().filter(|(key, value)| !(key.ends_with(".enabled") && value == "false"));
+        told.map(|(key, value)| format!("{key}={value}")).collect()
+    }
+
+    #[test]
+    fn what_is_listened_on_is_said_to_the_configuration() {
+        assert_eq!(configured(&["grpc"]), ["transport.mode=grpc"]);
+        assert_eq!(configured(&["iroh"]), ["transport.mode=iroh", "transport.iroh.enabled=true"]);
+        assert_eq!(
+            configured(&["grpcs://127.0.0.1:0", "iroh://[::1]:7002"]),
+            [
+                "transport.grpc.bind_address=127.0.0.1:0",
+                "transport.grpc.tls_enabled=true",
+                "transport.iroh.bind_address=::1",
+                "transport.iroh.discovery_port=7002",
+                "transport.mode=dual",
+                "transport.iroh.enabled=true",
+            ]
+        );
+        assert!(configured(&["grpc://127.0.0.1:0"]).contains(&"transport.grpc.tls_enabled=false".to_owned()));
+    }
+
+    #[test]
+    fn flags_of_other_keys_stay() {
+        let flag = ("transport.grpc.max_message_size".to_owned(), "1".to_owned());
+        let flags = configure(&["grpc".parse().unwrap()], vec![flag.clone()]).unwrap();
+        assert_eq!(flags[0], flag);
+    }
+}
