@@ -12,11 +12,13 @@ mod channel;
 mod cli;
 mod code;
 mod codec;
+mod compression;
 #[cfg(feature = "node")]
 pub mod config;
 mod context;
 mod deadline;
 mod drain;
+mod encoding;
 mod extensions;
 mod gateway;
 mod health;
@@ -53,6 +55,7 @@ pub use call::{Call, Receive};
 pub use channel::Channel;
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
+pub use compression::{Compression, CompressionSet, UnknownCompression};
 pub use context::{Caller, Context};
 pub use drain::{Drain, Phase};
 pub use extensions::Extensions;
@@ -78,4 +81,8 @@ pub use target::{ConnectOptions, Target, TargetError};
 pub use transport::grpc;
 #[cfg(feature = "iroh")]
 pub use transport::iroh;
+#[cfg(feature = "memory")]
+pub use transport::memory;
+#[cfg(feature = "unix")]
+pub use transport::unix;
 pub use transport::{AlpnError, AlpnName, Limits};

@@ -14,6 +14,7 @@ use crate::{Codec, Message, Status, codec::CodecError};
 pub struct Payload {
     repr: Repr,
     observer: Option<Arc<dyn EncodeObserver>>,
+    plain: bool,
 }
 
 enum Repr {
@@ -30,6 +31,8 @@ pub(crate) trait EncodeObserver: Send + Sync {
 /// A message whose type is forgotten, but not how to write it.
 trait Typed: Send {
     fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), CodecError>;
+    #[cfg_attr(not(feature = "memory"), expect(dead_code, reason = "others measure what they have encoded"))]
+    fn protobuf_len(&self) -> usize;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
     fn is(&self, type_id: TypeId) -> bool;
 }
@@ -37,6 +40,10 @@ trait Typed: Send {
 impl<M: Message> Typed for M {
     fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), CodecError> {
         codec.encode(self, buffer)
+    }
+
+    fn protobuf_len(&self) -> usize {
+        self.encoded_len()
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
@@ -51,12 +58,12 @@ impl<M: Message> Typed for M {
 impl Payload {
     /// A message that is still typed.
     pub fn new<M: Message>(message: M) -> Self {
-        Self { repr: Repr::Typed(Box::new(message)), observer: None }
+        Self { repr: Repr::Typed(Box::new(message)), observer: None, plain: false }
     }
 
     /// A message that is already encoded.
     pub fn encoded(codec: Codec, bytes: Bytes) -> Self {
-        Self { repr: Repr::Encoded(codec, bytes), observer: None }
+        Self { repr: Repr::Encoded(codec, bytes), observer: None, plain: false }
     }
 
     /// The bytes, where the message is encoded in this codec already.
@@ -65,6 +72,20 @@ impl Payload {
             Repr::Encoded(own, bytes) if *own == codec => Some(bytes),
             _ => None,
         }
+    }
+
+    /// The same message; `plain` says whether it travels without compression where its direction has one.
+    /// One that came so says so too: a gateway that passes it on sends it the same way.
+    #[must_use]
+    pub fn with_plain(mut self, plain: bool) -> Self {
+        self.plain = plain;
+        self
+    }
+
+    /// Whether the message travels without compression where its direction has one. Says nothing where it
+    /// has none.
+    pub fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Appends the message in this codec.
@@ -86,6 +107,15 @@ impl Payload {
         match &self.repr {
             Repr::Typed(_) => None,
             Repr::Encoded(_, bytes) => Some(bytes.len()),
+        }
+    }
+
+    /// How many bytes the message has, or would have in protobuf where it is not encoded.
+    #[cfg(feature = "memory")]
+    pub(crate) fn protobuf_len(&self) -> usize {
+        match &self.repr {
+            Repr::Typed(message) => message.protobuf_len(),
+            Repr::Encoded(_, bytes) => bytes.len(),
         }
     }
 

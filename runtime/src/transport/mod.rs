@@ -9,9 +9,15 @@ pub mod grpc;
 #[cfg(feature = "iroh")]
 pub mod iroh;
 mod limits;
+#[cfg(feature = "memory")]
+pub mod memory;
+#[cfg(feature = "mux")]
+pub mod mux;
 mod scope;
 #[cfg(feature = "node")]
 pub(crate) mod seam;
+#[cfg(feature = "unix")]
+pub mod unix;
 
 pub use alpn::{AlpnError, AlpnName};
 pub use gauge::ConnectionGauge;

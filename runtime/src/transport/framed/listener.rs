@@ -1,17 +1,18 @@
-use std::io;
+use std::{io, pin::Pin};
 
 use super::Connection;
 use crate::{AlpnName, Caller, Status};
+
+/// A connection that is being made. Dropped, the attempt is refused.
+pub type Handshake<C> = Pin<Box<dyn Future<Output = Result<Accepted<C>, Status>> + Send>>;
 
 /// Accepts connections that carry streams of bytes. Dropped, it listens no more.
 pub trait Listener: Send + 'static {
     /// What is accepted.
     type Connection: Connection;
-    /// A connection that is being made: whatever takes a round trip happens in this future, so that a slow
-    /// peer keeps nobody else waiting. Dropped, the attempt is refused.
-    type Handshake: Future<Output = Result<Accepted<Self::Connection>, Status>> + Send + 'static;
 
-    /// The next attempt; `None` once nothing more can come.
+    /// The next attempt; `None` once nothing more can come. Whatever takes a round trip is left to the
+    /// handshake, so that a slow peer keeps nobody else waiting.
     ///
     /// # Errors
     /// What the operating system says of this one attempt, or that it is out of resources. Accepting goes on
@@ -19,7 +20,7 @@ pub trait Listener: Send + 'static {
     ///
     /// # Cancel safety
     /// Must be safe: an attempt is taken only by the call that returns it.
-    fn accept(&mut self) -> impl Future<Output = io::Result<Option<Self::Handshake>>> + Send;
+    fn accept(&mut self) -> impl Future<Output = io::Result<Option<Handshake<Self::Connection>>>> + Send;
 }
 
 /// A connection that has been made.

@@ -22,8 +22,9 @@ mod transport;
 pub use batched::{Batched, BatchedSend};
 pub(crate) use client::{FirstWrite, RequestStreams, Requester};
 pub use link::Dial;
+#[cfg(feature = "iroh")]
 pub(crate) use link::Link;
-pub use listener::{Accepted, Listener};
+pub use listener::{Accepted, Handshake, Listener};
 pub use peer::Peer;
 #[cfg_attr(
     not(feature = "iroh"),

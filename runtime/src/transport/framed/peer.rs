@@ -22,6 +22,7 @@ impl<D: Dial> Peer<D> {
         Self { link, requester }
     }
 
+    #[cfg(any(feature = "iroh", feature = "node"))]
     pub(crate) fn link(&self) -> &Arc<Link<D>> {
         &self.link
     }

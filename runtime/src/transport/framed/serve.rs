@@ -2,7 +2,7 @@ use std::{fmt, io, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{Accepted, Connection, Listener, Responder, serve_connection};
+use super::{Accepted, Connection, Handshake, Listener, Responder, serve_connection};
 use crate::{
     Caller, Channel, Drain, Limits, Service,
     transport::{ConnectionGauge, gauge::Counted, scope::Scope},
@@ -72,7 +72,7 @@ pub async fn serve<L: Listener>(
             attempt = next(&mut listener) => match attempt {
                 None => break,
                 Some(attempt) if refusing => drop(attempt),
-                Some(attempt) => server.clone().accept::<L>(attempt, &mut connections),
+                Some(attempt) => server.clone().accept(attempt, &mut connections),
             },
             Some(_) = connections.join_next() => {}
             () = &mut stopping, if !refusing => refusing = true,
@@ -82,7 +82,7 @@ pub async fn serve<L: Listener>(
     listener
 }
 
-async fn next<L: Listener>(listener: &mut L) -> Option<L::Handshake> {
+async fn next<L: Listener>(listener: &mut L) -> Option<Handshake<L::Connection>> {
     loop {
         match listener.accept().await {
             Ok(attempt) => return attempt,
@@ -109,7 +109,7 @@ struct Server {
 }
 
 impl Server {
-    fn accept<L: Listener>(self: Arc<Self>, attempt: L::Handshake, connections: &mut JoinSet<()>) {
+    fn accept<C: Connection>(self: Arc<Self>, attempt: Handshake<C>, connections: &mut JoinSet<()>) {
         let Ok(permit) = self.permits.clone().try_acquire_owned() else {
             return drop(attempt);
         };

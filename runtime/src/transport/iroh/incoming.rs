@@ -8,8 +8,7 @@ use ::iroh::{
 use super::{Alpns, NAME, alpn::Reach};
 use crate::{
     Caller, Status,
-    service::BoxFuture,
-    transport::framed::{self, Accepted, Batched},
+    transport::framed::{self, Accepted, Batched, Handshake},
     wire::ConnectionCode,
 };
 
@@ -21,9 +20,8 @@ pub(super) struct Listener {
 
 impl framed::Listener for Listener {
     type Connection = Batched<Connection>;
-    type Handshake = BoxFuture<Result<Accepted<Batched<Connection>>, Status>>;
 
-    async fn accept(&mut self) -> io::Result<Option<Self::Handshake>> {
+    async fn accept(&mut self) -> io::Result<Option<Handshake<Self::Connection>>> {
         let Some(incoming) = self.endpoint.accept().await else { return Ok(None) };
         Ok(Some(Box::pin(shake(Attempt(Some(incoming)), self.alpns.clone()))))
     }

@@ -14,6 +14,10 @@ fn built_in() -> Vec<Known> {
         Arc::new(crate::grpc::Grpc),
         #[cfg(feature = "iroh")]
         Arc::new(crate::iroh::Iroh),
+        #[cfg(feature = "memory")]
+        Arc::new(crate::memory::Memory),
+        #[cfg(feature = "unix")]
+        Arc::new(crate::unix::Unix),
     ]
 }
 

@@ -4,10 +4,14 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::{
-    super::SendStream,
+    carrier::taken,
     peers::{Answered, Answering, Peers, call, connect, context, echo, head, next, note, put, serve, within},
 };
-use crate::{Code, Codec, Limits, Metadata, Response, Service, Streaming, wire};
+use crate::{
+    Code, Codec, Limits, Metadata, Response, Service, Streaming,
+    transport::framed::SendStream,
+    wire::{self, RequestCompression},
+};
 
 /// A caller with the usual limits, and a service that takes messages up to 100 bytes and metadata up to 200.
 fn small() -> Peers {
@@ -74,7 +78,15 @@ async fn the_limit_on_metadata_is_its_weight_at_both_ends() {
     let mut metadata = Metadata::new();
     (0..7).for_each(|_| metadata.append("k", "v").unwrap());
     let mut bytes = BytesMut::new();
-    wire::put_request_head(&mut bytes, "/demo.v1.Demo/Get", Codec::MessagePack, true, None, &metadata);
+    wire::put_request_head(
+        &mut bytes,
+        "/demo.v1.Demo/Get",
+        Codec::MessagePack,
+        true,
+        None,
+        RequestCompression::default(),
+        &metadata,
+    );
     put(&mut bytes, "hello");
     wire::put_end(&mut bytes);
     assert_eq!(peers.answer_to(bytes).await.code(), Code::ResourceExhausted);
@@ -175,7 +187,7 @@ async fn a_stream_may_rest_between_messages_and_behind_a_skipped_frame() {
     let pieces = [message.clone(), Bytes::from_static(&[0x9f, 3, 1]), Bytes::from_static(&[2, 3])];
     for piece in pieces {
         send.write(piece).await.unwrap();
-        within(send.taken()).await;
+        within(taken(&send)).await;
     }
     tokio::time::sleep(Duration::from_secs(3600)).await;
     send.write(message).await.unwrap();

@@ -2,6 +2,9 @@
 
 mod broken;
 mod cancelling;
+mod carrier;
+#[cfg(feature = "gzip")]
+mod compression;
 mod deadlines;
 mod draining;
 mod limits;

@@ -3,15 +3,12 @@ use std::{future::Future, sync::Arc, time::Duration};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::super::{
-    Connection, RecvStream, Requester, Responder, StreamError,
-    memory::{MemoryConnection, MemoryRecv, MemorySend, pair},
-    serve_connection,
-};
+use super::carrier::{self, End, EndRecv, EndSend, pair};
 use crate::{
     Caller, Codec, Context, Drain, Limits, Metadata, Payload, Response, Service, Status, Streaming,
     context::Path,
-    wire::{self, FrameKind, FrameReader, Tail},
+    transport::framed::{Connection, RecvStream, Requester, Responder, StreamError, serve_connection},
+    wire::{self, FrameKind, FrameReader, RequestCompression, ResponseHead, Tail},
 };
 
 /// A caller, connected to a service that is being served.
@@ -19,7 +16,7 @@ use crate::{
 pub(super) struct Peers(Arc<Inner>);
 
 struct Inner {
-    connection: MemoryConnection,
+    connection: End,
     requester: Requester,
     drain: Drain,
 }
@@ -52,7 +49,7 @@ pub(super) fn serve(service: impl Service, limits: Limits) -> (Peers, JoinHandle
 }
 
 /// A caller, connected to somebody who answers by hand.
-pub(super) fn connect_raw(limits: Limits) -> (Peers, MemoryConnection) {
+pub(super) fn connect_raw(limits: Limits) -> (Peers, End) {
     let (connection, far) = pair();
     let requester = Requester { codec: Codec::MessagePack, limits };
     (Peers(Arc::new(Inner { connection, requester, drain: Drain::new() })), far)
@@ -65,7 +62,7 @@ impl Peers {
     }
 
     /// Opens a stream with these bytes.
-    pub(super) async fn open(&self, bytes: impl Into<Bytes>, finish: bool) -> (MemorySend, MemoryRecv) {
+    pub(super) async fn open(&self, bytes: impl Into<Bytes>, finish: bool) -> (EndSend, EndRecv) {
         self.0.connection.open(bytes.into(), finish).await.expect("the connection is there")
     }
 
@@ -80,7 +77,7 @@ impl Peers {
     }
 
     pub(super) fn lose_connection(&self, status: &Status) {
-        self.0.connection.lose(status);
+        carrier::lose(&self.0.connection, status);
     }
 }
 
@@ -128,16 +125,20 @@ pub(super) async fn echo(_: Context, messages: Streaming<Payload>) -> Answer {
 /// What a responder sent, from its bytes.
 #[derive(Debug)]
 pub(super) struct Answered {
+    pub(super) head: Option<ResponseHead>,
     pub(super) messages: Vec<Bytes>,
+    /// How many of them are compressed.
+    pub(super) compressed: usize,
     pub(super) tail: Tail,
     /// How many writes it took.
     pub(super) chunks: usize,
 }
 
 impl Answered {
-    pub(super) async fn read(mut recv: MemoryRecv) -> Result<Self, StreamError> {
+    pub(super) async fn read(mut recv: EndRecv) -> Result<Self, StreamError> {
         let mut reader = FrameReader::new(1 << 20, 1 << 20);
-        let mut answered = Self { messages: Vec::new(), tail: Tail::default(), chunks: 0 };
+        let mut answered =
+            Self { head: None, messages: Vec::new(), compressed: 0, tail: Tail::default(), chunks: 0 };
         let mut ends = 0;
         while let Some(chunk) = recv.read().await? {
             answered.chunks += 1;
@@ -145,8 +146,14 @@ impl Answered {
             while let Some(frame) = reader.next_frame().expect("the answer is well-formed") {
                 assert_eq!(ends, 0, "nothing follows the end");
                 match frame.kind {
-                    FrameKind::Head => {}
+                    FrameKind::Head => {
+                        answered.head = Some(ResponseHead::parse(frame.payload).expect("a well-formed head"));
+                    }
                     FrameKind::Message => answered.messages.push(frame.payload),
+                    FrameKind::Compressed => {
+                        answered.compressed += 1;
+                        answered.messages.push(frame.payload);
+                    }
                     FrameKind::End => {
                         ends += 1;
                         answered.tail = Tail::parse(frame.payload).expect("the end is well-formed");
@@ -170,9 +177,18 @@ pub(super) fn context() -> Context {
 
 /// The first bytes of a call.
 pub(super) fn head(unary: bool, timeout: Option<Duration>) -> BytesMut {
+    compressing_head(unary, timeout, RequestCompression::default())
+}
+
+/// The first bytes of a call that says this of compression.
+pub(super) fn compressing_head(
+    unary: bool,
+    timeout: Option<Duration>,
+    compression: RequestCompression,
+) -> BytesMut {
     let mut buffer = BytesMut::new();
-    let metadata = Metadata::new();
-    wire::put_request_head(&mut buffer, "/demo.v1.Demo/Get", Codec::MessagePack, unary, timeout, &metadata);
+    let (path, metadata) = ("/demo.v1.Demo/Get", Metadata::new());
+    wire::put_request_head(&mut buffer, path, Codec::MessagePack, unary, timeout, compression, &metadata);
     buffer
 }
 
