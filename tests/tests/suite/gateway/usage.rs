@@ -1,6 +1,8 @@
+use polywire_proto::grpc::health::v1::health_check_response::ServingStatus;
 use polywire_tests::node::{Node, run};
 
 use super::from_grpc;
+use crate::node::health;
 
 async fn refused(arguments: &[&str]) -> String {
     let directory = tempfile::tempdir().unwrap();
@@ -46,4 +48,15 @@ async fn a_gateway_listens_where_it_was_told_and_nowhere_else() {
     let gateway = Node::gateway(["--listen", &listen, "--listen", "grpc://127.0.0.1:0", node.grpc()]).await;
     assert!(gateway.iroh().contains(&format!("addr={free}")), "{}", gateway.iroh());
     assert!(gateway.targets.grpc.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_may_serve_neither_grpc_nor_iroh() {
+    let node = Node::start(&["--transport.mode=iroh"]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let listen = format!("unix://{}", directory.path().join("gateway.sock").display());
+    let gateway = Node::gateway(["--listen", &listen, node.iroh()]).await;
+    assert_eq!((&gateway.targets.grpc, &gateway.targets.iroh), (&None, &None));
+    assert_eq!(gateway.targets.others["unix"], listen);
+    assert_eq!(health(&listen, "").await.unwrap(), ServingStatus::Serving);
 }
