@@ -15,6 +15,8 @@ mod codec;
 mod compression;
 #[cfg(feature = "node")]
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 mod deadline;
 mod drain;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod adapters;
+mod conformance;
 mod equivalence;
 mod gateway;
 mod hardening;
