@@ -14,7 +14,7 @@ use crate::{node::health, shop::Shop};
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/python");
 
 /// What the scripts expect of `get`, beside an echo.
-fn stock() -> Stock {
+pub(crate) fn stock() -> Stock {
     let cost = || {
         let mut cost = Metadata::new();
         cost.insert("cost", "3").unwrap();
@@ -47,20 +47,31 @@ fn stock() -> Stock {
     })
 }
 
-/// Runs one file of tests, each of which must pass.
+/// Runs one file of tests against a node and a shop, each of which must pass.
 async fn run(script: &str) {
-    let python = tokio::task::spawn_blocking(python).await.unwrap();
     let node = Node::start(&[]).await;
     let shop = Shop::open(stock()).await;
     // Something to count, over each transport.
     for target in [node.grpc(), node.iroh()] {
         health(target, "").await.unwrap();
     }
+    let metrics = format!("{}/metrics", node.targets.http.as_deref().unwrap());
+    run_against(
+        script,
+        [("NODE_ADDRESS", node.grpc()), ("SHOP_ADDRESS", &shop.grpc), ("METRICS_URL", &metrics)],
+    )
+    .await;
+}
+
+/// Runs one file of tests against servers at these addresses, by the names that the file has for them. Each must
+/// pass.
+pub(crate) async fn run_against<const N: usize>(script: &str, servers: [(&str, &str); N]) {
+    let python = tokio::task::spawn_blocking(python).await.unwrap();
     let mut command = Command::new(python);
     command.current_dir(SCRIPTS).arg(script).kill_on_drop(true);
-    command.env("POLYWIRE_NODE_ADDRESS", node.grpc_address());
-    command.env("POLYWIRE_SHOP_ADDRESS", shop.grpc.trim_start_matches("grpc://"));
-    command.env("POLYWIRE_METRICS_URL", format!("{}/metrics", node.targets.http.as_deref().unwrap()));
+    for (name, address) in servers {
+        command.env(format!("POLYWIRE_{name}"), address.trim_start_matches("grpc://"));
+    }
     let output = within(command.output()).await.unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("\nOK"), "{text}");
