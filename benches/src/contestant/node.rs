@@ -25,7 +25,8 @@ struct Transport {
     name: &'static str,
     /// Whose figures it is held against.
     peer: Option<&'static str>,
-    /// The transport's section of what the node is configured with; `CERT` and `KEY` stand for files.
+    /// The transport's section of what the node is configured with; `CERT` and `KEY` stand for files,
+    /// `DATA` for a directory.
     config: &'static str,
     /// Under which name the node prints the target.
     target: &'static str,
@@ -62,6 +63,27 @@ const TRANSPORTS: &[Transport] = &[
         target: "iroh",
         codec: Some(Codec::Protobuf),
     },
+    Transport {
+        name: "polywire over quic",
+        peer: Some(roster::QUINN),
+        config: "mode = 'grpc'\ngrpc.bind_address = '127.0.0.1:0'\nquic = { enabled = true, bind_address = '127.0.0.1:0' }",
+        target: "quic",
+        codec: None,
+    },
+    Transport {
+        name: "polywire over unix sockets",
+        peer: None,
+        config: "mode = 'grpc'\ngrpc.bind_address = '127.0.0.1:0'\nunix = { enabled = true, path = 'DATA/socket' }",
+        target: "unix",
+        codec: None,
+    },
+    Transport {
+        name: "polywire over memory",
+        peer: None,
+        config: "mode = 'grpc'\ngrpc.bind_address = '127.0.0.1:0'\nmemory = { enabled = true, name = 'bench' }",
+        target: "memory",
+        codec: None,
+    },
 ];
 
 /// Starts a node for each transport.
@@ -90,6 +112,7 @@ impl Polywire {
         let config = transport
             .config
             .replace("CERT", &pki.certificate().path.to_string_lossy())
+            .replace("DATA", &data.path().to_string_lossy())
             .replace("KEY", &pki.key().path.to_string_lossy());
         let config = Loader::new()
             .text("bench.toml", format!("[transport]\n{config}\n[http]\nenabled = false\n"))
@@ -114,7 +137,7 @@ impl Stack for Polywire {
 
     async fn connect(&self) -> Result<EchoClient> {
         // A dialler pools its connections: another one makes another connection, as over all other transports.
-        let options = self.options.clone().dialer(Dialer::new(self.endpoint.clone()));
+        let options = self.options.clone().with(Dialer::new(self.endpoint.clone()));
         Ok(EchoClient::new(self.target.connect(&options).await?))
     }
 }

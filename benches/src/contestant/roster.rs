@@ -18,7 +18,7 @@ pub(crate) const IROH: &str = "plain iroh";
 pub(crate) const IRPC: &str = "irpc over iroh";
 
 const IROH_TUNED: &str = "plain iroh, polywire's QUIC";
-const QUINN: &str = "plain quinn";
+pub(super) const QUINN: &str = "plain quinn";
 const TARPC: &str = "tarpc over TCP";
 
 /// The contestants, each with its server running.

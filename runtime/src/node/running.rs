@@ -1,4 +1,10 @@
-use std::{fmt, future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
 use tokio::task::{JoinError, JoinSet};
@@ -29,7 +35,8 @@ pub struct Node {
     checks: JoinSet<()>,
     connect_options: ConnectOptions,
     /// Leaves the target of calls that are passed on.
-    leave_upstream: Option<BoxFuture<()>>,
+    /// Behind a lock that nobody takes, so that a node can be shared.
+    leave_upstream: Mutex<Option<BoxFuture<()>>>,
 }
 
 impl Node {
@@ -82,7 +89,7 @@ impl Node {
             self.drain.cut();
             all_ended(&mut self.transports, CLOSING).await;
         }
-        if let Some(leave) = self.leave_upstream.take() {
+        if let Some(leave) = self.leave_upstream.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             // The target is told as far as it can be.
             let _ = tokio::time::timeout(CLOSING, leave).await;
         }
@@ -168,7 +175,7 @@ pub(super) async fn start(
         http_drain,
         checks,
         connect_options,
-        leave_upstream,
+        leave_upstream: Mutex::new(leave_upstream),
     })
 }
 

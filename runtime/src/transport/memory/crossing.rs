@@ -109,13 +109,9 @@ impl Crossing {
             // An error says that the caller has gone.
             let _ = ended.send(outcome);
         });
-        let Head { metadata, compression } = match head.await {
-            Ok(head) => head,
+        let Ok(Head { metadata, compression }) = head.await else {
             // It ended before it answered anything.
-            Err(_) => match end.await {
-                Ok(Err(status)) => return Err(status),
-                Ok(Ok(_)) | Err(_) => return Err(gone()),
-            },
+            return Err(end.await.ok().and_then(Result::err).unwrap_or_else(gone));
         };
         let answers = futures_util::stream::unfold(Some((read, end)), |open| async move {
             let (mut read, end) = open?;
