@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use polywire::{ConnectOptions, Status, Target};
+use polywire::{Codec, ConnectOptions, Status, Target};
 use polywire_interop::cases::{self, Case, Peer};
 
 /// Runs the gRPC project's interoperability cases against a server at any target; prints a line for each.
@@ -23,6 +23,9 @@ struct Args {
     /// Trusts these certificate authorities (PEM) for grpcs:// instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Encodes messages with protobuf or msgpack; otherwise as the transport does by default
+    #[arg(long)]
+    codec: Option<Codec>,
     /// How many seconds one case may take
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
@@ -67,6 +70,9 @@ async fn run(args: &Args) -> Result<usize, Status> {
     let mut options = ConnectOptions::new();
     if let Some(ca) = &args.ca {
         options = options.ca_file(ca);
+    }
+    if let Some(codec) = args.codec {
+        options = options.codec(codec);
     }
     let peer = Peer::new(args.target.connect(&options).await?);
     let patience = Duration::from_secs(args.timeout);

@@ -1,19 +1,35 @@
 //! Clients in other languages against our server.
 
+use std::path::Path;
+
 use polywire_tests::foreign::{self, SCRIPTS};
 use tokio::{process::Command, task::spawn_blocking};
 
 use crate::processes::{Server, assert_succeeds};
 
+/// Where a server is, and the authority that its clients must trust, if any.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) address: &'a str,
+    pub(crate) authority: Option<&'a Path>,
+}
+
+impl<'a> From<&'a Server> for Place<'a> {
+    fn from(server: &'a Server) -> Self {
+        Self { address: server.address(), authority: server.authority() }
+    }
+}
+
 /// Lets the command know where the server is.
-fn introduce(command: &mut Command, server: &Server) {
-    command.env("POLYWIRE_INTEROP_ADDRESS", server.address());
-    if let Some(authority) = server.authority() {
+fn introduce(command: &mut Command, server: Place<'_>) {
+    command.env("POLYWIRE_INTEROP_ADDRESS", server.address);
+    if let Some(authority) = server.authority {
         command.env("POLYWIRE_INTEROP_CA", authority);
     }
 }
 
-async fn assert_python_passes(server: &Server) {
+pub(crate) async fn assert_python_passes(server: impl Into<Place<'_>>) {
+    let server = server.into();
     let mut command = Command::new(spawn_blocking(foreign::python).await.unwrap());
     command.args(["interop_client.py", "-v"]).current_dir(format!("{SCRIPTS}/python"));
     introduce(&mut command, server);
@@ -21,7 +37,8 @@ async fn assert_python_passes(server: &Server) {
     assert!(said.contains("\nOK"), "{said}");
 }
 
-async fn assert_node_passes(server: &Server) {
+pub(crate) async fn assert_node_passes(server: impl Into<Place<'_>>) {
+    let server = server.into();
     let modules = spawn_blocking(foreign::node_modules).await.unwrap();
     let mut command = Command::new("node");
     command.args(["--test", "interop_client.js"]).current_dir(format!("{SCRIPTS}/node"));
@@ -49,16 +66,17 @@ const GO: [&str; 14] = [
     "unimplemented_service",
 ];
 
-async fn assert_go_passes(server: &Server) {
+pub(crate) async fn assert_go_passes(server: impl Into<Place<'_>>) {
+    let server = server.into();
     let Some(directory) = spawn_blocking(foreign::go).await.unwrap() else {
         return;
     };
-    let (_, port) = server.address().rsplit_once(':').unwrap();
+    let (_, port) = server.address.rsplit_once(':').unwrap();
     for case in GO {
         let mut command = Command::new(directory.join("client"));
         command.args(["--server_host=127.0.0.1", &format!("--server_port={port}")]);
         command.arg(format!("--test_case={case}"));
-        if let Some(authority) = server.authority() {
+        if let Some(authority) = server.authority {
             command.args(["--use_tls", "--use_test_ca", "--server_host_override=localhost"]);
             command.arg(format!("--ca_file={}", authority.display()));
         }

@@ -7,5 +7,6 @@
 mod cases;
 mod foreign_clients;
 mod foreign_servers;
+mod gateways;
 mod ours;
 mod processes;

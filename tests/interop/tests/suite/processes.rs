@@ -69,17 +69,22 @@ impl Server {
     /// Runs our client against it over this transport; every case but these must pass.
     pub(crate) async fn assert_our_client_passes(&self, transport: &str, except: &[&str]) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_interop-client"));
-        command.args(["--target", self.target(transport)]);
         if let Some(authority) = &self.authority {
             command.arg("--ca").arg(authority);
         }
-        if !except.is_empty() {
-            command.args(["--except", &except.join(",")]);
-        }
-        let printed = assert_succeeds(command).await;
-        let passed = printed.lines().filter(|line| line.starts_with("ok ")).count();
-        assert_eq!(passed, cases::ALL.len() - except.len(), "{printed}");
+        assert_all_pass(command, self.target(transport), except).await;
     }
+}
+
+/// Runs our client, as this command has it, against the target; every case but these must pass.
+pub(crate) async fn assert_all_pass(mut client: Command, target: &str, except: &[&str]) {
+    client.args(["--target", target]);
+    if !except.is_empty() {
+        client.args(["--except", &except.join(",")]);
+    }
+    let printed = assert_succeeds(client).await;
+    let passed = printed.lines().filter(|line| line.starts_with("ok ")).count();
+    assert_eq!(passed, cases::ALL.len() - except.len(), "{printed}");
 }
 
 /// Runs the command, which must succeed; what it printed.
