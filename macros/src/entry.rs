@@ -2,19 +2,23 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Ident, ItemFn, Path, ReturnType, Signature, ext::IdentExt, spanned::Spanned};
+use syn::{Expr, Ident, ItemFn, Path, ReturnType, Signature, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     errors::{Errors, Expansion},
     words::{Vocabulary, Words},
 };
 
-const MAIN: Vocabulary =
-    Vocabulary { attribute: "`#[polywire::main]`", words: &[("crate", "crate = ::polywire")] };
+const MAIN: Vocabulary = Vocabulary {
+    attribute: "`#[polywire::main]`",
+    words: &[("crate", "crate = ::polywire"), ("transports", "transports = [Pigeon, Drum]")],
+};
 
 /// A function that builds a node.
 struct Builder {
     krate: Path,
+    /// Values that are transports, known before the arguments are read.
+    transports: Vec<Expr>,
     item: ItemFn,
     /// Its name, located at its return type: that is what is wrong if it returns no node builder.
     name: Ident,
@@ -40,6 +44,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
 
 fn check(words: &Words, item: &ItemFn, errors: &mut Errors) -> Option<Builder> {
     let krate = words.crate_path(errors);
+    let transports = words.list("transports", errors);
     let before = errors.count();
     plain(&item.sig, errors);
     match &item.sig.output {
@@ -50,7 +55,7 @@ fn check(words: &Words, item: &ItemFn, errors: &mut Errors) -> Option<Builder> {
         ReturnType::Type(_, ty) if errors.count() == before => {
             let mut name = item.sig.ident.clone();
             name.set_span(name.span().located_at(ty.span()));
-            return Some(Builder { krate, item: item.clone(), name });
+            return Some(Builder { krate, transports, item: item.clone(), name });
         }
         ReturnType::Type(..) => {}
     }
@@ -82,7 +87,7 @@ fn plain(signature: &Signature, errors: &mut Errors) {
 }
 
 fn emit(builder: &Builder) -> TokenStream {
-    let Builder { krate, item, name } = builder;
+    let Builder { krate, transports, item, name } = builder;
     let site = Span::mixed_site();
     let run =
         format_ident!("{}", if item.sig.asyncness.is_some() { "main_async" } else { "main" }, span = site);
@@ -94,6 +99,11 @@ fn emit(builder: &Builder) -> TokenStream {
 
         fn main() -> ::std::process::ExitCode {
             #within
+            #(
+                if let ::core::result::Result::Err(error) = #krate::transport::register(#transports) {
+                    return #krate::__private::refused(&error);
+                }
+            )*
             #krate::__private::#run(
                 ::core::option_env!("CARGO_BIN_NAME").unwrap_or(::core::env!("CARGO_PKG_NAME")),
                 ::core::env!("CARGO_PKG_VERSION"),
@@ -123,6 +133,26 @@ mod tests {
     }
 
     #[test]
+    fn transports_are_known_before_anything_is_read() {
+        insta::assert_snapshot!(expanded(
+            expand,
+            "transports = [Pigeon, drum::Drum::new(3)]",
+            "fn node() -> NodeBuilder { build() }",
+        ));
+    }
+
+    #[test]
+    fn transports_are_a_list() {
+        let node = "fn node() -> NodeBuilder { build() }";
+        assert_mistakes(
+            expand,
+            "transports = Pigeon",
+            node,
+            &[("Pigeon", "like `transports = [Pigeon, Drum]`")],
+        );
+    }
+
+    #[test]
     fn with_mistakes_there_still_is_a_main() {
         assert!(output(expand, "", "fn main() {}").contains("fn main() {}"));
         let node = output(expand, "", "fn node(a: u8) -> NodeBuilder { build() }");
@@ -136,9 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_no_arguments_but_the_crate() {
+    fn it_takes_no_other_arguments() {
         let node = "fn node() -> NodeBuilder { build() }";
-        assert_mistakes(expand, "flavor = 1", node, &[("flavor", "write `crate = ::polywire`")]);
+        assert_mistakes(
+            expand,
+            "flavor = 1",
+            node,
+            &[("flavor", "write `crate = ::polywire` or `transports = ")],
+        );
         assert_mistakes(expand, "crates = ::a", node, &[("crates", "did you mean `crate`?")]);
     }
 

@@ -48,7 +48,8 @@ pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a function that returns a node builder, or a `Result` of one, the `main` of a node binary with
 /// the commands `serve`, `call`, `services`, `config` and `id`. The function may be `async`.
 ///
-/// Its one argument is `crate = ::path`, where the `polywire` crate is found if it was renamed.
+/// Its arguments are `transports = [Pigeon, Drum]`, values that are transports: targets and configurations may
+/// name them then; and `crate = ::path`, where the `polywire` crate is found if it was renamed.
 #[proc_macro_attribute]
 pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     entry::expand(arguments.into(), item.into()).into_tokens().into()

@@ -1,6 +1,6 @@
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{
-    Ident, Lit, LitInt, LitStr, Path, Token,
+    Expr, ExprArray, Ident, Lit, LitInt, LitStr, Path, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream},
 };
@@ -74,6 +74,17 @@ impl Words {
             Some(Value::Literal(Lit::Int(integer))) => Some(integer.clone()),
             _ => self.wrong_value(word, errors),
         }
+    }
+
+    /// The elements of a word that takes a list of expressions in brackets; none where it is not given.
+    pub(crate) fn list(&self, word: &str, errors: &mut Errors) -> Vec<Expr> {
+        let Some(entry) = self.find(word) else { return Vec::new() };
+        let list = match &entry.value {
+            Some(Value::Other(tokens)) => syn::parse2::<ExprArray>(tokens.clone()).ok(),
+            _ => None,
+        };
+        let list = list.or_else(|| self.wrong_value(word, errors));
+        list.map(|list| list.elems.into_iter().collect()).unwrap_or_default()
     }
 
     /// The value of `crate = path`, which is `::polywire` where it is not given.

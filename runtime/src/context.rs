@@ -41,6 +41,15 @@ impl Context {
         Self::default()
     }
 
+    /// A context for a call that has arrived: what a transport makes of what its peer sent. The deadline,
+    /// metadata and codec are added to it.
+    ///
+    /// # Errors
+    /// `Unimplemented` when the path is not of the form `/package.Service/Method`.
+    pub fn incoming(path: impl Into<Bytes>, caller: Arc<Caller>) -> Result<Self, Status> {
+        Ok(Self { path: Path::parse(path.into())?, caller: Some(caller), ..Self::default() })
+    }
+
     /// The path, `/package.Service/Method`.
     pub fn path(&self) -> &str {
         self.path.as_str()

@@ -15,6 +15,8 @@ mod codec;
 mod compression;
 #[cfg(feature = "node")]
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 mod deadline;
 mod drain;
@@ -79,4 +81,8 @@ pub use target::{ConnectOptions, Target, TargetError};
 pub use transport::grpc;
 #[cfg(feature = "iroh")]
 pub use transport::iroh;
+#[cfg(feature = "memory")]
+pub use transport::memory;
+#[cfg(feature = "unix")]
+pub use transport::unix;
 pub use transport::{AlpnError, AlpnName, Limits};

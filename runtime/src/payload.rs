@@ -31,6 +31,8 @@ pub(crate) trait EncodeObserver: Send + Sync {
 /// A message whose type is forgotten, but not how to write it.
 trait Typed: Send {
     fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), CodecError>;
+    #[cfg_attr(not(feature = "memory"), expect(dead_code, reason = "others measure what they have encoded"))]
+    fn protobuf_len(&self) -> usize;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
     fn is(&self, type_id: TypeId) -> bool;
 }
@@ -38,6 +40,10 @@ trait Typed: Send {
 impl<M: Message> Typed for M {
     fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), CodecError> {
         codec.encode(self, buffer)
+    }
+
+    fn protobuf_len(&self) -> usize {
+        self.encoded_len()
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
@@ -101,6 +107,15 @@ impl Payload {
         match &self.repr {
             Repr::Typed(_) => None,
             Repr::Encoded(_, bytes) => Some(bytes.len()),
+        }
+    }
+
+    /// How many bytes the message has, or would have in protobuf where it is not encoded.
+    #[cfg(feature = "memory")]
+    pub(crate) fn protobuf_len(&self) -> usize {
+        match &self.repr {
+            Repr::Typed(message) => message.protobuf_len(),
+            Repr::Encoded(_, bytes) => bytes.len(),
         }
     }
 

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 #[cfg(feature = "node")]
 pub use crate::cli::IntoNodeBuilder;
+#[cfg(feature = "node")]
+pub use crate::config::{Key, Outline, join};
 pub use crate::server::{Definition, Dispatch};
+pub use serde;
+
 use crate::{Body, Context, Message, Method, Response, Status, Streaming};
 
 /// The requests of a method that takes a stream.
@@ -79,6 +83,13 @@ pub trait Deferred<'a> {
 
 impl<T: ?Sized> Deferred<'_> for T {
     type Type = T;
+}
+
+/// How a binary ends whose transport could not be registered.
+#[cfg(feature = "node")]
+pub fn refused(error: &crate::transport::RegisterError) -> std::process::ExitCode {
+    eprintln!("error: {error}");
+    std::process::ExitCode::FAILURE
 }
 
 /// What `#[polywire::main]` makes of a function: a binary with the node's commands, which calls the function

@@ -129,7 +129,7 @@ impl<T> Streaming<T> {
 
     /// The same stream, which keeps something alive until it has ended or is dropped.
     #[cfg_attr(
-        not(all(feature = "node", feature = "iroh")),
+        not(any(all(feature = "node", feature = "iroh"), feature = "conformance")),
         expect(dead_code, reason = "nothing else lends")
     )]
     pub(crate) fn holding(self, held: impl Send + 'static) -> Self

@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn bad_usage_says_what_was_expected() {
         let cases = [
-            (["call", "quic://h:1", "a.A/Get"].as_slice(), "`quic://` is not built in"),
+            (["call", "pigeon://h:1", "a.A/Get"].as_slice(), "`pigeon://` is not built in"),
             (["call", "grpc://h:1", "Get"].as_slice(), "PACKAGE.SERVICE/METHOD"),
             (["call", "--timeout", "soon", "grpc://h:1", "a.A/Get"].as_slice(), "for instance 500ms"),
             (["call", "--codec", "xml", "grpc://h:1", "a.A/Get"].as_slice(), "`protobuf` or `msgpack`"),

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{args::ConnectArgs, failure::Failure};
 use crate::{
     Channel, Code, Codec, ConnectOptions, Context, Metadata, Status, Target, context::Path, deadline,
-    target::Opened,
+    transport::Connected,
 };
 
 /// The targets that a command may call, the wanted one first, and when all of it must be over.
@@ -67,7 +67,7 @@ impl Lanes {
         }
         let mut lanes = Vec::new();
         for target in targets {
-            let Opened { channel, close } = target.open(&options).await.map_err(Failure::other)?;
+            let Connected { channel, close } = target.open(&options).await.map_err(Failure::other)?;
             let codec = codec.unwrap_or_else(|| target.default_codec());
             lanes.push(Lane { target, channel, codec, close });
         }

@@ -62,7 +62,7 @@ fn print_json(targets: &Targets) -> io::Result<()> {
 /// How the node is called, ready to paste but for the file of a certificate's authority.
 fn guide(program: &str, targets: &Targets, example: &str) -> String {
     let mut text = format!("node {} listens; call it with\n", targets.node_id);
-    for target in targets.grpc.iter().chain(&targets.iroh) {
+    for (_, target) in &targets.transports {
         let authority = if target.starts_with("grpcs://") { "--ca FILE " } else { "" };
         // A shell would take `?` and `&` of a target for its own.
         text += &format!("  {program} call {authority}'{target}' {example}\n");
@@ -100,8 +100,10 @@ mod tests {
     fn the_guide_has_a_line_for_each_transport_that_is_on() {
         let targets = Targets {
             node_id: "abc".to_owned(),
-            grpc: Some("grpc://127.0.0.1:7001".to_owned()),
-            iroh: Some("iroh://abc?addr=127.0.0.1:1&addr=[::1]:1".to_owned()),
+            transports: vec![
+                ("grpc", "grpc://127.0.0.1:7001".to_owned()),
+                ("iroh", "iroh://abc?addr=127.0.0.1:1&addr=[::1]:1".to_owned()),
+            ],
             http: None,
         };
         assert_eq!(
@@ -114,7 +116,8 @@ mod tests {
 
     #[test]
     fn under_tls_the_guide_asks_for_the_authority() {
-        let targets = Targets { grpc: Some("grpcs://127.0.0.1:7001".to_owned()), ..Targets::default() };
+        let transports = vec![("grpc", "grpcs://127.0.0.1:7001".to_owned())];
+        let targets = Targets { transports, ..Targets::default() };
         let guide = guide("demo", &targets, "a.A/Get");
         assert!(guide.contains("  demo call --ca FILE 'grpcs://127.0.0.1:7001' a.A/Get\n"), "{guide}");
     }

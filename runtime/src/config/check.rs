@@ -1,10 +1,10 @@
 //! What a configuration must not say, key by key and between keys.
 
 use super::{
-    Config, Grpc, Iroh, Mode, Transport, error::ConfigError, explain::show, finding::Finding,
+    Config, Grpc, Iroh, Mode, Transport, error::ConfigError, explain::show, finding::Finding, registered,
     section::Section as _,
 };
-use crate::AlpnName;
+use crate::{AlpnName, transport::seam};
 use std::collections::BTreeSet;
 use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
@@ -55,8 +55,13 @@ fn contradictions(config: &Config) -> Vec<Finding> {
 fn out_of_range(config: &Config) -> Vec<Finding> {
     let mut faults = Vec::new();
     config.faults("", &mut faults);
+    for (name, section) in config.transport.registered.sections() {
+        if let Some(transport) = seam::named(name) {
+            transport.faults(section, &registered::path(&*transport), &mut faults);
+        }
+    }
     // A value that TOML cannot hold is reported without being shown.
-    let table = Value::Table(Table::try_from(config).unwrap_or_default());
+    let table = config.values().unwrap_or(Value::Table(Table::new()));
     let found = |key: &str| {
         let value = key.split('.').try_fold(&table, |value, part| value.get(part));
         value.map(|value| format!(", found {}", show(value))).unwrap_or_default()

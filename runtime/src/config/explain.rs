@@ -1,6 +1,6 @@
 //! serde's errors in the words of this configuration.
 
-use super::read::Error;
+use super::read::ReadError;
 use serde_path_to_error::Segment;
 use toml::Value;
 
@@ -14,7 +14,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of(error: &Error) -> Self {
+    pub(super) fn of(error: &ReadError) -> Self {
         let mut names = Vec::new();
         let mut index = None;
         for segment in error.path() {

@@ -39,6 +39,7 @@ mod node;
 mod origin;
 mod print;
 mod read;
+mod registered;
 mod setting;
 mod strategy;
 mod suggest;
@@ -56,9 +57,19 @@ pub use self::{
     log::{Log, LogFormat},
     node::Node,
     origin::{Origin, Position},
+    registered::Registered,
+    section::Section,
+    setting::Setting,
     strategy::{RaftTransport, Strategy},
     transport::{Mode, Transport},
 };
+
+pub(crate) use self::read::{ReadError, read_section};
+#[doc(hidden)]
+pub use self::section::{Key, Outline, join};
+
+/// Durations as people write them, `10s` or `500ms`, for [`section!`](crate::section).
+pub use humantime_serde as duration;
 
 section! {
     /// Everything that can be set on a node.

@@ -3,6 +3,7 @@
 use super::{
     Config,
     error::{ConfigError, Problem},
+    registered,
     section::{Outline, outlines},
 };
 use std::fmt::Write as _;
@@ -16,14 +17,13 @@ impl Config {
     /// A value that TOML cannot hold, such as a path that is not Unicode; it cannot come from
     /// [`Loader`](super::Loader), only from a program.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
-        let values = Table::try_from(self).map_err(|error| {
+        let values = self.values().map_err(|error| {
             ConfigError::new(vec![Problem {
                 origin: None,
                 key: String::new(),
                 message: format!("cannot be written as TOML: {error}"),
             }])
         })?;
-        let values = Value::Table(values);
         let mut text = String::new();
         for section in outlines().iter().filter(|section| !section.path.is_empty()) {
             let parts = section.path.split('.');
@@ -31,6 +31,23 @@ impl Config {
             print_section(section, inside, &mut text);
         }
         Ok(text)
+    }
+}
+
+impl Config {
+    /// All values, those of registered transports among them; of one that nobody has set, its defaults.
+    pub(super) fn values(&self) -> Result<Value, toml::ser::Error> {
+        let mut values = Table::try_from(self)?;
+        let transports = values.entry("transport").or_insert_with(|| Table::new().into());
+        for transport in registered::transports() {
+            let name = transport.dyn_name();
+            let set = self.transport.section(name);
+            let section = transport.read(&set, &mut |_| ()).unwrap_or(set);
+            if let Value::Table(transports) = transports {
+                transports.insert(name.to_owned(), section.into());
+            }
+        }
+        Ok(values.into())
     }
 }
 

@@ -5,19 +5,28 @@ use super::{
     error::Problem,
     explain::{self, Place},
     layer::{Layer, is_inside},
-    section::{Outline, find, outlines},
+    registered,
+    section::{Outline, find, join, outlines},
     suggest::suggest,
 };
+use crate::transport::seam::DynTransport;
+use serde::de::DeserializeOwned;
 use serde_path_to_error::Track;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use toml::{Table, Value};
 
 /// What serde stopped at, and why.
-pub(super) type Error = serde_path_to_error::Error<toml::de::Error>;
+pub(crate) type ReadError = serde_path_to_error::Error<toml::de::Error>;
 
 /// Whether these values have the types that a configuration wants; unknown keys do not matter.
 pub(super) fn accepts(layer: &Layer) -> bool {
-    no_sections(layer, &outlines()).is_empty() && attempt(&layer.table, |_| ()).is_ok()
+    let fits = |transport: Arc<dyn DynTransport>| match layer.get(&registered::path(&*transport)) {
+        Some(Value::Table(section)) => transport.read(section, &mut |_| ()).is_ok(),
+        _ => true,
+    };
+    no_sections(layer, &outlines()).is_empty()
+        && read_section::<Config>(&layer.table, &mut |_| ()).is_ok()
+        && registered::transports().all(fits)
 }
 
 /// Reads the values, and reports those that are wrong or unknown.
@@ -27,26 +36,33 @@ pub(super) fn accepts(layer: &Layer) -> bool {
 pub(super) fn read(layer: &mut Layer, problems: &mut Vec<Problem>) -> Config {
     let mut reader = Reader { layer, problems, outlines: outlines(), removed: BTreeMap::new() };
     reader.expect_sections();
-    loop {
-        let mut unknown = Vec::new();
-        match attempt(&reader.layer.table, |key| unknown.push(key)) {
-            Ok(config) => {
-                unknown.iter().for_each(|key| reader.report_unknown(key));
-                return config;
-            }
-            Err(error) if reader.reject(&error) => {}
-            Err(_) => return Config::default(),
+    let read = |table: &Table, unknown: &mut dyn FnMut(String)| read_section::<Config>(table, unknown);
+    let mut config = reader.section("", &read).unwrap_or_default();
+    for transport in registered::transports() {
+        let path = registered::path(&*transport);
+        if reader.layer.get(&path).is_some()
+            && let Some(section) = reader.section(&path, &|table, unknown| transport.read(table, unknown))
+        {
+            config.transport.registered.put(transport.dyn_name(), section);
         }
     }
+    config
 }
 
-fn attempt(table: &Table, mut unknown: impl FnMut(String)) -> Result<Config, Error> {
+/// Reads the values of a section, and tells of the keys that are not known in it.
+pub(crate) fn read_section<T: DeserializeOwned>(
+    table: &Table,
+    unknown: &mut dyn FnMut(String),
+) -> Result<T, ReadError> {
     let mut track = Track::new();
     let values = Value::Table(table.clone());
     let source = serde_path_to_error::Deserializer::new(values, &mut track);
     serde_ignored::deserialize(source, |path| unknown(path.to_string()))
-        .map_err(|error| Error::new(track.path(), error))
+        .map_err(|error| ReadError::new(track.path(), error))
 }
+
+/// Reads a section's values, and tells of unknown keys.
+type Read<'a, T> = dyn Fn(&Table, &mut dyn FnMut(String)) -> Result<T, ReadError> + 'a;
 
 /// The sections that are there, but are something else; serde would also fill a section from a
 /// list, by position.
@@ -68,6 +84,28 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Reads the section at this path, past every wrong value; none where nothing can be made of it.
+    fn section<T>(&mut self, path: &str, read: &Read<'_, T>) -> Option<T> {
+        loop {
+            let table = match path {
+                "" => self.layer.table.clone(),
+                _ => self.layer.get(path).and_then(Value::as_table).cloned().unwrap_or_default(),
+            };
+            let mut unknown = Vec::new();
+            match read(&table, &mut |key| unknown.push(join(path, &key))) {
+                Ok(section) => {
+                    let registered: Vec<_> =
+                        registered::transports().map(|transport| registered::path(&*transport)).collect();
+                    unknown.retain(|key| !registered.contains(key));
+                    unknown.iter().for_each(|key| self.report_unknown(key));
+                    return Some(section);
+                }
+                Err(error) if self.reject(path, &error) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
     fn expect_sections(&mut self) {
         for path in no_sections(self.layer, &self.outlines) {
             let found = self.layer.get(&path).map(explain::show).unwrap_or_default();
@@ -77,10 +115,10 @@ impl Reader<'_> {
     }
 
     /// Reports what serde stopped at and takes it out; false when there is nothing to take out.
-    fn reject(&mut self, error: &Error) -> bool {
+    fn reject(&mut self, path: &str, error: &ReadError) -> bool {
         let reason = error.inner().message();
         let Place { key, index } = Place::of(error);
-        let key = self.known_around(key);
+        let key = self.known_around(if key.is_empty() { path.to_owned() } else { join(path, &key) });
         let known = find(&key, &self.outlines);
         let is_list = self.layer.get(&key).is_some_and(Value::is_array);
         let (shown, expected, value) = match index.filter(|_| is_list) {

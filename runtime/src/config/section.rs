@@ -1,10 +1,12 @@
 //! How a section is declared: once, for its fields, defaults, documentation and checks.
 
+use serde::{Serialize, de::DeserializeOwned};
+
 use super::setting::Setting;
 
 /// One key of a section, as its declaration describes it.
 #[derive(Debug)]
-pub(super) struct Key {
+pub struct Key {
     /// Its name within the section.
     pub(super) name: &'static str,
     /// The lines of its doc comment.
@@ -19,35 +21,46 @@ pub(super) struct Key {
 
 impl Key {
     /// The key `name` of a section, whose values are `T`s.
-    pub(super) const fn of<T: Setting>(name: &'static str, doc: &'static [&'static str]) -> Self {
+    pub const fn of<T: Setting>(name: &'static str, doc: &'static [&'static str]) -> Self {
         Self { name, doc, expected: T::EXPECTED, element: T::ELEMENT, example: T::EXAMPLE }
     }
 }
 
 /// A section and its keys, at its place in the file.
 #[derive(Debug)]
-pub(super) struct Outline {
+pub struct Outline {
     /// The dotted name in the header, empty for the file's top.
-    pub(super) path: String,
+    pub path: String,
     /// The lines of the doc comment where the section is mentioned.
-    pub(super) doc: &'static [&'static str],
+    pub doc: &'static [&'static str],
     /// The keys that it holds itself, without those of sections below.
-    pub(super) keys: Vec<Key>,
+    pub keys: Vec<Key>,
 }
 
 impl Outline {
+    /// Whether the section itself holds this key.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|own| own.name == key)
+    }
+
     /// The keys with their dotted names.
     pub(super) fn full_keys(&self) -> impl Iterator<Item = (String, &Key)> {
         self.keys.iter().map(|key| (join(&self.path, key.name), key))
     }
 }
 
-/// What `section!` writes for each section.
-pub(super) trait Section {
+/// A section of the configuration: what [`section!`](crate::section) declares. There is no other way to get
+/// one, and what it asks for here may grow.
+pub trait Section: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static {
+    #[doc(hidden)]
+    const DOC: &'static [&'static str];
+
     /// Adds this section and those below it, in the order of their declaration.
+    #[doc(hidden)]
     fn outline(path: &str, doc: &'static [&'static str], into: &mut Vec<Outline>);
 
     /// Adds the dotted name and the expectation of each key whose value is out of range.
+    #[doc(hidden)]
     fn faults(&self, path: &str, into: &mut Vec<(String, &'static str)>);
 }
 
@@ -57,25 +70,45 @@ pub(super) fn find<'a>(name: &str, outlines: &'a [Outline]) -> Option<&'a Key> {
     all.find_map(|(full, key)| (full == name).then_some(key))
 }
 
-/// All sections of the configuration, the file's top first.
+/// All sections of the configuration, the file's top first, those of registered transports last.
 pub(super) fn outlines() -> Vec<Outline> {
     let mut all = Vec::new();
     super::Config::outline("", &[], &mut all);
+    for transport in super::registered::transports() {
+        transport.outline(&super::registered::path(&*transport), &mut all);
+    }
     all
 }
 
 /// `name` below `path`, in the dotted form.
-pub(super) fn join(path: &str, name: &str) -> String {
+pub fn join(path: &str, name: &str) -> String {
     match path {
         "" => name.to_owned(),
         _ => format!("{path}.{name}"),
     }
 }
 
-/// Declares a section: `pub key: Type = default`, then the sections below it.
+/// Declares a section of the configuration: `pub key: Type = default`, then the sections below it.
 ///
 /// The doc comment of a key is its rustdoc and, up to the first empty line, the comment that
-/// [`Config::to_toml`](super::Config::to_toml) prints. `Type as "module"` names a serde module.
+/// [`Config::to_toml`](crate::config::Config::to_toml) prints. A type is a [`Setting`](crate::config::Setting),
+/// whose range is checked; `Type as "module"` names a serde module, which for a `Duration` is
+/// `polywire::config::duration`. The struct gets `Default`, serde's traits and
+/// [`Section`](crate::config::Section).
+///
+/// ```
+/// polywire::section! {
+///     /// Carrier pigeons.
+///     pub struct Pigeons {
+///         /// Whether the node serves over pigeons.
+///         pub enabled: bool = false,
+///         /// How many pigeons are kept.
+///         pub loft_size: u32 = 12,
+///     }
+/// }
+/// assert_eq!(Pigeons::default().loft_size, 12);
+/// ```
+#[macro_export]
 macro_rules! section {
     (
         $(#[doc = $doc:literal])*
@@ -91,10 +124,16 @@ macro_rules! section {
                 pub $sub:ident: $sub_ty:ty,
             )*
         })?
+        $(beside {
+            $(
+                $(#[doc = $beside_doc:literal])*
+                pub $beside:ident: $beside_ty:ty,
+            )*
+        })?
     ) => {
         $(#[doc = $doc])*
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-        #[serde(default)]
+        #[derive(Clone, Debug, PartialEq, $crate::__private::serde::Serialize, $crate::__private::serde::Deserialize)]
+        #[serde(crate = "polywire::__private::serde", default)]
         pub struct $name {
             $(
                 $(#[doc = $key_doc])*
@@ -107,6 +146,11 @@ macro_rules! section {
                 $(#[doc = $sub_doc])*
                 pub $sub: $sub_ty,
             )*)?
+            $($(
+                $(#[doc = $beside_doc])*
+                #[serde(skip)]
+                pub $beside: $beside_ty,
+            )*)?
         }
 
         impl Default for $name {
@@ -114,45 +158,48 @@ macro_rules! section {
                 Self {
                     $($key: $default,)*
                     $($($sub: Default::default(),)*)?
+                    $($($beside: Default::default(),)*)?
                 }
             }
         }
 
-        impl $crate::config::section::Section for $name {
+        impl $crate::config::Section for $name {
+            const DOC: &'static [&'static str] = &[$($doc),*];
+
             fn outline(
                 path: &str,
                 doc: &'static [&'static str],
-                into: &mut Vec<$crate::config::section::Outline>,
+                into: &mut ::std::vec::Vec<$crate::__private::Outline>,
             ) {
-                into.push($crate::config::section::Outline {
+                into.push($crate::__private::Outline {
                     path: path.to_owned(),
                     doc,
                     keys: vec![$(
-                        $crate::config::section::Key::of::<$ty>(stringify!($key), &[$($key_doc),*]),
+                        $crate::__private::Key::of::<$ty>(stringify!($key), &[$($key_doc),*]),
                     )*],
                 });
                 $($(
-                    <$sub_ty as $crate::config::section::Section>::outline(
-                        &$crate::config::section::join(path, stringify!($sub)),
+                    <$sub_ty as $crate::config::Section>::outline(
+                        &$crate::__private::join(path, stringify!($sub)),
                         &[$($sub_doc),*],
                         into,
                     );
                 )*)?
             }
 
-            fn faults(&self, path: &str, into: &mut Vec<(String, &'static str)>) {
+            fn faults(&self, path: &str, into: &mut ::std::vec::Vec<(::std::string::String, &'static str)>) {
                 $(
-                    if !$crate::config::setting::Setting::in_range(&self.$key) {
+                    if !$crate::config::Setting::in_range(&self.$key) {
                         into.push((
-                            $crate::config::section::join(path, stringify!($key)),
-                            <$ty as $crate::config::setting::Setting>::EXPECTED,
+                            $crate::__private::join(path, stringify!($key)),
+                            <$ty as $crate::config::Setting>::EXPECTED,
                         ));
                     }
                 )*
                 $($(
-                    $crate::config::section::Section::faults(
+                    $crate::config::Section::faults(
                         &self.$sub,
-                        &$crate::config::section::join(path, stringify!($sub)),
+                        &$crate::__private::join(path, stringify!($sub)),
                         into,
                     );
                 )*)?

@@ -11,7 +11,7 @@ use url::Url;
 ///
 /// Types of the standard library stand for one kind of quantity each, so that a range belongs to a
 /// type: `u32` counts, `usize` is held in memory, `u64` is on disk, `u16` is a port.
-pub(super) trait Setting {
+pub trait Setting {
     /// The values that are accepted, worded to follow "expected".
     const EXPECTED: &'static str;
 

@@ -1,7 +1,8 @@
 //! `[transport]`: which transports the node speaks.
 
-use super::{Grpc, Iroh, Strategy, setting::Setting};
+use super::{Grpc, Iroh, Registered, Strategy, setting::Setting};
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
 section! {
     /// Which transports the node speaks, and how each of them is set up.
@@ -17,9 +18,34 @@ section! {
         /// Which service travels over which transport.
         pub strategy: Strategy,
     }
+    beside {
+        /// The sections of the other transports that are registered, `[transport.NAME]`.
+        pub registered: Registered,
+    }
 }
 
 impl Transport {
+    /// Whether the node serves over the transport of this name: gRPC and Iroh as the mode says, any other where
+    /// its section is enabled.
+    pub fn serves(&self, transport: &str) -> bool {
+        match transport {
+            "grpc" => self.serves_grpc(),
+            "iroh" => self.serves_iroh(),
+            other => self.registered.is_enabled(other),
+        }
+    }
+
+    /// The section of the transport of this name. Keys that nobody has set may be absent.
+    pub(crate) fn section(&self, transport: &str) -> Table {
+        let written = match transport {
+            "grpc" => Table::try_from(&self.grpc),
+            "iroh" => Table::try_from(&self.iroh),
+            other => return self.registered.section(other).cloned().unwrap_or_default(),
+        };
+        // What TOML cannot hold has been refused by the configuration's check.
+        written.unwrap_or_default()
+    }
+
     /// Whether the node listens for gRPC.
     pub fn serves_grpc(&self) -> bool {
         self.mode != Mode::Iroh

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use prost_reflect::DescriptorPool;
 
-use super::{Exposure, Node, NodeError, running};
+use super::{Exposure, Node, NodeError, running, transports};
 use crate::{Channel, Health, Router, Service, ServiceInfo, config::Config, metrics::Metrics};
 
 /// A node that is being put together: services, schemas, configuration.
@@ -115,17 +115,11 @@ impl NodeBuilder {
 
     fn parts(&self, config: &Config) -> Result<Parts, NodeError> {
         self.check_descriptors()?;
-        let transport = &config.transport;
-        let grpc = transport.serves_grpc().then_some("grpc");
-        let iroh = transport.serves_iroh().then_some("iroh");
         let parts = Parts {
             router: Router::new(),
             health: Health::new(),
             metrics: Metrics::new(),
-            exposure: Exposure::new(
-                grpc.into_iter().chain(iroh).collect(),
-                transport.strategy.retired_on_grpc.clone(),
-            ),
+            exposure: transports::exposure(&config.transport),
             descriptors: self.descriptor_sets.clone().into(),
         };
         for make in &self.services {

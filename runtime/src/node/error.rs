@@ -1,6 +1,6 @@
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
-use crate::{config::ConfigError, net::TlsError};
+use crate::{config::ConfigError, transport::BindError};
 
 /// Why a node could not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -20,35 +20,24 @@ pub enum NodeError {
         /// What is wrong with it, and what was expected.
         problem: String,
     },
-    /// An address cannot be listened on.
-    #[error("cannot listen on {address} (configuration key {key})")]
+    /// A transport cannot be bound.
+    #[error("the transport {transport} cannot be bound")]
     Bind {
-        /// The configuration key that the address comes from.
-        key: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// What the operating system says.
-        source: io::Error,
+        /// Its name.
+        transport: &'static str,
+        /// What could not be bound, and which key it came from.
+        source: BindError,
     },
-    /// The certificate or the key for gRPC cannot be used.
-    #[error("transport.grpc.tls_cert and tls_key cannot be used")]
-    Tls(#[from] TlsError),
-    /// TLS is asked for without a certificate and its key.
-    #[error("transport.grpc.tls_enabled is true; expected transport.grpc.tls_cert and tls_key beside it")]
-    NoCertificate,
-    /// The Iroh endpoint cannot be made.
-    #[error("the Iroh endpoint on {address} cannot be made (configuration section transport.iroh): {reason}")]
-    Endpoint {
-        /// The UDP address it was to be bound to.
-        address: SocketAddr,
-        /// What iroh says.
-        reason: String,
-    },
+    /// The HTTP side cannot be bound.
+    #[error("the HTTP side cannot be bound")]
+    Http(#[source] BindError),
     /// The configuration asks for a transport that is not built in.
     #[error("transport.mode asks for {0}, and this binary was built without its feature")]
     NotBuiltIn(&'static str),
     /// Nothing listens.
-    #[error("no transport is on: transport.mode and transport.iroh.enabled leave none")]
+    #[error(
+        "no transport is on: transport.mode and transport.iroh.enabled leave none, and no other is enabled"
+    )]
     NoTransport,
     /// A transport stopped serving without having been told to.
     #[error("the transport {transport} {how} while the node was serving")]

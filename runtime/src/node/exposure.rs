@@ -19,8 +19,12 @@ impl Exposure {
 
     /// The transports that serve the service `package.Service`.
     pub fn transports(&self, service: &str) -> impl Iterator<Item = &'static str> {
-        let retired = self.is_retired_on_grpc(service);
-        self.0.transports.iter().copied().filter(move |transport| *transport != "grpc" || !retired)
+        self.0.transports.iter().copied().filter(move |transport| self.is_served(service, transport))
+    }
+
+    /// Whether this transport, which the node has, serves the service `package.Service`.
+    pub(super) fn is_served(&self, service: &str, transport: &str) -> bool {
+        transport != "grpc" || !self.is_retired_on_grpc(service)
     }
 
     /// Whether the service `package.Service` is no longer served on gRPC.

@@ -15,13 +15,10 @@
 mod builder;
 mod data_dir;
 mod error;
+mod exposed;
 mod exposure;
-#[cfg(feature = "grpc")]
-mod grpc;
 mod http;
 mod identity;
-#[cfg(feature = "iroh")]
-mod iroh;
 mod meter;
 mod running;
 mod targets;

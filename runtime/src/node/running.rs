@@ -5,12 +5,13 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::{
     Identity, NodeBuilder, NodeError, Parts, Targets, data_dir::DataDir, http, meter::Meter,
-    targets::reachable, transports::Transports,
+    transports::Transports,
 };
 use crate::{
-    Drain, Health, NodeState, Service,
+    ConnectOptions, Drain, Health, NodeState, Service,
     config::Config,
-    net::{Listener, ListenerOptions},
+    net::{Listener, ListenerOptions, reachable},
+    transport::{BindContext, BindError},
 };
 
 /// A node that serves. Dropping it ends everything at once; [`serve`](Self::serve) ends it well.
@@ -25,8 +26,7 @@ pub struct Node {
     http_drain: Drain,
     /// Runs the checks for as long as the node is there.
     checks: JoinSet<()>,
-    #[cfg(feature = "iroh")]
-    dialer: Option<crate::iroh::Dialer>,
+    connect_options: ConnectOptions,
 }
 
 impl Node {
@@ -45,10 +45,16 @@ impl Node {
         &self.parts
     }
 
-    /// What dials peers over the node's own endpoint, under its own id; `None` without Iroh.
-    #[cfg(feature = "iroh")]
-    pub fn dialer(&self) -> Option<&crate::iroh::Dialer> {
-        self.dialer.as_ref()
+    /// The options for calls that the node itself makes: a transport that dials from what it has bound, as
+    /// Iroh does from the node's endpoint and under its id, has put that into them.
+    ///
+    /// ```no_run
+    /// # async fn show(node: polywire::Node, peer: polywire::Target) -> Result<(), polywire::Status> {
+    /// let channel = peer.connect(node.connect_options()).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn connect_options(&self) -> &ConnectOptions {
+        &self.connect_options
     }
 
     /// Serves until `shutdown` completes, and then drains in the order that the module describes. Returns
@@ -115,8 +121,9 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeError> {
     let identity = Identity::load_or_create(&config.node.data_dir)?;
     let service = Meter::new(parts.router.clone(), parts.metrics.clone()).into_channel();
-    let bound = Transports::bind(&config.transport, &identity, &service).await?;
-    let mut targets = Targets { node_id: identity.id(), ..Targets::default() };
+    let context = BindContext::new(identity.secret_key().to_bytes(), service.clone());
+    let bound = Transports::bind(&config.transport, &context).await?;
+    let mut targets = Targets { node_id: identity.id(), transports: bound.targets(), http: None };
     let http_listener = bind_http(&config, &mut targets).await?;
 
     let (drain, http_drain) = (Drain::new(), Drain::new());
@@ -126,10 +133,8 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeErro
         http.spawn(listener.serve_http1(ListenerOptions::default(), routes, http_drain.clone()));
     }
     watch_health(&config, &parts.health, &mut checks).await;
-    for transport in bound.bound {
-        let name = transport.name();
-        targets.set(name, transport.target());
-        let serving = transport.serve(&parts, service.clone(), drain.clone());
+    let connect_options = bound.connect_options();
+    for (name, serving) in bound.serve(&parts, &service, &drain) {
         transports.spawn(async move {
             let panicked = AssertUnwindSafe(serving).catch_unwind().await.is_err();
             Ended { transport: name, panicked }
@@ -145,8 +150,7 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeErro
         http,
         http_drain,
         checks,
-        #[cfg(feature = "iroh")]
-        dialer: bound.dialer,
+        connect_options,
     })
 }
 
@@ -155,7 +159,7 @@ async fn bind_http(config: &Config, targets: &mut Targets) -> Result<Option<List
         return Ok(None);
     }
     let address = config.http.bind_address;
-    let refused = |source| NodeError::Bind { key: "http.bind_address", address, source };
+    let refused = |source| NodeError::Http(BindError::listen("http.bind_address", address, source));
     let listener = Listener::bind(address).await.map_err(refused)?;
     targets.http = Some(format!("http://{}", reachable(listener.local_addr().map_err(refused)?)));
     Ok(Some(listener))

@@ -1,39 +1,33 @@
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 /// Where a node is reached from this machine. Serialises to the line that `serve --json` prints.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Targets {
     /// The node's id.
     pub node_id: String,
-    /// Over gRPC, `grpc://host:port` or, under TLS, `grpcs://host:port`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub grpc: Option<String>,
-    /// Over Iroh, `iroh://ENDPOINT_ID?addr=ip:port`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub iroh: Option<String>,
+    /// By the name of the transport, in the order in which they were bound: `grpc://host:port` for `grpc`.
+    pub transports: Vec<(&'static str, String)>,
     /// The HTTP side, `http://host:port`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<String>,
 }
 
 impl Targets {
-    pub(super) fn set(&mut self, transport: &str, target: String) {
-        match transport {
-            "grpc" => self.grpc = Some(target),
-            "iroh" => self.iroh = Some(target),
-            _ => {}
-        }
+    /// The target over the transport of this name, where the node serves over it.
+    pub fn get(&self, transport: &str) -> Option<&str> {
+        self.transports.iter().find_map(|(name, target)| (*name == transport).then_some(target.as_str()))
     }
 }
 
-/// An address that this machine can reach: one that stands for every interface becomes loopback.
-pub(super) fn reachable(address: std::net::SocketAddr) -> std::net::SocketAddr {
-    let mut address = address;
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
+impl Serialize for Targets {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("node_id", &self.node_id)?;
+        for (name, target) in &self.transports {
+            map.serialize_entry(name, target)?;
+        }
+        if let Some(http) = &self.http {
+            map.serialize_entry("http", http)?;
+        }
+        map.end()
     }
-    address
 }

@@ -1,64 +1,79 @@
-use super::{Identity, NodeError, Parts};
-use crate::{Channel, Drain, config, service::BoxFuture};
+use std::sync::Arc;
 
-/// A transport that has been bound and does not serve yet.
-pub(super) trait Bound: Send {
-    /// Its name in metrics and configuration.
-    fn name(&self) -> &'static str;
+use super::{Exposure, NodeError, Parts, exposed::Exposed};
+use crate::{
+    Channel, ConnectOptions, Drain, Service, config,
+    metrics::Side,
+    service::BoxFuture,
+    transport::{
+        BindContext, Serving,
+        seam::{self, DynBound},
+    },
+};
 
-    /// Where it is reached from this machine.
-    fn target(&self) -> String;
+/// The transports of a node, bound and not yet serving.
+pub(super) struct Transports(Vec<(&'static str, Box<dyn DynBound>)>);
 
-    /// Serves until the drain is over, and then closes what it has bound.
-    fn serve(self: Box<Self>, parts: &Parts, service: Channel, drain: Drain) -> BoxFuture<()>;
-}
-
-/// The transports of a node.
-pub(super) struct Transports {
-    pub(super) bound: Vec<Box<dyn Bound>>,
-    #[cfg(feature = "iroh")]
-    pub(super) dialer: Option<crate::iroh::Dialer>,
-}
+/// Those that the configuration's mode asks for by name.
+const OF_MODE: [&str; 2] = ["grpc", "iroh"];
 
 impl Transports {
-    /// Binds what the configuration asks for. A peer that the node dials may be the node itself: `service`
-    /// answers then.
-    #[cfg_attr(not(feature = "iroh"), expect(unused_variables, reason = "only Iroh has an identity"))]
-    pub(super) async fn bind(
-        config: &config::Transport,
-        identity: &Identity,
-        service: &Channel,
-    ) -> Result<Self, NodeError> {
-        #[cfg_attr(
-            not(any(feature = "grpc", feature = "iroh")),
-            expect(unused_mut, reason = "nothing is built in")
-        )]
-        let mut bound: Vec<Box<dyn Bound>> = Vec::new();
-        if config.serves_grpc() {
-            #[cfg(feature = "grpc")]
-            bound.push(Box::new(super::grpc::Grpc::bind(&config.grpc).await?));
-            #[cfg(not(feature = "grpc"))]
-            return Err(NodeError::NotBuiltIn("grpc"));
+    /// Binds what the configuration asks for, one after the other.
+    pub(super) async fn bind(config: &config::Transport, node: &BindContext) -> Result<Self, NodeError> {
+        let missing = |name: &&str| config.serves(name) && seam::named(name).is_none();
+        if let Some(missing) = OF_MODE.into_iter().find(missing) {
+            return Err(NodeError::NotBuiltIn(missing));
         }
-        #[cfg(feature = "iroh")]
-        let mut dialer = None;
-        if config.serves_iroh() {
-            #[cfg(feature = "iroh")]
-            {
-                let iroh = super::iroh::Iroh::bind(&config.iroh, identity.secret_key().clone()).await?;
-                dialer = Some(iroh.dialer().own_service(service.clone()));
-                bound.push(Box::new(iroh));
+        let mut bound = Vec::new();
+        for transport in seam::all() {
+            let name = transport.dyn_name();
+            if config.serves(name) {
+                let binding = transport.dyn_bind(config.section(name), node.clone());
+                bound.push((
+                    name,
+                    binding.await.map_err(|source| NodeError::Bind { transport: name, source })?,
+                ));
             }
-            #[cfg(not(feature = "iroh"))]
-            return Err(NodeError::NotBuiltIn("iroh"));
         }
         if bound.is_empty() {
             return Err(NodeError::NoTransport);
         }
-        Ok(Self {
-            bound,
-            #[cfg(feature = "iroh")]
-            dialer,
-        })
+        Ok(Self(bound))
     }
+
+    /// Where each is reached.
+    pub(super) fn targets(&self) -> Vec<(&'static str, String)> {
+        self.0.iter().map(|(name, bound)| (*name, bound.dyn_target())).collect()
+    }
+
+    /// How the node calls others over what it has bound.
+    pub(super) fn connect_options(&self) -> ConnectOptions {
+        let options = ConnectOptions::new();
+        self.0.iter().fold(options, |options, (_, bound)| bound.dyn_connect_options(options))
+    }
+
+    /// What serves over each, until the drain is over.
+    pub(super) fn serve(
+        self,
+        parts: &Parts,
+        service: &Channel,
+        drain: &Drain,
+    ) -> impl Iterator<Item = (&'static str, BoxFuture<()>)> {
+        let serve = |(name, bound): (&'static str, Box<dyn DynBound>)| {
+            let exposed =
+                Exposed { service: service.clone(), exposure: parts.exposure.clone(), transport: name };
+            let serving = Serving::new(exposed.into_channel(), drain.clone())
+                .connections(Arc::new(parts.metrics.connections(name, Side::Server)))
+                .health(parts.health.clone());
+            (name, bound.dyn_serve(serving))
+        };
+        self.0.into_iter().map(serve)
+    }
+}
+
+/// Which transports would serve each service.
+pub(super) fn exposure(config: &config::Transport) -> Exposure {
+    let known = seam::all().into_iter().map(|transport| transport.dyn_name());
+    let serving = known.filter(|name| config.serves(name)).collect();
+    Exposure::new(serving, config.strategy.retired_on_grpc.clone())
 }

@@ -1,10 +1,6 @@
 //! Where a peer answers, written as text, and the way there.
 
 mod error;
-#[cfg(feature = "grpc")]
-mod grpc;
-#[cfg(feature = "iroh")]
-mod iroh;
 mod options;
 mod scheme;
 
@@ -17,7 +13,11 @@ use std::{
 pub use error::TargetError;
 pub use options::ConnectOptions;
 
-use crate::{Channel, Codec, Status, service::BoxFuture};
+use crate::{
+    Channel, Codec, Status,
+    service::BoxFuture,
+    transport::{Connected, Transport},
+};
 
 /// Where a peer answers, as people and scripts write it:
 ///
@@ -35,32 +35,39 @@ use crate::{Channel, Codec, Status, service::BoxFuture};
 /// assert_eq!(target.transport(), "grpc");
 /// assert_eq!(target.to_string(), "grpc://127.0.0.1:7001");
 ///
-/// let wrong = "quic://127.0.0.1:7001".parse::<Target>().unwrap_err();
-/// assert!(wrong.to_string().contains("`quic://` is not built in"));
+/// let wrong = "pigeon://127.0.0.1:7001".parse::<Target>().unwrap_err();
+/// assert!(wrong.to_string().contains("`pigeon://` is not built in"));
 /// # Ok::<(), polywire::TargetError>(())
 /// ```
 #[derive(Clone)]
-pub struct Target(Arc<dyn Address>);
+pub struct Target(Arc<dyn Destination>);
 
-/// What a target is under one scheme. A further scheme is one of these, and a row in [`scheme::ALL`].
-trait Address: Debug + Display + Send + Sync + 'static {
+/// An address of a transport.
+trait Destination: Debug + Display + Send + Sync {
     fn transport(&self) -> &'static str;
 
     /// How calls are encoded that name no codec.
     fn codec(&self) -> Codec;
 
-    fn dyn_open(&self, options: ConnectOptions) -> BoxFuture<Result<Opened, Status>>;
+    fn connect(&self, options: ConnectOptions) -> BoxFuture<Result<Connected, Status>>;
 }
 
-/// A way to a peer, and how to leave it in an orderly manner.
-pub(crate) struct Opened {
-    pub(crate) channel: Channel,
-    /// Tells the peer that nothing more comes. Dropping the channel alone does so only while the runtime
-    /// goes on.
-    pub(crate) close: BoxFuture<()>,
+struct At<T: Transport> {
+    transport: Arc<T>,
+    address: T::Address,
 }
 
 impl Target {
+    /// The target that this address is, whether or not the transport is
+    /// [registered](crate::transport::register).
+    pub fn new<T: Transport>(transport: T, address: T::Address) -> Self {
+        Self::of(Arc::new(transport), address)
+    }
+
+    pub(crate) fn of<T: Transport>(transport: Arc<T>, address: T::Address) -> Self {
+        Self(Arc::new(At { transport, address }))
+    }
+
     /// The transport that leads there, for instance `grpc` or `iroh`.
     pub fn transport(&self) -> &'static str {
         self.0.transport()
@@ -84,8 +91,39 @@ impl Target {
         Ok(self.open(options).await?.channel)
     }
 
-    pub(crate) async fn open(&self, options: &ConnectOptions) -> Result<Opened, Status> {
-        self.0.dyn_open(options.clone()).await
+    /// A channel to the peer as [`connect`](Self::connect) gives it, and how to leave it in an orderly manner.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn open(&self, options: &ConnectOptions) -> Result<Connected, Status> {
+        self.0.connect(options.clone()).await
+    }
+}
+
+impl<T: Transport> Destination for At<T> {
+    fn transport(&self) -> &'static str {
+        self.transport.name()
+    }
+
+    fn codec(&self) -> Codec {
+        self.transport.codec()
+    }
+
+    fn connect(&self, options: ConnectOptions) -> BoxFuture<Result<Connected, Status>> {
+        let (transport, address) = (self.transport.clone(), self.address.clone());
+        Box::pin(async move { transport.connect(address, options).await })
+    }
+}
+
+impl<T: Transport> Display for At<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.address, f)
+    }
+}
+
+impl<T: Transport> Debug for At<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
     }
 }
 

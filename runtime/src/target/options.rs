@@ -1,18 +1,30 @@
-use std::{path::PathBuf, time::Duration};
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{Codec, Limits};
 
 /// How [`Target::connect`](super::Target::connect) connects. What is not set is left to the transport's
 /// own default.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
+#[non_exhaustive]
 pub struct ConnectOptions {
-    pub(super) connect_timeout: Duration,
-    pub(super) keep_alive_interval: Option<Duration>,
-    pub(super) limits: Option<Limits>,
-    pub(super) codec: Option<Codec>,
-    pub(super) ca_file: Option<PathBuf>,
-    #[cfg(feature = "iroh")]
-    pub(super) dialer: Option<crate::iroh::Dialer>,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How often a connection asks whether its peer is still there, where it asks at all.
+    pub keep_alive_interval: Option<Duration>,
+    /// The limits on what is sent and on answers, where they are not the transport's own.
+    pub limits: Option<Limits>,
+    /// How calls are encoded that name no codec, where it is not the transport's own.
+    pub codec: Option<Codec>,
+    /// The certificate authorities to trust, where they are not those of the system.
+    pub ca_file: Option<PathBuf>,
+    own: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
 }
 
 impl Default for ConnectOptions {
@@ -23,8 +35,7 @@ impl Default for ConnectOptions {
             limits: None,
             codec: None,
             ca_file: None,
-            #[cfg(feature = "iroh")]
-            dialer: None,
+            own: HashMap::new(),
         }
     }
 }
@@ -76,12 +87,29 @@ impl ConnectOptions {
         self
     }
 
-    /// Dials Iroh peers with this dialer, its endpoint and its pool, instead of an endpoint made for the
-    /// one channel. Its timeout and profile apply, and its limits and codec unless they are set here.
-    #[cfg(feature = "iroh")]
+    /// Adds what one transport alone understands, one value a type: for Iroh a
+    /// [`Dialer`](crate::iroh::Dialer), whose endpoint and pool are then used instead of an endpoint made for
+    /// the one channel.
     #[must_use]
-    pub fn dialer(mut self, dialer: crate::iroh::Dialer) -> Self {
-        self.dialer = Some(dialer);
+    pub fn with<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.own.insert(TypeId::of::<T>(), Arc::new(value));
         self
+    }
+
+    /// The value of this type that was added.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.own.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("keep_alive_interval", &self.keep_alive_interval)
+            .field("limits", &self.limits)
+            .field("codec", &self.codec)
+            .field("ca_file", &self.ca_file)
+            .finish_non_exhaustive()
     }
 }

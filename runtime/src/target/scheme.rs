@@ -1,65 +1,37 @@
 //! The schemes that targets can be written in.
 
 use super::{Target, TargetError};
-
-/// How targets of one scheme are read.
-pub(super) struct Scheme {
-    /// What is before `://`. A form without that is recognised by how it begins.
-    pub(super) name: &'static str,
-    /// What a target looks like, for messages.
-    pub(super) form: &'static str,
-    /// Reads what is behind `://`, or the whole text of a form without. The error says what is wrong.
-    pub(super) parse: fn(&str) -> Result<Target, String>,
-}
-
-/// Every scheme that this build knows.
-const ALL: &[Scheme] = &[
-    #[cfg(feature = "grpc")]
-    super::grpc::PLAIN,
-    #[cfg(feature = "grpc")]
-    super::grpc::TLS,
-    #[cfg(feature = "iroh")]
-    super::iroh::ADDRESS,
-    #[cfg(feature = "iroh")]
-    super::iroh::TICKET,
-];
+use crate::transport::{Scheme, seam};
 
 pub(super) fn parse(text: &str) -> Result<Target, TargetError> {
     let named = text.split_once("://");
-    let scheme = match named {
-        Some((name, _)) => ALL.iter().find(|scheme| scheme.is_url() && scheme.name == name),
-        None => ALL.iter().find(|scheme| !scheme.is_url() && text.starts_with(scheme.name)),
+    let fits = |scheme: &Scheme| match named {
+        Some((name, _)) => scheme.is_url() && scheme.name == name,
+        None => !scheme.is_url() && text.starts_with(scheme.name),
     };
-    match (scheme, named) {
-        (Some(scheme), _) => {
+    for transport in seam::all() {
+        if let Some(scheme) = transport.dyn_schemes().iter().find(|scheme| fits(scheme)) {
             let rest = named.map_or(text, |(_, rest)| rest);
-            (scheme.parse)(rest).map_err(|reason| TargetError::Malformed {
+            return transport.dyn_parse(scheme.name, rest).map_err(|reason| TargetError::Malformed {
                 text: text.to_owned(),
                 reason,
                 expected: scheme.form,
-            })
+            });
         }
-        (None, Some((name, _))) => {
-            Err(TargetError::UnknownScheme { scheme: name.to_owned(), expected: forms() })
-        }
-        (None, None) => Err(TargetError::NoScheme { text: text.to_owned(), expected: forms() }),
     }
-}
-
-impl Scheme {
-    fn is_url(&self) -> bool {
-        self.form.contains("://")
-    }
+    Err(match named {
+        Some((name, _)) => TargetError::UnknownScheme { scheme: name.to_owned(), expected: forms() },
+        None => TargetError::NoScheme { text: text.to_owned(), expected: forms() },
+    })
 }
 
 fn forms() -> String {
-    match ALL.split_last() {
+    let forms: Vec<_> =
+        seam::all().iter().flat_map(|transport| transport.dyn_schemes()).map(|scheme| scheme.form).collect();
+    match forms.split_last() {
         None => "nothing: this build has no transport".to_owned(),
-        Some((last, [])) => last.form.to_owned(),
-        Some((last, others)) => {
-            let others: Vec<_> = others.iter().map(|scheme| scheme.form).collect();
-            format!("{} or {}", others.join(", "), last.form)
-        }
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
     }
 }
 
@@ -69,9 +41,9 @@ mod tests {
 
     #[test]
     fn an_unknown_scheme_is_named_and_the_known_ones_are_listed() {
-        let message = parse("unix:///run/polywire").unwrap_err().to_string();
-        assert!(message.starts_with("`unix://` is not built in; expected "), "{message}");
-        for scheme in ALL {
+        let message = parse("pigeon://loft").unwrap_err().to_string();
+        assert!(message.starts_with("`pigeon://` is not built in; expected "), "{message}");
+        for scheme in seam::all().iter().flat_map(|transport| transport.dyn_schemes()) {
             assert!(message.contains(scheme.form), "{message} lacks {}", scheme.form);
         }
     }

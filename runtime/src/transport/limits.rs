@@ -31,7 +31,7 @@ impl Limits {
     ///
     /// # Errors
     /// `ResourceExhausted` when it is not.
-    pub(crate) fn check_metadata(&self, metadata: &Metadata) -> Result<(), Status> {
+    pub fn check_metadata(&self, metadata: &Metadata) -> Result<(), Status> {
         let (weight, limit) = (metadata.weight(), self.max_metadata_bytes);
         if weight <= limit {
             return Ok(());

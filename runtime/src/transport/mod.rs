@@ -2,18 +2,29 @@
 //! peers speak, and back.
 
 mod alpn;
-#[cfg_attr(not(feature = "iroh"), allow(dead_code, unused_imports))]
 pub mod framed;
-#[cfg_attr(not(any(feature = "iroh", feature = "node")), allow(dead_code))]
 mod gauge;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 #[cfg(feature = "iroh")]
 pub mod iroh;
 mod limits;
+#[cfg(feature = "memory")]
+pub mod memory;
+#[cfg(feature = "mux")]
+pub mod mux;
+mod scope;
+#[cfg(feature = "node")]
+pub(crate) mod seam;
+#[cfg(feature = "unix")]
+pub mod unix;
 
 pub use alpn::{AlpnError, AlpnName};
 pub use gauge::ConnectionGauge;
-#[cfg(any(feature = "iroh", feature = "node"))]
+#[cfg(feature = "node")]
 pub(crate) use gauge::Counted;
 pub use limits::Limits;
+#[cfg(feature = "node")]
+pub use seam::{
+    Address, BindContext, BindError, Bound, Connected, RegisterError, Scheme, Serving, Transport, register,
+};

@@ -15,6 +15,8 @@ pub use code::{ConnectionCode, StreamCode};
 pub use frame::{Frame, FrameKind, FrameReader, put_compressible_message, put_end, put_message};
 pub use head::{RequestCompression, RequestHead, ResponseHead, put_request_head, put_response_head};
 pub use tail::{Tail, parse_end, put_tail};
+#[cfg(feature = "mux")]
+pub(crate) use varint::peek_varint;
 pub use varint::{put_varint, take_varint};
 
 use crate::Status;

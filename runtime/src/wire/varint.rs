@@ -18,7 +18,7 @@ pub fn put_varint(buffer: &mut BytesMut, value: u64) {
 
 /// Reads a variable-length integer of any length form and how many bytes it took; `None` where the bytes
 /// end too early.
-pub(super) fn peek_varint(bytes: &[u8]) -> Option<(u64, usize)> {
+pub(crate) fn peek_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     let first = *bytes.first()?;
     let length = 1 << (first >> 6);
     let rest = bytes.get(1..length)?;

@@ -5,10 +5,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod adapters;
+mod conformance;
 mod equivalence;
 mod hardening;
 mod iroh_transport;
+mod memory;
 mod node;
 mod python;
 mod shop;
+mod unix;
 mod wire_stranger;

@@ -23,6 +23,7 @@ impl Shop {
         let node = node.service(stock.server()).config(loaded.config).bind().await.unwrap();
         let targets = node.targets().clone();
         tokio::spawn(node.serve(std::future::pending()));
-        Self { grpc: targets.grpc.unwrap(), iroh: targets.iroh.unwrap(), _data: data }
+        let target = |transport| targets.get(transport).unwrap().to_owned();
+        Self { grpc: target("grpc"), iroh: target("iroh"), _data: data }
     }
 }

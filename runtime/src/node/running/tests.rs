@@ -82,7 +82,7 @@ mod grpc {
     async fn metadata_over_the_limit_is_told_with_a_status() {
         let directory = tempfile::tempdir().unwrap();
         let node = Node::builder().config(config(Mode::Grpc, directory.path())).bind().await.unwrap();
-        let target: Target = node.targets().grpc.as_ref().unwrap().parse().unwrap();
+        let target: Target = node.targets().get("grpc").unwrap().parse().unwrap();
         let limits = Limits { max_metadata_bytes: 1 << 20, ..Limits::default() };
         let channel = target.connect(&ConnectOptions::new().limits(limits)).await.unwrap();
         let mut cx = Context { path: crate::context::Path::Static("/a.A/Get"), ..Context::new() };

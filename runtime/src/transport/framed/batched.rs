@@ -10,14 +10,17 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{Connection, RequestStreams, SendStream, StreamError};
-use crate::{Status, wire::StreamCode};
+use crate::{
+    Status,
+    wire::{ConnectionCode, StreamCode},
+};
 
-/// A connection whose small writes go out together.
+/// A connection whose small writes go out together, for carriers that send a packet a write, as QUIC does.
 ///
 /// Packets are the cost, not bytes, and each write by itself is a packet. So a call on a busy connection
 /// waits until everything else that is ready to run has run, and what has gathered by then is opened, written
-/// and ended in one go. On a connection with a [`FEW`] calls nothing waits.
-pub(crate) struct Batched<C: Connection>(Arc<Shared<C>>);
+/// and ended in one go. On a connection with three calls or fewer nothing waits.
+pub struct Batched<C: Connection>(Arc<Shared<C>>);
 
 struct Shared<C: Connection> {
     connection: C,
@@ -51,7 +54,8 @@ const SMALL: usize = 4 << 10;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl<C: Connection> Batched<C> {
-    pub(crate) fn new(connection: C) -> Self {
+    /// Gathers what is written on this connection.
+    pub fn new(connection: C) -> Self {
         Self(Arc::new(Shared {
             connection,
             open: AtomicUsize::new(0),
@@ -61,7 +65,7 @@ impl<C: Connection> Batched<C> {
     }
 
     /// The connection itself.
-    pub(crate) fn get(&self) -> &C {
+    pub fn get(&self) -> &C {
         &self.0.connection
     }
 
@@ -99,6 +103,14 @@ impl<C: Connection> Connection for Batched<C> {
         let (send, recv) = self.0.connection.accept().await?;
         Ok((BatchedSend { send: Some(send), call: OpenCall::new(&self.0) }, recv))
     }
+
+    fn close(&self, code: ConnectionCode, reason: &str) {
+        self.0.connection.close(code, reason);
+    }
+
+    fn round_trip(&self) -> Option<Duration> {
+        self.0.connection.round_trip()
+    }
 }
 
 async fn open_all<C: Connection>(shared: Arc<Shared<C>>) {
@@ -135,7 +147,7 @@ async fn end_all<C: Connection>(shared: Arc<Shared<C>>) {
 }
 
 /// The direction that is written of a stream on a [`Batched`] connection.
-pub(crate) struct BatchedSend<C: Connection> {
+pub struct BatchedSend<C: Connection> {
     /// `None` once it has been handed on to be ended.
     send: Option<C::Send>,
     call: OpenCall<C>,

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 
 use super::{Connection, RecvStream, SendStream, StreamError};
-use crate::{Status, wire::StreamCode};
+use crate::{
+    Status,
+    wire::{ConnectionCode, StreamCode},
+};
 
 /// How many bytes wait in one direction before its writer does.
 pub(super) const WINDOW: usize = 64 << 10;
@@ -120,6 +123,10 @@ impl Connection for MemoryConnection {
                 streams.ok_or_else(|| StreamError::Lost(Status::unavailable("the other end is gone")))
             }
         }
+    }
+
+    fn close(&self, code: ConnectionCode, reason: &str) {
+        self.lose(&Status::unavailable(format!("{code} {reason}")));
     }
 }
 

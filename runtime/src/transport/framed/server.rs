@@ -11,7 +11,6 @@ use super::{
 };
 use crate::{
     Caller, Channel, Codec, Context, Drain, Metadata, Payload, Service, Shape, Status, Streaming, body,
-    context::Path,
     deadline,
     encoding::{Answering, Encoding},
     panic,
@@ -109,13 +108,11 @@ impl Responder {
         let late = "the call's head took too long to arrive";
         let head = deadline::within(self.limits.message_timeout, late, read_head(incoming)).await?;
         self.limits.check_metadata(&head.metadata)?;
-        let mut cx = Context::new();
-        cx.path = Path::parse(head.path)?;
+        let mut cx = Context::incoming(head.path, caller.clone())?;
         cx.metadata = head.metadata;
         cx.codec = Some(head.codec);
         cx.compression = head.compression.requests;
         incoming.decompress_with(cx.compression)?;
-        cx.caller = Some(caller.clone());
         cx.deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         cx.message_limit = Some(self.limits.max_message_bytes);
         let method = self.service.method(cx.path());

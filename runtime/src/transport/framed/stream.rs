@@ -2,9 +2,19 @@ use std::future::Future;
 
 use bytes::Bytes;
 
-use crate::{Status, wire::StreamCode};
+use std::time::Duration;
+
+use crate::{
+    Status,
+    wire::{ConnectionCode, StreamCode},
+};
 
 /// A connection that carries bidirectional streams of bytes.
+///
+/// Its streams do what QUIC's do ([RFC 9000](https://www.rfc-editor.org/rfc/rfc9000#section-2), sections 2 and
+/// 3): each has two directions with a flow control of their own; a direction ends cleanly, or is reset by its
+/// writer or stopped by its reader, with a code. A connection that is dropped with all of its streams is closed,
+/// and the peer learns of it.
 pub trait Connection: Send + Sync + 'static {
     /// The direction that is written.
     type Send: SendStream;
@@ -36,6 +46,14 @@ pub trait Connection: Send + Sync + 'static {
     /// # Cancel safety
     /// Safe: a stream is taken only by the call that returns it.
     fn accept(&self) -> impl Future<Output = Result<(Self::Send, Self::Recv), StreamError>> + Send;
+
+    /// Ends the connection and tells the peer why; the reason is for people, and short.
+    fn close(&self, code: ConnectionCode, reason: &str);
+
+    /// How long the way to the peer and back takes, where that is known.
+    fn round_trip(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The direction of a stream that is written.

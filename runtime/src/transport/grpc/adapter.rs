@@ -20,9 +20,7 @@ use super::{
 };
 use crate::{
     Caller, Channel, Codec, Compression, Context, Limits, Metadata, Payload, Router, Server, Service, Shape,
-    Status, Streaming,
-    context::Path,
-    deadline,
+    Status, Streaming, deadline,
     encoding::Answering,
     panic,
     server::{Definition, Dispatch},
@@ -189,13 +187,12 @@ impl<S: Service> Adapter<S> {
         let headers = request.headers();
         let timeout =
             head::timeout(headers).map_err(|()| Status::internal("the header grpc-timeout is malformed"))?;
-        let mut cx = Context::new();
-        cx.path = Path::parse(Bytes::copy_from_slice(request.uri().path().as_bytes()))?;
+        let path = Bytes::copy_from_slice(request.uri().path().as_bytes());
+        let mut cx = Context::incoming(path, caller(request))?;
         cx.metadata = metadata::read(headers)?;
         self.limits.check_metadata(&cx.metadata)?;
         cx.codec = Some(codec);
         cx.compression = compression::announced(headers)?;
-        cx.caller = Some(caller(request));
         if let Some(timeout) = timeout {
             cx.shorten_to(timeout - AHEAD.min(timeout / 10));
         }

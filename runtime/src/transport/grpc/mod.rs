@@ -9,6 +9,8 @@
 //! Source of the format: [gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
 
 mod adapter;
+#[cfg(feature = "node")]
+mod bound;
 mod client;
 mod compression;
 mod head;
@@ -16,10 +18,20 @@ mod incoming;
 mod metadata;
 mod outgoing;
 mod status;
+#[cfg(feature = "node")]
+mod target;
 mod timeout;
+#[cfg(feature = "node")]
+mod transport;
 
 pub use adapter::Adapter;
+#[cfg(feature = "node")]
+pub use bound::Listening;
 pub use client::Connection;
+#[cfg(feature = "node")]
+pub use target::Address;
+#[cfg(feature = "node")]
+pub use transport::Grpc;
 
 /// The name of this transport in metrics, configuration and [`Caller`](crate::Caller).
 pub const NAME: &str = "grpc";

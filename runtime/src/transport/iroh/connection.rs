@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::FutureExt;
 
@@ -30,6 +32,14 @@ impl framed::Connection for Connection {
 
     async fn accept(&self) -> Result<(SendStream, RecvStream), StreamError> {
         self.accept_bi().await.map_err(|error| StreamError::Lost(lost(&error)))
+    }
+
+    fn close(&self, code: ConnectionCode, reason: &str) {
+        Self::close(self, VarInt::from_u32(code.number().into()), reason.as_bytes());
+    }
+
+    fn round_trip(&self) -> Option<Duration> {
+        self.paths().iter().find(|path| path.is_selected()).map(|path| path.rtt())
     }
 }
 

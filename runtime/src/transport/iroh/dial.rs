@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use ::iroh::{
     Endpoint, EndpointAddr,
@@ -8,11 +11,16 @@ use ::iroh::{
 };
 
 use super::{QuicProfile, alpn::ALPNS, connection::lost};
-use crate::{Status, wire::ConnectionCode};
+use crate::{
+    Status,
+    transport::framed::{self, Batched},
+    wire::ConnectionCode,
+};
 
 /// How a peer is dialled.
 pub(super) struct Dial {
     pub(super) endpoint: Endpoint,
+    pub(super) address: Mutex<EndpointAddr>,
     pub(super) alpns: Vec<Vec<u8>>,
     pub(super) profile: QuicProfile,
     pub(super) timeout: Duration,
@@ -21,12 +29,14 @@ pub(super) struct Dial {
 /// The TLS alert `no_application_protocol` (RFC 7301, section 3.2).
 const NO_APPLICATION_PROTOCOL: u8 = 120;
 
-impl Dial {
-    /// Makes a connection. Nothing was processed where it fails.
-    pub(super) async fn connect(&self, address: EndpointAddr) -> Result<Connection, Status> {
+impl framed::Dial for Dial {
+    type Connection = Batched<Connection>;
+
+    async fn connect(&self) -> Result<Batched<Connection>, Status> {
+        let address = self.address().clone();
         let dialled = tokio::time::timeout(self.timeout, self.handshake(address.clone(), &self.alpns)).await;
         match dialled {
-            Ok(Ok(connection)) => Ok(connection),
+            Ok(Ok(connection)) => Ok(Batched::new(connection)),
             Ok(Err(error)) if is_alpn_refusal(&error) => Err(self.no_common_alpn(address).await),
             Ok(Err(error)) => Err(failed(&address, &error)),
             Err(_) => {
@@ -35,6 +45,19 @@ impl Dial {
                     .not_processed())
             }
         }
+    }
+}
+
+impl Dial {
+    /// What the peer's addresses are now, for the next dial. An id alone says nothing of them.
+    pub(super) fn learn(&self, address: EndpointAddr) {
+        if !address.is_empty() {
+            *self.address() = address;
+        }
+    }
+
+    fn address(&self) -> MutexGuard<'_, EndpointAddr> {
+        self.address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn handshake(&self, address: EndpointAddr, alpns: &[Vec<u8>]) -> Result<Connection, ConnectError> {

@@ -7,10 +7,10 @@ use std::{
 
 use ::iroh::{Endpoint, EndpointAddr, EndpointId, endpoint::Connection};
 
-use super::{ALPN, NAME, QuicProfile, dial::Dial, link::Link};
+use super::{ALPN, NAME, QuicProfile, dial::Dial};
 use crate::{
     Caller, Channel, Codec, Context, Limits, Payload, Response, Service, Status, Streaming,
-    transport::framed::{Batched, FirstWrite, RequestStreams, Requester, StreamError},
+    transport::framed::{self, Link, Requester},
 };
 
 /// Dials peers over one endpoint and pools the connections: one a peer and ALPN, dialled once however many
@@ -28,7 +28,7 @@ pub struct Dialer {
 }
 
 /// The links that somebody still holds.
-type Pool = HashMap<(EndpointId, Vec<Vec<u8>>), Weak<Link>>;
+type Pool = HashMap<(EndpointId, Vec<Vec<u8>>), Weak<Link<Dial>>>;
 
 impl Dialer {
     /// Dials over this endpoint, which need not be polywire's: its own QUIC settings are left alone, the
@@ -104,26 +104,24 @@ impl Dialer {
         let alpns: Vec<_> = alpns.into_iter().map(|alpn| alpn.as_ref().to_vec()).collect();
         assert!(!alpns.is_empty(), "a peer is dialled with at least one ALPN");
         let own = (address.id == self.endpoint.id()).then(|| self.own_peer());
-        Peer { link: self.link(address, alpns), requester: self.requester.clone(), own }
+        Peer { peer: framed::Peer::on(self.link(address, alpns), self.requester.clone()), own }
     }
 
-    fn link(&self, address: EndpointAddr, alpns: Vec<Vec<u8>>) -> Arc<Link> {
+    fn link(&self, address: EndpointAddr, alpns: Vec<Vec<u8>>) -> Arc<Link<Dial>> {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (address.id, alpns);
         if let Some(link) = pool.get(&key).and_then(Weak::upgrade) {
-            link.learn(address);
+            link.dial.learn(address);
             return link;
         }
         pool.retain(|_, link| link.strong_count() > 0);
-        let link = Arc::new(Link::new(
-            Dial {
-                endpoint: self.endpoint.clone(),
-                alpns: key.1.clone(),
-                profile: self.profile.clone(),
-                timeout: self.connect_timeout,
-            },
-            address,
-        ));
+        let link = Arc::new(Link::new(Dial {
+            endpoint: self.endpoint.clone(),
+            address: Mutex::new(address),
+            alpns: key.1.clone(),
+            profile: self.profile.clone(),
+            timeout: self.connect_timeout,
+        }));
         pool.insert(key, Arc::downgrade(&link));
         link
     }
@@ -144,8 +142,7 @@ impl fmt::Debug for Dialer {
 /// One peer, dialled by key: a [`Service`]. Clones share the connection.
 #[derive(Clone)]
 pub struct Peer {
-    link: Arc<Link>,
-    requester: Requester,
+    peer: framed::Peer<Dial>,
     own: Option<OwnPeer>,
 }
 
@@ -169,30 +166,13 @@ impl Peer {
     /// `Unavailable` when the peer cannot be reached in time, `Unimplemented` when it accepts none of the
     /// ALPNs.
     pub async fn connection(&self) -> Result<Connection, Status> {
-        let connection = self.link.connection(None).await?;
+        let link = self.peer.link();
+        let connection = link.connection(None).await?;
         if connection.get().close_reason().is_none() {
             return Ok(connection.get().clone());
         }
-        let connection = self.link.connection(Some(connection.get().stable_id())).await?;
+        let connection = link.connection(Some(&connection)).await?;
         Ok(connection.get().clone())
-    }
-
-    async fn open(
-        &self,
-        connection: Arc<Batched<Connection>>,
-        first: FirstWrite,
-    ) -> Result<RequestStreams<Batched<Connection>>, Status> {
-        match first.open(&*connection).await {
-            // The pooled connection had died, and nobody has seen the call: once more, on a new one.
-            Err(StreamError::Lost(status)) if status.is_not_processed() => {
-                let again = async {
-                    let connection = self.link.connection(Some(connection.get().stable_id())).await?;
-                    Ok(first.open(&*connection).await?)
-                };
-                Box::pin(again).await
-            }
-            opened => Ok(opened?),
-        }
     }
 }
 
@@ -213,11 +193,7 @@ impl Service for Peer {
             let (service, cx) = own.enter(cx)?;
             return Box::pin(service.unary(cx, message)).await;
         }
-        // First of all the connection: the head says how much time is left when it leaves.
-        let connection = self.link.connection(None).await?;
-        let outgoing = self.requester.unary(cx, message)?;
-        let streams = self.open(connection, outgoing.first_write()).await?;
-        outgoing.answer(streams, &self.requester.limits).await
+        self.peer.unary(cx, message).await
     }
 
     async fn stream(
@@ -229,16 +205,12 @@ impl Service for Peer {
             let (service, cx) = own.enter(cx)?;
             return Box::pin(service.stream(cx, messages)).await;
         }
-        // First of all the connection: the head says how much time is left when it leaves.
-        let connection = self.link.connection(None).await?;
-        let outgoing = self.requester.stream(cx, messages)?;
-        let streams = self.open(connection, outgoing.first_write()).await?;
-        outgoing.stream(streams, &self.requester.limits).await
+        self.peer.stream(cx, messages).await
     }
 }
 
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peer").field("link", &self.link).finish_non_exhaustive()
+        f.debug_struct("Peer").field("link", self.peer.link()).finish_non_exhaustive()
     }
 }

@@ -6,9 +6,11 @@ use ::iroh::{
 };
 use tokio::sync::watch;
 
-use super::{QuicProfile, profile::RECEIVE_WINDOW, serve::serve_calls};
+use super::{QuicProfile, incoming::caller, profile::RECEIVE_WINDOW};
 use crate::{
-    Channel, Drain, Limits, Router, Server, Service, server::Dispatch, transport::framed::Responder,
+    Channel, Drain, Limits, Router, Server, Service,
+    server::Dispatch,
+    transport::framed::{Answering, Batched, Responder, answer_calls},
 };
 
 /// A service as an [`iroh::protocol::ProtocolHandler`], for a router of iroh's own beside other protocols.
@@ -74,7 +76,12 @@ impl ProtocolHandler for Handler {
         // The endpoint is somebody else's, and may still have QUIC's usual hundred.
         connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
         connection.set_max_concurrent_bi_streams(VarInt::from_u32(self.max_concurrent_streams));
-        serve_calls(&connection, self.responder.clone(), self.drain.clone()).await;
+        let answering = Answering {
+            caller: caller(&connection),
+            responder: self.responder.clone(),
+            drain: self.drain.clone(),
+        };
+        answer_calls(&Batched::new(connection), answering).await;
         Ok(())
     }
 

@@ -13,20 +13,31 @@
 //! ```
 
 mod alpn;
+#[cfg(feature = "node")]
+mod bound;
 mod connection;
 mod dial;
 mod dialer;
 mod handler;
-mod link;
+mod incoming;
 mod profile;
-mod scope;
 mod serve;
+#[cfg(feature = "node")]
+mod target;
+#[cfg(feature = "node")]
+mod transport;
 
 pub use alpn::{ALPN, Alpns};
+#[cfg(feature = "node")]
+pub use bound::Listening;
 pub use dialer::{Dialer, Peer};
 pub use handler::Handler;
 pub use profile::QuicProfile;
 pub use serve::{ServeOptions, serve};
+#[cfg(feature = "node")]
+pub use target::Address;
+#[cfg(feature = "node")]
+pub use transport::Iroh;
 
 /// The name of this transport in metrics, configuration and [`Caller`](crate::Caller).
 pub const NAME: &str = "iroh";

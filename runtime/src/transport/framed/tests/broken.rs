@@ -1,12 +1,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use proptest::prelude::*;
 
-use super::{
-    super::{Connection, SendStream},
-    peers::{Answered, call, connect, connect_raw, context, echo, head, next, note, put, within},
-};
+use super::peers::{Answered, call, connect, connect_raw, context, echo, head, next, note, put, within};
 use crate::{
     Code, Limits, Metadata, Service, Status, Streaming,
+    transport::framed::{Connection, SendStream},
     wire::{self, put_end, put_response_head, put_tail},
 };
 

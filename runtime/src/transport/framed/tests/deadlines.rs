@@ -8,13 +8,11 @@ use std::{
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{
-    super::RecvStream,
-    peers::{Answered, Peers, call, connect, context, echo, head, held, note, put, serve, within},
-};
+use super::peers::{Answered, Peers, call, connect, context, echo, head, held, note, put, serve, within};
 use crate::{
     Body, Code, Context, Limits, Method, Response, Server, Service, ServiceInfo, Status, Streaming,
     server::{Definition, Dispatch},
+    transport::framed::RecvStream,
     wire,
 };
 

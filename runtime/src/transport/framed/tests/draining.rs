@@ -2,11 +2,12 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 
-use super::{
-    super::{RecvStream, SendStream, StreamError},
-    peers::{Answering, Peers, call, echo, serve, within},
+use super::peers::{Answering, Peers, call, echo, serve, within};
+use crate::{
+    Code, Limits,
+    transport::framed::{RecvStream, SendStream, StreamError},
+    wire::StreamCode,
 };
-use crate::{Code, Limits, wire::StreamCode};
 
 /// A service that says that it was called, and answers once it may.
 struct Gated {

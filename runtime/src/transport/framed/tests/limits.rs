@@ -4,11 +4,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::{
-    super::SendStream,
+    carrier::taken,
     peers::{Answered, Answering, Peers, call, connect, context, echo, head, next, note, put, serve, within},
 };
 use crate::{
     Code, Codec, Limits, Metadata, Response, Service, Streaming,
+    transport::framed::SendStream,
     wire::{self, RequestCompression},
 };
 
@@ -186,7 +187,7 @@ async fn a_stream_may_rest_between_messages_and_behind_a_skipped_frame() {
     let pieces = [message.clone(), Bytes::from_static(&[0x9f, 3, 1]), Bytes::from_static(&[2, 3])];
     for piece in pieces {
         send.write(piece).await.unwrap();
-        within(send.taken()).await;
+        within(taken(&send)).await;
     }
     tokio::time::sleep(Duration::from_secs(3600)).await;
     send.write(message).await.unwrap();

@@ -2,6 +2,7 @@
 
 mod broken;
 mod cancelling;
+mod carrier;
 #[cfg(feature = "gzip")]
 mod compression;
 mod deadlines;

@@ -3,14 +3,11 @@ use std::{future::Future, sync::Arc, time::Duration};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::super::{
-    Connection, RecvStream, Requester, Responder, StreamError,
-    memory::{MemoryConnection, MemoryRecv, MemorySend, pair},
-    serve_connection,
-};
+use super::carrier::{self, End, EndRecv, EndSend, pair};
 use crate::{
     Caller, Codec, Context, Drain, Limits, Metadata, Payload, Response, Service, Status, Streaming,
     context::Path,
+    transport::framed::{Connection, RecvStream, Requester, Responder, StreamError, serve_connection},
     wire::{self, FrameKind, FrameReader, RequestCompression, ResponseHead, Tail},
 };
 
@@ -19,7 +16,7 @@ use crate::{
 pub(super) struct Peers(Arc<Inner>);
 
 struct Inner {
-    connection: MemoryConnection,
+    connection: End,
     requester: Requester,
     drain: Drain,
 }
@@ -52,7 +49,7 @@ pub(super) fn serve(service: impl Service, limits: Limits) -> (Peers, JoinHandle
 }
 
 /// A caller, connected to somebody who answers by hand.
-pub(super) fn connect_raw(limits: Limits) -> (Peers, MemoryConnection) {
+pub(super) fn connect_raw(limits: Limits) -> (Peers, End) {
     let (connection, far) = pair();
     let requester = Requester { codec: Codec::MessagePack, limits };
     (Peers(Arc::new(Inner { connection, requester, drain: Drain::new() })), far)
@@ -65,7 +62,7 @@ impl Peers {
     }
 
     /// Opens a stream with these bytes.
-    pub(super) async fn open(&self, bytes: impl Into<Bytes>, finish: bool) -> (MemorySend, MemoryRecv) {
+    pub(super) async fn open(&self, bytes: impl Into<Bytes>, finish: bool) -> (EndSend, EndRecv) {
         self.0.connection.open(bytes.into(), finish).await.expect("the connection is there")
     }
 
@@ -80,7 +77,7 @@ impl Peers {
     }
 
     pub(super) fn lose_connection(&self, status: &Status) {
-        self.0.connection.lose(status);
+        carrier::lose(&self.0.connection, status);
     }
 }
 
@@ -138,7 +135,7 @@ pub(super) struct Answered {
 }
 
 impl Answered {
-    pub(super) async fn read(mut recv: MemoryRecv) -> Result<Self, StreamError> {
+    pub(super) async fn read(mut recv: EndRecv) -> Result<Self, StreamError> {
         let mut reader = FrameReader::new(1 << 20, 1 << 20);
         let mut answered =
             Self { head: None, messages: Vec::new(), compressed: 0, tail: Tail::default(), chunks: 0 };

@@ -107,7 +107,7 @@ async fn a_message_larger_than_the_window_waits_for_its_reader_and_arrives_whole
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_written_byte_by_byte_reads_the_same() {
-    use super::super::SendStream;
+    use crate::transport::framed::SendStream;
 
     let peers = connect(echo);
     let mut bytes = head(false, None);

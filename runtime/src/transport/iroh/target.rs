@@ -8,39 +8,44 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::runtime::Handle;
 use url::form_urlencoded;
 
-use super::{Address, ConnectOptions, Opened, Target, scheme::Scheme};
+use super::{Dialer, Iroh, Peer, QuicProfile};
 use crate::{
-    Channel, Codec, Context, Payload, Response, Service, Status, Streaming,
-    iroh::{Dialer, NAME, Peer, QuicProfile},
-    service::BoxFuture,
+    ConnectOptions, Context, Payload, Response, Service, Status, Streaming, Target,
+    transport::{Connected, Scheme},
 };
 
-pub(super) const ADDRESS: Scheme =
-    Scheme { name: "iroh", form: "iroh://ENDPOINT_ID?addr=ip:port&relay=URL", parse: parse_address };
-
-pub(super) const TICKET: Scheme =
-    Scheme { name: "endpoint", form: "an endpoint ticket (`endpoint…`)", parse: parse_ticket };
+pub(super) const URL: Scheme = Scheme { name: "iroh", form: "iroh://ENDPOINT_ID?addr=ip:port&relay=URL" };
+pub(super) const TICKET: Scheme = Scheme { name: "endpoint", form: "an endpoint ticket (`endpoint…`)" };
 
 /// What would end a value of a query, or be read as something else in it.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+');
 
+/// Where an Iroh endpoint is: its id, and where to look for it.
 #[derive(Clone, Debug)]
-struct Iroh(EndpointAddr);
+pub struct Address(EndpointAddr);
 
-fn parse_address(rest: &str) -> Result<Target, String> {
-    let (id, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let id = id.trim_end_matches('/');
-    if id.is_empty() {
-        return Err("the endpoint id is missing".to_owned());
+impl Address {
+    pub(super) fn parse(rest: &str) -> Result<Self, String> {
+        let (id, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let id = id.trim_end_matches('/');
+        if id.is_empty() {
+            return Err("the endpoint id is missing".to_owned());
+        }
+        let id = id.parse().map_err(|_| {
+            format!("{id:?} is not an endpoint id, which is a public key of 64 hexadecimal digits")
+        })?;
+        let mut address = EndpointAddr::new(id);
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            address.addrs.insert(parse_hint(&key, &value)?);
+        }
+        Ok(Self(address))
     }
-    let id = id.parse().map_err(|_| {
-        format!("{id:?} is not an endpoint id, which is a public key of 64 hexadecimal digits")
-    })?;
-    let mut address = EndpointAddr::new(id);
-    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-        address.addrs.insert(parse_hint(&key, &value)?);
+
+    pub(super) fn parse_ticket(text: &str) -> Result<Self, String> {
+        let ticket: EndpointTicket =
+            text.parse().map_err(|error| format!("the ticket cannot be read: {error}"))?;
+        Ok(Self(ticket.into()))
     }
-    Ok(address.into())
 }
 
 fn parse_hint(key: &str, value: &str) -> Result<TransportAddr, String> {
@@ -57,20 +62,14 @@ fn parse_hint(key: &str, value: &str) -> Result<TransportAddr, String> {
     }
 }
 
-fn parse_ticket(text: &str) -> Result<Target, String> {
-    let ticket: EndpointTicket =
-        text.parse().map_err(|error| format!("the ticket cannot be read: {error}"))?;
-    Ok(EndpointAddr::from(ticket).into())
-}
-
 impl From<EndpointAddr> for Target {
     /// The target that leads to this address, for printing it.
     fn from(address: EndpointAddr) -> Self {
-        Self(Arc::new(Iroh(address)))
+        Self::new(Iroh, Address(address))
     }
 }
 
-impl Iroh {
+impl Address {
     /// Whether the peer can only be on this machine.
     fn is_local(&self) -> bool {
         let mut hints = self.0.addrs.iter().peekable();
@@ -94,21 +93,20 @@ impl Iroh {
         }
         builder.bind().await.map_err(unbound)
     }
+}
 
-    async fn open(self, options: ConnectOptions) -> Result<Opened, Status> {
-        if let Some(dialer) = &options.dialer {
-            let channel = with_options(dialer.clone(), &options).peer(self.0).into_channel();
-            return Ok(Opened { channel, close: Box::pin(async {}) });
-        }
-        let endpoint = self.endpoint().await?;
-        let dialer = Dialer::new(endpoint.clone()).connect_timeout(options.connect_timeout);
-        let peer = with_options(dialer, &options).peer(self.0);
-        let own = Arc::new(OwnEndpoint(endpoint));
-        let channel = Channel::new(OnOwnEndpoint { peer, endpoint: own.clone() });
-        // It holds what closes by itself once dropped: of two that close, iroh lets the second return before
-        // the peer has been told.
-        Ok(Opened { channel, close: Box::pin(async move { own.0.close().await }) })
+pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result<Connected, Status> {
+    if let Some(dialer) = options.get::<Dialer>() {
+        return Ok(Connected::new(with_options(dialer.clone(), &options).peer(address.0)));
     }
+    let endpoint = address.endpoint().await?;
+    let dialer = Dialer::new(endpoint.clone()).connect_timeout(options.connect_timeout);
+    let peer = with_options(dialer, &options).peer(address.0);
+    let own = Arc::new(OwnEndpoint(endpoint));
+    // What closes holds what closes by itself once dropped: of two that close, iroh lets the second return
+    // before the peer has been told.
+    let connected = Connected::new(OnOwnEndpoint { peer, endpoint: own.clone() });
+    Ok(connected.closing(async move { own.0.close().await }))
 }
 
 fn with_options(mut dialer: Dialer, options: &ConnectOptions) -> Dialer {
@@ -125,21 +123,7 @@ fn unbound(error: impl fmt::Display) -> Status {
     Status::unavailable(format!("no UDP socket for Iroh: {error}")).not_processed()
 }
 
-impl Address for Iroh {
-    fn transport(&self) -> &'static str {
-        NAME
-    }
-
-    fn codec(&self) -> Codec {
-        Codec::MessagePack
-    }
-
-    fn dyn_open(&self, options: ConnectOptions) -> BoxFuture<Result<Opened, Status>> {
-        Box::pin(self.clone().open(options))
-    }
-}
-
-impl fmt::Display for Iroh {
+impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.addrs.iter().any(TransportAddr::is_custom) {
             // A query has no words for these; a ticket does.
@@ -194,7 +178,10 @@ impl Drop for OwnEndpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::iroh::{ALPN, Handler};
+    use crate::{
+        Channel, Codec,
+        iroh::{ALPN, Handler},
+    };
 
     const ID: &str = "ae58ff8833241ac82d6ff7611046ed67b5072d142c588d0063e942d9a75502b6";
 
@@ -256,7 +243,7 @@ mod tests {
         let local = |query: &str| {
             let id = ID.parse().unwrap();
             let hints = form_urlencoded::parse(query.as_bytes()).map(|(key, value)| parse_hint(&key, &value));
-            Iroh(EndpointAddr::from_parts(id, hints.map(Result::unwrap))).is_local()
+            Address(EndpointAddr::from_parts(id, hints.map(Result::unwrap))).is_local()
         };
         assert!(local("addr=127.0.0.1:1&addr=[::1]:1"));
         assert!(!local("addr=127.0.0.1:1&addr=192.0.2.1:1"));

@@ -3,13 +3,13 @@ use crate::{
 };
 
 /// The services that one ALPN is bound to, and no other.
-pub(super) struct Scope {
+pub(crate) struct Scope {
     service: Channel,
     alpn: AlpnName,
 }
 
 impl Scope {
-    pub(super) fn new(service: Channel, alpn: AlpnName) -> Self {
+    pub(crate) fn new(service: Channel, alpn: AlpnName) -> Self {
         Self { service, alpn }
     }
 

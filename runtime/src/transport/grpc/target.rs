@@ -1,23 +1,19 @@
 //! `grpc://host:port` and `grpcs://host:port`.
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use http::uri::Authority;
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
-use super::{Address, ConnectOptions, Opened, Target, scheme::Scheme};
+use super::Connection;
 use crate::{
-    Codec, Service, Status,
-    grpc::{Connection, NAME},
-    service::BoxFuture,
+    ConnectOptions, Status,
+    transport::{Connected, Scheme},
 };
 
-pub(super) const PLAIN: Scheme =
-    Scheme { name: "grpc", form: "grpc://host:port", parse: |rest| Grpc::parse(rest, false) };
-
-pub(super) const TLS: Scheme =
-    Scheme { name: "grpcs", form: "grpcs://host:port", parse: |rest| Grpc::parse(rest, true) };
+pub(super) const PLAIN: Scheme = Scheme { name: "grpc", form: "grpc://host:port" };
+pub(super) const TLS: Scheme = Scheme { name: "grpcs", form: "grpcs://host:port" };
 
 /// What a peer may send on one stream, and on one connection, before it waits to be read: HTTP/2's own
 /// 64 KiB (RFC 9113, section 6.9.2) hold a stream to 3 MB/s at 20 ms.
@@ -28,14 +24,15 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 /// which may be lost.
 const TCP_PROBE: Duration = Duration::from_secs(5);
 
+/// Where a gRPC server is: `grpc://host:port`, or `grpcs://host:port` under TLS.
 #[derive(Clone, Debug)]
-struct Grpc {
+pub struct Address {
     authority: Authority,
     tls: bool,
 }
 
-impl Grpc {
-    fn parse(rest: &str, tls: bool) -> Result<Target, String> {
+impl Address {
+    pub(super) fn parse(rest: &str, tls: bool) -> Result<Self, String> {
         if rest.contains('@') {
             return Err("a user name has no place there".to_owned());
         }
@@ -48,7 +45,7 @@ impl Grpc {
         }
         match authority.port_u16() {
             Some(0) => Err("nobody can be called at port 0".to_owned()),
-            Some(_) => Ok(Target(Arc::new(Self { authority, tls }))),
+            Some(_) => Ok(Self { authority, tls }),
             None if authority.as_str() == authority.host() => Err("the port is missing".to_owned()),
             None => Err("the port is not a number from 1 to 65535".to_owned()),
         }
@@ -95,32 +92,19 @@ fn authorities(file: &Path) -> Result<Certificate, Status> {
     }
 }
 
-impl Address for Grpc {
-    fn transport(&self) -> &'static str {
-        NAME
+/// Must run within a runtime, as tonic's channels want.
+pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result<Connected, Status> {
+    let mut connection = Connection::new(address.endpoint(&options)?.connect_lazy());
+    if let Some(codec) = options.codec {
+        connection = connection.codec(codec);
     }
-
-    fn codec(&self) -> Codec {
-        Codec::Protobuf
+    if let Some(limits) = options.limits {
+        connection = connection.limits(limits);
     }
-
-    fn dyn_open(&self, options: ConnectOptions) -> BoxFuture<Result<Opened, Status>> {
-        let endpoint = self.endpoint(&options);
-        Box::pin(async move {
-            // Only within a runtime, hence not before the future runs.
-            let mut connection = Connection::new(endpoint?.connect_lazy());
-            if let Some(codec) = options.codec {
-                connection = connection.codec(codec);
-            }
-            if let Some(limits) = options.limits {
-                connection = connection.limits(limits);
-            }
-            Ok(Opened { channel: connection.into_channel(), close: Box::pin(async {}) })
-        })
-    }
+    Ok(Connected::new(connection))
 }
 
-impl fmt::Display for Grpc {
+impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", if self.tls { TLS.name } else { PLAIN.name }, self.authority)
     }
@@ -142,7 +126,7 @@ fn deepest(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Code, Context, Payload, Service};
+    use crate::{Code, Codec, Context, Payload, Service, Target};
 
     #[test]
     fn a_target_is_printed_as_it_was_written() {

@@ -1,0 +1,102 @@
+//! Calls over plain TCP, neither encrypted nor authenticated: a transport of its own crate, against polywire's
+//! public API alone.
+
+use std::{fmt, io, net::SocketAddr};
+
+use polywire::{
+    Caller, ConnectOptions, Limits, Status,
+    transport::{
+        BindContext, BindError, Scheme,
+        framed::{Accepted, Handshake, Listener, Listening, ServeOptions, StreamTransport},
+        mux::{Mux, MuxConfig, MuxConnection},
+    },
+};
+use tokio::net::{TcpListener, TcpStream};
+
+/// The transport. `#[polywire::main(transports = [Tcp])]` makes it known.
+#[derive(Clone, Copy, Debug)]
+pub struct Tcp;
+
+polywire::section! {
+    /// Calls over plain TCP, neither encrypted nor authenticated.
+    pub struct TcpConfig {
+        /// Whether the node serves over it.
+        pub enabled: bool = false,
+        /// Address and port to listen on; port 0 takes any free one.
+        pub bind_address: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7009)),
+        /// Largest message in either direction, in bytes.
+        pub max_message_size: usize = 4_194_304,
+    }
+}
+
+/// Where a peer is: `tcp://host:port`.
+#[derive(Clone, Debug)]
+pub struct TcpAddress(String);
+
+impl fmt::Display for TcpAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tcp://{}", self.0)
+    }
+}
+
+impl StreamTransport for Tcp {
+    type Config = TcpConfig;
+    type Address = TcpAddress;
+    type Connection = MuxConnection;
+    type Listener = Acceptor;
+
+    fn name(&self) -> &'static str {
+        "tcp"
+    }
+
+    fn schemes(&self) -> &'static [Scheme] {
+        &[Scheme { name: "tcp", form: "tcp://host:port" }]
+    }
+
+    fn parse(&self, _scheme: &'static str, rest: &str) -> Result<TcpAddress, String> {
+        match rest.rsplit_once(':') {
+            None => Err("the port is missing".to_owned()),
+            Some(("", _)) => Err("the host is missing".to_owned()),
+            Some((_, port)) if port.parse::<u16>().is_err() => {
+                Err("the port is not a number from 0 to 65535".to_owned())
+            }
+            Some(_) => Ok(TcpAddress(rest.to_owned())),
+        }
+    }
+
+    async fn dial(&self, address: &TcpAddress, _options: &ConnectOptions) -> Result<MuxConnection, Status> {
+        let unreachable = |error: &dyn fmt::Display| Status::unavailable(format!("{address}: {error}"));
+        let tcp = TcpStream::connect(&address.0).await.map_err(|error| unreachable(&error))?;
+        tcp.set_nodelay(true).map_err(|error| unreachable(&error))?;
+        Mux::client(tcp, MuxConfig::default()).await.map_err(|error| unreachable(&error))
+    }
+
+    async fn listen(&self, config: TcpConfig, _node: BindContext) -> Result<Listening<Acceptor>, BindError> {
+        let address = config.bind_address;
+        let refused = |error| BindError::listen("transport.tcp.bind_address", address, error);
+        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let target = format!("tcp://{}", listener.local_addr().map_err(refused)?);
+        let limits = Limits { max_message_bytes: config.max_message_size, ..Limits::default() };
+        let options = ServeOptions { limits, ..ServeOptions::default() };
+        Ok(Listening { listener: Acceptor(listener), target, options })
+    }
+}
+
+/// Accepts TCP connections.
+#[derive(Debug)]
+pub struct Acceptor(TcpListener);
+
+impl Listener for Acceptor {
+    type Connection = MuxConnection;
+
+    async fn accept(&mut self) -> io::Result<Option<Handshake<MuxConnection>>> {
+        let (tcp, remote) = self.0.accept().await?;
+        // What takes a round trip is left to the handshake, so that a slow peer holds up nobody.
+        Ok(Some(Box::pin(async move {
+            tcp.set_nodelay(true).map_err(|error| Status::unavailable(error.to_string()))?;
+            let connection = Mux::server(tcp, MuxConfig::default()).await?;
+            let caller = Caller { transport: "tcp", identity: None, address: Some(remote.to_string()) };
+            Ok(Accepted::new(connection, caller))
+        })))
+    }
+}

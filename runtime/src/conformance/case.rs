@@ -1,0 +1,137 @@
+//! Every case, its topic, and what runs it.
+
+use super::{
+    cancellation, check::Verdict, deadlines, death, drain, flow, limits, load, metadata, panics, rig::Rig,
+    services, shapes, skew, status, traces,
+};
+use crate::service::BoxFuture;
+
+macro_rules! cases {
+    ($($topic:literal { $($case:ident = $name:literal => $run:path,)* })*) => {
+        /// One thing that must be true of a transport.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Case {
+            $($(#[doc = concat!("Of ", $topic, ": ", $name, ".")] $case,)*)*
+        }
+
+        impl Case {
+            /// Every case, in the order in which they run.
+            pub const ALL: &'static [Self] = &[$($(Self::$case,)*)*];
+
+            /// What must be true, as a sentence.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $($(Self::$case => $name,)*)*
+                }
+            }
+
+            /// What it is about; cases of one topic follow each other.
+            pub const fn topic(self) -> &'static str {
+                match self {
+                    $($(Self::$case => $topic,)*)*
+                }
+            }
+
+            pub(super) fn run(self, rig: Rig) -> BoxFuture<Verdict> {
+                match self {
+                    $($(Self::$case => Box::pin($run(rig)),)*)*
+                }
+            }
+        }
+    };
+}
+
+cases! {
+    "shapes" {
+        Unary = "a unary call is answered by one message" => shapes::unary,
+        Download = "a stream of 10,000 answers arrives whole and in order" => shapes::download,
+        Upload = "a stream of 10,000 requests arrives whole and in order" => shapes::upload,
+        Exchange = "both directions of a call flow at once and end each by itself" => shapes::exchange,
+        Empty = "empty messages arrive, each of them" => shapes::empty,
+        HalfClose = "a caller that has ended its requests reads on, and a handler may wait for that end" => shapes::half_close,
+        EarlyAnswers = "answers may begin before the first request" => shapes::early_answers,
+        OneMessage = "a unary method takes no more and no fewer than one message" => shapes::one_message,
+        Codecs = "each call may choose its codec, and the handler sees which" => shapes::codecs,
+        OutlivesClient = "a stream outlives the client that began it" => shapes::outlives_client,
+    }
+    "status" {
+        Codes = "every code arrives with its message and details" => status::codes,
+        LateCodes = "every code ends a stream behind its last message" => status::late_codes,
+        EarlyFailure = "a handler may fail before it has read its requests" => status::early_failure,
+        Panics = "a panic before, amid or while reading is INTERNAL for its call alone, and its text stays" => panics::panics,
+    }
+    "metadata" {
+        RequestMetadata = "a handler sees the caller's metadata: ASCII, binary, repeated" => metadata::request,
+        AnswerMetadata = "a single answer has leading and trailing metadata" => metadata::answer,
+        StreamMetadata = "a stream has leading metadata before its first message and trailing behind its last" => metadata::stream,
+        FailureMetadata = "a failure has trailing metadata" => metadata::failure,
+        MetadataAtLimit = "metadata of just the limit arrives, in both directions" => metadata::at_limit,
+        MetadataOverLimit = "metadata over the server's limit is RESOURCE_EXHAUSTED for its call alone" => metadata::over_limit,
+        MetadataOverClientsLimit = "metadata over the client's limit is RESOURCE_EXHAUSTED for its call alone" => metadata::over_clients_limit,
+    }
+    "deadlines" {
+        TimeLeft = "a handler sees how long its caller waits" => deadlines::time_left,
+        DeadlineBeforeHandler = "a deadline that passes before its handler begins ends the call, and no handler begins" => deadlines::before_handler,
+        DeadlineInHandler = "a handler past its deadline is dropped, and the call fails in time" => deadlines::in_handler,
+        DeadlineByServer = "the server ends a call past its deadline, whether or not the caller looks at the clock" => deadlines::by_server,
+        DeadlineAmidRequests = "requests that never come do not outlast the deadline" => deadlines::amid_requests,
+        DeadlineAmidAnswers = "a stream of answers that rests is over at its deadline" => deadlines::amid_answers,
+        DeadlineUnread = "a stream that nobody reads is over at its deadline" => deadlines::unread,
+    }
+    "cancellation" {
+        CallDropped = "dropping a call drops its handler" => cancellation::call_dropped,
+        CallDroppedAtOnce = "calls dropped as soon as they are made leave no handler" => cancellation::dropped_at_once,
+        UploadDropped = "dropping a call of streams that has no answer yet drops its handler" => cancellation::stream_dropped,
+        AnswersDropped = "dropping the answers drops the handler's stream and ends the requests" => cancellation::answers_dropped,
+        UnreadDropped = "dropping answers that wait to be read drops the handler's stream" => cancellation::unread_dropped,
+        RequestsBreakOff = "requests that break off are not mistaken for requests that end" => cancellation::requests_break_off,
+        HandlerEndsEarly = "a handler that ends early stops the caller's requests" => cancellation::handler_ends_early,
+        UnreadRequests = "a handler that reads nothing answers a caller that never stops sending" => cancellation::unread_requests,
+    }
+    "flow control" {
+        SlowCaller = "a caller that rests stops the handler's stream" => flow::slow_caller,
+        SlowHandler = "a handler that rests stops the caller's stream" => flow::slow_handler,
+        OthersPass = "a stream that nobody reads holds no other call up" => flow::others_pass,
+    }
+    "limits" {
+        Fits = "messages of just the limit arrive, in both directions" => limits::fits,
+        RequestOverServers = "a request over the server's limit is RESOURCE_EXHAUSTED for its call alone" => limits::request_over_servers,
+        AnswerOverServers = "an answer over the server's limit is RESOURCE_EXHAUSTED for its call alone" => limits::answer_over_servers,
+        RequestOverClients = "a request over the client's limit is RESOURCE_EXHAUSTED for its call alone" => limits::request_over_clients,
+        AnswerOverClients = "an answer over the client's limit is RESOURCE_EXHAUSTED for its call alone" => limits::answer_over_clients,
+        AtOnce = "calls beyond the limit of a connection wait their turn, and all succeed" => load::at_once,
+    }
+    "death" {
+        NobodyThere = "a call to nobody is UNAVAILABLE and not processed" => death::nobody_there,
+        ServerDies = "calls whose server dies are UNAVAILABLE, and not said to be not processed" => death::server_dies,
+        ClientDies = "handlers whose client dies are dropped" => death::client_dies,
+    }
+    "drain" {
+        DrainFinishes = "a drain lets calls in flight finish, and is over then" => drain::finishes,
+        DrainRefuses = "a drain refuses new calls" => drain::refuses,
+        DrainIdle = "an idle connection does not hold a drain up" => drain::idle,
+        DrainCut = "a cut ends what is left, and its callers learn so" => drain::cut,
+    }
+    "versions" {
+        OldClient = "an old client and a new server understand each other, in either codec" => skew::old_client,
+        NewClient = "a new client and an old server understand each other, in either codec" => skew::new_client,
+    }
+    "services" {
+        Unknown = "what is not served is UNIMPLEMENTED" => services::unknown,
+        ComeAndGo = "services are added and removed while others call" => services::come_and_go,
+        Caller = "a handler is told which transport its call came over" => services::caller,
+        Target = "the target that is printed reads back" => services::target,
+    }
+    "traces" {
+        Connections = "connections are counted as they open and close" => traces::connections,
+        Messages = "no message outlives its call" => traces::messages,
+        Memory = "calls leave no memory behind" => traces::memory,
+    }
+}
+
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

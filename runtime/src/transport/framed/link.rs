@@ -1,0 +1,114 @@
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use arc_swap::ArcSwapOption;
+use futures_util::{FutureExt, future::Shared};
+
+use super::Connection;
+use crate::{Status, service::BoxFuture, wire::ConnectionCode};
+
+/// Makes connections to one peer.
+pub trait Dial: Send + Sync + 'static {
+    /// What is made.
+    type Connection: Connection;
+
+    /// Makes a connection, within a time of its own choosing.
+    ///
+    /// # Errors
+    /// `Unavailable` where the peer cannot be reached. Nothing was processed, whatever the status says of
+    /// that.
+    fn connect(&self) -> impl Future<Output = Result<Self::Connection, Status>> + Send;
+}
+
+/// The way to one peer: its connection while there is one, and the dial under way while one is being made.
+pub(crate) struct Link<D: Dial> {
+    pub(crate) dial: D,
+    current: ArcSwapOption<D::Connection>,
+    dialling: Mutex<Option<Dialling<D>>>,
+}
+
+/// A dial that any number of calls wait for; they share its failure too.
+type Dialling<D> = Shared<BoxFuture<Result<Arc<<D as Dial>::Connection>, Status>>>;
+
+impl<D: Dial> Link<D> {
+    pub(crate) fn new(dial: D) -> Self {
+        Self { dial, current: ArcSwapOption::empty(), dialling: Mutex::new(None) }
+    }
+
+    /// The connection: the one that was made last, unless it is the `stale` one, or a new one. Whether it
+    /// still lives shows when it is used: asking would cost every call its lock.
+    pub(crate) async fn connection(
+        self: &Arc<Self>,
+        stale: Option<&Arc<D::Connection>>,
+    ) -> Result<Arc<D::Connection>, Status> {
+        match self.current(stale) {
+            Some(connection) => Ok(connection),
+            // Boxed, so that the rare case does not make every call's future larger.
+            None => Box::pin(self.dialled(stale)).await,
+        }
+    }
+
+    /// Closes the connection, where there is one.
+    #[cfg_attr(
+        not(feature = "node"),
+        expect(dead_code, reason = "only targets are left in an orderly manner")
+    )]
+    pub(crate) fn close(&self) {
+        if let Some(connection) = self.current.swap(None) {
+            connection.close(ConnectionCode::Closed, "");
+        }
+    }
+
+    async fn dialled(
+        self: &Arc<Self>,
+        stale: Option<&Arc<D::Connection>>,
+    ) -> Result<Arc<D::Connection>, Status> {
+        let dialling = {
+            let mut dialling = self.dialling();
+            match (&*dialling, self.current(stale)) {
+                (_, Some(connection)) => return Ok(connection),
+                (Some(dialling), None) => dialling.clone(),
+                (None, None) => dialling.insert(self.clone().start()).clone(),
+            }
+        };
+        dialling.await
+    }
+
+    fn current(&self, stale: Option<&Arc<D::Connection>>) -> Option<Arc<D::Connection>> {
+        let is_stale = |connection: &Arc<_>| stale.is_some_and(|stale| Arc::ptr_eq(stale, connection));
+        self.current.load_full().filter(|connection| !is_stale(connection))
+    }
+
+    /// Dials in a task of its own: the first of the waiting calls may give up, the others still wait.
+    fn start(self: Arc<Self>) -> Dialling<D> {
+        let link = self.clone();
+        let task = tokio::spawn(async move {
+            let outcome = self.dial.connect().await.map(Arc::new).map_err(Status::not_processed);
+            let mut dialling = self.dialling();
+            *dialling = None;
+            if let Ok(connection) = &outcome {
+                self.current.store(Some(connection.clone()));
+            }
+            outcome
+        });
+        let outcome = task.map(move |joined| {
+            joined.unwrap_or_else(|_| {
+                *link.dialling() = None;
+                Err(Status::internal("the dial was aborted").not_processed())
+            })
+        });
+        (Box::pin(outcome) as BoxFuture<_>).shared()
+    }
+
+    fn dialling(&self) -> MutexGuard<'_, Option<Dialling<D>>> {
+        self.dialling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D: Dial> fmt::Debug for Link<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("connected", &self.current.load().is_some()).finish_non_exhaustive()
+    }
+}

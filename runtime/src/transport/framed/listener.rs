@@ -1,0 +1,46 @@
+use std::{io, pin::Pin};
+
+use super::Connection;
+use crate::{AlpnName, Caller, Status};
+
+/// A connection that is being made. Dropped, the attempt is refused.
+pub type Handshake<C> = Pin<Box<dyn Future<Output = Result<Accepted<C>, Status>> + Send>>;
+
+/// Accepts connections that carry streams of bytes. Dropped, it listens no more.
+pub trait Listener: Send + 'static {
+    /// What is accepted.
+    type Connection: Connection;
+
+    /// The next attempt; `None` once nothing more can come. Whatever takes a round trip is left to the
+    /// handshake, so that a slow peer keeps nobody else waiting.
+    ///
+    /// # Errors
+    /// What the operating system says of this one attempt, or that it is out of resources. Accepting goes on
+    /// after a pause.
+    ///
+    /// # Cancel safety
+    /// Must be safe: an attempt is taken only by the call that returns it.
+    fn accept(&mut self) -> impl Future<Output = io::Result<Option<Handshake<Self::Connection>>>> + Send;
+}
+
+/// A connection that has been made.
+#[derive(Debug)]
+pub struct Accepted<C> {
+    pub(super) connection: C,
+    pub(super) caller: Caller,
+    pub(super) only: Option<AlpnName>,
+}
+
+impl<C: Connection> Accepted<C> {
+    /// Calls on this connection are made by this caller, and may reach every service.
+    pub fn new(connection: C, caller: Caller) -> Self {
+        Self { connection, caller, only: None }
+    }
+
+    /// Calls on this connection reach no service but the one that the name stands for.
+    #[must_use]
+    pub fn only(mut self, service: AlpnName) -> Self {
+        self.only = Some(service);
+        self
+    }
+}

@@ -1,0 +1,81 @@
+use std::{fmt, sync::Arc};
+
+use super::{Dial, FirstWrite, RequestStreams, Requester, StreamError, link::Link};
+use crate::{Codec, Context, Limits, Payload, Response, Service, Status, Streaming};
+
+/// One peer that is dialled when it is called: a [`Service`] over connections that carry streams of bytes.
+///
+/// It keeps one connection, dialled once however many calls race for it, and dialled again after it died; a call
+/// that finds it dead, and that nobody can have seen, is made once more on the new one. Clones share it.
+pub struct Peer<D: Dial> {
+    link: Arc<Link<D>>,
+    requester: Requester,
+}
+
+impl<D: Dial> Peer<D> {
+    /// Nothing is dialled before the first call. Calls that name no codec are encoded with this one.
+    pub fn new(dial: D, codec: Codec, limits: Limits) -> Self {
+        Self::on(Arc::new(Link::new(dial)), Requester { codec, limits })
+    }
+
+    pub(crate) fn on(link: Arc<Link<D>>, requester: Requester) -> Self {
+        Self { link, requester }
+    }
+
+    #[cfg(any(feature = "iroh", feature = "node"))]
+    pub(crate) fn link(&self) -> &Arc<Link<D>> {
+        &self.link
+    }
+
+    async fn open(
+        &self,
+        connection: Arc<D::Connection>,
+        first: FirstWrite,
+    ) -> Result<RequestStreams<D::Connection>, Status> {
+        match first.open(&*connection).await {
+            // The connection had died, and nobody has seen the call: once more, on a new one.
+            Err(StreamError::Lost(status)) if status.is_not_processed() => {
+                let again = async {
+                    let connection = self.link.connection(Some(&connection)).await?;
+                    Ok(first.open(&*connection).await?)
+                };
+                Box::pin(again).await
+            }
+            opened => Ok(opened?),
+        }
+    }
+}
+
+impl<D: Dial> Service for Peer<D> {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        // First of all the connection: the head says how much time is left when it leaves.
+        let connection = self.link.connection(None).await?;
+        let outgoing = self.requester.unary(cx, message)?;
+        let streams = self.open(connection, outgoing.first_write()).await?;
+        outgoing.answer(streams, &self.requester.limits).await
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        // First of all the connection: the head says how much time is left when it leaves.
+        let connection = self.link.connection(None).await?;
+        let outgoing = self.requester.stream(cx, messages)?;
+        let streams = self.open(connection, outgoing.first_write()).await?;
+        outgoing.stream(streams, &self.requester.limits).await
+    }
+}
+
+impl<D: Dial> Clone for Peer<D> {
+    fn clone(&self) -> Self {
+        Self { link: self.link.clone(), requester: self.requester.clone() }
+    }
+}
+
+impl<D: Dial> fmt::Debug for Peer<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer").field("link", &self.link).finish_non_exhaustive()
+    }
+}

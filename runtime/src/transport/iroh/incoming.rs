@@ -1,0 +1,73 @@
+use std::{io, sync::Arc};
+
+use ::iroh::{
+    Endpoint,
+    endpoint::{Connection, Incoming},
+};
+
+use super::{Alpns, NAME, alpn::Reach};
+use crate::{
+    Caller, Status,
+    transport::framed::{self, Accepted, Batched, Handshake},
+    wire::ConnectionCode,
+};
+
+/// Accepts the connections of an endpoint.
+pub(super) struct Listener {
+    pub(super) endpoint: Endpoint,
+    pub(super) alpns: Arc<Alpns>,
+}
+
+impl framed::Listener for Listener {
+    type Connection = Batched<Connection>;
+
+    async fn accept(&mut self) -> io::Result<Option<Handshake<Self::Connection>>> {
+        let Some(incoming) = self.endpoint.accept().await else { return Ok(None) };
+        Ok(Some(Box::pin(shake(Attempt(Some(incoming)), self.alpns.clone()))))
+    }
+}
+
+/// A connection attempt, refused where it is dropped before its handshake: iroh would merely forget it.
+struct Attempt(Option<Incoming>);
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let Some(incoming) = self.0.take() {
+            incoming.refuse();
+        }
+    }
+}
+
+async fn shake(mut attempt: Attempt, alpns: Arc<Alpns>) -> Result<Accepted<Batched<Connection>>, Status> {
+    let failed =
+        |error: &dyn std::fmt::Display| Status::unavailable(format!("{error}; accepted here: {alpns}"));
+    let Some(incoming) = attempt.0.take() else { return Err(failed(&"the attempt is over")) };
+    let connection = incoming.await.map_err(|error| failed(&error))?;
+    let accepted = |connection: Connection| {
+        let caller = caller(&connection);
+        Accepted::new(Batched::new(connection), caller)
+    };
+    match alpns.reach(connection.alpn()) {
+        Some(Reach::Everything) => Ok(accepted(connection)),
+        Some(Reach::Service(alpn)) => Ok(accepted(connection).only(alpn)),
+        Some(Reach::Question) => {
+            framed::Connection::close(&connection, ConnectionCode::Alpns, &alpns.to_string());
+            connection.closed().await;
+            Err(failed(&"the peer asked which ALPNs are accepted"))
+        }
+        None => {
+            framed::Connection::close(&connection, ConnectionCode::Denied, "");
+            Err(failed(&"the ALPN is not accepted"))
+        }
+    }
+}
+
+/// Who is at the other end of a connection.
+pub(super) fn caller(connection: &Connection) -> Caller {
+    let selected = connection
+        .paths()
+        .iter()
+        .find(|path| path.is_selected())
+        .map(|path| format!("{:?}", path.remote_addr()));
+    Caller { transport: NAME, identity: Some(connection.remote_id().to_string()), address: selected }
+}

@@ -1,0 +1,95 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    Address,
+    crossing::{Crossing, Side},
+    names,
+    server::{InFlight, Server},
+};
+use crate::{
+    Context, Limits, Payload, Response, Service, Status, Streaming, deadline, transport::gauge::Counted,
+};
+
+/// The way to a name. Whoever binds it anew is found by the next call.
+pub(super) struct Connection {
+    address: Address,
+    limits: Limits,
+    current: Mutex<Option<Arc<Current>>>,
+}
+
+/// The server that the last call went to.
+struct Current {
+    server: Arc<Server>,
+    permits: Arc<Semaphore>,
+    _counted: Counted,
+}
+
+/// A place among the calls in progress, at both ends.
+pub(super) struct Place {
+    _in_flight: InFlight,
+    _permit: OwnedSemaphorePermit,
+    /// The channel counts as connected while calls of it are in progress.
+    _current: Arc<Current>,
+}
+
+impl Connection {
+    pub(super) fn new(address: Address, limits: Limits) -> Self {
+        Self { address, limits, current: Mutex::new(None) }
+    }
+
+    async fn current(&self) -> Result<Arc<Current>, Status> {
+        let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(current) = known.filter(|current| !current.server.is_over()) {
+            return Ok(current);
+        }
+        let nobody = || Status::unavailable(format!("nobody has bound {}", self.address)).not_processed();
+        let server = names::find(&self.address).await.ok_or_else(nobody)?;
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of calls that race, one has been here before.
+        if let Some(current) = current.as_ref().filter(|current| Arc::ptr_eq(&current.server, &server)) {
+            return Ok(current.clone());
+        }
+        let counted = server.connected();
+        let permits = Arc::new(Semaphore::new(server.max_concurrent_calls));
+        Ok(current.insert(Arc::new(Current { server, permits, _counted: counted })).clone())
+    }
+
+    /// Waits for a place, and checks what can be checked before anybody is called.
+    async fn begin(&self, cx: &Context) -> Result<(Crossing, Place), Status> {
+        self.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
+        let begin = async {
+            let current = self.current().await?;
+            let server = current.server.clone();
+            let permit = current.permits.clone().acquire_owned().await;
+            let permit = permit.map_err(|_| Status::internal("a semaphore that nobody closes was closed"))?;
+            let place = Place { _in_flight: server.enter()?, _permit: permit, _current: current };
+            server.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
+            Ok((Crossing { server, limits: self.limits.clone() }, place))
+        };
+        let late = || deadline::exceeded().not_processed();
+        if cx.time_left().is_some_and(|left| left.is_zero()) {
+            return Err(late());
+        }
+        deadline::bound(cx.deadline(), begin).await
+    }
+}
+
+impl Service for Connection {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let (crossing, _place) = self.begin(&cx).await?;
+        let limit = crossing.limit(&cx);
+        crossing.check(&message, limit, Side::Caller)?;
+        crossing.unary(cx, message).await
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        let (crossing, place) = self.begin(&cx).await?;
+        crossing.stream(cx, messages, place).await
+    }
+}

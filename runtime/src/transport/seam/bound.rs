@@ -1,0 +1,117 @@
+use std::{fmt, future::Future, sync::Arc};
+
+use crate::{Channel, Drain, Health, service::BoxFuture, target::ConnectOptions, transport::ConnectionGauge};
+
+/// What a transport may want to know of the node that it is bound for.
+#[derive(Clone)]
+pub struct BindContext {
+    secret_key: [u8; 32],
+    service: Channel,
+}
+
+impl BindContext {
+    /// For a node with this key and these services.
+    pub fn new(secret_key: [u8; 32], service: impl crate::Service) -> Self {
+        Self { secret_key, service: service.into_channel() }
+    }
+
+    /// The node's Ed25519 secret key, which is its identity.
+    pub fn secret_key(&self) -> &[u8; 32] {
+        &self.secret_key
+    }
+
+    /// The node's services, for calls that turn out to be to the node itself.
+    pub fn service(&self) -> &Channel {
+        &self.service
+    }
+}
+
+impl fmt::Debug for BindContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BindContext").finish_non_exhaustive()
+    }
+}
+
+/// A transport that has been bound and does not serve yet. Dropped, it closes what it has bound.
+pub trait Bound: Send + 'static {
+    /// Where it is reached from this machine: a target.
+    fn target(&self) -> String;
+
+    /// The options for calls that the node itself makes over this transport: a transport that dials from what
+    /// it has bound puts that [into them](ConnectOptions::with).
+    fn connect_options(&self, options: ConnectOptions) -> ConnectOptions {
+        options
+    }
+
+    /// Serves until the drain is over, and then closes what it has bound. From [`Drain::stopping`] on, new
+    /// connections and calls are refused as not processed and calls in flight go on; [`Drain::cutting`] ends
+    /// what is left.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends everything at once.
+    fn serve(self, serving: Serving) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// What a transport serves with.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Serving {
+    /// Answers the calls.
+    pub service: Channel,
+    /// Says when to stop.
+    pub drain: Drain,
+    /// Told of every connection that opens and closes, where somebody counts.
+    pub connections: Option<Arc<dyn ConnectionGauge>>,
+    /// The node's health, for [checks](Health::register) that this transport can make of itself.
+    pub health: Health,
+}
+
+impl Serving {
+    /// Serves this until `drain` is over; nobody counts connections.
+    pub fn new(service: impl crate::Service, drain: Drain) -> Self {
+        Self { service: service.into_channel(), drain, connections: None, health: Health::new() }
+    }
+
+    /// The same, with connections counted.
+    #[must_use]
+    pub fn connections(mut self, gauge: Arc<dyn ConnectionGauge>) -> Self {
+        self.connections = Some(gauge);
+        self
+    }
+
+    /// The same, as part of this node's health.
+    #[must_use]
+    pub fn health(mut self, health: Health) -> Self {
+        self.health = health;
+        self
+    }
+}
+
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving").field("phase", &self.drain.phase()).finish_non_exhaustive()
+    }
+}
+
+/// [`Bound`] as an object.
+pub(crate) trait DynBound: Send {
+    fn dyn_target(&self) -> String;
+
+    fn dyn_connect_options(&self, options: ConnectOptions) -> ConnectOptions;
+
+    fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()>;
+}
+
+impl<B: Bound> DynBound for B {
+    fn dyn_target(&self) -> String {
+        self.target()
+    }
+
+    fn dyn_connect_options(&self, options: ConnectOptions) -> ConnectOptions {
+        self.connect_options(options)
+    }
+
+    fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()> {
+        Box::pin((*self).serve(serving))
+    }
+}

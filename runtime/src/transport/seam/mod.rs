@@ -1,0 +1,117 @@
+//! What a transport is to everything above it: targets, configuration, the node, metrics and health know
+//! transports through these traits alone, and those that are built in have no other door.
+
+mod bind_error;
+mod bound;
+mod erased;
+mod registry;
+mod scheme;
+
+use std::{fmt, future::Future};
+
+pub use self::{
+    bind_error::BindError,
+    bound::{BindContext, Bound, Serving},
+    registry::{RegisterError, register},
+    scheme::Scheme,
+};
+pub(crate) use self::{
+    bound::DynBound,
+    erased::DynTransport,
+    registry::{all, named},
+};
+
+use crate::{Channel, Codec, Status, config::Section, service::BoxFuture, target::ConnectOptions};
+
+/// A network that carries calls, with a framing of its own. A transport whose network has bidirectional
+/// streams of bytes needs no framing: it is a [`StreamTransport`](super::framed::StreamTransport), and by that
+/// a `Transport`.
+///
+/// Once it is [registered](register), targets of its schemes can be called, `[transport.NAME]` configures it,
+/// and a node serves over it where that section says `enabled = true`.
+///
+/// What calls mean must not depend on the transport: metadata, deadlines, cancellation, the status at the end
+/// and the limits are the transport's to carry. The [`conformance`](crate::conformance) suite shows whether
+/// it does.
+pub trait Transport: Send + Sync + 'static {
+    /// Its section of the configuration, `[transport.NAME]`, declared by [`section!`](crate::section). It has
+    /// a key `enabled`.
+    type Config: Section;
+    /// Where a peer is, as its targets say it.
+    type Address: Address;
+    /// The listening side.
+    type Bound: Bound;
+
+    /// Its name in the configuration, in metrics and in [`Caller`](crate::Caller): lower-case letters, digits
+    /// and `_`.
+    fn name(&self) -> &'static str;
+
+    /// The forms in which its targets are written.
+    fn schemes(&self) -> &'static [Scheme];
+
+    /// How calls are encoded that name no codec. MessagePack, unless the transport's world expects something
+    /// else.
+    fn codec(&self) -> Codec {
+        Codec::MessagePack
+    }
+
+    /// Reads what follows `scheme://` in a target.
+    ///
+    /// # Errors
+    /// What is wrong with it, for people; the form that was expected is said beside it.
+    fn parse(&self, scheme: &'static str, rest: &str) -> Result<Self::Address, String>;
+
+    /// A way to the peer. Nothing is dialled before the first call; a peer that cannot be reached fails the
+    /// calls, with `Unavailable` and as not processed.
+    ///
+    /// # Errors
+    /// When the options cannot be used with this transport, or it can dial nobody at all.
+    fn connect(
+        &self,
+        address: Self::Address,
+        options: ConnectOptions,
+    ) -> impl Future<Output = Result<Connected, Status>> + Send;
+
+    /// Binds what the configuration names, and accepts nothing yet.
+    ///
+    /// # Errors
+    /// What could not be bound, and which key it came from.
+    fn bind(
+        &self,
+        config: Self::Config,
+        node: BindContext,
+    ) -> impl Future<Output = Result<Self::Bound, BindError>> + Send;
+}
+
+/// Where a peer is. Its `Display` is the whole target, scheme included, and reads back as the same address.
+pub trait Address: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static {}
+
+impl<A: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static> Address for A {}
+
+/// A way to a peer, and how to leave it in an orderly manner.
+pub struct Connected {
+    /// Makes the calls. What it needs (a pool, an endpoint of its own) lives as long as the channel.
+    pub channel: Channel,
+    /// Tells the peer that nothing more comes; dropping the channel may do so only while the runtime goes on.
+    pub close: BoxFuture<()>,
+}
+
+impl Connected {
+    /// A channel that may simply be dropped.
+    pub fn new(channel: impl crate::Service) -> Self {
+        Self { channel: channel.into_channel(), close: Box::pin(std::future::ready(())) }
+    }
+
+    /// The same channel, with an orderly end.
+    #[must_use]
+    pub fn closing(mut self, close: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.close = Box::pin(close);
+        self
+    }
+}
+
+impl fmt::Debug for Connected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connected").finish_non_exhaustive()
+    }
+}
