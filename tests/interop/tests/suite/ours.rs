@@ -23,6 +23,14 @@ async fn every_case_passes_over_iroh() {
 }
 
 #[tokio::test]
+async fn every_case_passes_over_a_unix_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = format!("--transport.unix.path={}", directory.path().join("socket").display());
+    let server = Server::ours(&["--transport.unix.enabled=true", &path]).await;
+    server.assert_our_client_passes("unix", &[]).await;
+}
+
+#[tokio::test]
 async fn a_failed_case_says_what_was_expected_and_found_and_fails_the_client() {
     let server = Server::ours(&["--transport.mode=grpc", "--transport.grpc.max_message_size=1000"]).await;
     let mut command = Command::new(env!("CARGO_BIN_EXE_interop-client"));
