@@ -85,4 +85,6 @@ pub use transport::iroh;
 pub use transport::memory;
 #[cfg(feature = "unix")]
 pub use transport::unix;
+#[cfg(feature = "websocket")]
+pub use transport::websocket;
 pub use transport::{AlpnError, AlpnName, Limits};

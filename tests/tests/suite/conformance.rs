@@ -14,6 +14,7 @@ use polywire::{
     iroh::Iroh,
     memory::{self, Memory},
     unix::{self, Unix},
+    websocket::{self, WebSocket},
 };
 use polywire_tests::pki::Pki;
 
@@ -83,6 +84,31 @@ fn unix(directory: &Path) -> Conformance {
     Conformance::with(Unix, config).concurrency_limit(STREAMS as usize)
 }
 
+fn websocket() -> Conformance {
+    let config = websocket::Config {
+        bind_address: LOOPBACK,
+        max_concurrent_streams: STREAMS,
+        ..websocket::Config::default()
+    };
+    Conformance::new(WebSocket, config).concurrency_limit(STREAMS as usize)
+}
+
+fn websocket_over_tls(pki: &Pki) -> Conformance {
+    let config = websocket::Config {
+        bind_address: LOOPBACK,
+        path: "/calls".to_owned(),
+        tls_cert: Some(pki.certificate.clone()),
+        tls_key: Some(pki.key.clone()),
+        max_concurrent_streams: STREAMS,
+        ..websocket::Config::default()
+    };
+    let options = ConnectOptions::new().ca_file(&pki.authority);
+    Conformance::new(WebSocket, config)
+        .named("WebSockets over TLS")
+        .connect_options(options)
+        .concurrency_limit(STREAMS as usize)
+}
+
 #[test]
 fn memory_conforms() {
     memory().run().assert();
@@ -108,4 +134,15 @@ fn grpc_over_tls_conforms() {
 #[test]
 fn iroh_conforms() {
     iroh().run().assert();
+}
+
+#[test]
+fn websockets_conform() {
+    websocket().run().assert();
+}
+
+#[test]
+fn websockets_over_tls_conform() {
+    let directory = tempfile::tempdir().unwrap();
+    websocket_over_tls(&Pki::new(directory.path())).run().assert();
 }

@@ -14,4 +14,5 @@ mod node;
 mod python;
 mod shop;
 mod unix;
+mod websocket;
 mod wire_stranger;

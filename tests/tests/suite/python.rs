@@ -1,4 +1,5 @@
-//! Python's own clients against a node: grpcio, its health checking and reflection, Prometheus's parsers.
+//! Python's own clients against a node: grpcio, its health checking and reflection, Prometheus's parsers, and one
+//! over WebSockets that was written from the specifications.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -20,6 +21,9 @@ use tokio::process::Command;
 use crate::{node::health, shop::Shop};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/python");
+
+/// Whose pages may open WebSockets to the node.
+const ORIGIN: &str = "https://shop.example";
 
 /// An interpreter with the packages of `requirements.txt`. `POLYWIRE_PYTHON` names it, as `./test` does;
 /// without, it is made in the target directory when it is first asked for.
@@ -95,7 +99,12 @@ fn stock() -> Stock {
 /// Runs one file of tests, each of which must pass.
 async fn run(script: &str) {
     let python = tokio::task::spawn_blocking(python).await.unwrap();
-    let node = Node::start(&[]).await;
+    let node = Node::start(&[
+        "--transport.websocket.enabled=true",
+        "--transport.websocket.bind_address=127.0.0.1:0",
+        &format!("--transport.websocket.allowed_origins=[\"{ORIGIN}\"]"),
+    ])
+    .await;
     let shop = Shop::open(stock()).await;
     // Something to count, over each transport.
     for target in [node.grpc(), node.iroh()] {
@@ -105,6 +114,8 @@ async fn run(script: &str) {
     command.current_dir(SCRIPTS).arg(script).kill_on_drop(true);
     command.env("POLYWIRE_NODE_ADDRESS", node.grpc_address());
     command.env("POLYWIRE_SHOP_ADDRESS", shop.grpc.trim_start_matches("grpc://"));
+    command.env("POLYWIRE_WEBSOCKET_TARGET", node.target("websocket"));
+    command.env("POLYWIRE_WEBSOCKET_ORIGIN", ORIGIN);
     command.env("POLYWIRE_METRICS_URL", format!("{}/metrics", node.targets.http.as_deref().unwrap()));
     let output = within(command.output()).await.unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
@@ -129,4 +140,9 @@ async fn pythons_reflection_learns_what_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_parses_the_metrics() {
     run("metrics.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_written_from_the_specifications_calls_over_a_websocket() {
+    run("websocket.py").await;
 }
