@@ -89,4 +89,6 @@ pub use transport::memory;
 pub use transport::quic;
 #[cfg(feature = "unix")]
 pub use transport::unix;
+#[cfg(feature = "websocket")]
+pub use transport::websocket;
 pub use transport::{AlpnError, AlpnName, Limits};

@@ -20,6 +20,8 @@ mod scope;
 pub(crate) mod seam;
 #[cfg(feature = "unix")]
 pub mod unix;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use alpn::{AlpnError, AlpnName};
 pub use gauge::ConnectionGauge;

@@ -18,6 +18,7 @@ use polywire::{
     memory::{self, Memory},
     quic::{self, Quic},
     unix::{self, Unix},
+    websocket::{self, WebSocket},
 };
 use polywire_tests::pki::Pki;
 
@@ -35,7 +36,7 @@ const TOLERANCE: usize = 128 << 10;
 
 /// The transports, in the order of the documentation's columns.
 fn transports(pki: &Pki, directory: &Path) -> Vec<Conformance> {
-    vec![grpc(), grpc_over_tls(pki), iroh(), quic(), unix(directory), memory()]
+    vec![grpc(), grpc_over_tls(pki), iroh(), quic(), unix(directory), websocket(pki), memory()]
 }
 
 fn grpc() -> Conformance {
@@ -98,6 +99,18 @@ fn memory() -> Conformance {
         ..memory::Config::default()
     };
     Conformance::new(Memory, config).named("memory")
+}
+
+fn websocket(pki: &Pki) -> Conformance {
+    let config = websocket::Config {
+        bind_address: LOOPBACK,
+        tls_cert: Some(pki.certificate.clone()),
+        tls_key: Some(pki.key.clone()),
+        max_concurrent_streams: STREAMS,
+        ..websocket::Config::default()
+    };
+    let options = ConnectOptions::new().ca_file(&pki.authority);
+    Conformance::new(WebSocket, config).named("WebSockets").connect_options(options)
 }
 
 #[test]

@@ -16,4 +16,5 @@ mod python;
 mod quic;
 mod shop;
 mod unix;
+mod websocket;
 mod wire_stranger;

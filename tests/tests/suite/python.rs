@@ -1,4 +1,5 @@
-//! Python's own clients against a node: grpcio, its health checking and reflection, Prometheus's parsers.
+//! Python's own clients against a node: grpcio, its health checking and reflection, Prometheus's parsers, and one
+//! over WebSockets that was written from the specifications.
 
 use polywire::{Code, Compression, Metadata, Response, Status};
 use polywire_tests::{
@@ -12,6 +13,9 @@ use tokio::process::Command;
 use crate::{node::health, shop::Shop};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/python");
+
+/// Whose pages may open WebSockets to the node.
+const ORIGIN: &str = "https://shop.example";
 
 /// What the scripts expect of `get`, beside an echo.
 pub(crate) fn stock() -> Stock {
@@ -49,18 +53,23 @@ pub(crate) fn stock() -> Stock {
 
 /// Runs one file of tests against a node and a shop, each of which must pass.
 async fn run(script: &str) {
-    let node = Node::start(&[]).await;
+    let origins = format!("--transport.websocket.allowed_origins={ORIGIN}");
+    let websocket = ["--transport.websocket.enabled=true", "--transport.websocket.bind_address=127.0.0.1:0"];
+    let node = Node::start(&[websocket[0], websocket[1], &origins]).await;
     let shop = Shop::open(stock()).await;
     // Something to count, over each transport.
     for target in [node.grpc(), node.iroh()] {
         health(target, "").await.unwrap();
     }
     let metrics = format!("{}/metrics", node.targets.http.as_deref().unwrap());
-    run_against(
-        script,
-        [("NODE_ADDRESS", node.grpc()), ("SHOP_ADDRESS", &shop.grpc), ("METRICS_URL", &metrics)],
-    )
-    .await;
+    let servers = [
+        ("NODE_ADDRESS", node.grpc()),
+        ("SHOP_ADDRESS", &shop.grpc),
+        ("METRICS_URL", &metrics),
+        ("WEBSOCKET_TARGET", node.target("websocket")),
+        ("WEBSOCKET_ORIGIN", ORIGIN),
+    ];
+    run_against(script, servers).await;
 }
 
 /// Runs one file of tests against servers at these addresses, by the names that the file has for them. Each must
@@ -95,4 +104,9 @@ async fn pythons_reflection_learns_what_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_parses_the_metrics() {
     run("metrics.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_written_from_the_specifications_calls_over_a_websocket() {
+    run("websocket.py").await;
 }

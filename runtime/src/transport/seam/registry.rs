@@ -20,6 +20,8 @@ fn built_in() -> Vec<Known> {
         Arc::new(crate::memory::Memory),
         #[cfg(feature = "unix")]
         Arc::new(crate::unix::Unix),
+        #[cfg(feature = "websocket")]
+        Arc::new(crate::websocket::WebSocket),
     ]
 }
 

@@ -80,30 +80,17 @@ impl Transport for Broken {
         Grpc.parse(scheme, rest)
     }
 
-    fn connect(
-        &self,
-        address: grpc::Address,
-        options: ConnectOptions,
-    ) -> impl Future<Output = Result<Connected, Status>> + Send + 'static {
+    async fn connect(&self, address: grpc::Address, options: ConnectOptions) -> Result<Connected, Status> {
         let fault = self.0;
-        let connected = Grpc.connect(address, options);
-        async move {
-            if fault == Fault::Leak {
-                tokio::spawn(pending::<()>());
-            }
-            let channel = connected.await?.channel;
-            Ok(Connected::new(Caller { inner: channel, fault, turn: tokio::sync::Semaphore::new(1) }))
+        if fault == Fault::Leak {
+            tokio::spawn(pending::<()>());
         }
+        let channel = Grpc.connect(address, options).await?.channel;
+        Ok(Connected::new(Caller { inner: channel, fault, turn: tokio::sync::Semaphore::new(1) }))
     }
 
-    fn bind(
-        &self,
-        config: config::Grpc,
-        node: BindContext,
-    ) -> impl Future<Output = Result<BrokenListening, BindError>> + Send + 'static {
-        let fault = self.0;
-        let bound = Grpc.bind(config, node);
-        async move { Ok(BrokenListening { inner: bound.await?, fault }) }
+    async fn bind(&self, config: config::Grpc, node: BindContext) -> Result<BrokenListening, BindError> {
+        Ok(BrokenListening { inner: Grpc.bind(config, node).await?, fault: self.0 })
     }
 }
 

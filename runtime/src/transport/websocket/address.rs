@@ -1,0 +1,106 @@
+use std::fmt;
+
+use http::{Uri, uri::PathAndQuery};
+
+use crate::transport::Scheme;
+
+pub(super) const PLAIN: Scheme = Scheme { name: "ws", form: "ws://host:port/path" };
+pub(super) const TLS: Scheme = Scheme { name: "wss", form: "wss://host:port/path" };
+
+/// Where a WebSocket is: `ws://host:port/path`, or `wss://host:port/path` under TLS. Without a port it is that of
+/// HTTP, 80, or HTTPS, 443; without a path it is `/`. A query may follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    uri: Uri,
+    tls: bool,
+}
+
+impl Address {
+    pub(super) fn parse(rest: &str, tls: bool) -> Result<Self, String> {
+        let scheme = if tls { TLS.name } else { PLAIN.name };
+        let (authority, _) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Err("a user name has no place there".to_owned());
+        }
+        if rest.contains('#') {
+            return Err("a fragment has no place there".to_owned());
+        }
+        if authority.is_empty() || authority.starts_with(':') {
+            return Err("the host is missing".to_owned());
+        }
+        let uri: Uri = format!("{scheme}://{rest}").parse().map_err(|error| format!("{error}"))?;
+        let behind_host =
+            uri.authority().map_or("", |authority| &authority.as_str()[authority.host().len()..]);
+        match uri.port_u16() {
+            Some(0) => Err("nobody can be called at port 0".to_owned()),
+            None if !behind_host.is_empty() => Err("the port is not a number from 1 to 65535".to_owned()),
+            _ => Ok(Self { uri, tls }),
+        }
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The host, an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        self.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.uri.port_u16().unwrap_or(if self.tls { 443 } else { 80 })
+    }
+
+    /// All of it.
+    pub(super) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { TLS.name } else { PLAIN.name };
+        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
+        let path = self.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        write!(f, "{scheme}://{authority}{}", if path == "/" { "" } else { path })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_and_a_path_may_be_left_out() {
+        let cases = [
+            ("h.example", true, "h.example", 443, "wss://h.example"),
+            ("h.example/", false, "h.example", 80, "ws://h.example"),
+            ("[::1]:7003/a/b?c=d", false, "::1", 7003, "ws://[::1]:7003/a/b?c=d"),
+        ];
+        for (rest, tls, host, port, text) in cases {
+            let address = Address::parse(rest, tls).unwrap();
+            assert_eq!((address.host(), address.port(), &*address.to_string()), (host, port, text));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let cases = [
+            ("", "the host is missing"),
+            (":7003", "the host is missing"),
+            ("/path", "the host is missing"),
+            ("h:0", "nobody can be called at port 0"),
+            ("h:70000", "the port is not a number from 1 to 65535"),
+            ("h:", "the port is not a number from 1 to 65535"),
+            ("me@h:1", "a user name has no place there"),
+            ("h:1/a#b", "a fragment has no place there"),
+            ("a b:1", "invalid"),
+        ];
+        for (rest, reason) in cases {
+            let error = Address::parse(rest, false).unwrap_err();
+            assert!(error.contains(reason), "{rest}: {error}");
+        }
+    }
+}
