@@ -9,8 +9,8 @@ use std::{
 use futures_util::TryFutureExt;
 
 use crate::{
-    Body, Channel, Codec, Context, Message, MetadataError, Method, Payload, Response, Service, Status,
-    Streaming, body, context::Path, deadline,
+    Body, Channel, Codec, Compression, Context, Message, MetadataError, Method, Payload, Response, Service,
+    Status, Streaming, body, context::Path, deadline,
 };
 
 /// A call that has been described and not yet made: awaiting it makes it. Until then options can be set.
@@ -47,8 +47,8 @@ impl<R> Call<R> {
         Self { channel: channel.clone(), method, cx: Ok(Context::new()), body, response: PhantomData }
     }
 
-    /// Makes the call as part of this context: with its metadata, codec and deadline while it is the
-    /// caller's own; with the deadline alone where it is the context of a call being handled. What was set
+    /// Makes the call as part of this context: with its metadata, codec, compression and deadline while
+    /// it is the caller's own; with the deadline alone where it is the context of a call being handled. What was set
     /// before stays, and the earlier deadline wins. Extensions stay behind.
     pub fn context(mut self, cx: &Context) -> Self {
         if let Ok(own) = &mut self.cx {
@@ -81,6 +81,13 @@ impl<R> Call<R> {
     /// Encodes the messages with this codec instead of the transport's own choice.
     pub fn codec(self, codec: Codec) -> Self {
         self.change(|cx| Ok(cx.with_codec(codec)))
+    }
+
+    /// Compresses the requests with this. A server that does not know it fails the call with `Unimplemented`,
+    /// and so does a build that does not, before anything is sent. Answers are compressed as the server
+    /// chooses.
+    pub fn compression(self, compression: Compression) -> Self {
+        self.change(|cx| Ok(cx.with_compression(compression)))
     }
 
     fn change(mut self, change: impl FnOnce(Context) -> Result<Context, Status>) -> Self {
@@ -152,10 +159,10 @@ mod sealed {
                 // Boxed, so that the rare case does not make the usual one's future larger.
                 Body::Many(messages) => {
                     Box::pin(async move {
-                        let Response { metadata, message: mut answers, .. } =
-                            channel.stream(cx, messages).await?;
-                        let message = body::single(&mut answers).await?;
-                        decode(Response { metadata, message, trailers: answers.take_trailers() })
+                        let mut response = channel.stream(cx, messages).await?;
+                        let message = body::single(&mut response.message).await?;
+                        response.trailers = response.message.take_trailers();
+                        decode(response.map(|_| message))
                     })
                     .await
                 }
@@ -167,12 +174,15 @@ mod sealed {
         async fn receive(channel: &Channel, cx: Context, body: Body) -> Result<Response<Self>, Status> {
             let deadline = cx.deadline;
             let response = channel.stream(cx, body.stream()).await?;
-            Ok(response.map(|answers| deadline::bound_stream(deadline, answers).into_messages()))
+            let compression = response.compression;
+            Ok(response.map(|answers| {
+                deadline::bound_stream(deadline, answers).into_messages().received_with(compression)
+            }))
         }
     }
 }
 
 fn decode<M: Message>(response: Response<Payload>) -> Result<Response<M>, Status> {
-    let Response { metadata, message, trailers } = response;
-    Ok(Response { metadata, message: message.decode()?, trailers })
+    let Response { metadata, message, trailers, compression } = response;
+    Ok(Response { metadata, message: message.decode()?, trailers, compression })
 }

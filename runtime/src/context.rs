@@ -3,7 +3,7 @@ use std::{str, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::{Codec, Extensions, Metadata, MetadataError, Status, method};
+use crate::{Codec, Compression, Extensions, Metadata, MetadataError, Status, method};
 
 /// Everything a call carries but its messages: where it goes, its metadata, its deadline, its codec, who
 /// makes it, and what layers put beside it.
@@ -11,13 +11,14 @@ use crate::{Codec, Extensions, Metadata, MetadataError, Status, method};
 /// A handler takes `&Context` as an optional first argument. A client takes one through
 /// [`Call::context`](crate::Call::context), or builds a fresh one with [`Context::new`]. Handing a
 /// handler's context to a further call passes on what should travel (the deadline) and keeps back what
-/// was meant for this hop (metadata, codec and caller).
+/// was meant for this hop (metadata, codec, compression and caller).
 #[derive(Debug, Default)]
 pub struct Context {
     pub(crate) path: Path,
     pub(crate) metadata: Metadata,
     pub(crate) deadline: Option<Instant>,
     pub(crate) codec: Option<Codec>,
+    pub(crate) compression: Option<Compression>,
     pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) message_limit: Option<usize>,
     pub(crate) extensions: Extensions,
@@ -84,6 +85,12 @@ impl Context {
         self.codec
     }
 
+    /// What the caller compresses its messages with; `None` for plain ones. A message may travel plain
+    /// nevertheless: of a stream, [`Streaming::last_compression`](crate::Streaming::last_compression) tells.
+    pub fn compression(&self) -> Option<Compression> {
+        self.compression
+    }
+
     /// Who makes the call; `None` for a call within the process.
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_deref()
@@ -127,7 +134,15 @@ impl Context {
         self
     }
 
-    /// Makes a further call part of `cx`: with its metadata, codec and deadline while it is the caller's
+    /// The same context, its call's requests compressed with this. A server that does not know it, or a build
+    /// that does not, fails the call with `Unimplemented`.
+    #[must_use]
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
+    /// Makes a further call part of `cx`: with its metadata, codec, compression and deadline while it is the caller's
     /// own; of one that came in with a call, with the deadline alone. What was set before stays, the
     /// earlier deadline wins.
     pub(crate) fn join(&mut self, cx: &Self) {
@@ -138,6 +153,7 @@ impl Context {
         if cx.path.is_empty() {
             self.metadata.extend(cx.metadata.clone());
             self.codec = self.codec.or(cx.codec);
+            self.compression = self.compression.or(cx.compression);
         }
     }
 
@@ -201,11 +217,13 @@ mod tests {
     async fn a_further_call_inherits_the_deadline_and_not_the_metadata() {
         let mut incoming =
             Context::new().with_timeout(Duration::from_secs(3)).with_metadata("secret", "1").unwrap();
+        incoming.compression = Some(Compression::Gzip);
         incoming.path = Path::Static("/a.A/Get");
         let mut outgoing = Context::new().with_timeout(Duration::from_secs(9));
         outgoing.join(&incoming);
         assert_eq!(outgoing.time_left(), Some(Duration::from_secs(3)));
         assert!(outgoing.metadata().is_empty());
+        assert_eq!(outgoing.compression(), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -97,11 +97,10 @@ impl<T: TowerService> Layered<T> {
 
 impl<T: TowerService> Service for Layered<T> {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let Response { metadata, message, mut trailers } = self.call(cx, Body::One(message)).await?;
-        let mut answers = message.stream();
-        let message = body::single(&mut answers).await?;
-        trailers.extend(answers.take_trailers());
-        Ok(Response { metadata, message, trailers })
+        let mut response = self.call(cx, Body::One(message)).await?.map(Body::stream);
+        let message = body::single(&mut response.message).await?;
+        response.trailers.extend(response.message.take_trailers());
+        Ok(response.map(|_| message))
     }
 
     async fn stream(

@@ -12,6 +12,7 @@ mod channel;
 mod cli;
 mod code;
 mod codec;
+mod compression;
 #[cfg(feature = "node")]
 pub mod config;
 #[cfg(feature = "conformance")]
@@ -19,6 +20,7 @@ pub mod conformance;
 mod context;
 mod deadline;
 mod drain;
+mod encoding;
 mod extensions;
 mod health;
 pub mod layer;
@@ -54,6 +56,7 @@ pub use call::{Call, Receive};
 pub use channel::Channel;
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
+pub use compression::{Compression, CompressionSet, UnknownCompression};
 pub use context::{Caller, Context};
 pub use drain::{Drain, Phase};
 pub use extensions::Extensions;
@@ -80,4 +83,6 @@ pub use transport::grpc;
 pub use transport::iroh;
 #[cfg(feature = "memory")]
 pub use transport::memory;
+#[cfg(feature = "unix")]
+pub use transport::unix;
 pub use transport::{AlpnError, AlpnName, Limits};

@@ -14,6 +14,7 @@ use crate::{Codec, Message, Status, codec::CodecError};
 pub struct Payload {
     repr: Repr,
     observer: Option<Arc<dyn EncodeObserver>>,
+    plain: bool,
 }
 
 enum Repr {
@@ -57,12 +58,12 @@ impl<M: Message> Typed for M {
 impl Payload {
     /// A message that is still typed.
     pub fn new<M: Message>(message: M) -> Self {
-        Self { repr: Repr::Typed(Box::new(message)), observer: None }
+        Self { repr: Repr::Typed(Box::new(message)), observer: None, plain: false }
     }
 
     /// A message that is already encoded.
     pub fn encoded(codec: Codec, bytes: Bytes) -> Self {
-        Self { repr: Repr::Encoded(codec, bytes), observer: None }
+        Self { repr: Repr::Encoded(codec, bytes), observer: None, plain: false }
     }
 
     /// The bytes, where the message is encoded in this codec already.
@@ -71,6 +72,20 @@ impl Payload {
             Repr::Encoded(own, bytes) if *own == codec => Some(bytes),
             _ => None,
         }
+    }
+
+    /// The same message; `plain` says whether it travels without compression where its direction has one.
+    /// One that came so says so too: a gateway that passes it on sends it the same way.
+    #[must_use]
+    pub fn with_plain(mut self, plain: bool) -> Self {
+        self.plain = plain;
+        self
+    }
+
+    /// Whether the message travels without compression where its direction has one. Says nothing where it
+    /// has none.
+    pub fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Appends the message in this codec.

@@ -1,4 +1,4 @@
-use crate::Metadata;
+use crate::{Compression, Metadata};
 
 /// An answer with the metadata around it. A handler that has none to give returns its message bare.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,12 +10,15 @@ pub struct Response<T> {
     /// Metadata that trails a single message. A stream brings its own:
     /// [`Streaming::with_trailers`](crate::Streaming::with_trailers).
     pub trailers: Metadata,
+    /// What the messages are compressed with; `None` for plain ones. Where the caller does not accept it, or
+    /// this build does not know it, they travel plain.
+    pub compression: Option<Compression>,
 }
 
 impl<T> Response<T> {
     /// An answer without metadata.
     pub fn new(message: T) -> Self {
-        Self { metadata: Metadata::new(), message, trailers: Metadata::new() }
+        Self { metadata: Metadata::new(), message, trailers: Metadata::new(), compression: None }
     }
 
     /// The same answer with this leading metadata.
@@ -32,9 +35,18 @@ impl<T> Response<T> {
         self
     }
 
-    /// The same metadata around another message.
+    /// The same answer, its messages compressed with this where the caller accepts it.
+    /// [`Streaming::compress_if`](crate::Streaming::compress_if) chooses some of a stream's.
+    #[must_use]
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
+    /// The same around another message.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Response<U> {
-        Response { metadata: self.metadata, message: change(self.message), trailers: self.trailers }
+        let Self { metadata, message, trailers, compression } = self;
+        Response { metadata, message: change(message), trailers, compression }
     }
 
     /// The message alone.

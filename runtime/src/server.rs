@@ -74,7 +74,8 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
 
 impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let Response { metadata, message, mut trailers } = self.call(cx, Body::One(message)).await?;
+        let response = self.call(cx, Body::One(message)).await?;
+        let Response { metadata, message, mut trailers, compression } = response;
         let message = match message {
             Body::One(message) => message,
             // Boxed, so that the rare case does not make the usual one's future larger.
@@ -84,7 +85,7 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
                 message
             }
         };
-        Ok(Response { metadata, message, trailers })
+        Ok(Response { metadata, message, trailers, compression })
     }
 
     async fn stream(
@@ -92,10 +93,14 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        let Response { metadata, message, trailers } = self.call(cx, Body::Many(messages)).await?;
-        let message = message.stream();
-        let message = if trailers.is_empty() { message } else { message.with_trailers(|| trailers) };
-        Ok(Response::new(message).with_metadata(metadata))
+        let messages = messages.received_with(cx.compression);
+        let mut response = self.call(cx, Body::Many(messages)).await?.map(Body::stream);
+        let trailers = std::mem::take(&mut response.trailers);
+        Ok(response.map(
+            |messages| {
+                if trailers.is_empty() { messages } else { messages.with_trailers(|| trailers) }
+            },
+        ))
     }
 
     fn method(&self, path: &str) -> Option<&'static Method> {

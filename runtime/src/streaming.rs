@@ -1,3 +1,5 @@
+mod source;
+
 use std::{
     fmt,
     pin::Pin,
@@ -7,7 +9,10 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
-use crate::{Message, Metadata, Payload, Status};
+use source::{Choosing, Events, FromChannel, Holding, Map, Mapped, WithTrailers};
+pub(crate) use source::{Event, Source};
+
+use crate::{Compression, Message, Metadata, Payload, Status};
 
 /// A stream of messages, the same type in both directions: what a handler is given, what it returns,
 /// what a client sends and what it reads.
@@ -28,23 +33,16 @@ use crate::{Message, Metadata, Payload, Status};
 pub struct Streaming<T> {
     source: State<T>,
     trailers: Metadata,
+    /// What the messages of this direction came compressed with, the plain ones apart.
+    compression: Option<Compression>,
+    /// Whether the last message travels plain, where there is no source that knows.
+    plain: bool,
 }
 
 enum State<T> {
     Once(T),
     Flowing(Pin<Box<dyn Source<T>>>),
     Ended,
-}
-
-/// A stream of messages that knows, once it has ended, what metadata trails it.
-pub(crate) trait Source<T>: Send {
-    /// As `Stream::poll_next`, but never polled again after the end or an error.
-    fn poll_message(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>>;
-
-    /// The trailing metadata; asked for once, after the end.
-    fn take_trailers(self: Pin<&mut Self>) -> Metadata {
-        Metadata::new()
-    }
 }
 
 impl<T> Streaming<T> {
@@ -55,12 +53,12 @@ impl<T> Streaming<T> {
 
     /// A stream of one message; costs no box.
     pub fn once(message: T) -> Self {
-        Self { source: State::Once(message), trailers: Metadata::new() }
+        Self::from_state(State::Once(message))
     }
 
     /// A stream that has ended already.
     pub fn empty() -> Self {
-        Self { source: State::Ended, trailers: Metadata::new() }
+        Self::from_state(State::Ended)
     }
 
     /// A stream of these messages. (The trait `FromIterator` cannot ask for `Send`.)
@@ -92,7 +90,19 @@ impl<T> Streaming<T> {
     where
         T: Send + 'static,
     {
-        Self::from_source(WithTrailers { inner: self, trailers: Some(Box::new(trailers)) })
+        let compression = self.compression;
+        let source = WithTrailers { inner: self, trailers: Some(Box::new(trailers)) };
+        Self::from_source(source).received_with(compression)
+    }
+
+    /// The same stream, of whose messages only those are compressed that `choose` says yes to, where it is sent
+    /// in a direction that has a [`Compression`]. Without this, all of them are.
+    #[must_use]
+    pub fn compress_if(self, choose: impl FnMut(&T) -> bool + Send + 'static) -> Self
+    where
+        T: Send + 'static,
+    {
+        Self::from_source(Choosing { inner: self, choose: Box::new(choose), plain: false })
     }
 
     /// The next message; `None` at the end.
@@ -111,6 +121,12 @@ impl<T> Streaming<T> {
         &self.trailers
     }
 
+    /// What the last message came compressed with; `None` where it came plain. Says nothing before the first
+    /// message, or of a stream that did not come with a call.
+    pub fn last_compression(&self) -> Option<Compression> {
+        self.compression.filter(|_| !self.last_is_plain())
+    }
+
     /// The same stream, which keeps something alive until it has ended or is dropped.
     #[cfg_attr(
         not(any(all(feature = "node", feature = "iroh"), feature = "conformance")),
@@ -120,11 +136,16 @@ impl<T> Streaming<T> {
     where
         T: Send + 'static,
     {
-        Self::from_source(Holding { inner: self, _held: held })
+        let compression = self.compression;
+        Self::from_source(Holding { inner: self, _held: held }).received_with(compression)
     }
 
     pub(crate) fn from_source(source: impl Source<T> + 'static) -> Self {
-        Self { source: State::Flowing(Box::pin(source)), trailers: Metadata::new() }
+        Self::from_state(State::Flowing(Box::pin(source)))
+    }
+
+    fn from_state(source: State<T>) -> Self {
+        Self { source, trailers: Metadata::new(), compression: None, plain: false }
     }
 
     /// A stream of what a transport reads: messages, and the trailing metadata behind the last of them.
@@ -139,7 +160,7 @@ impl<T> Streaming<T> {
     pub(crate) fn into_single(self) -> Result<T, Self> {
         match self.source {
             State::Once(message) => Ok(message),
-            source => Err(Self { source, trailers: self.trailers }),
+            source => Err(Self { source, ..self }),
         }
     }
 
@@ -153,13 +174,32 @@ impl<T> Streaming<T> {
         let next = ready!(source.as_mut().poll_message(task));
         match &next {
             Some(Ok(_)) => {}
-            Some(Err(_)) => self.source = State::Ended,
+            Some(Err(_)) => self.end(Metadata::new()),
             None => {
-                self.trailers = source.as_mut().take_trailers();
-                self.source = State::Ended;
+                let trailers = source.as_mut().take_trailers();
+                self.end(trailers);
             }
         }
         Poll::Ready(next)
+    }
+
+    fn end(&mut self, trailers: Metadata) {
+        self.trailers = trailers;
+        self.plain = self.last_is_plain();
+        self.source = State::Ended;
+    }
+
+    fn last_is_plain(&self) -> bool {
+        match &self.source {
+            State::Flowing(source) => source.as_ref().get_ref().last_is_plain(),
+            State::Once(_) | State::Ended => self.plain,
+        }
+    }
+
+    /// The same stream, whose messages came compressed with this, but for those that are plain.
+    pub(crate) fn received_with(mut self, compression: Option<Compression>) -> Self {
+        self.compression = compression;
+        self
     }
 
     /// Whether polling it runs anybody's code.
@@ -175,27 +215,32 @@ impl<T> Streaming<T> {
 impl<M: Message> Streaming<M> {
     /// The stream as the waist carries it.
     pub(crate) fn into_payloads(self) -> Streaming<Payload> {
-        self.map_messages(|message| Ok(Payload::new(message)))
+        self.map_messages(|message, plain| Ok(Payload::new(message).with_plain(*plain)))
     }
 }
 
 impl Streaming<Payload> {
     /// The stream as the user sees it.
     pub(crate) fn into_messages<M: Message>(self) -> Streaming<M> {
-        self.map_messages(Payload::decode)
+        self.map_messages(|message, plain| {
+            *plain = message.is_plain();
+            message.decode()
+        })
     }
 }
 
 impl<T: Send + 'static> Streaming<T> {
-    fn map_messages<U: Send + 'static>(self, map: fn(T) -> Result<U, Status>) -> Streaming<U> {
-        match self.source {
-            State::Once(message) => match map(message) {
-                Ok(message) => Streaming::once(message),
+    fn map_messages<U: Send + 'static>(mut self, map: Map<T, U>) -> Streaming<U> {
+        let compression = self.compression;
+        let mapped = match self.source {
+            State::Once(message) => match map(message, &mut self.plain) {
+                Ok(message) => Streaming { plain: self.plain, ..Streaming::once(message) },
                 Err(status) => Streaming::new(futures_util::stream::iter([Err(status)])),
             },
             State::Ended => Streaming::empty(),
-            State::Flowing(_) => Streaming::from_source(Mapped { inner: self, map }),
-        }
+            State::Flowing(_) => Streaming::from_source(Mapped { inner: self, map, plain: false }),
+        };
+        mapped.received_with(compression)
     }
 }
 
@@ -217,106 +262,6 @@ impl<T> fmt::Debug for Streaming<T> {
             State::Flowing(_) => "Streaming",
             State::Ended => "Streaming(ended)",
         })
-    }
-}
-
-impl<T, S: Stream<Item = Result<T, Status>> + Send> Source<T> for S {
-    fn poll_message(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
-        self.poll_next(task)
-    }
-}
-
-/// What a transport reads off a call.
-pub(crate) enum Event<T> {
-    Message(T),
-    Trailers(Metadata),
-}
-
-pin_project_lite::pin_project! {
-    struct Events<S> {
-        #[pin]
-        events: S,
-        trailers: Metadata,
-    }
-}
-
-impl<T: Send, S: Stream<Item = Result<Event<T>, Status>> + Send> Source<T> for Events<S> {
-    fn poll_message(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
-        let this = self.project();
-        Poll::Ready(match ready!(this.events.poll_next(task)) {
-            Some(Ok(Event::Message(message))) => Some(Ok(message)),
-            Some(Ok(Event::Trailers(trailers))) => {
-                *this.trailers = trailers;
-                None
-            }
-            Some(Err(status)) => Some(Err(status)),
-            None => None,
-        })
-    }
-
-    fn take_trailers(self: Pin<&mut Self>) -> Metadata {
-        std::mem::take(self.project().trailers)
-    }
-}
-
-struct FromChannel<T>(mpsc::Receiver<Result<T, Status>>);
-
-impl<T: Send> Source<T> for FromChannel<T> {
-    fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
-        self.0.poll_recv(task)
-    }
-}
-
-struct Mapped<T, U> {
-    inner: Streaming<T>,
-    map: fn(T) -> Result<U, Status>,
-}
-
-impl<T: Send, U> Source<U> for Mapped<T, U> {
-    fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<U, Status>>> {
-        let message = ready!(self.inner.poll_message(task));
-        Poll::Ready(message.map(|message| message.and_then(self.map)))
-    }
-
-    fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
-        self.inner.take_trailers()
-    }
-}
-
-struct Holding<T, H> {
-    inner: Streaming<T>,
-    _held: H,
-}
-
-// What is held is never pinned in place.
-impl<T, H> Unpin for Holding<T, H> {}
-
-impl<T: Send, H: Send> Source<T> for Holding<T, H> {
-    fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
-        self.inner.poll_message(task)
-    }
-
-    fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
-        self.inner.take_trailers()
-    }
-}
-
-struct WithTrailers<T> {
-    inner: Streaming<T>,
-    trailers: Option<Box<dyn FnOnce() -> Metadata + Send>>,
-}
-
-impl<T: Send> Source<T> for WithTrailers<T> {
-    fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
-        self.inner.poll_message(task)
-    }
-
-    fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
-        let mut trailers = self.inner.take_trailers();
-        if let Some(compute) = self.trailers.take() {
-            trailers.extend(compute());
-        }
-        trailers
     }
 }
 

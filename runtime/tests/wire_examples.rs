@@ -6,10 +6,11 @@ use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use polywire::{
-    Code, Codec, Limits, Message, Metadata,
+    Code, Codec, Compression, CompressionSet, Limits, Message, Metadata,
     wire::{
-        CALL, ConnectionCode, Frame, FrameKind, FrameReader, RequestHead, ResponseHead, StreamCode, Tail,
-        WireError, parse_end, put_end, put_message, put_request_head, put_response_head, put_tail,
+        CALL, ConnectionCode, Frame, FrameKind, FrameReader, RequestCompression, RequestHead, ResponseHead,
+        StreamCode, Tail, WireError, parse_end, put_compressible_message, put_end, put_request_head,
+        put_response_head, put_tail,
     },
 };
 
@@ -112,7 +113,8 @@ enum Said {
 
 fn head(method: &str, codec: Codec, unary: bool) -> RequestHead {
     let path = Bytes::from(format!("/demo.v1.Demo/{method}"));
-    RequestHead { path, codec, unary, timeout: None, metadata: Metadata::new() }
+    let compression = RequestCompression::default();
+    RequestHead { path, codec, unary, timeout: None, compression, metadata: Metadata::new() }
 }
 
 fn asked<M: Message + PartialEq>(head: RequestHead, messages: &[M]) -> Said {
@@ -125,7 +127,7 @@ fn answered<M: Message + PartialEq>(
     messages: &[M],
     tail: Tail,
 ) -> Said {
-    let head = head.map(|metadata| ResponseHead { metadata });
+    let head = head.map(|metadata| ResponseHead { compression: None, metadata });
     Said::Answered { head, messages: encoded(codec, messages), tail }
 }
 
@@ -137,30 +139,33 @@ fn failed(code: Code, message: &str) -> Tail {
 fn write(said: &Said) -> BytesMut {
     let mut buffer = BytesMut::new();
     match said {
-        Said::Asked { head: RequestHead { path, codec, unary, timeout, metadata }, messages } => {
+        Said::Asked {
+            head: RequestHead { path, codec, unary, timeout, compression, metadata },
+            messages,
+        } => {
             let path = str::from_utf8(path).unwrap();
-            put_request_head(&mut buffer, path, *codec, *unary, *timeout, metadata);
-            put_messages(&mut buffer, messages);
+            put_request_head(&mut buffer, path, *codec, *unary, *timeout, *compression, metadata);
+            put_messages(&mut buffer, compression.requests, messages);
             put_end(&mut buffer);
         }
         Said::Answered { head, messages, tail } => {
             if let Some(head) = head {
-                put_response_head(&mut buffer, &head.metadata);
+                put_response_head(&mut buffer, head.compression, &head.metadata);
             }
-            put_messages(&mut buffer, messages);
+            put_messages(&mut buffer, head.as_ref().and_then(|head| head.compression), messages);
             put_tail(&mut buffer, tail.clone().into_outcome().as_ref(), 1000);
         }
     }
     buffer
 }
 
-fn put_messages(buffer: &mut BytesMut, messages: &[Bytes]) {
+fn put_messages(buffer: &mut BytesMut, compression: Option<Compression>, messages: &[Bytes]) {
     for message in messages {
         let append = |buffer: &mut BytesMut| {
             buffer.extend_from_slice(message);
             Ok(())
         };
-        put_message(buffer, 1000, append).unwrap();
+        put_compressible_message(buffer, 1000, compression, append).unwrap();
     }
 }
 
@@ -198,12 +203,25 @@ fn payloads(mut reader: FrameReader) -> Result<Payloads, WireError> {
         match kind {
             FrameKind::Head => payloads.heads.push(payload),
             FrameKind::Message => payloads.messages.push(payload),
+            FrameKind::Compressed => payloads.messages.push(gunzip(&payload)),
             FrameKind::End => payloads.ends.push(payload),
         }
     }
     assert!(!reader.is_amid_frame(), "the example is torn");
     assert_eq!(payloads.ends.len(), 1);
     Ok(payloads)
+}
+
+/// What was compressed, by the library alone.
+fn gunzip(data: &[u8]) -> Bytes {
+    #[cfg(feature = "gzip")]
+    {
+        let mut message = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(data), &mut message).unwrap();
+        message.into()
+    }
+    #[cfg(not(feature = "gzip"))]
+    panic!("this build does not know what {} bytes are compressed with", data.len())
 }
 
 /// The blocks of the page that are marked `hex`, by their names.
@@ -214,8 +232,11 @@ fn examples() -> BTreeMap<&'static str, Vec<u8>> {
         let digits = lines.lines().flat_map(|line| line.split(';').next().unwrap_or("").split_whitespace());
         (name, digits.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect())
     });
-    let examples: BTreeMap<_, _> = blocks.collect();
+    let mut examples: BTreeMap<_, _> = blocks.collect();
     assert_eq!(examples.len(), PAGE.matches("```hex").count(), "each example has a name of its own");
+    if !cfg!(feature = "gzip") {
+        examples.retain(|name, _| !name.starts_with("compressed-"));
+    }
     examples
 }
 
@@ -239,7 +260,7 @@ fn meanings() -> BTreeMap<&'static str, Said> {
     let items = [nut(), named("bolt")];
     let disk = failed(Code::DataLoss, "disk failed");
     let imported = [named("nut"), named("bolt")];
-    BTreeMap::from([
+    let mut meanings = BTreeMap::from([
         ("unary-request-protobuf", get(Protobuf)),
         ("unary-answer-protobuf", answer(Protobuf)),
         ("unary-request-msgpack", get(MessagePack)),
@@ -253,7 +274,28 @@ fn meanings() -> BTreeMap<&'static str, Said> {
         ("client-stream-request", asked(head("Import", Protobuf, false), &imported)),
         ("skipped-field-and-frame", get(Protobuf)),
         ("other-length-forms", get(Protobuf)),
-    ])
+    ]);
+    if cfg!(feature = "gzip") {
+        meanings.extend(compressed());
+    }
+    meanings
+}
+
+/// The examples that are compressed.
+fn compressed() -> [(&'static str, Said); 2] {
+    let name = "nut".repeat(40);
+    let gzip = Some(Compression::Gzip);
+    let mut head = head("Get", Codec::Protobuf, true);
+    head.compression = RequestCompression {
+        requests: gzip,
+        answers: CompressionSet::none().with(Compression::Gzip).with(Compression::Zstd),
+    };
+    let answer = Said::Answered {
+        head: Some(ResponseHead { compression: gzip, metadata: Metadata::new() }),
+        messages: encoded(Codec::Protobuf, &[named(&name)]),
+        tail: Tail::default(),
+    };
+    [("compressed-request", asked(head, &[GetRequest { name }])), ("compressed-answer", answer)]
 }
 
 /// Examples of what our own side never writes.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Dura
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use polywire::{Caller, Codec, Context, Metadata, Response, Status, Streaming};
+use polywire::{Caller, Codec, Compression, Context, Metadata, Response, Status, Streaming};
 use serde::{Deserialize, Serialize};
 
 /// Something in stock.
@@ -126,6 +126,8 @@ pub struct Arrival {
     pub time_left: Option<Duration>,
     /// How its messages are encoded.
     pub codec: Option<Codec>,
+    /// How they are compressed.
+    pub compression: Option<Compression>,
     /// Who calls.
     pub caller: Option<Caller>,
 }
@@ -136,6 +138,7 @@ impl From<&Context> for Arrival {
             metadata: cx.metadata().clone(),
             time_left: cx.time_left(),
             codec: cx.codec(),
+            compression: cx.compression(),
             caller: cx.caller().cloned(),
         }
     }

@@ -9,3 +9,8 @@ pub mod link;
 pub mod node;
 pub mod patience;
 pub mod pki;
+
+/// The blocks of the guide are examples of this crate's documentation, and are run with them.
+#[cfg(doctest)]
+#[doc = include_str!("../../EXTENDING.md")]
+pub struct Extending;

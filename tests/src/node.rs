@@ -23,7 +23,6 @@ use crate::patience::within;
 
 /// The line that `serve --json` prints.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Targets {
     /// The node's id.
     pub node_id: String,
@@ -33,6 +32,9 @@ pub struct Targets {
     pub iroh: Option<String>,
     /// The address of the HTTP side.
     pub http: Option<String>,
+    /// The targets over other transports.
+    #[serde(flatten)]
+    pub others: std::collections::BTreeMap<String, String>,
 }
 
 /// A node that serves. Dropped, it is killed and its data are gone.
@@ -113,6 +115,14 @@ impl Node {
     /// When it does not serve Iroh.
     pub fn iroh(&self) -> &str {
         self.targets.iroh.as_deref().expect("a node that serves Iroh")
+    }
+
+    /// The target over a transport that is off by default.
+    ///
+    /// # Panics
+    /// When it does not serve over it.
+    pub fn target(&self, transport: &str) -> &str {
+        self.targets.others.get(transport).expect("a node that serves over it")
     }
 
     /// The host and port of gRPC.

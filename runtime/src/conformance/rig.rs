@@ -32,7 +32,7 @@ pub(super) trait Ends: Send + Sync {
 
 pub(super) struct Of<T: Transport> {
     pub(super) transport: Arc<T>,
-    pub(super) config: T::Config,
+    pub(super) config: Box<dyn Fn() -> T::Config + Send + Sync>,
 }
 
 impl<T: Transport> Ends for Of<T> {
@@ -41,8 +41,11 @@ impl<T: Transport> Ends for Of<T> {
     }
 
     fn bind(&self, key: [u8; 32], service: Channel) -> BoxFuture<Result<Box<dyn DynBound>, BindError>> {
-        let bound = self.transport.bind(self.config.clone(), BindContext::new(key, service));
-        Box::pin(async move { Ok(Box::new(bound.await?) as Box<dyn DynBound>) })
+        let (transport, config) = (self.transport.clone(), (self.config)());
+        Box::pin(async move {
+            let bound = transport.bind(config, BindContext::new(key, service)).await?;
+            Ok(Box::new(bound) as Box<dyn DynBound>)
+        })
     }
 
     fn target(&self, text: &str) -> Result<Target, String> {

@@ -110,7 +110,8 @@ impl<T: Transport> Destination for At<T> {
     }
 
     fn connect(&self, options: ConnectOptions) -> BoxFuture<Result<Connected, Status>> {
-        Box::pin(self.transport.connect(self.address.clone(), options))
+        let (transport, address) = (self.transport.clone(), self.address.clone());
+        Box::pin(async move { transport.connect(address, options).await })
     }
 }
 

@@ -16,6 +16,8 @@ pub mod mux;
 mod scope;
 #[cfg(feature = "node")]
 pub(crate) mod seam;
+#[cfg(feature = "unix")]
+pub mod unix;
 
 pub use alpn::{AlpnError, AlpnName};
 pub use gauge::ConnectionGauge;

@@ -1,7 +1,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{WireError, varint::peek_varint};
-use crate::Status;
+use crate::{Compression, Status};
 
 /// The type of a frame that this side understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum FrameKind {
     Message = 0x02,
     /// The end of a direction; of the answer, with its status.
     End = 0x03,
+    /// One message, compressed as the head of its direction says.
+    Compressed = 0x04,
 }
 
 /// One frame, its payload a slice of what arrived where that came in one piece.
@@ -46,14 +48,34 @@ pub fn put_message(
     limit: usize,
     encode: impl FnOnce(&mut BytesMut) -> Result<(), Status>,
 ) -> Result<(), Status> {
+    put_compressible_message(buffer, limit, None, encode)
+}
+
+/// As [`put_message`]; where there is a compression and it makes the message smaller, the frame is of the kind
+/// [`FrameKind::Compressed`]. The limit is on the message before that.
+///
+/// # Errors
+/// As [`put_message`], and `Unimplemented` where this build does not know the compression.
+pub fn put_compressible_message(
+    buffer: &mut BytesMut,
+    limit: usize,
+    compression: Option<Compression>,
+    encode: impl FnOnce(&mut BytesMut) -> Result<(), Status>,
+) -> Result<(), Status> {
     let start = buffer.len();
     buffer.put_u8(FrameKind::Message as u8);
     buffer.put_bytes(0, LENGTH);
     let body = buffer.len();
     let outcome = encode(buffer).and_then(|()| {
-        let size = buffer.len() - body;
-        let length = u32::try_from(size).ok().filter(|length| size <= limit && *length < 1 << 30);
-        length.ok_or_else(|| WireError::TooLarge { what: "message to send", size: size as u64, limit }.into())
+        let length = message_length(buffer.len() - body, limit)?;
+        match compression {
+            // What is compressed is shorter, so its length fits too.
+            Some(compression) if compression.compress_from(body, buffer)? => {
+                buffer[start] = FrameKind::Compressed as u8;
+                Ok((buffer.len() - body) as u32)
+            }
+            _ => Ok(length),
+        }
     });
     match outcome {
         Ok(length) => {
@@ -65,6 +87,11 @@ pub fn put_message(
             Err(status)
         }
     }
+}
+
+fn message_length(size: usize, limit: usize) -> Result<u32, WireError> {
+    let length = u32::try_from(size).ok().filter(|length| size <= limit && *length < 1 << 30);
+    length.ok_or(WireError::TooLarge { what: "message to send", size: size as u64, limit })
 }
 
 /// Appends the end of the caller's direction.
@@ -112,6 +139,11 @@ impl FrameReader {
     /// Lowers the limit on messages, once it is known which method is called.
     pub fn limit_messages(&mut self, limit: usize) {
         self.message_limit = self.message_limit.min(limit);
+    }
+
+    /// The limit on messages, in bytes.
+    pub fn message_limit(&self) -> usize {
+        self.message_limit
     }
 
     /// Gives the reader what arrived next. Call [`next_frame`](Self::next_frame) until it has no more, first.
@@ -184,7 +216,7 @@ impl FrameReader {
 
     fn check(&self, header: &Header) -> Result<(), WireError> {
         let (what, limit) = match header.kind {
-            Some(FrameKind::Message) => ("message", self.message_limit),
+            Some(FrameKind::Message | FrameKind::Compressed) => ("message", self.message_limit),
             Some(FrameKind::Head) => ("head", self.head_limit),
             Some(FrameKind::End) => ("end", self.head_limit),
             None if header.byte & MAY_SKIP != 0 => return Ok(()),
@@ -233,6 +265,7 @@ impl Header {
             0x01 => Some(FrameKind::Head),
             0x02 => Some(FrameKind::Message),
             0x03 => Some(FrameKind::End),
+            0x04 => Some(FrameKind::Compressed),
             _ => None,
         };
         Some(Self { byte, kind, size, length: 1 + length })

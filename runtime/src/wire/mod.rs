@@ -12,8 +12,8 @@ mod tail;
 mod varint;
 
 pub use code::{ConnectionCode, StreamCode};
-pub use frame::{Frame, FrameKind, FrameReader, put_end, put_message};
-pub use head::{RequestHead, ResponseHead, put_request_head, put_response_head};
+pub use frame::{Frame, FrameKind, FrameReader, put_compressible_message, put_end, put_message};
+pub use head::{RequestCompression, RequestHead, ResponseHead, put_request_head, put_response_head};
 pub use tail::{Tail, parse_end, put_tail};
 #[cfg(feature = "mux")]
 pub(crate) use varint::peek_varint;
@@ -44,6 +44,9 @@ pub enum WireError {
     /// The messages are in a codec that this side does not know.
     #[error("codec {0:#04x} is not known; protobuf is 0x00, MessagePack 0x01")]
     UnknownCodec(u8),
+    /// The messages are compressed in a way that nobody on this side knows.
+    #[error("compression {0:#04x} is not known; gzip is 0x01, zstd 0x02")]
+    UnknownCompression(u8),
     /// Something is larger than this side takes.
     #[error("a {what} of {size} bytes is larger than the limit of {limit} bytes")]
     TooLarge {
@@ -67,7 +70,8 @@ impl From<WireError> for Status {
             WireError::UnknownKind(_)
             | WireError::UnknownFrame(_)
             | WireError::UnknownField { .. }
-            | WireError::UnknownCodec(_) => Self::unimplemented(message),
+            | WireError::UnknownCodec(_)
+            | WireError::UnknownCompression(_) => Self::unimplemented(message),
             WireError::Malformed(_) => Self::internal(message),
         }
     }

@@ -75,11 +75,24 @@ class Calls(unittest.TestCase):
             get(b"\x0a\x7f", timeout=target.PATIENCE)
         self.assertEqual(failed.exception.code(), grpc.StatusCode.INTERNAL)
 
-    def test_a_compressed_message_is_refused_and_says_why(self):
+    def test_gzip_travels_both_ways(self):
+        get = self.channel.unary_unary("/inventory.v1.Inventory/Get")
+        question = message("compression " + "x" * 100)
+        for compression, expected in [(grpc.Compression.Gzip, b"gzip"), (None, b"none")]:
+            answer = get(question, compression=compression, timeout=target.PATIENCE)
+            self.assertTrue(answer.startswith(message(expected.decode() + " " + "x" * 100)), answer)
+        sync = self.channel.stream_stream("/inventory.v1.Inventory/Sync")
+        items = [message("a" * 100), message("b" * 100)]
+        echoes = sync(iter(items), compression=grpc.Compression.Gzip, timeout=target.PATIENCE)
+        self.assertEqual(list(echoes), items)
+
+    def test_a_compression_that_is_not_known_is_refused_and_says_why(self):
         get = self.channel.unary_unary("/inventory.v1.Inventory/Get")
         with self.assertRaises(grpc.RpcError) as failed:
-            get(message("x" * 100), compression=grpc.Compression.Gzip, timeout=target.PATIENCE)
+            get(message("x" * 100), compression=grpc.Compression.Deflate, timeout=target.PATIENCE)
         self.assertEqual(failed.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+        self.assertIn("deflate", failed.exception.details())
+        self.assertIn("gzip", failed.exception.details())
 
     def test_a_deadline_is_kept_and_the_handler_knows_it(self):
         get = self.channel.unary_unary("/inventory.v1.Inventory/Get")

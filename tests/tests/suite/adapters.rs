@@ -2,6 +2,7 @@
 //! and somebody else's client against ours.
 
 mod clients;
+mod compression;
 mod gateway;
 mod irohs_router;
 mod tonics_client;

@@ -5,6 +5,7 @@ mod broken;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -15,6 +16,7 @@ use polywire::{
     grpc::Grpc,
     iroh::Iroh,
     memory::{self, Memory},
+    unix::{self, Unix},
 };
 use polywire_tests::pki::Pki;
 
@@ -31,8 +33,9 @@ const STREAMS: u32 = 64;
 const TOLERANCE: usize = 128 << 10;
 
 /// The transports, in the order of the documentation's columns.
-fn transports(pki: &Pki) -> Vec<Conformance> {
-    vec![grpc(), grpc_over_tls(pki), iroh(), memory()]
+fn transports(directory: &Path) -> Vec<Conformance> {
+    let pki = &Pki::new(directory);
+    vec![grpc(), grpc_over_tls(pki), iroh(), unix(directory), memory()]
 }
 
 fn grpc() -> Conformance {
@@ -65,13 +68,29 @@ fn iroh() -> Conformance {
     Conformance::new(Iroh, config).named("Iroh").vanished_within(2 * idle_timeout)
 }
 
+/// A number that no other server of this process has.
+fn number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn unix(directory: &Path) -> Conformance {
+    let directory = directory.to_owned();
+    let config = move || unix::Config {
+        path: directory.join(format!("{}.sock", number())),
+        max_concurrent_streams: STREAMS,
+        ..unix::Config::default()
+    };
+    Conformance::with(Unix, config)
+}
+
 fn memory() -> Conformance {
-    let config = memory::Config {
-        name: "conformance".to_owned(),
+    let config = || memory::Config {
+        name: format!("conformance-{}", number()),
         max_concurrent_streams: STREAMS,
         ..memory::Config::default()
     };
-    Conformance::new(Memory, config).named("memory")
+    Conformance::with(Memory, config)
 }
 
 #[test]
@@ -84,7 +103,7 @@ fn every_transport_conforms_as_the_documentation_says() {
         report
     };
     // One after another, for what each allocates is counted.
-    let reports = Vec::from_iter(transports(&Pki::new(directory.path())).into_iter().map(run));
+    let reports = Vec::from_iter(transports(directory.path()).into_iter().map(run));
     let failed = Vec::from_iter(reports.iter().filter(|report| !report.passed()).map(Report::name));
     assert!(failed.is_empty(), "these do not conform: {failed:?}");
     is_documented(&reports);

@@ -3,6 +3,7 @@
 mod backpressure;
 mod cancellation;
 mod codec;
+mod compression;
 mod deadline;
 mod limits;
 mod load;

@@ -13,4 +13,5 @@ mod memory;
 mod node;
 mod python;
 mod shop;
+mod unix;
 mod wire_stranger;

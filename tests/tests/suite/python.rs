@@ -9,7 +9,7 @@ use std::{
     process::Command as Blocking,
 };
 
-use polywire::{Code, Metadata, Response, Status};
+use polywire::{Code, Compression, Metadata, Response, Status};
 use polywire_tests::{
     inventory::{GetRequest, Item, Stock},
     node::Node,
@@ -77,6 +77,11 @@ fn stock() -> Stock {
             "time left" => {
                 let seconds = arrival.time_left.map_or(0, |left| left.as_secs());
                 Ok(Item::named(seconds.to_string()).into())
+            }
+            name if name.starts_with("compression ") => {
+                let compression = arrival.compression.map_or("none", Compression::name);
+                let item = Item::named(name.replacen("compression", compression, 1));
+                Ok(Response::new(item).with_compression(Compression::Gzip))
             }
             "echo metadata" => {
                 let item = Response::new(Item::default());

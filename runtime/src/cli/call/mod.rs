@@ -165,7 +165,7 @@ impl<W: Write> Making<'_, W> {
             Ok((codec, lane.channel.unary(cx, request.encode(codec)?).await?))
         };
         let (codec, answer) = self.lanes.attempt(self.repeat(), attempt).await?;
-        let Response { metadata, message, trailers } = answer;
+        let Response { metadata, message, trailers, .. } = answer;
         self.output.leading(&metadata);
         self.output.message(&self.schema.form.to_json(codec, &message)?)?;
         self.output.trailing(&trailers);

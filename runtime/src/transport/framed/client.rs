@@ -1,12 +1,18 @@
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
-use super::{Connection, RecvStream, SendStream, StreamError, fill::fill, incoming::Incoming};
+use super::{
+    Connection, RecvStream, SendStream, StreamError,
+    fill::{fill, put_message},
+    incoming::Incoming,
+};
 use crate::{
-    Codec, Context, Metadata, Payload, Response, Status, Streaming, body, deadline,
+    Code, Codec, Compression, CompressionSet, Context, Metadata, Payload, Response, Status, Streaming, body,
+    deadline,
+    encoding::Encoding,
     streaming::Event,
     transport::Limits,
-    wire::{self, Frame, FrameKind, ResponseHead, StreamCode, Tail},
+    wire::{self, Frame, FrameKind, RequestCompression, ResponseHead, StreamCode, Tail, WireError},
 };
 
 /// Makes calls on connections: what a transport needs to know of the framing on the calling side.
@@ -22,9 +28,8 @@ pub(crate) struct Requester {
 pub(crate) struct Outgoing {
     first: Bytes,
     rest: Option<Streaming<Payload>>,
-    codec: Codec,
+    encoding: Encoding,
     unary: bool,
-    limit: usize,
 }
 
 /// What a call's stream begins with, and whether the direction ends with it.
@@ -39,28 +44,28 @@ pub(crate) type RequestStreams<C> = (<C as Connection>::Send, <C as Connection>:
 impl Requester {
     /// Encodes a call of one message, and one answer.
     pub(crate) fn unary(&self, cx: Context, message: Payload) -> Result<Outgoing, Status> {
-        let (mut buffer, codec, limit) = self.begin(&cx, true)?;
-        wire::put_message(&mut buffer, limit, |buffer| message.encode(codec, buffer))?;
+        let (mut buffer, encoding) = self.begin(&cx, true)?;
+        put_message(&mut buffer, &message, &encoding)?;
         wire::put_end(&mut buffer);
-        Ok(Outgoing { first: buffer.freeze(), rest: None, codec, unary: true, limit })
+        Ok(Outgoing { first: buffer.freeze(), rest: None, encoding, unary: true })
     }
 
     /// Encodes the beginning of a call of any shape. A single message that is there already travels with
     /// the head.
     pub(crate) fn stream(&self, cx: Context, messages: Streaming<Payload>) -> Result<Outgoing, Status> {
-        let (mut buffer, codec, limit) = self.begin(&cx, false)?;
+        let (mut buffer, encoding) = self.begin(&cx, false)?;
         let rest = match messages.into_single() {
             Ok(message) => {
-                wire::put_message(&mut buffer, limit, |buffer| message.encode(codec, buffer))?;
+                put_message(&mut buffer, &message, &encoding)?;
                 wire::put_end(&mut buffer);
                 None
             }
             Err(messages) => Some(messages),
         };
-        Ok(Outgoing { first: buffer.freeze(), rest, codec, unary: false, limit })
+        Ok(Outgoing { first: buffer.freeze(), rest, encoding, unary: false })
     }
 
-    fn begin(&self, cx: &Context, unary: bool) -> Result<(BytesMut, Codec, usize), Status> {
+    fn begin(&self, cx: &Context, unary: bool) -> Result<(BytesMut, Encoding), Status> {
         let limits = &self.limits;
         limits.check_metadata(&cx.metadata).map_err(Status::not_processed)?;
         let timeout = cx.time_left();
@@ -68,11 +73,14 @@ impl Requester {
             return Err(deadline::exceeded().not_processed());
         }
         let codec = cx.codec.unwrap_or(self.codec);
+        let requests =
+            cx.compression.map(Compression::supported).transpose().map_err(Status::not_processed)?;
+        let compression = RequestCompression { requests, answers: CompressionSet::supported() };
         let limit =
             cx.message_limit.map_or(limits.max_message_bytes, |limit| limit.min(limits.max_message_bytes));
         let mut buffer = BytesMut::with_capacity(256);
-        wire::put_request_head(&mut buffer, cx.path(), codec, unary, timeout, &cx.metadata);
-        Ok((buffer, codec, limit))
+        wire::put_request_head(&mut buffer, cx.path(), codec, unary, timeout, compression, &cx.metadata);
+        Ok((buffer, Encoding { codec, compression: requests, limit }))
     }
 }
 
@@ -98,13 +106,16 @@ impl Outgoing {
     ) -> Result<Response<Payload>, Status> {
         debug_assert!(self.unary);
         let mut answer = self.answers((send, recv), limits);
-        let metadata = answer.head().await?;
+        let ResponseHead { metadata, compression } = answer.head().await?;
         let message = answer.next().await?;
         let Some(message) = message else {
             return Err(body::none_came());
         };
         match answer.next().await? {
-            None => Ok(Response { metadata, message, trailers: std::mem::take(&mut answer.trailers) }),
+            None => {
+                let trailers = std::mem::take(&mut answer.trailers);
+                Ok(Response { metadata, message, trailers, compression })
+            }
             Some(_) => Err(body::more_came()),
         }
     }
@@ -116,7 +127,7 @@ impl Outgoing {
         limits: &Limits,
     ) -> Result<Response<Streaming<Payload>>, Status> {
         let mut answers = self.answers(streams, limits);
-        let metadata = answers.head().await?;
+        let ResponseHead { metadata, compression } = answers.head().await?;
         let events = futures_util::stream::unfold(Some(answers), |answers| async move {
             let mut answers = answers?;
             match answers.next().await {
@@ -125,20 +136,21 @@ impl Outgoing {
                 Err(status) => Some((Err(status), None)),
             }
         });
-        Ok(Response::new(Streaming::from_events(events)).with_metadata(metadata))
+        let response = Response::new(Streaming::from_events(events)).with_metadata(metadata);
+        Ok(Response { compression, ..response })
     }
 
     fn answers<T: SendStream, R: RecvStream>(self, (send, recv): (T, R), limits: &Limits) -> Answers<T, R> {
         let mut incoming = Incoming::new(recv, limits, StreamCode::Cancelled);
-        incoming.limit_messages(self.limit);
+        incoming.limit_messages(self.encoding.limit);
         let sending = match self.rest {
             None => Sending::Done(send),
-            Some(messages) => Sending::Pumped(tokio::spawn(pump(send, messages, self.codec, self.limit))),
+            Some(messages) => Sending::Pumped(tokio::spawn(pump(send, messages, self.encoding))),
         };
         Answers {
             sending,
             incoming,
-            codec: self.codec,
+            codec: self.encoding.codec,
             limits: limits.clone(),
             first: None,
             trailers: Metadata::new(),
@@ -154,7 +166,7 @@ struct Answers<T: SendStream, R: RecvStream> {
     codec: Codec,
     limits: Limits,
     /// The first message, where the answer has no head.
-    first: Option<Bytes>,
+    first: Option<Frame>,
     trailers: Metadata,
     ended: bool,
 }
@@ -173,32 +185,34 @@ struct Unsent<T: SendStream> {
 }
 
 impl<T: SendStream, R: RecvStream> Answers<T, R> {
-    /// The leading metadata; an answer without any may leave the head out. A call that failed before it
-    /// answered anything fails here.
-    async fn head(&mut self) -> Result<Metadata, Status> {
+    /// What leads the answer; one that has nothing to say there may leave the head out. A call that failed
+    /// before it answered anything fails here.
+    async fn head(&mut self) -> Result<ResponseHead, Status> {
         let frame = self.frame().await?;
         match frame.kind {
             FrameKind::Head => {
-                let metadata = ResponseHead::parse(frame.payload)?.metadata;
-                self.limits.check_metadata(&metadata)?;
-                return Ok(metadata);
+                let head = ResponseHead::parse(frame.payload).map_err(unaccepted)?;
+                self.limits.check_metadata(&head.metadata)?;
+                self.incoming.decompress_with(head.compression)?;
+                return Ok(head);
             }
-            FrameKind::Message => self.first = Some(frame.payload),
+            FrameKind::Message | FrameKind::Compressed => self.first = Some(frame),
             FrameKind::End => self.end(frame.payload)?,
         }
-        Ok(Metadata::new())
+        Ok(ResponseHead::default())
     }
 
     async fn next(&mut self) -> Result<Option<Payload>, Status> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(Payload::encoded(self.codec, first)));
-        }
         if self.ended {
             return Ok(None);
         }
-        let frame = self.frame().await?;
+        let frame = match self.first.take() {
+            Some(first) => first,
+            None => self.frame().await?,
+        };
         match frame.kind {
-            FrameKind::Message => Ok(Some(Payload::encoded(self.codec, frame.payload))),
+            FrameKind::Message => Ok(Some(self.incoming.plain(self.codec, frame.payload))),
+            FrameKind::Compressed => self.incoming.decompress(self.codec, &frame.payload).map(Some),
             FrameKind::Head => Err(self.incoming.second_head()),
             FrameKind::End => self.end(frame.payload).map(|()| None),
         }
@@ -225,10 +239,19 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
                         Err(_) => return Err(Status::internal("the stream of requests panicked")),
                     }
                 }
-                frame = self.incoming.frame() => return frame,
+                frame = self.incoming.frame() => return frame.map_err(broken_off),
             }
         }
-        self.incoming.frame().await
+        self.incoming.frame().await.map_err(broken_off)
+    }
+}
+
+/// An answer that the responder broke off. It is not this side that cancelled the call, and whether a handler saw
+/// it nobody knows.
+fn broken_off(status: Status) -> Status {
+    match status.code() {
+        Code::Cancelled => Status::unavailable(status.message().to_owned()),
+        _ => status,
     }
 }
 
@@ -243,17 +266,24 @@ impl<T: SendStream, R: RecvStream> Drop for Answers<T, R> {
     }
 }
 
+/// An answer that is compressed as no answer should be is the responder's mistake.
+fn unaccepted(error: WireError) -> Status {
+    match error {
+        WireError::UnknownCompression(_) => Status::internal(error.to_string()),
+        error => error.into(),
+    }
+}
+
 /// Sends the requests of a stream as they come.
 async fn pump<T: SendStream>(
     send: T,
     mut messages: Streaming<Payload>,
-    codec: Codec,
-    limit: usize,
+    encoding: Encoding,
 ) -> Result<(), Unsent<T>> {
     let mut stream = ResetOnDrop { send, ended: false };
     let mut buffer = BytesMut::new();
     loop {
-        let end = match fill(&mut messages, &mut buffer, codec, limit).await {
+        let end = match fill(&mut messages, &mut buffer, &encoding).await {
             Ok(end) => end,
             // Whatever it says of the call it comes from, of this one something was sent.
             Err(reason) => return Err(Unsent { reason: reason.processed(), _stream: stream }),

@@ -2,7 +2,7 @@ use std::{future::poll_fn, task::Poll};
 
 use bytes::BytesMut;
 
-use crate::{Codec, Payload, Status, Streaming, wire};
+use crate::{Payload, Status, Streaming, encoding::Encoding, wire};
 
 /// Past this many bytes a write takes what it has. Small messages that are ready together share a write:
 /// packets are the cost, not bytes.
@@ -15,16 +15,13 @@ const COALESCE: usize = 16 << 10;
 pub(super) async fn fill(
     messages: &mut Streaming<Payload>,
     buffer: &mut BytesMut,
-    codec: Codec,
-    limit: usize,
+    encoding: &Encoding,
 ) -> Result<bool, Status> {
     poll_fn(|task| {
         loop {
             match messages.poll_message(task) {
                 Poll::Ready(Some(Ok(message))) => {
-                    if let Err(status) =
-                        wire::put_message(buffer, limit, |buffer| message.encode(codec, buffer))
-                    {
+                    if let Err(status) = put_message(buffer, &message, encoding) {
                         return Poll::Ready(Err(status));
                     }
                     if buffer.len() >= COALESCE {
@@ -39,4 +36,16 @@ pub(super) async fn fill(
         }
     })
     .await
+}
+
+/// Appends the message as a frame.
+pub(super) fn put_message(
+    buffer: &mut BytesMut,
+    message: &Payload,
+    encoding: &Encoding,
+) -> Result<(), Status> {
+    let compression = encoding.compression_of(message);
+    wire::put_compressible_message(buffer, encoding.limit, compression, |buffer| {
+        encoding.encode(message, buffer)
+    })
 }

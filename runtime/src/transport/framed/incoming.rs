@@ -1,11 +1,12 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::RecvStream;
 use crate::{
-    Codec, Payload, Status, deadline,
+    Codec, Compression, Payload, Status, deadline,
     transport::Limits,
     wire::{self, Frame, FrameKind, FrameReader, StreamCode},
 };
@@ -14,6 +15,7 @@ use crate::{
 pub(super) struct Incoming<R: RecvStream> {
     recv: R,
     reader: FrameReader,
+    compression: Option<Compression>,
     message_timeout: Duration,
     on_drop: Option<StreamCode>,
 }
@@ -27,11 +29,22 @@ impl<R: RecvStream> Incoming<R> {
     pub(super) fn new(recv: R, limits: &Limits, on_drop: StreamCode) -> Self {
         let reader =
             FrameReader::new(limits.max_message_bytes, limits.max_metadata_bytes.saturating_add(HEAD_ROOM));
-        Self { recv, reader, message_timeout: limits.message_timeout, on_drop: Some(on_drop) }
+        let message_timeout = limits.message_timeout;
+        Self { recv, reader, compression: None, message_timeout, on_drop: Some(on_drop) }
     }
 
     pub(super) fn limit_messages(&mut self, limit: usize) {
         self.reader.limit_messages(limit);
+    }
+
+    /// Decompresses the messages that say so with this, which the head has named.
+    ///
+    /// # Errors
+    /// `Unimplemented` where this build does not know it.
+    pub(super) fn decompress_with(&mut self, compression: Option<Compression>) -> Result<(), Status> {
+        let supported = compression.map(Compression::supported).transpose();
+        self.compression = supported.inspect_err(|_| self.on_drop = Some(StreamCode::ProtocolError))?;
+        Ok(())
     }
 
     /// The first byte of the stream.
@@ -64,7 +77,8 @@ impl<R: RecvStream> Incoming<R> {
     pub(super) async fn message(&mut self, codec: Codec) -> Result<Option<Payload>, Status> {
         let frame = self.frame().await?;
         match frame.kind {
-            FrameKind::Message => Ok(Some(Payload::encoded(codec, frame.payload))),
+            FrameKind::Message => Ok(Some(self.plain(codec, frame.payload))),
+            FrameKind::Compressed => self.decompress(codec, &frame.payload).map(Some),
             FrameKind::End => {
                 self.close();
                 wire::parse_end(frame.payload)?;
@@ -72,6 +86,22 @@ impl<R: RecvStream> Incoming<R> {
             }
             FrameKind::Head => Err(self.second_head()),
         }
+    }
+
+    /// The message of a frame that is not compressed.
+    pub(super) fn plain(&self, codec: Codec, message: Bytes) -> Payload {
+        Payload::encoded(codec, message).with_plain(self.compression.is_some())
+    }
+
+    /// The message of a compressed frame.
+    pub(super) fn decompress(&mut self, codec: Codec, data: &[u8]) -> Result<Payload, Status> {
+        let none = || Status::internal("a message is compressed, and its direction's head does not say how");
+        let message = self
+            .compression
+            .ok_or_else(none)
+            .and_then(|compression| compression.decompress(data, self.reader.message_limit()))
+            .inspect_err(|_| self.on_drop = Some(StreamCode::ProtocolError))?;
+        Ok(Payload::encoded(codec, message))
     }
 
     pub(super) fn second_head(&mut self) -> Status {

@@ -4,10 +4,16 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use tokio::{task::JoinSet, time::Instant};
 
-use super::{Connection, RecvStream, SendStream, StreamError, fill::fill, incoming::Incoming};
+use super::{
+    Connection, RecvStream, SendStream, StreamError,
+    fill::{fill, put_message},
+    incoming::Incoming,
+};
 use crate::{
-    Caller, Channel, Codec, Context, Drain, Metadata, Payload, Response, Service, Shape, Status, Streaming,
-    body, deadline, panic,
+    Caller, Channel, Codec, Context, Drain, Metadata, Payload, Service, Shape, Status, Streaming, body,
+    deadline,
+    encoding::{Answering, Encoding},
+    panic,
     service::BoxFuture,
     streaming::Event,
     transport::Limits,
@@ -78,13 +84,13 @@ impl Responder {
         let mut incoming = Incoming::new(recv, &self.limits, StreamCode::NoError);
         let mut buffer = BytesMut::with_capacity(FIRST);
         let outcome = match self.accept(&caller, &mut incoming).await {
-            Ok((cx, codec, unary)) => {
+            Ok((cx, answers, unary)) => {
                 answer.deadline = cx.deadline;
                 if unary {
-                    answer.unless_stopped(self.respond_once(cx, codec, incoming, &mut buffer)).await
+                    answer.unless_stopped(self.respond_once(cx, answers, incoming, &mut buffer)).await
                 } else {
                     // Apart, so that the far more common kind above takes less room.
-                    Box::pin(self.respond_many(cx, codec, &mut answer, incoming, &mut buffer)).await
+                    Box::pin(self.respond_many(cx, answers, &mut answer, incoming, &mut buffer)).await
                 }
             }
             Err(status) => Err(status),
@@ -93,18 +99,20 @@ impl Responder {
         answer.end(buffer.freeze()).await;
     }
 
-    /// Reads the head: the call's context, its codec, and whether it is unary.
+    /// Reads the head: the call's context, how it wants to be answered, and whether it is unary.
     async fn accept<R: RecvStream>(
         &self,
         caller: &Arc<Caller>,
         incoming: &mut Incoming<R>,
-    ) -> Result<(Context, Codec, bool), Status> {
+    ) -> Result<(Context, Answering, bool), Status> {
         let late = "the call's head took too long to arrive";
         let head = deadline::within(self.limits.message_timeout, late, read_head(incoming)).await?;
         self.limits.check_metadata(&head.metadata)?;
         let mut cx = Context::incoming(head.path, caller.clone())?;
         cx.metadata = head.metadata;
         cx.codec = Some(head.codec);
+        cx.compression = head.compression.requests;
+        incoming.decompress_with(cx.compression)?;
         cx.deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         cx.message_limit = Some(self.limits.max_message_bytes);
         let method = self.service.method(cx.path());
@@ -114,49 +122,50 @@ impl Responder {
         }
         // A caller may leave the flag out; the answer is the same, the request just has less time.
         let unary = head.unary || method.is_some_and(|method| method.shape() == Shape::Unary);
-        Ok((cx, head.codec, unary))
+        let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
+        Ok((cx, Answering { codec: head.codec, accepted: head.compression.answers, limit }, unary))
     }
 
     async fn respond_once<R: RecvStream>(
         &self,
         cx: Context,
-        codec: Codec,
+        answers: Answering,
         mut incoming: Incoming<R>,
         buffer: &mut BytesMut,
     ) -> Result<Metadata, Status> {
-        let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
         // Nothing is streamed here, so the whole request is one message that has begun.
         let late = "the request took too long to arrive";
-        let reading = deadline::within(self.limits.message_timeout, late, read_one(&mut incoming, codec));
+        let reading =
+            deadline::within(self.limits.message_timeout, late, read_one(&mut incoming, answers.codec));
         let message = deadline::bound(cx.deadline, reading).await?;
         drop(incoming);
         let deadline = cx.deadline;
         let response = deadline::bound(deadline, panic::guard(self.service.unary(cx, message))).await?;
-        if !response.metadata.is_empty() {
-            self.put_head(buffer, &response.metadata)?;
+        let encoding = answers.encoding(response.compression);
+        if !response.metadata.is_empty() || encoding.compression.is_some() {
+            self.put_head(buffer, &encoding, &response.metadata)?;
         }
-        wire::put_message(buffer, limit, |buffer| response.message.encode(codec, buffer))?;
+        put_message(buffer, &response.message, &encoding)?;
         Ok(response.trailers)
     }
 
     async fn respond_many<T: SendStream, R: RecvStream>(
         &self,
         cx: Context,
-        codec: Codec,
+        answers: Answering,
         answer: &mut Answer<T>,
         incoming: Incoming<R>,
         buffer: &mut BytesMut,
     ) -> Result<Metadata, Status> {
-        let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
         let deadline = cx.deadline;
-        let work = panic::guard(self.service.stream(cx, requests(incoming, codec)));
+        let work = panic::guard(self.service.stream(cx, requests(incoming, answers.codec)));
         let response = answer.unless_stopped(deadline::bound(deadline, work)).await?;
-        let Response { metadata, message: messages, .. } = response;
-        let mut messages = deadline::bound_stream(deadline, messages);
-        self.put_head(buffer, &metadata)?;
+        let encoding = answers.encoding(response.compression);
+        let mut messages = deadline::bound_stream(deadline, response.message);
+        self.put_head(buffer, &encoding, &response.metadata)?;
         loop {
             // The head goes out by itself where no message is ready: the caller may wait for it.
-            let filled = panic::guard(fill(&mut messages, buffer, codec, limit));
+            let filled = panic::guard(fill(&mut messages, buffer, &encoding));
             if answer.unless_stopped(filled).await? {
                 return Ok(messages.take_trailers());
             }
@@ -164,9 +173,14 @@ impl Responder {
         }
     }
 
-    fn put_head(&self, buffer: &mut BytesMut, metadata: &Metadata) -> Result<(), Status> {
+    fn put_head(
+        &self,
+        buffer: &mut BytesMut,
+        encoding: &Encoding,
+        metadata: &Metadata,
+    ) -> Result<(), Status> {
         self.limits.check_metadata(metadata)?;
-        wire::put_response_head(buffer, metadata);
+        wire::put_response_head(buffer, encoding.compression, metadata);
         Ok(())
     }
 }
@@ -280,7 +294,9 @@ async fn read_head<R: RecvStream>(incoming: &mut Incoming<R>) -> Result<RequestH
     let frame = incoming.frame().await?;
     match frame.kind {
         FrameKind::Head => Ok(RequestHead::parse(frame.payload)?),
-        FrameKind::Message | FrameKind::End => Err(Status::internal("a call must begin with its head")),
+        FrameKind::Message | FrameKind::Compressed | FrameKind::End => {
+            Err(Status::internal("a call must begin with its head"))
+        }
     }
 }
 

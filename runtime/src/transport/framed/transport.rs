@@ -56,7 +56,7 @@ pub trait StreamTransport: Clone + Send + Sync + 'static {
         &self,
         config: Self::Config,
         node: BindContext,
-    ) -> impl Future<Output = Result<Listening<Self::Listener>, BindError>> + Send + 'static;
+    ) -> impl Future<Output = Result<Listening<Self::Listener>, BindError>> + Send;
 }
 
 /// A listener, where it is reached, and how it accepts.
@@ -91,24 +91,16 @@ impl<T: StreamTransport> Transport for T {
         self.parse(scheme, rest)
     }
 
-    fn connect(
-        &self,
-        address: T::Address,
-        options: ConnectOptions,
-    ) -> impl Future<Output = Result<Connected, Status>> + Send + 'static {
+    async fn connect(&self, address: T::Address, options: ConnectOptions) -> Result<Connected, Status> {
         let codec = options.codec.unwrap_or_else(|| self.codec());
         let limits = options.limits.clone().unwrap_or_default();
         let peer = Peer::new(Way { transport: self.clone(), address, options }, codec, limits);
         let link = peer.link().clone();
-        std::future::ready(Ok(Connected::new(peer).closing(async move { link.close() })))
+        Ok(Connected::new(peer).closing(async move { link.close() }))
     }
 
-    fn bind(
-        &self,
-        config: T::Config,
-        node: BindContext,
-    ) -> impl Future<Output = Result<Self::Bound, BindError>> + Send + 'static {
-        self.listen(config, node)
+    async fn bind(&self, config: T::Config, node: BindContext) -> Result<Self::Bound, BindError> {
+        self.listen(config, node).await
     }
 }
 

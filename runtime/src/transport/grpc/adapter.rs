@@ -12,15 +12,17 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use tonic::{body::Body, server::NamedService, transport::server::TcpConnectInfo};
 
 use super::{
-    NAME, head,
+    NAME, compression, head,
     incoming::Incoming,
     metadata,
     outgoing::{Many, Single, put_message},
     status,
 };
 use crate::{
-    Caller, Channel, Codec, Context, Limits, Metadata, Payload, Router, Server, Service, Shape, Status,
-    Streaming, deadline, panic,
+    Caller, Channel, Codec, Compression, Context, Limits, Metadata, Payload, Router, Server, Service, Shape,
+    Status, Streaming, deadline,
+    encoding::Answering,
+    panic,
     server::{Definition, Dispatch},
 };
 
@@ -126,7 +128,7 @@ impl<S: Service> Adapter<S> {
         match panic::guard(self.call(request, codec)).await {
             Ok(response) => response,
             // A failure before the first message is told in the headers alone.
-            Err(status) => respond(codec, &Metadata::new(), |headers| {
+            Err(status) => respond(codec, None, &Metadata::new(), |headers| {
                 headers.extend(status::trailers(Err(&status), limit));
                 Body::empty()
             }),
@@ -136,12 +138,13 @@ impl<S: Service> Adapter<S> {
     async fn call(self, request: Request<Body>, codec: Codec) -> Result<Response<Body>, Status> {
         let cx = self.context(&request, codec)?;
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
-        let incoming = Incoming::new(request.into_body(), codec, limit, &self.limits);
+        let answers = Answering { codec, accepted: compression::accepted(request.headers()), limit };
+        let incoming = Incoming::new(request.into_body(), codec, cx.compression, limit, &self.limits);
         let known = self.service.method(cx.path());
         if known.is_some_and(|method| method.shape() == Shape::Unary) {
-            self.call_once(cx, incoming, codec, limit).await
+            self.call_once(cx, incoming, answers).await
         } else {
-            self.call_many(cx, incoming, codec, limit).await
+            self.call_many(cx, incoming, answers).await
         }
     }
 
@@ -149,8 +152,7 @@ impl<S: Service> Adapter<S> {
         self,
         cx: Context,
         mut incoming: Incoming,
-        codec: Codec,
-        limit: usize,
+        answers: Answering,
     ) -> Result<Response<Body>, Status> {
         let late = "the request took too long to arrive";
         let arriving = deadline::within(self.limits.message_timeout, late, incoming.single());
@@ -159,26 +161,27 @@ impl<S: Service> Adapter<S> {
         let response = deadline::bound(deadline, self.service.unary(cx, message)).await?;
         self.limits.check_metadata(&response.metadata)?;
         let mut buffer = BytesMut::new();
-        put_message(&mut buffer, &response.message, codec, limit)?;
+        let encoding = answers.encoding(response.compression);
+        put_message(&mut buffer, &response.message, &encoding)?;
         let trailers = status::trailers(Ok(&response.trailers), self.limits.max_metadata_bytes);
         let body = Single { message: Some(buffer.freeze()), trailers: Some(trailers) };
-        Ok(respond(codec, &response.metadata, |_| Body::new(body)))
+        Ok(respond(encoding.codec, encoding.compression, &response.metadata, |_| Body::new(body)))
     }
 
     async fn call_many(
         self,
         cx: Context,
         incoming: Incoming,
-        codec: Codec,
-        limit: usize,
+        answers: Answering,
     ) -> Result<Response<Body>, Status> {
         let deadline = cx.deadline;
         let response = deadline::bound(deadline, self.service.stream(cx, requests(incoming))).await?;
         self.limits.check_metadata(&response.metadata)?;
         let messages = deadline::watched_stream(deadline, response.message);
         let messages = panic::guard_stream(deadline::bound_stream(deadline, messages));
-        let body = Many::answer(messages, codec, limit, self.limits.max_metadata_bytes);
-        Ok(respond(codec, &response.metadata, |_| Body::new(body)))
+        let encoding = answers.encoding(response.compression);
+        let body = Many::answer(messages, encoding, self.limits.max_metadata_bytes);
+        Ok(respond(encoding.codec, encoding.compression, &response.metadata, |_| Body::new(body)))
     }
 
     fn context(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {
@@ -190,6 +193,7 @@ impl<S: Service> Adapter<S> {
         cx.metadata = metadata::read(headers)?;
         self.limits.check_metadata(&cx.metadata)?;
         cx.codec = Some(codec);
+        cx.compression = compression::announced(headers)?;
         if let Some(timeout) = timeout {
             cx.shorten_to(timeout - AHEAD.min(timeout / 10));
         }
@@ -225,13 +229,14 @@ fn requests(incoming: Incoming) -> Streaming<Payload> {
 
 fn respond(
     codec: Codec,
+    compression: Option<Compression>,
     metadata: &Metadata,
     body: impl FnOnce(&mut http::HeaderMap) -> Body,
 ) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, head::content_type(codec));
-    headers.insert(head::GRPC_ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    compression::announce(compression, headers);
     metadata::write(metadata, headers);
     let body = body(headers);
     *response.body_mut() = body;

@@ -6,15 +6,15 @@ use tokio::sync::oneshot;
 use tonic::{body::Body, client::GrpcService};
 
 use super::{
-    head,
+    compression, head,
     incoming::Incoming,
     metadata,
     outgoing::{Failure, Many, Single, Wanted, put_message},
     status, timeout,
 };
 use crate::{
-    Codec, Context, Limits, Metadata, Payload, Response, Service, Status, Streaming, body, deadline,
-    streaming::Event,
+    Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status, Streaming, body,
+    deadline, encoding::Encoding, streaming::Event,
 };
 
 /// A gRPC connection with options of its own. A [`tonic::transport::Channel`] without any is a [`Service`]
@@ -60,11 +60,11 @@ impl<C: Http2> Service for Connection<C> {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let request = self.begin(&cx)?;
         let mut buffer = BytesMut::new();
-        put_message(&mut buffer, &message, request.codec, request.limit)?;
+        put_message(&mut buffer, &message, &request.encoding)?;
         let answer = self.send(request, Requests::Single(buffer.freeze()), Failure::default()).await?;
-        let Answer { metadata, mut messages, .. } = answer;
+        let Answer { metadata, compression, mut messages } = answer;
         let (message, trailers) = messages.single().await?;
-        Ok(Response { metadata, message, trailers })
+        Ok(Response { metadata, message, trailers, compression })
     }
 
     async fn stream(
@@ -75,23 +75,22 @@ impl<C: Http2> Service for Connection<C> {
         let request = self.begin(&cx)?;
         let failure = Failure::default();
         let (wanted, unwanted) = oneshot::channel();
-        let body = match messages.into_single() {
+        let requests = match messages.into_single() {
             Ok(message) => {
                 let mut buffer = BytesMut::new();
-                put_message(&mut buffer, &message, request.codec, request.limit)?;
+                put_message(&mut buffer, &message, &request.encoding)?;
                 Requests::Single(buffer.freeze())
             }
-            Err(messages) => Requests::Many(Many::request(
+            Err(messages) => Requests::Many(Body::new(Many::request(
                 messages,
-                request.codec,
-                request.limit,
+                request.encoding,
                 failure.clone(),
                 unwanted,
-            )),
+            ))),
         };
-        let Answer { metadata, mut messages } = self.send(request, body, failure).await?;
+        let Answer { metadata, compression, mut messages } = self.send(request, requests, failure).await?;
         messages._wanted = Some(wanted);
-        Ok(Response::new(messages.into_streaming()).with_metadata(metadata))
+        Ok(Response { compression, ..Response::new(messages.into_streaming()).with_metadata(metadata) })
     }
 }
 
@@ -112,12 +111,12 @@ impl Service for tonic::transport::Channel {
 /// The request without its body, and how its messages are written and read.
 struct Head {
     request: Request<()>,
-    codec: Codec,
-    limit: usize,
+    encoding: Encoding,
 }
 
 struct Answer {
     metadata: Metadata,
+    compression: Option<Compression>,
     messages: Answers,
 }
 
@@ -125,6 +124,8 @@ impl<C: Http2> Connection<C> {
     fn begin(&self, cx: &Context) -> Result<Head, Status> {
         self.limits.check_metadata(&cx.metadata).map_err(Status::not_processed)?;
         let codec = cx.codec.unwrap_or(self.codec);
+        let compression =
+            cx.compression.map(Compression::supported).transpose().map_err(Status::not_processed)?;
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = http::Version::HTTP_2;
@@ -134,6 +135,7 @@ impl<C: Http2> Connection<C> {
         let headers = request.headers_mut();
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONTENT_TYPE, head::content_type(codec));
+        compression::announce(compression, headers);
         if let Some(left) = cx.time_left() {
             if left.is_zero() {
                 return Err(deadline::exceeded().not_processed());
@@ -144,7 +146,8 @@ impl<C: Http2> Connection<C> {
         }
         metadata::write(&cx.metadata, headers);
         let own = self.limits.max_message_bytes;
-        Ok(Head { request, codec, limit: cx.message_limit.map_or(own, |limit| limit.min(own)) })
+        let limit = cx.message_limit.map_or(own, |limit| limit.min(own));
+        Ok(Head { request, encoding: Encoding { codec, compression, limit } })
     }
 
     async fn send_once(
@@ -191,11 +194,11 @@ impl<C: Http2> Connection<C> {
         };
         let metadata = metadata::read(&parts.headers)?;
         self.limits.check_metadata(&metadata)?;
-        let incoming = Incoming::new(body, codec, head.limit, &self.limits);
-        Ok(Answer {
-            metadata,
-            messages: Answers { incoming, outcome, failure, limits: self.limits.clone(), _wanted: None },
-        })
+        let compression = compression::announced(&parts.headers).map_err(unaccepted)?;
+        let incoming = Incoming::new(body, codec, compression, head.encoding.limit, &self.limits);
+        let limits = self.limits.clone();
+        let messages = Answers { incoming, outcome, failure, limits, _wanted: None };
+        Ok(Answer { metadata, compression, messages })
     }
 }
 
@@ -203,14 +206,14 @@ impl<C: Http2> Connection<C> {
 enum Requests {
     /// The only one, encoded.
     Single(Bytes),
-    Many(Many),
+    Many(Body),
 }
 
 impl Requests {
     fn into_body(self) -> Body {
         match self {
             Self::Single(message) => Body::new(Single { message: Some(message), trailers: None }),
-            Self::Many(messages) => Body::new(messages),
+            Self::Many(body) => body,
         }
     }
 }
@@ -229,6 +232,12 @@ impl Unsent {
             Self::Refused(status) | Self::Failed(status) => status,
         }
     }
+}
+
+/// An answer that is compressed as no answer should be is the server's mistake. Source:
+/// [Compression](https://github.com/grpc/grpc/blob/master/doc/compression.md).
+fn unaccepted(status: Status) -> Status {
+    Status::new(Code::Internal, status.message().to_owned())
 }
 
 /// The messages of an answer, and how it ended. Dropped before its end, it cancels the call.

@@ -4,7 +4,6 @@ use super::timeout;
 use crate::Codec;
 
 pub(super) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-pub(super) const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// The content type of messages in this codec.
 pub(super) fn content_type(codec: Codec) -> HeaderValue {

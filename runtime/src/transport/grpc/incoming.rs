@@ -1,18 +1,20 @@
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 use tonic::body::Body;
 
-use super::status;
-use crate::{Codec, Limits, Payload, Status, body};
+use super::{outgoing::PREFIX, status};
+use crate::{Codec, Compression, Limits, Payload, Status, body};
 
 /// The messages that arrive in one direction of a call, and the trailers behind them.
 pub(super) struct Incoming {
     body: Body,
     codec: Codec,
+    /// What the messages with the flag are compressed with.
+    compression: Option<Compression>,
     limit: usize,
     message_timeout: Duration,
     /// What arrived and has not been cut into messages. One chunk is cut without a copy.
@@ -21,15 +23,19 @@ pub(super) struct Incoming {
     trailers: Option<HeaderMap>,
 }
 
-/// The flag that says whether a message is compressed, and its length in four bytes.
-const PREFIX: usize = 5;
-
 impl Incoming {
-    pub(super) fn new(body: Body, codec: Codec, limit: usize, limits: &Limits) -> Self {
+    pub(super) fn new(
+        body: Body,
+        codec: Codec,
+        compression: Option<Compression>,
+        limit: usize,
+        limits: &Limits,
+    ) -> Self {
         let message_timeout = limits.message_timeout;
         Self {
             body,
             codec,
+            compression,
             limit,
             message_timeout,
             chunk: Bytes::new(),
@@ -42,8 +48,8 @@ impl Incoming {
     pub(super) async fn message(&mut self) -> Result<Option<Payload>, Status> {
         let mut begun = None;
         loop {
-            if let Some(bytes) = self.cut()? {
-                return Ok(Some(Payload::encoded(self.codec, bytes)));
+            if let Some(message) = self.cut()? {
+                return self.payload(message).map(Some);
             }
             let amid = !self.partial.is_empty();
             if amid {
@@ -75,6 +81,20 @@ impl Incoming {
         self.trailers.take()
     }
 
+    /// The message behind this prefix.
+    fn payload(&self, mut message: Bytes) -> Result<Payload, Status> {
+        let prefix = message.split_to(PREFIX);
+        let compressed = prefix[0] == 1;
+        if compressed {
+            let compression = self.compression.ok_or_else(|| {
+                Status::internal("a message is flagged as compressed, and grpc-encoding names no compression")
+            })?;
+            message = compression.decompress(&message, self.limit)?;
+        }
+        Ok(Payload::encoded(self.codec, message).with_plain(!compressed && self.compression.is_some()))
+    }
+
+    /// The next message with its prefix, once all of it has arrived.
     fn cut(&mut self) -> Result<Option<Bytes>, Status> {
         if self.partial.is_empty() {
             let Some(total) = self.total(&self.chunk)? else {
@@ -82,9 +102,7 @@ impl Incoming {
                 return Ok(None);
             };
             if self.chunk.len() >= total {
-                let mut message = self.chunk.split_to(total);
-                message.advance(PREFIX);
-                return Ok(Some(message));
+                return Ok(Some(self.chunk.split_to(total)));
             }
         }
         self.keep_partial(PREFIX);
@@ -93,9 +111,7 @@ impl Incoming {
         if self.partial.len() < total {
             return Ok(None);
         }
-        let mut message = self.partial.split().freeze();
-        message.advance(PREFIX);
-        Ok(Some(message))
+        Ok(Some(self.partial.split().freeze()))
     }
 
     /// Moves what arrived behind what is kept, until that is `length` bytes long. Memory grows with what
@@ -114,8 +130,7 @@ impl Incoming {
                 "a message of {length} bytes is larger than the limit of {} bytes",
                 self.limit
             ))),
-            0 => Ok(Some(PREFIX + length)),
-            1 => Err(Status::unimplemented("compressed messages are not accepted here")),
+            0 | 1 => Ok(Some(PREFIX + length)),
             _ => Err(Status::internal("a message's first byte is neither 0 nor 1")),
         }
     }

@@ -12,6 +12,7 @@ mod adapter;
 #[cfg(feature = "node")]
 mod bound;
 mod client;
+mod compression;
 mod head;
 mod incoming;
 mod metadata;

@@ -12,38 +12,49 @@ use http_body::{Body, Frame};
 use tokio::sync::oneshot;
 
 use super::status;
-use crate::{Codec, Payload, Status, Streaming};
+use crate::{Payload, Status, Streaming, encoding::Encoding};
 
 /// Past this many bytes a frame takes what it has: the largest frame that a peer must accept
 /// (RFC 9113, section 4.2).
 const COALESCE: usize = 16 << 10;
 
-/// One message behind its prefix: whether it is compressed (it is not), and its length in four bytes.
+/// The flag that says whether a message is compressed, and its length in four bytes.
+pub(super) const PREFIX: usize = 5;
+
+/// One message behind its prefix: whether it is compressed, and its length in four bytes.
 pub(super) fn put_message(
     buffer: &mut BytesMut,
     message: &Payload,
-    codec: Codec,
-    limit: usize,
+    encoding: &Encoding,
 ) -> Result<(), Status> {
     let start = buffer.len();
-    buffer.put_bytes(0, 5);
-    let outcome = message.encode(codec, buffer).and_then(|()| {
-        let size = buffer.len() - start - 5;
-        u32::try_from(size).ok().filter(|_| size <= limit).ok_or_else(|| {
-            let refusal =
-                format!("a message to send of {size} bytes is larger than the limit of {limit} bytes");
-            Status::resource_exhausted(refusal)
-        })
-    });
+    buffer.put_bytes(0, PREFIX);
+    let outcome = append(buffer, message, encoding);
     match outcome {
-        Ok(length) => {
-            buffer[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
-            Ok(())
+        Ok((length, compressed)) => {
+            buffer[start] = u8::from(compressed);
+            buffer[start + 1..start + PREFIX].copy_from_slice(&length.to_be_bytes());
         }
-        Err(status) => {
-            buffer.truncate(start);
-            Err(status)
+        Err(_) => buffer.truncate(start),
+    }
+    outcome.map(|_| ())
+}
+
+/// Appends the message without its prefix: how long it is then, and whether it is compressed.
+fn append(buffer: &mut BytesMut, message: &Payload, encoding: &Encoding) -> Result<(u32, bool), Status> {
+    let start = buffer.len();
+    encoding.encode(message, buffer)?;
+    let (size, limit) = (buffer.len() - start, encoding.limit);
+    let length = u32::try_from(size).ok().filter(|_| size <= limit).ok_or_else(|| {
+        let refusal = format!("a message to send of {size} bytes is larger than the limit of {limit} bytes");
+        Status::resource_exhausted(refusal)
+    })?;
+    match encoding.compression_of(message) {
+        // What is compressed is shorter, so its length fits too.
+        Some(compression) if compression.compress_from(start, buffer)? => {
+            Ok(((buffer.len() - start) as u32, true))
         }
+        _ => Ok((length, false)),
     }
 }
 
@@ -75,8 +86,7 @@ impl Body for Single {
 pub(super) struct Many {
     messages: Streaming<Payload>,
     buffer: BytesMut,
-    codec: Codec,
-    limit: usize,
+    encoding: Encoding,
     trailers_limit: usize,
     end: End,
 }
@@ -110,27 +120,20 @@ impl Failure {
 pub(super) type Wanted = oneshot::Sender<Infallible>;
 
 impl Many {
-    pub(super) fn answer(
-        messages: Streaming<Payload>,
-        codec: Codec,
-        limit: usize,
-        trailers_limit: usize,
-    ) -> Self {
-        Self { messages, buffer: BytesMut::new(), codec, limit, trailers_limit, end: End::Trailers(None) }
+    pub(super) fn answer(messages: Streaming<Payload>, encoding: Encoding, trailers_limit: usize) -> Self {
+        Self { messages, buffer: BytesMut::new(), encoding, trailers_limit, end: End::Trailers(None) }
     }
 
     pub(super) fn request(
         messages: Streaming<Payload>,
-        codec: Codec,
-        limit: usize,
+        encoding: Encoding,
         failure: Failure,
         unwanted: oneshot::Receiver<Infallible>,
     ) -> Self {
         Self {
             messages,
             buffer: BytesMut::new(),
-            codec,
-            limit,
+            encoding,
             trailers_limit: 0,
             end: End::Request(failure, unwanted),
         }
@@ -141,8 +144,8 @@ impl Many {
         while self.buffer.len() < COALESCE {
             match self.messages.poll_message(task) {
                 Poll::Ready(Some(message)) => {
-                    let put = message
-                        .and_then(|message| put_message(&mut self.buffer, &message, self.codec, self.limit));
+                    let put =
+                        message.and_then(|message| put_message(&mut self.buffer, &message, &self.encoding));
                     if let Err(status) = put {
                         return Poll::Ready(Some(Err(status)));
                     }

@@ -30,19 +30,11 @@ impl Transport for Grpc {
         Address::parse(rest, scheme == target::TLS.name)
     }
 
-    fn connect(
-        &self,
-        address: Address,
-        options: ConnectOptions,
-    ) -> impl Future<Output = Result<Connected, Status>> + Send + 'static {
-        target::connect(address, options)
+    async fn connect(&self, address: Address, options: ConnectOptions) -> Result<Connected, Status> {
+        target::connect(address, options).await
     }
 
-    fn bind(
-        &self,
-        config: config::Grpc,
-        _: BindContext,
-    ) -> impl Future<Output = Result<Listening, BindError>> + Send + 'static {
-        bound::bind(config)
+    async fn bind(&self, config: config::Grpc, _: BindContext) -> Result<Listening, BindError> {
+        bound::bind(config).await
     }
 }

@@ -25,19 +25,11 @@ impl Transport for Iroh {
         if scheme == target::TICKET.name { Address::parse_ticket(rest) } else { Address::parse(rest) }
     }
 
-    fn connect(
-        &self,
-        address: Address,
-        options: ConnectOptions,
-    ) -> impl Future<Output = Result<Connected, Status>> + Send + 'static {
-        target::connect(address, options)
+    async fn connect(&self, address: Address, options: ConnectOptions) -> Result<Connected, Status> {
+        target::connect(address, options).await
     }
 
-    fn bind(
-        &self,
-        config: config::Iroh,
-        node: BindContext,
-    ) -> impl Future<Output = Result<Listening, BindError>> + Send + 'static {
-        bound::bind(config, node)
+    async fn bind(&self, config: config::Iroh, node: BindContext) -> Result<Listening, BindError> {
+        bound::bind(config, node).await
     }
 }

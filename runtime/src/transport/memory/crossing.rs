@@ -12,8 +12,8 @@ use super::{
     server::{Server, gone},
 };
 use crate::{
-    Caller, Context, Limits, Metadata, Payload, Response, Service as _, Shape, Status, Streaming, body,
-    deadline, panic,
+    Caller, Compression, Context, Limits, Metadata, Payload, Response, Service as _, Shape, Status,
+    Streaming, body, deadline, panic,
     streaming::{Event, Source},
 };
 
@@ -71,6 +71,7 @@ impl Crossing {
             metadata: cx.metadata,
             deadline: cx.deadline,
             codec: cx.codec,
+            compression: cx.compression,
             caller: Some(Arc::new(Caller { transport: NAME, identity: None, address: None })),
             message_limit: Some(limit),
             ..Context::new()
@@ -108,8 +109,8 @@ impl Crossing {
             // An error says that the caller has gone.
             let _ = ended.send(outcome);
         });
-        let metadata = match head.await {
-            Ok(metadata) => metadata,
+        let Head { metadata, compression } = match head.await {
+            Ok(head) => head,
             // It ended before it answered anything.
             Err(_) => match end.await {
                 Ok(Err(status)) => return Err(status),
@@ -124,14 +125,21 @@ impl Crossing {
             let outcome = end.await.unwrap_or_else(|_| Err(gone()));
             Some((outcome.map(Event::Trailers), None))
         });
-        Ok(Response::new(Streaming::from_events(answers)).with_metadata(metadata))
+        let answers = Streaming::from_events(answers).received_with(compression);
+        Ok(Response { metadata, message: answers, trailers: Metadata::new(), compression })
     }
+}
+
+/// What an answer begins with.
+struct Head {
+    metadata: Metadata,
+    compression: Option<Compression>,
 }
 
 /// The server's side of a call that streams.
 struct Answering {
     /// Tells the caller that the answer begins; gone once it has.
-    headed: Option<oneshot::Sender<Metadata>>,
+    headed: Option<oneshot::Sender<Head>>,
     answers: mpsc::Sender<Payload>,
 }
 
@@ -145,18 +153,20 @@ impl Answering {
     ) -> Result<Metadata, Status> {
         let limit = crossing.limit(&cx);
         let deadline = cx.deadline;
-        let (breaking, broken) = oneshot::channel();
+        let (breaking, mut broken) = oneshot::channel();
         let requests = Requests { inner: messages, limit, breaking: Some(breaking) };
         let abandoned = self.answers.clone();
         let server = crossing.server.clone();
-        let work = deadline::bound(deadline, self.answer(&crossing, cx, Streaming::from_source(requests)));
-        tokio::select! {
+        let requests = Streaming::from_source(requests).received_with(cx.compression);
+        let work = deadline::bound(deadline, self.answer(&crossing, cx, requests));
+        let outcome = tokio::select! {
             biased;
             outcome = server.unless_cut(work) => outcome,
-            // The caller's own requests failed, and so does its call.
-            Ok(status) = broken => Err(status),
+            Ok(status) = &mut broken => return Err(status),
             () = abandoned.closed() => Err(Status::cancelled("the caller gave up")),
-        }
+        };
+        // The caller's own requests failed, and so does its call, whatever the handler made of that.
+        broken.try_recv().map_or(outcome, Err)
     }
 
     async fn answer(
@@ -173,14 +183,14 @@ impl Answering {
                 deadline::within(crossing.server.limits.message_timeout, late, body::single(&mut requests));
             let message = reading.await?;
             let response = crossing.unary(cx, message).await?;
-            self.begin(response.metadata);
+            self.begin(Head { metadata: response.metadata, compression: response.compression });
             self.put(response.message).await;
             return Ok(response.trailers);
         }
         let cx = crossing.arriving(cx, limit);
         let response = panic::guard(service.stream(cx, requests)).await?;
         crossing.check_metadata(&response.metadata)?;
-        self.begin(response.metadata);
+        self.begin(Head { metadata: response.metadata, compression: response.compression });
         let mut messages = panic::guard_stream(response.message);
         while let Some(message) = messages.message().await? {
             crossing.check(&message, limit, Side::Server)?;
@@ -191,10 +201,10 @@ impl Answering {
         Ok(trailers)
     }
 
-    fn begin(&mut self, metadata: Metadata) {
+    fn begin(&mut self, head: Head) {
         if let Some(headed) = self.headed.take() {
             // An error says that the caller has gone, which ends the call in its own way.
-            let _ = headed.send(metadata);
+            let _ = headed.send(head);
         }
     }
 

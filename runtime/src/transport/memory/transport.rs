@@ -76,19 +76,11 @@ impl Transport for Memory {
         Address::new(rest)
     }
 
-    fn connect(
-        &self,
-        address: Address,
-        options: ConnectOptions,
-    ) -> impl Future<Output = Result<Connected, Status>> + Send + 'static {
-        std::future::ready(Ok(Connected::new(Connection::new(address, options.limits.unwrap_or_default()))))
+    async fn connect(&self, address: Address, options: ConnectOptions) -> Result<Connected, Status> {
+        Ok(Connected::new(Connection::new(address, options.limits.unwrap_or_default())))
     }
 
-    fn bind(
-        &self,
-        config: Config,
-        _: BindContext,
-    ) -> impl Future<Output = Result<Listening, BindError>> + Send + 'static {
-        std::future::ready(bound::bind(config))
+    async fn bind(&self, config: Config, _: BindContext) -> Result<Listening, BindError> {
+        bound::bind(config)
     }
 }

@@ -18,7 +18,11 @@ pub(crate) trait DynTransport: Send + Sync {
     fn dyn_parse(self: Arc<Self>, scheme: &'static str, rest: &str) -> Result<Target, String>;
 
     /// Binds with the values of its section; keys that are not there have their defaults.
-    fn dyn_bind(&self, section: Table, node: BindContext) -> BoxFuture<Result<Box<dyn DynBound>, BindError>>;
+    fn dyn_bind(
+        self: Arc<Self>,
+        section: Table,
+        node: BindContext,
+    ) -> BoxFuture<Result<Box<dyn DynBound>, BindError>>;
 
     /// Adds the outline of its section.
     fn outline(&self, path: &str, into: &mut Vec<Outline>);
@@ -47,14 +51,17 @@ impl<T: Transport> DynTransport for T {
         Ok(Target::of(self, address))
     }
 
-    fn dyn_bind(&self, section: Table, node: BindContext) -> BoxFuture<Result<Box<dyn DynBound>, BindError>> {
-        let bound = Value::Table(section).try_into().map(|config| self.bind(config, node));
-        let key = format!("transport.{}", self.name());
+    fn dyn_bind(
+        self: Arc<Self>,
+        section: Table,
+        node: BindContext,
+    ) -> BoxFuture<Result<Box<dyn DynBound>, BindError>> {
         Box::pin(async move {
-            match bound {
-                Ok(bound) => Ok(Box::new(bound.await?) as Box<dyn DynBound>),
-                Err(error) => Err(BindError::setting(key, error.message())),
-            }
+            let unread = |error: toml::de::Error| {
+                BindError::setting(format!("transport.{}", self.name()), error.message())
+            };
+            let config = Value::Table(section).try_into().map_err(unread)?;
+            Ok(Box::new(self.bind(config, node).await?) as Box<dyn DynBound>)
         })
     }
 

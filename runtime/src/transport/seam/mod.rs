@@ -70,7 +70,7 @@ pub trait Transport: Send + Sync + 'static {
         &self,
         address: Self::Address,
         options: ConnectOptions,
-    ) -> impl Future<Output = Result<Connected, Status>> + Send + 'static;
+    ) -> impl Future<Output = Result<Connected, Status>> + Send;
 
     /// Binds what the configuration names, and accepts nothing yet.
     ///
@@ -80,7 +80,7 @@ pub trait Transport: Send + Sync + 'static {
         &self,
         config: Self::Config,
         node: BindContext,
-    ) -> impl Future<Output = Result<Self::Bound, BindError>> + Send + 'static;
+    ) -> impl Future<Output = Result<Self::Bound, BindError>> + Send;
 }
 
 /// Where a peer is. Its `Display` is the whole target, scheme included, and reads back as the same address.

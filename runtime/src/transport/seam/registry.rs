@@ -16,6 +16,8 @@ fn built_in() -> Vec<Known> {
         Arc::new(crate::iroh::Iroh),
         #[cfg(feature = "memory")]
         Arc::new(crate::memory::Memory),
+        #[cfg(feature = "unix")]
+        Arc::new(crate::unix::Unix),
     ]
 }
 

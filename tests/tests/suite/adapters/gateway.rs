@@ -1,5 +1,5 @@
 use polywire::{
-    Code, Codec, Drain, Router, Service, Status, Streaming,
+    Code, Codec, Compression, Drain, Response, Router, Service, Status, Streaming,
     grpc::Adapter,
     iroh::Peer,
     net::{Listener, ListenerOptions},
@@ -77,4 +77,31 @@ async fn statuses_and_cancellation_cross_a_gateway() {
     within(beginnings.recv()).await.unwrap();
     call.abort();
     drops.next().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_compressed_is_compressed_behind_a_gateway_too() {
+    let stock = Stock::new()
+        .on_get(async |arrival, request: GetRequest| {
+            let name = arrival.compression.map_or("none", Compression::name);
+            let item = Item { picture: request.picture, ..Item::named(name) };
+            Ok(Response::new(item).with_compression(Compression::Gzip))
+        })
+        .on_sync(async |_, items: Streaming<Item>| {
+            Ok(Response::new(items).with_compression(Compression::Zstd))
+        });
+    let (channel, _held) = through_a_gateway(stock).await;
+    let client = InventoryClient::new(channel);
+    let request = GetRequest { picture: vec![1; 10_000].into(), ..GetRequest::default() };
+    let answer = client.get(request).compression(Compression::Zstd).response().await.unwrap();
+    assert_eq!((answer.compression, &*answer.message.name), (Some(Compression::Gzip), "zstd"));
+    let choices = [true, false, true];
+    let items = choices.map(|compressed| Item { count: compressed.into(), ..Item::pictured(1_000) });
+    let items = Streaming::from_iter(items).compress_if(|item: &Item| item.count == 1);
+    // The handler sends on what came, as it came.
+    let mut echoes = client.sync(items).compression(Compression::Zstd).await.unwrap();
+    for compressed in choices {
+        assert!(echoes.message().await.unwrap().is_some());
+        assert_eq!(echoes.last_compression(), compressed.then_some(Compression::Zstd));
+    }
 }

@@ -45,7 +45,10 @@ async fn codes_that_bare_tonic_gets_wrong_are_right() {
     let cut = client.request(Method::POST, CHECK, &fields, Bytes::from_static(&[0, 0, 0, 0, 9, 1])).await;
     assert_eq!(cut.grpc_status(), 13, "a message cut off: {cut:?}");
     let compressed = client.request(Method::POST, CHECK, &fields, Bytes::from_static(&[1, 0, 0, 0, 0])).await;
-    assert_eq!(compressed.grpc_status(), 12, "{compressed:?}");
+    assert_eq!(compressed.grpc_status(), 13, "compressed, and no word with what: {compressed:?}");
+    let brotli = client.call(CHECK, &[("grpc-encoding", "br")], &ask("")).await;
+    assert_eq!(brotli.grpc_status(), 12, "{brotli:?}");
+    assert_eq!(brotli.headers.get("grpc-accept-encoding").unwrap(), "identity,gzip,zstd");
     let malformed = client.call(CHECK, &[("grpc-timeout", "soon")], &ask("")).await;
     assert_ne!(malformed.grpc_status(), 0, "{malformed:?}");
     assert_eq!(client.call(CHECK, &[], &ask("")).await.grpc_status(), 0);

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use iroh::endpoint::{Connection, ReadToEndError, RecvStream, SendStream};
 use polywire::{
     Code, Codec, Metadata,
-    wire::{FrameKind, FrameReader, Tail, put_end, put_message, put_request_head},
+    wire::{FrameKind, FrameReader, RequestCompression, Tail, put_end, put_message, put_request_head},
 };
 use polywire_tests::{inventory::GetRequest, patience::within};
 
@@ -22,7 +22,15 @@ pub(super) const GET: &str = "/inventory.v1.Inventory/Get";
 /// A whole unary call of `Get`.
 pub(super) fn call() -> Vec<u8> {
     let mut buffer = BytesMut::new();
-    put_request_head(&mut buffer, GET, Codec::Protobuf, true, None, &Metadata::new());
+    put_request_head(
+        &mut buffer,
+        GET,
+        Codec::Protobuf,
+        true,
+        None,
+        RequestCompression::default(),
+        &Metadata::new(),
+    );
     let message = polywire::Payload::new(GetRequest::named("anvil"));
     put_message(&mut buffer, 1 << 20, |buffer| message.encode(Codec::Protobuf, buffer)).unwrap();
     put_end(&mut buffer);

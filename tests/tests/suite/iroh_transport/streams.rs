@@ -8,7 +8,7 @@ use iroh::endpoint::Connection;
 use polywire::{
     Code, Codec, Drain, Limits, Metadata,
     iroh::{ALPN, ServeOptions, serve},
-    wire::put_request_head,
+    wire::{RequestCompression, put_request_head},
 };
 use polywire_tests::{
     drops::Drops,
@@ -35,7 +35,15 @@ async fn connect(stock: Stock) -> (Connection, impl Sized) {
 /// A head and nothing behind it.
 fn head(timeout: Option<Duration>) -> Vec<u8> {
     let mut buffer = BytesMut::new();
-    put_request_head(&mut buffer, GET, Codec::Protobuf, true, timeout, &Metadata::new());
+    put_request_head(
+        &mut buffer,
+        GET,
+        Codec::Protobuf,
+        true,
+        timeout,
+        RequestCompression::default(),
+        &Metadata::new(),
+    );
     buffer.to_vec()
 }
 

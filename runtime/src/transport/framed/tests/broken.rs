@@ -122,7 +122,7 @@ async fn caller_of(answer: impl Into<Bytes>) -> Result<String, Status> {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_finishes_without_its_end_is_an_error() {
     let mut whole = BytesMut::new();
-    put_response_head(&mut whole, &Metadata::new());
+    put_response_head(&mut whole, None, &Metadata::new());
     put(&mut whole, "hello");
     put_tail(&mut whole, Ok(&Metadata::new()), 1000);
     for length in 0..whole.len() {

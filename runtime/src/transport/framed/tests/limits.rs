@@ -8,7 +8,9 @@ use super::{
     peers::{Answered, Answering, Peers, call, connect, context, echo, head, next, note, put, serve, within},
 };
 use crate::{
-    Code, Codec, Limits, Metadata, Response, Service, Streaming, transport::framed::SendStream, wire,
+    Code, Codec, Limits, Metadata, Response, Service, Streaming,
+    transport::framed::SendStream,
+    wire::{self, RequestCompression},
 };
 
 /// A caller with the usual limits, and a service that takes messages up to 100 bytes and metadata up to 200.
@@ -76,7 +78,15 @@ async fn the_limit_on_metadata_is_its_weight_at_both_ends() {
     let mut metadata = Metadata::new();
     (0..7).for_each(|_| metadata.append("k", "v").unwrap());
     let mut bytes = BytesMut::new();
-    wire::put_request_head(&mut bytes, "/demo.v1.Demo/Get", Codec::MessagePack, true, None, &metadata);
+    wire::put_request_head(
+        &mut bytes,
+        "/demo.v1.Demo/Get",
+        Codec::MessagePack,
+        true,
+        None,
+        RequestCompression::default(),
+        &metadata,
+    );
     put(&mut bytes, "hello");
     wire::put_end(&mut bytes);
     assert_eq!(peers.answer_to(bytes).await.code(), Code::ResourceExhausted);

@@ -3,6 +3,8 @@
 mod broken;
 mod cancelling;
 mod carrier;
+#[cfg(feature = "gzip")]
+mod compression;
 mod deadlines;
 mod draining;
 mod limits;

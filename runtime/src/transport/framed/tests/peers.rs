@@ -8,7 +8,7 @@ use crate::{
     Caller, Codec, Context, Drain, Limits, Metadata, Payload, Response, Service, Status, Streaming,
     context::Path,
     transport::framed::{Connection, RecvStream, Requester, Responder, StreamError, serve_connection},
-    wire::{self, FrameKind, FrameReader, Tail},
+    wire::{self, FrameKind, FrameReader, RequestCompression, ResponseHead, Tail},
 };
 
 /// A caller, connected to a service that is being served.
@@ -125,7 +125,10 @@ pub(super) async fn echo(_: Context, messages: Streaming<Payload>) -> Answer {
 /// What a responder sent, from its bytes.
 #[derive(Debug)]
 pub(super) struct Answered {
+    pub(super) head: Option<ResponseHead>,
     pub(super) messages: Vec<Bytes>,
+    /// How many of them are compressed.
+    pub(super) compressed: usize,
     pub(super) tail: Tail,
     /// How many writes it took.
     pub(super) chunks: usize,
@@ -134,7 +137,8 @@ pub(super) struct Answered {
 impl Answered {
     pub(super) async fn read(mut recv: EndRecv) -> Result<Self, StreamError> {
         let mut reader = FrameReader::new(1 << 20, 1 << 20);
-        let mut answered = Self { messages: Vec::new(), tail: Tail::default(), chunks: 0 };
+        let mut answered =
+            Self { head: None, messages: Vec::new(), compressed: 0, tail: Tail::default(), chunks: 0 };
         let mut ends = 0;
         while let Some(chunk) = recv.read().await? {
             answered.chunks += 1;
@@ -142,8 +146,14 @@ impl Answered {
             while let Some(frame) = reader.next_frame().expect("the answer is well-formed") {
                 assert_eq!(ends, 0, "nothing follows the end");
                 match frame.kind {
-                    FrameKind::Head => {}
+                    FrameKind::Head => {
+                        answered.head = Some(ResponseHead::parse(frame.payload).expect("a well-formed head"));
+                    }
                     FrameKind::Message => answered.messages.push(frame.payload),
+                    FrameKind::Compressed => {
+                        answered.compressed += 1;
+                        answered.messages.push(frame.payload);
+                    }
                     FrameKind::End => {
                         ends += 1;
                         answered.tail = Tail::parse(frame.payload).expect("the end is well-formed");
@@ -167,9 +177,18 @@ pub(super) fn context() -> Context {
 
 /// The first bytes of a call.
 pub(super) fn head(unary: bool, timeout: Option<Duration>) -> BytesMut {
+    compressing_head(unary, timeout, RequestCompression::default())
+}
+
+/// The first bytes of a call that says this of compression.
+pub(super) fn compressing_head(
+    unary: bool,
+    timeout: Option<Duration>,
+    compression: RequestCompression,
+) -> BytesMut {
     let mut buffer = BytesMut::new();
-    let metadata = Metadata::new();
-    wire::put_request_head(&mut buffer, "/demo.v1.Demo/Get", Codec::MessagePack, unary, timeout, &metadata);
+    let (path, metadata) = ("/demo.v1.Demo/Get", Metadata::new());
+    wire::put_request_head(&mut buffer, path, Codec::MessagePack, unary, timeout, compression, &metadata);
     buffer
 }
 
