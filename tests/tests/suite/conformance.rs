@@ -16,6 +16,7 @@ use polywire::{
     grpc::Grpc,
     iroh::Iroh,
     memory::{self, Memory},
+    quic::{self, Quic},
     unix::{self, Unix},
 };
 use polywire_tests::pki::Pki;
@@ -33,9 +34,8 @@ const STREAMS: u32 = 64;
 const TOLERANCE: usize = 128 << 10;
 
 /// The transports, in the order of the documentation's columns.
-fn transports(directory: &Path) -> Vec<Conformance> {
-    let pki = &Pki::new(directory);
-    vec![grpc(), grpc_over_tls(pki), iroh(), unix(directory), memory()]
+fn transports(pki: &Pki, directory: &Path) -> Vec<Conformance> {
+    vec![grpc(), grpc_over_tls(pki), iroh(), quic(), unix(directory), memory()]
 }
 
 fn grpc() -> Conformance {
@@ -68,29 +68,36 @@ fn iroh() -> Conformance {
     Conformance::new(Iroh, config).named("Iroh").vanished_within(2 * idle_timeout)
 }
 
-/// A number that no other server of this process has.
-fn number() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+fn quic() -> Conformance {
+    let idle_timeout = Duration::from_secs(2);
+    let config = quic::Config {
+        bind_address: LOOPBACK,
+        max_concurrent_streams: STREAMS,
+        idle_timeout,
+        keep_alive_interval: idle_timeout / 4,
+        ..quic::Config::default()
+    };
+    Conformance::new(Quic::default(), config).named("QUIC").vanished_within(2 * idle_timeout)
 }
 
 fn unix(directory: &Path) -> Conformance {
     let directory = directory.to_owned();
+    let next = AtomicUsize::new(0);
     let config = move || unix::Config {
-        path: directory.join(format!("{}.sock", number())),
+        path: directory.join(format!("{}.sock", next.fetch_add(1, Ordering::Relaxed))),
         max_concurrent_streams: STREAMS,
         ..unix::Config::default()
     };
-    Conformance::with(Unix, config)
+    Conformance::with(Unix, config).named("Unix sockets")
 }
 
 fn memory() -> Conformance {
-    let config = || memory::Config {
-        name: format!("conformance-{}", number()),
+    let config = memory::Config {
+        name: "conformance".to_owned(),
         max_concurrent_streams: STREAMS,
         ..memory::Config::default()
     };
-    Conformance::with(Memory, config)
+    Conformance::new(Memory, config).named("memory")
 }
 
 #[test]
@@ -103,7 +110,8 @@ fn every_transport_conforms_as_the_documentation_says() {
         report
     };
     // One after another, for what each allocates is counted.
-    let reports = Vec::from_iter(transports(directory.path()).into_iter().map(run));
+    let reports =
+        Vec::from_iter(transports(&Pki::new(directory.path()), directory.path()).into_iter().map(run));
     let failed = Vec::from_iter(reports.iter().filter(|report| !report.passed()).map(Report::name));
     assert!(failed.is_empty(), "these do not conform: {failed:?}");
     is_documented(&reports);

@@ -93,6 +93,12 @@ impl FirstWrite {
 }
 
 impl Outgoing {
+    /// The same call, where all of it is in the first write.
+    pub(crate) fn again(&self) -> Option<Self> {
+        let Self { first, rest: None, encoding, unary } = self else { return None };
+        Some(Self { first: first.clone(), rest: None, encoding: encoding.clone(), unary: *unary })
+    }
+
     /// The first write of the call's stream.
     pub(crate) fn first_write(&self) -> FirstWrite {
         FirstWrite { bytes: self.first.clone(), finish: self.rest.is_none() }

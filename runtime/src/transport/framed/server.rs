@@ -10,8 +10,8 @@ use super::{
     incoming::Incoming,
 };
 use crate::{
-    Caller, Channel, Codec, Context, Drain, Metadata, Payload, Service, Shape, Status, Streaming, body,
-    deadline,
+    Caller, Channel, Codec, Context, Drain, Metadata, Method, Payload, Service, Shape, Status, Streaming,
+    body, deadline,
     encoding::{Answering, Encoding},
     panic,
     service::BoxFuture,
@@ -116,6 +116,9 @@ impl Responder {
         cx.deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         cx.message_limit = Some(self.limits.max_message_bytes);
         let method = self.service.method(cx.path());
+        if !method.is_some_and(Method::is_idempotent) {
+            deadline::bound(cx.deadline, incoming.proven()).await?;
+        }
         if let Some(limit) = method.and_then(|method| method.message_limit()) {
             incoming.limit_messages(limit);
             cx.message_limit = Some(limit.min(self.limits.max_message_bytes));

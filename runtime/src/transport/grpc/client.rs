@@ -1,6 +1,6 @@
 use std::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::{HeaderValue, Method, Request, Uri, header};
 use tokio::sync::oneshot;
 use tonic::{body::Body, client::GrpcService};
@@ -58,11 +58,7 @@ impl<C: GrpcService<Body, ResponseBody = Body, Future: Send> + Clone + Send + Sy
 
 impl<C: Http2> Service for Connection<C> {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let request = self.begin(&cx)?;
-        let mut buffer = BytesMut::new();
-        put_message(&mut buffer, &message, &request.encoding)?;
-        let answer = self.send(request, Requests::Single(buffer.freeze()), Failure::default()).await?;
-        let Answer { metadata, compression, mut messages } = answer;
+        let Answer { metadata, compression, mut messages } = self.send_one(&cx, message).await?;
         let (message, trailers) = messages.single().await?;
         Ok(Response { metadata, message, trailers, compression })
     }
@@ -72,24 +68,11 @@ impl<C: Http2> Service for Connection<C> {
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        let request = self.begin(&cx)?;
-        let failure = Failure::default();
-        let (wanted, unwanted) = oneshot::channel();
-        let requests = match messages.into_single() {
-            Ok(message) => {
-                let mut buffer = BytesMut::new();
-                put_message(&mut buffer, &message, &request.encoding)?;
-                Requests::Single(buffer.freeze())
-            }
-            Err(messages) => Requests::Many(Body::new(Many::request(
-                messages,
-                request.encoding,
-                failure.clone(),
-                unwanted,
-            ))),
+        let answer = match messages.into_single() {
+            Ok(message) => self.send_one(&cx, message).await?,
+            Err(messages) => self.send_many(&cx, messages).await?,
         };
-        let Answer { metadata, compression, mut messages } = self.send(request, requests, failure).await?;
-        messages._wanted = Some(wanted);
+        let Answer { metadata, compression, messages } = answer;
         Ok(Response { compression, ..Response::new(messages.into_streaming()).with_metadata(metadata) })
     }
 }
@@ -150,41 +133,59 @@ impl<C: Http2> Connection<C> {
         Ok(Head { request, encoding: Encoding { codec, compression, limit } })
     }
 
-    async fn send_once(
-        &self,
-        request: Request<()>,
-        requests: Requests,
-    ) -> Result<http::Response<Body>, Unsent> {
+    /// Makes a call of one message, and once again where the connection certainly did not take it: a server
+    /// refuses streams over its limit that came before the client knew of it, and one that drains refuses all.
+    /// Source: [gRFC A6, transparent retries](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#transparent-retries).
+    async fn send_one(&self, cx: &Context, message: Payload) -> Result<Answer, Status> {
+        let mut refused = false;
+        loop {
+            let head = self.begin(cx)?;
+            let mut buffer = BytesMut::new();
+            put_message(&mut buffer, &message, &head.encoding)?;
+            let body = Body::new(Single { message: Some(buffer.freeze()), trailers: None });
+            match self.send(head, body, Failure::default()).await {
+                Err(Unsent::Refused(_)) if !refused => refused = true,
+                outcome => return outcome.map_err(Unsent::into_status),
+            }
+        }
+    }
+
+    async fn send_many(&self, cx: &Context, messages: Streaming<Payload>) -> Result<Answer, Status> {
+        let head = self.begin(cx)?;
+        let failure = Failure::default();
+        let (wanted, unwanted) = oneshot::channel();
+        let body = Body::new(Many::request(messages, head.encoding, failure.clone(), unwanted));
+        let sent = self.send(head, body, failure.clone()).await;
+        let mut answer = sent.map_err(|unsent| failure.explain(unsent.into_status()))?;
+        answer.messages._wanted = Some(wanted);
+        Ok(answer)
+    }
+
+    async fn send(&self, head: Head, body: Body, failure: Failure) -> Result<Answer, Unsent> {
         let mut inner = self.inner.clone();
         std::future::poll_fn(|task| inner.poll_ready(task))
             .await
             .map_err(|error| Unsent::Failed(status::from_connection(error).not_processed()))?;
-        inner.call(request.map(|()| requests.into_body())).await.map_err(|error| {
+        let response = inner.call(head.request.map(|()| body)).await.map_err(|error| {
             let error = error.into();
             let refused = status::is_untouched(&*error);
             let status = status::from_connection(error);
             if refused { Unsent::Refused(status) } else { Unsent::Failed(status) }
-        })
+        })?;
+        self.answer(response, head.encoding.limit, failure).map_err(Unsent::Failed)
     }
 
-    /// Sends the call, and once again where the connection certainly did not take it: a server refuses streams
-    /// over its limit that came before the client knew of it, and one that drains refuses all. Source:
-    /// [gRFC A6, transparent retries](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#transparent-retries).
-    async fn send(&self, head: Head, requests: Requests, failure: Failure) -> Result<Answer, Status> {
-        let explain = |status| failure.explain(status);
-        let again = match &requests {
-            Requests::Single(message) => Some((head.request.clone(), Requests::Single(message.clone()))),
-            Requests::Many(_) => None,
-        };
-        let response = match (self.send_once(head.request, requests).await, again) {
-            (Err(Unsent::Refused(_)), Some((request, requests))) => self.send_once(request, requests).await,
-            (outcome, _) => outcome,
-        };
-        let response = response.map_err(|unsent| explain(unsent.into_status()))?;
+    /// What has begun to be answered.
+    fn answer(
+        &self,
+        response: http::Response<Body>,
+        limit: usize,
+        failure: Failure,
+    ) -> Result<Answer, Status> {
         let (parts, body) = response.into_parts();
         let outcome = status::read(&parts.headers);
         if let Some(Err(status)) = outcome {
-            return Err(explain(status));
+            return Err(failure.explain(status));
         }
         if parts.status != http::StatusCode::OK {
             return Err(status::from_http(parts.status));
@@ -195,26 +196,10 @@ impl<C: Http2> Connection<C> {
         let metadata = metadata::read(&parts.headers)?;
         self.limits.check_metadata(&metadata)?;
         let compression = compression::announced(&parts.headers).map_err(unaccepted)?;
-        let incoming = Incoming::new(body, codec, compression, head.encoding.limit, &self.limits);
+        let incoming = Incoming::new(body, codec, compression, limit, &self.limits);
         let limits = self.limits.clone();
         let messages = Answers { incoming, outcome, failure, limits, _wanted: None };
         Ok(Answer { metadata, compression, messages })
-    }
-}
-
-/// The requests of a call, as far as they can be sent again.
-enum Requests {
-    /// The only one, encoded.
-    Single(Bytes),
-    Many(Body),
-}
-
-impl Requests {
-    fn into_body(self) -> Body {
-        match self {
-            Self::Single(message) => Body::new(Single { message: Some(message), trailers: None }),
-            Self::Many(body) => body,
-        }
     }
 }
 
@@ -222,14 +207,15 @@ impl Requests {
 enum Unsent {
     /// The connection certainly did not take it.
     Refused(Status),
-    /// No connection could be made, or it broke.
+    /// No connection could be made, it broke, or the answer was a failure.
     Failed(Status),
 }
 
 impl Unsent {
     fn into_status(self) -> Status {
         match self {
-            Self::Refused(status) | Self::Failed(status) => status,
+            Self::Refused(status) => status.not_processed(),
+            Self::Failed(status) => status,
         }
     }
 }
