@@ -30,8 +30,8 @@ const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 /// How many calls run at a time on one connection: few, so that the limit is soon reached.
 const STREAMS: u32 = 64;
 
-/// How much more may be allocated after a thousand calls of each shape: less than a byte for each would leave
-/// behind if it left a future or a buffer.
+/// How much more may be allocated after a thousand calls of each shape, in bytes: 32 a call, which is less than
+/// any future or buffer that one could leave behind.
 const TOLERANCE: usize = 128 << 10;
 
 /// The transports, in the order of the documentation's columns.
