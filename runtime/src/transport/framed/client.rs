@@ -96,7 +96,7 @@ impl Outgoing {
     /// The same call, where all of it is in the first write.
     pub(crate) fn again(&self) -> Option<Self> {
         let Self { first, rest: None, encoding, unary } = self else { return None };
-        Some(Self { first: first.clone(), rest: None, encoding: encoding.clone(), unary: *unary })
+        Some(Self { first: first.clone(), rest: None, encoding: *encoding, unary: *unary })
     }
 
     /// The first write of the call's stream.
