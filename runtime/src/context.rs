@@ -87,8 +87,9 @@ impl Context {
         self.codec
     }
 
-    /// What the caller compresses its messages with; `None` for plain ones. A message may travel plain
-    /// nevertheless: of a stream, [`Streaming::last_compression`](crate::Streaming::last_compression) tells.
+    /// What the caller compresses its messages with; `None` for plain ones, and for a unary request that came
+    /// plain nevertheless. Of a stream's messages,
+    /// [`Streaming::last_compression`](crate::Streaming::last_compression) tells.
     pub fn compression(&self) -> Option<Compression> {
         self.compression
     }

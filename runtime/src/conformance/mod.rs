@@ -48,8 +48,8 @@ use crate::{ConnectOptions, Limits, transport::Transport};
 /// holds a transport to.
 pub const NOTICE: Duration = Duration::from_secs(2);
 
-/// How long one case may take, in the end.
-const CASE_LIMIT: Duration = Duration::from_secs(60);
+/// How long one case may take where nobody says otherwise.
+const CASE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The suite, for one transport in one configuration.
 #[must_use = "nothing happens before `run`"]
@@ -61,6 +61,7 @@ pub struct Conformance {
     concurrency: Option<usize>,
     vanished_within: Duration,
     allocated: Option<Allocated>,
+    time_limit: Duration,
     only: Option<Vec<Case>>,
     without: Vec<(Case, String)>,
 }
@@ -83,6 +84,7 @@ impl Conformance {
             concurrency: None,
             vanished_within: NOTICE,
             allocated: None,
+            time_limit: CASE_LIMIT,
             only: None,
             without: Vec::new(),
         }
@@ -124,6 +126,12 @@ impl Conformance {
     /// after a thousand calls than after the thousand before. Without it memory is not looked at.
     pub fn allocated(mut self, bytes: fn() -> usize, tolerance: usize) -> Self {
         self.allocated = Some(Allocated { read: bytes, tolerance });
+        self
+    }
+
+    /// How long one case may take before it has failed. Default 30 s.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
         self
     }
 

@@ -7,6 +7,7 @@
 mod adapters;
 mod conformance;
 mod equivalence;
+mod gateway;
 mod hardening;
 mod iroh_transport;
 mod memory;

@@ -7,7 +7,7 @@ use super::{
     incoming::Incoming,
 };
 use crate::{
-    Codec, Compression, CompressionSet, Context, Metadata, Payload, Response, Status, Streaming, body,
+    Code, Codec, Compression, CompressionSet, Context, Metadata, Payload, Response, Status, Streaming, body,
     deadline,
     encoding::Encoding,
     streaming::Event,
@@ -245,10 +245,19 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
                         Err(_) => return Err(Status::internal("the stream of requests panicked")),
                     }
                 }
-                frame = self.incoming.frame() => return frame,
+                frame = self.incoming.frame() => return frame.map_err(broken_off),
             }
         }
-        self.incoming.frame().await
+        self.incoming.frame().await.map_err(broken_off)
+    }
+}
+
+/// An answer that the responder broke off. It is not this side that cancelled the call, and whether a handler saw
+/// it nobody knows.
+fn broken_off(status: Status) -> Status {
+    match status.code() {
+        Code::Cancelled => Status::unavailable(status.message().to_owned()),
+        _ => status,
     }
 }
 
