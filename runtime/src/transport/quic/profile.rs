@@ -11,6 +11,7 @@ use quinn::{AckFrequencyConfig, TransportConfig, VarInt};
 /// | bytes that no handler has read yet | 16 MiB a connection | the streams' own windows (1.25 MB each) would come to more than a gigabyte |
 /// | unidirectional streams, datagrams | none | nothing uses them |
 /// | ACK frequency | every 10 packets, at most 5 ms late | a ping-pong otherwise sends half again as many datagrams, and a lost tail waits for the default 25 ms |
+/// | round trip before any is measured | 100 ms | a first packet that was lost is sent again after 0.3 s, and a peer that is not there is forgotten after 0.9 s; 1 s and 3 s by the 333 ms of RFC 9002 |
 /// | idle timeout, keep-alive | as configured | a peer that vanished is noticed after the idle timeout, 30 s by quinn's default |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuicProfile {
@@ -38,6 +39,9 @@ const MAX_ACK_DELAY: Duration = Duration::from_millis(5);
 /// How many packets may wait for one acknowledgement.
 const ACK_THRESHOLD: u32 = 10;
 
+/// What the round trip is taken for until it has been measured.
+const INITIAL_RTT: Duration = Duration::from_millis(100);
+
 /// How many bytes of one connection may wait to be read.
 const RECEIVE_WINDOW: u32 = 16 << 20;
 
@@ -53,6 +57,7 @@ impl QuicProfile {
             .max_concurrent_uni_streams(VarInt::from_u32(0))
             .datagram_receive_buffer_size(None)
             .ack_frequency_config(Some(acks))
+            .initial_rtt(INITIAL_RTT)
             // A timeout beyond what QUIC can say is none.
             .max_idle_timeout(self.idle_timeout.try_into().ok())
             .keep_alive_interval(Some(self.keep_alive_interval));
