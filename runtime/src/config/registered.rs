@@ -12,7 +12,7 @@ use crate::transport::{Transport, seam, seam::DynTransport};
 
 /// The sections `[transport.NAME]` of the transports that were [registered](crate::transport::register); each
 /// that was read is there with all of its defaults.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Registered(BTreeMap<String, Table>);
 
 impl Registered {
@@ -55,6 +55,17 @@ impl Registered {
             .and_then(|section| section.get("enabled"))
             .and_then(Value::as_bool)
             .unwrap_or(false)
+    }
+}
+
+/// A section that is not there is one of defaults.
+impl PartialEq for Registered {
+    fn eq(&self, other: &Self) -> bool {
+        let section = |registered: &Self, transport: &dyn DynTransport| {
+            let set = registered.section(transport.dyn_name()).cloned().unwrap_or_default();
+            transport.read(&set, &mut |_| ()).unwrap_or(set)
+        };
+        transports().all(|transport| section(self, &*transport) == section(other, &*transport))
     }
 }
 

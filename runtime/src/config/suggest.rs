@@ -104,10 +104,9 @@ mod tests {
     #[test]
     fn what_resembles_nothing_gets_the_list() {
         assert_eq!(key("http.colour"), "unknown key; expected one of `enabled`, `bind_address` in [http]");
-        assert_eq!(
-            suggest("transport.quic", true, &outlines()),
-            "unknown section; expected one of `mode`, `grpc`, `iroh`, `strategy` in [transport]"
-        );
+        let pigeons = suggest("transport.pigeons", true, &outlines());
+        let list = "unknown section; expected one of `mode`, `grpc`, `iroh`, `strategy`";
+        assert!(pigeons.starts_with(list) && pigeons.ends_with(" in [transport]"), "{pigeons}");
         let top = key("colour");
         assert!(top.contains("one of `node`, `transport`, `http`"), "{top}");
     }
