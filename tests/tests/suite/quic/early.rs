@@ -169,7 +169,8 @@ async fn what_arrived_early_never_reaches_another_method_when_the_handshake_fail
     let get = tokio::spawn(async move { get.get(GetRequest::named("get")).await });
     eventually("the early call is handled", async || (ran.gets() == 2).then_some(())).await;
     // The callers are gone, and with them whoever could end the handshake.
-    (label.abort(), get.abort());
+    label.abort();
+    get.abort();
     way.pump.abort();
     eventually("the connection is given up", async || (server.connections() == 0).then_some(())).await;
     assert_eq!(settled(QUIET, || ran.labels()).await, 0, "it may be a replay");
