@@ -1,48 +1,45 @@
-//! Rounds in which several contestants bear the same load in turn.
-
-use std::time::Duration;
+//! Rounds in which all contestants take the same turn, one after the other.
 
 use crate::{
     contestant::{Contestant, Result},
-    load::Load,
+    figure::Figure,
+    measure::Probe,
     sample::Sample,
+    turn::Turn,
 };
-
-/// How long is measured, and how often.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// How many rounds there are.
-    pub rounds: usize,
-    /// How long each contestant is measured in each round.
-    pub time: Duration,
-    /// How long it plays unmeasured before that: the machine has just been busy with another one.
-    pub warm_up: Duration,
-}
-
-/// How one contestant did: a sample a round.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The contestant's name.
-    pub name: &'static str,
-    /// Its samples, in the order of the rounds.
-    pub samples: Vec<Sample>,
-}
 
 /// Holds the contest. Each round begins with another contestant than the one before.
 ///
 /// # Errors
-/// When a call fails, or an echo differs from what was sent.
-pub async fn hold(load: Load, contestants: &[&Contestant], pace: Pace) -> Result<Vec<Entry>> {
-    let mut entries: Vec<_> = contestants
-        .iter()
-        .map(|contestant| Entry { name: contestant.name(), samples: Vec::with_capacity(pace.rounds) })
-        .collect();
-    for round in 0..pace.rounds {
-        for turn in 0..contestants.len() {
-            let next = (round + turn) % contestants.len();
-            contestants[next].play(load, pace.warm_up).await?;
-            entries[next].samples.push(contestants[next].play(load, pace.time).await?);
+/// When a call fails, or an answer is not what it has to be.
+pub async fn hold(probe: &Probe, contestants: &[Contestant], rounds: usize) -> Result<Vec<Figure>> {
+    let samples = play(probe.turn, contestants, rounds).await?;
+    let mut figures = Vec::new();
+    for reading in &probe.readings {
+        for (contestant, samples) in contestants.iter().zip(&samples) {
+            figures.push(Figure {
+                contestant: contestant.name().to_owned(),
+                measure: reading.measure.id.clone(),
+                rounds: samples.iter().map(reading.of).collect(),
+                absent: contestant.cannot(&probe.turn).map(str::to_owned),
+            });
         }
     }
-    Ok(entries)
+    Ok(figures)
+}
+
+/// The samples of each contestant, in the order of the rounds; none of one that cannot take this turn.
+async fn play(turn: Turn, contestants: &[Contestant], rounds: usize) -> Result<Vec<Vec<Sample>>> {
+    let mut samples: Vec<_> = contestants.iter().map(|_| Vec::with_capacity(rounds)).collect();
+    for round in 0..rounds {
+        for offset in 0..contestants.len() {
+            let next = (round + offset) % contestants.len();
+            let contestant = &contestants[next];
+            if contestant.cannot(&turn).is_none() {
+                contestant.play(turn.warm_up()).await?;
+                samples[next].push(contestant.play(turn).await?);
+            }
+        }
+    }
+    Ok(samples)
 }

@@ -1,8 +1,10 @@
 //! The service that polywire's contestants serve and call.
 
 use bytes::Bytes;
-use polywire::Status;
+use polywire::{Status, Streaming};
 use serde::{Deserialize, Serialize};
+
+use crate::pattern::Script;
 
 /// What is sent and comes back, in protobuf `bytes` and in MessagePack `bin`.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
@@ -12,11 +14,13 @@ pub struct Packet {
     pub payload: Bytes,
 }
 
-/// Sends back what it is sent.
+/// Sends back what it is sent, and streams what it is asked for.
 #[polywire::service(package = "polywire.bench.v1")]
 pub trait Echo {
     /// The same packet.
     async fn echo(&self, packet: Packet) -> Result<Packet, Status>;
+    /// The script's messages.
+    async fn subscribe(&self, script: Script) -> Result<Streaming<Packet>, Status>;
 }
 
 /// The echo itself.
@@ -26,5 +30,9 @@ pub struct Wall;
 impl Echo for Wall {
     async fn echo(&self, packet: Packet) -> Result<Packet, Status> {
         Ok(packet)
+    }
+
+    async fn subscribe(&self, script: Script) -> Result<Streaming<Packet>, Status> {
+        Ok(Streaming::from_iter(script.messages().map(|payload| Packet { payload })))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+
+use crate::pattern;
 
 /// How large a message is, and how many calls are under way at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,22 +22,11 @@ impl Load {
     /// The messages of one caller, in the order of its calls. None is like another caller's, so that an
     /// answer to somebody else's call does not pass for one's own.
     pub fn messages(self, caller: usize) -> impl Iterator<Item = Bytes> + Send {
+        let seed = |variant| (caller * VARIETY + variant) as u64;
         let messages: Vec<_> =
-            (0..VARIETY).map(|variant| message(caller * VARIETY + variant, self.size)).collect();
+            (0..VARIETY).map(|variant| pattern::message(seed(variant), self.size)).collect();
         (0..VARIETY).cycle().map(move |variant| messages[variant].clone())
     }
-}
-
-fn message(seed: usize, size: usize) -> Bytes {
-    // A step that is odd visits all values of a word, so no two seeds begin alike.
-    let mut word = (seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut bytes = BytesMut::with_capacity(size + 8);
-    while bytes.len() < size {
-        bytes.extend_from_slice(&word.to_le_bytes());
-        word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    }
-    bytes.truncate(size);
-    bytes.freeze()
 }
 
 impl fmt::Display for Load {

@@ -1,16 +1,8 @@
 //! Both ends in this process, and nothing leaves the machine.
 
-use std::convert::Infallible;
-
 use iroh::{
     Endpoint, RelayMode,
     endpoint::{QuicTransportConfig, presets},
-};
-use tonic::{
-    body::Body,
-    codegen::{Service, http},
-    server::NamedService,
-    transport::{Channel, Server, server::TcpIncoming},
 };
 
 use crate::contestant::Result;
@@ -27,19 +19,4 @@ pub async fn endpoint(quic: QuicTransportConfig, alpns: &[&[u8]]) -> Result<Endp
         .clear_ip_transports()
         .bind_addr("127.0.0.1:0")?;
     Ok(builder.bind().await?)
-}
-
-/// Serves with tonic on any free TCP port, and connects to it.
-///
-/// # Errors
-/// When the port cannot be bound or reached.
-pub async fn tonic<S>(service: S) -> Result<Channel>
-where
-    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible, Future: Send>,
-    S: NamedService + Clone + Send + Sync + 'static,
-{
-    let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)?.with_nodelay(Some(true));
-    let address = incoming.local_addr()?;
-    tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
-    Ok(Channel::from_shared(format!("http://{address}"))?.connect().await?)
 }

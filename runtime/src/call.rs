@@ -106,6 +106,7 @@ impl<R: Receive> Call<R> {
         let mut cx = cx?;
         cx.path = Path::Static(method.path());
         cx.message_limit = method.message_limit();
+        cx.idempotent = method.is_idempotent();
         if let Some(timeout) = method.default_timeout() {
             cx.shorten_to(timeout);
         }
@@ -184,5 +185,6 @@ mod sealed {
 
 fn decode<M: Message>(response: Response<Payload>) -> Result<Response<M>, Status> {
     let Response { metadata, message, trailers, compression } = response;
+    let compression = compression.filter(|_| !message.is_plain());
     Ok(Response { metadata, message: message.decode()?, trailers, compression })
 }

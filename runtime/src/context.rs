@@ -21,6 +21,8 @@ pub struct Context {
     pub(crate) compression: Option<Compression>,
     pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) message_limit: Option<usize>,
+    /// Whether the method table says that the call may be made twice.
+    pub(crate) idempotent: bool,
     pub(crate) extensions: Extensions,
 }
 
@@ -85,8 +87,9 @@ impl Context {
         self.codec
     }
 
-    /// What the caller compresses its messages with; `None` for plain ones. A message may travel plain
-    /// nevertheless: of a stream, [`Streaming::last_compression`](crate::Streaming::last_compression) tells.
+    /// What the caller compresses its messages with; `None` for plain ones, and for a unary request that came
+    /// plain nevertheless. Of a stream's messages,
+    /// [`Streaming::last_compression`](crate::Streaming::last_compression) tells.
     pub fn compression(&self) -> Option<Compression> {
         self.compression
     }

@@ -5,6 +5,11 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "grpc")]
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[cfg(feature = "grpc")]
+use tokio::task::JoinHandle;
 use tokio::{
     task::coop::unconstrained,
     time::{Instant, Sleep},
@@ -72,6 +77,52 @@ pub(crate) fn bound_stream<T: Send + 'static>(
             inner: stream,
             sleep: Box::pin(tokio::time::sleep_until(deadline)),
         }),
+    }
+}
+
+/// The same stream, dropped at the deadline also while nobody polls it, as HTTP/2 does not poll the body of a
+/// stream whose window is full.
+#[cfg(feature = "grpc")]
+pub(crate) fn watched_stream<T: Send + 'static>(
+    deadline: Option<Instant>,
+    stream: Streaming<T>,
+) -> Streaming<T> {
+    let Some(deadline) = deadline else { return stream };
+    let stream = Arc::new(Mutex::new(Some(stream)));
+    let watched = stream.clone();
+    let watch = tokio::spawn(async move {
+        tokio::time::sleep_until(deadline).await;
+        let expired = watched.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(expired);
+    });
+    Streaming::from_source(Watched { stream, watch })
+}
+
+#[cfg(feature = "grpc")]
+struct Watched<T> {
+    stream: Arc<Mutex<Option<Streaming<T>>>>,
+    watch: JoinHandle<()>,
+}
+
+#[cfg(feature = "grpc")]
+impl<T: Send> Source<T> for Watched<T> {
+    fn poll_message(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
+        match &mut *self.stream.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(stream) => stream.poll_message(task),
+            None => Poll::Ready(Some(Err(exceeded()))),
+        }
+    }
+
+    fn take_trailers(self: Pin<&mut Self>) -> Metadata {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        stream.as_mut().map(Streaming::take_trailers).unwrap_or_default()
+    }
+}
+
+#[cfg(feature = "grpc")]
+impl<T> Drop for Watched<T> {
+    fn drop(&mut self) {
+        self.watch.abort();
     }
 }
 

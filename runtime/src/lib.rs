@@ -22,6 +22,7 @@ mod deadline;
 mod drain;
 mod encoding;
 mod extensions;
+mod gateway;
 mod health;
 pub mod layer;
 mod message;
@@ -60,12 +61,13 @@ pub use compression::{Compression, CompressionSet, UnknownCompression};
 pub use context::{Caller, Context};
 pub use drain::{Drain, Phase};
 pub use extensions::Extensions;
+pub use gateway::Gateway;
 pub use health::{Health, HealthReport, NodeState};
 pub use message::Message;
 pub use metadata::{Metadata, MetadataError};
 pub use method::{Method, ServiceInfo, Shape};
 #[cfg(feature = "node")]
-pub use node::{Exposure, Node, NodeBuilder, NodeError, Targets};
+pub use node::{Exposure, Node, NodeBuilder, NodeError, Targets, Upstream};
 pub use payload::Payload;
 pub use polywire_macros::{main, service};
 pub use response::Response;
@@ -83,6 +85,8 @@ pub use transport::grpc;
 pub use transport::iroh;
 #[cfg(feature = "memory")]
 pub use transport::memory;
+#[cfg(feature = "quic")]
+pub use transport::quic;
 #[cfg(feature = "unix")]
 pub use transport::unix;
 #[cfg(feature = "websocket")]

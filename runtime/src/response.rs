@@ -11,7 +11,8 @@ pub struct Response<T> {
     /// [`Streaming::with_trailers`](crate::Streaming::with_trailers).
     pub trailers: Metadata,
     /// What the messages are compressed with; `None` for plain ones. Where the caller does not accept it, or
-    /// this build does not know it, they travel plain.
+    /// this build does not know it, they travel plain. Of an answer that was received, `None` also where the
+    /// one message came plain nevertheless.
     pub compression: Option<Compression>,
 }
 

@@ -73,7 +73,10 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
 }
 
 impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
-    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+    async fn unary(&self, mut cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        if message.is_plain() {
+            cx.compression = None;
+        }
         let response = self.call(cx, Body::One(message)).await?;
         let Response { metadata, message, mut trailers, compression } = response;
         let message = match message {

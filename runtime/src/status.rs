@@ -108,6 +108,12 @@ impl Status {
         self
     }
 
+    /// The same status in other words.
+    pub(crate) fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
     /// The same status from somebody who has seen the call, whatever a further call of theirs met; and
     /// who failed, so that it cannot be `Ok`.
     pub(crate) fn processed(mut self) -> Self {

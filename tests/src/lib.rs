@@ -3,6 +3,7 @@
 
 pub mod drops;
 pub mod endpoint;
+pub mod foreign;
 pub mod http2;
 pub mod inventory;
 pub mod link;

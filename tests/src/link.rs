@@ -15,7 +15,7 @@ use iroh::{
     protocol::{AcceptError, ProtocolHandler},
 };
 use polywire::{
-    Channel, Codec, Drain, Limits, Service, grpc, iroh as over_iroh,
+    Channel, Codec, Drain, Gateway, Limits, Service, grpc, iroh as over_iroh,
     iroh::{QuicProfile, ServeOptions},
     net::{Listener, ListenerOptions},
     transport::ConnectionGauge,
@@ -39,6 +39,10 @@ pub enum Transport {
     Iroh,
     /// Iroh by iroh's own `Router`.
     IrohRouter,
+    /// gRPC to a gateway, and Iroh from there.
+    GrpcToIroh,
+    /// Iroh to a gateway, and gRPC from there.
+    IrohToGrpc,
 }
 
 /// What both ends agree on, or do not.
@@ -52,12 +56,26 @@ pub struct Terms {
     pub codec: Option<Codec>,
 }
 
+impl Terms {
+    /// Those between the client and a gateway, which has no limit that neither end has.
+    fn of_a_gateway(self) -> Self {
+        let Self { server, client, .. } = &self;
+        let server = Limits {
+            max_message_bytes: server.max_message_bytes.max(client.max_message_bytes),
+            max_metadata_bytes: server.max_metadata_bytes.max(client.max_metadata_bytes),
+            message_timeout: server.message_timeout.max(client.message_timeout),
+        };
+        Self { server, ..self }
+    }
+}
+
 /// A service and the way to it; dropped, both are gone.
 pub struct Link {
     /// The way.
     pub channel: Channel,
     accepted: Arc<Accepted>,
     serving: Option<JoinHandle<()>>,
+    target: Option<Box<Self>>,
     _held: Box<dyn Any + Send + Sync>,
 }
 
@@ -86,6 +104,14 @@ impl Transport {
             Self::Tonic => by_tonic(service, terms).await,
             Self::Iroh => by_accept_loop(service, terms).await,
             Self::IrohRouter => by_router(service, terms).await,
+            Self::GrpcToIroh => {
+                let (target, terms) = (by_accept_loop(service, terms.clone()).await, terms.of_a_gateway());
+                by_listener(target.gateway(), terms).await.behind(target)
+            }
+            Self::IrohToGrpc => {
+                let (target, terms) = (by_listener(service, terms.clone()).await, terms.of_a_gateway());
+                by_accept_loop(target.gateway(), terms).await.behind(target)
+            }
         }
     }
 
@@ -107,12 +133,25 @@ impl Link {
         serving: Option<JoinHandle<()>>,
         held: impl Any + Send + Sync,
     ) -> Self {
-        Self { channel, accepted, serving, _held: Box::new(held) }
+        Self { channel, accepted, serving, target: None, _held: Box::new(held) }
     }
 
-    /// How many connections the server has accepted so far; 0 within a process.
+    /// Passes calls on to the service that this leads to.
+    fn gateway(&self) -> Gateway {
+        Gateway::new(self.channel.clone())
+    }
+
+    /// The way through a gateway that passes calls on to this one.
+    fn behind(mut self, target: Self) -> Self {
+        self.target = Some(Box::new(target));
+        self
+    }
+
+    /// How many connections the server has accepted so far, or a gateway before it where those are more; 0 within
+    /// a process.
     pub fn accepted(&self) -> usize {
-        self.accepted.0.load(Ordering::SeqCst)
+        let behind = self.target.as_ref().map_or(0, |target| target.accepted());
+        self.accepted.0.load(Ordering::SeqCst).max(behind)
     }
 
     /// Asserts that whatever happened cost no connection.
@@ -279,6 +318,16 @@ macro_rules! on_every_transport {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn over_iroh_under_irohs_router() {
                 within(check(Transport::IrohRouter)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn over_grpc_through_a_gateway_to_iroh() {
+                within(check(Transport::GrpcToIroh)).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn over_iroh_through_a_gateway_to_grpc() {
+                within(check(Transport::IrohToGrpc)).await;
             }
         }
     )*};

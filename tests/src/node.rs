@@ -80,10 +80,22 @@ impl Node {
     ///
     /// # Panics
     /// When it does not come up.
-    pub async fn start_with(mut command: Command, flags: impl IntoIterator<Item = &str>) -> Self {
+    pub async fn start_with(command: Command, flags: impl IntoIterator<Item = &str>) -> Self {
+        Self::run(command, "serve", flags).await
+    }
+
+    /// Starts a gateway with these arguments. Its data are in a directory of its own, unless they name one.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub async fn gateway(arguments: impl IntoIterator<Item = &str>) -> Self {
+        Self::run(Command::new(binary()), "gateway", arguments).await
+    }
+
+    async fn run(mut command: Command, what: &str, flags: impl IntoIterator<Item = &str>) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
         let flags = Vec::from_iter(flags);
-        command.args(["serve", "--json"]);
+        command.args([what, "--json"]);
         if !flags.iter().any(|flag| flag.starts_with("--node.data_dir=")) {
             command.arg(format!("--node.data_dir={}", data.path().join("data").display()));
         }

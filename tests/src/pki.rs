@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// The files of a server that its clients trust through `authority`.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ impl Pki {
     pub fn new(directory: &Path) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Another name than the server's: OpenSSL takes a certificate of its issuer's name for self-signed.
+        params.distinguished_name.push(DnType::CommonName, "polywire test authority");
         let key = KeyPair::generate().expect("a key");
         let authority = CertifiedIssuer::self_signed(params, key).expect("a certificate");
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];

@@ -7,50 +7,76 @@ use iroh::{
     endpoint::{Connection, QuicTransportConfig},
     protocol::{AcceptError, ProtocolHandler, Router},
 };
-use irpc::{Client, WithChannels, channel::oneshot, rpc_requests};
+use irpc::{
+    Client, WithChannels,
+    channel::{mpsc, oneshot},
+    rpc_requests,
+};
 use irpc_iroh::{IrohRemoteConnection, read_request};
 use serde::{Deserialize, Serialize};
 
-use super::{Caller, Contestant, Result};
-use crate::loopback;
+use super::{Caller, Result, Stack};
+use crate::{
+    loopback,
+    pattern::{Check, Script},
+};
 
 const ALPN: &[u8] = b"irpc/1";
 
-/// Starts a server and connects to it, with iroh's own QUIC settings.
-///
-/// # Errors
-/// When the loopback interface cannot be used.
-pub async fn start(name: &'static str) -> Result<Contestant> {
-    let quic = QuicTransportConfig::default();
-    let router = Router::builder(loopback::endpoint(quic.clone(), &[]).await?).accept(ALPN, Wall).spawn();
-    let endpoint = loopback::endpoint(quic, &[]).await?;
-    let connection = endpoint.connect(router.endpoint().addr(), ALPN).await?;
-    let client = Client::boxed(IrohRemoteConnection::new(connection));
-    Ok(Contestant::new(name, Irpc { client, _endpoint: endpoint, _router: router }))
+/// How many messages of a stream wait at the client to be read: where both ends are in one process and no
+/// network is between, irpc asks for it.
+const CAPACITY: usize = 64;
+
+/// A server, and the endpoint that all its clients dial from.
+#[derive(Clone)]
+pub(super) struct IrpcIroh {
+    endpoint: Endpoint,
+    router: Router,
+}
+
+impl IrpcIroh {
+    /// Starts the server, with iroh's own QUIC settings at both ends.
+    pub(super) async fn start() -> Result<Self> {
+        let quic = QuicTransportConfig::default();
+        let router = Router::builder(loopback::endpoint(quic.clone(), &[]).await?).accept(ALPN, Wall).spawn();
+        Ok(Self { endpoint: loopback::endpoint(quic, &[]).await?, router })
+    }
+}
+
+impl Stack for IrpcIroh {
+    type Caller = Client<Protocol>;
+
+    async fn connect(&self) -> Result<Client<Protocol>> {
+        let connection = self.endpoint.connect(self.router.endpoint().addr(), ALPN).await?;
+        Ok(Client::boxed(IrohRemoteConnection::new(connection)))
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Packet {
+pub(super) struct Packet {
     payload: Bytes,
 }
 
-#[rpc_requests(message = EchoMessage)]
+#[rpc_requests(message = Message)]
 #[derive(Debug, Serialize, Deserialize)]
-enum EchoProtocol {
+pub(super) enum Protocol {
     #[rpc(tx = oneshot::Sender<Packet>)]
     Echo(Packet),
+    #[rpc(tx = mpsc::Sender<Packet>)]
+    Subscribe(Script),
 }
 
-#[derive(Clone)]
-struct Irpc {
-    client: Client<EchoProtocol>,
-    _endpoint: Endpoint,
-    _router: Router,
-}
-
-impl Caller for Irpc {
+impl Caller for Client<Protocol> {
     async fn echo(&mut self, payload: Bytes) -> Result<Bytes> {
-        Ok(self.client.rpc(Packet { payload }).await?.payload)
+        Ok(self.rpc(Packet { payload }).await?.payload)
+    }
+
+    async fn subscribe(&mut self, script: Script, check: &mut Check) -> Result<()> {
+        let mut packets = self.server_streaming(script, CAPACITY).await?;
+        while let Some(packet) = packets.recv().await? {
+            check.message(&packet.payload)?;
+        }
+        Ok(())
     }
 }
 
@@ -59,13 +85,21 @@ struct Wall;
 
 impl ProtocolHandler for Wall {
     async fn accept(&self, connection: Connection) -> std::result::Result<(), AcceptError> {
-        while let Some(EchoMessage::Echo(request)) = read_request::<EchoProtocol>(&connection).await? {
-            tokio::spawn(async move {
-                let WithChannels { tx, inner, .. } = request;
-                // A caller that went away needs no answer.
-                let _ = tx.send(inner).await;
-            });
+        while let Some(message) = read_request::<Protocol>(&connection).await? {
+            tokio::spawn(answer(message));
         }
         Ok(())
     }
+}
+
+async fn answer(message: Message) -> Result<()> {
+    match message {
+        Message::Echo(WithChannels { tx, inner, .. }) => tx.send(inner).await?,
+        Message::Subscribe(WithChannels { tx, inner, .. }) => {
+            for payload in inner.messages() {
+                tx.send(Packet { payload }).await?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -2,43 +2,60 @@
 
 use bytes::Bytes;
 use iroh::{
-    Endpoint,
+    Endpoint, EndpointAddr,
     endpoint::{Connection, QuicTransportConfig, RecvStream, SendStream},
 };
 
-use super::{Caller, Contestant, Result};
-use crate::loopback;
+use super::{
+    Caller, Result, Stack,
+    plain::{self, Request},
+};
+use crate::{
+    loopback,
+    pattern::{Check, Script},
+};
 
 const ALPN: &[u8] = b"plain/1";
 
-/// The longest message that either side reads, in bytes: polywire's default.
-const LIMIT: usize = 4 << 20;
-
-/// Starts a server and connects to it, with these QUIC settings at both ends.
-///
-/// # Errors
-/// When the loopback interface cannot be used.
-pub async fn start(name: &'static str, quic: QuicTransportConfig) -> Result<Contestant> {
-    let server = loopback::endpoint(quic.clone(), &[ALPN]).await?;
-    let address = server.addr();
-    tokio::spawn(serve(server));
-    let endpoint = loopback::endpoint(quic, &[]).await?;
-    let connection = endpoint.connect(address, ALPN).await?;
-    Ok(Contestant::new(name, Plain { connection, _endpoint: endpoint }))
-}
-
+/// A server, and the endpoint that all its clients dial from.
 #[derive(Clone)]
-struct Plain {
-    connection: Connection,
-    _endpoint: Endpoint,
+pub(super) struct PlainIroh {
+    endpoint: Endpoint,
+    server: EndpointAddr,
 }
 
-impl Caller for Plain {
+impl PlainIroh {
+    /// Starts the server, with these QUIC settings at both ends.
+    pub(super) async fn start(quic: QuicTransportConfig) -> Result<Self> {
+        let server = loopback::endpoint(quic.clone(), &[ALPN]).await?;
+        let address = server.addr();
+        tokio::spawn(serve(server));
+        Ok(Self { endpoint: loopback::endpoint(quic, &[]).await?, server: address })
+    }
+}
+
+impl Stack for PlainIroh {
+    type Caller = Connection;
+
+    async fn connect(&self) -> Result<Connection> {
+        Ok(self.endpoint.connect(self.server.clone(), ALPN).await?)
+    }
+}
+
+impl Caller for Connection {
     async fn echo(&mut self, payload: Bytes) -> Result<Bytes> {
-        let (mut send, mut recv) = self.connection.open_bi().await?;
+        let (mut send, mut recv) = self.open_bi().await?;
+        send.write_all(&[plain::ECHO]).await?;
         send.write_all(&payload).await?;
         send.finish()?;
-        Ok(recv.read_to_end(LIMIT).await?.into())
+        Ok(recv.read_to_end(plain::LIMIT).await?.into())
+    }
+
+    async fn subscribe(&mut self, script: Script, check: &mut Check) -> Result<()> {
+        let (mut send, recv) = self.open_bi().await?;
+        send.write_all(&plain::subscribe(script)).await?;
+        send.finish()?;
+        plain::receive_all(recv, check).await
     }
 }
 
@@ -57,7 +74,9 @@ async fn serve(endpoint: Endpoint) {
 }
 
 async fn answer(mut send: SendStream, mut recv: RecvStream) -> Result<()> {
-    let payload = recv.read_to_end(LIMIT).await?;
-    send.write_all(&payload).await?;
+    match Request::parse(&recv.read_to_end(plain::LIMIT).await?)? {
+        Request::Echo(payload) => send.write_all(payload).await?,
+        Request::Subscribe(script) => plain::send_all(script, &mut send).await?,
+    }
     Ok(send.finish()?)
 }

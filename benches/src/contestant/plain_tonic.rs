@@ -9,25 +9,61 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use tonic::transport::server::TcpIncoming;
 use tonic::{
     GrpcMethod, Request, Response, Status, async_trait,
     body::Body,
     codegen::{Service, http},
-    server::{NamedService, UnaryService},
-    transport::Channel,
+    server::{NamedService, ServerStreamingService, UnaryService},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Server, ServerTlsConfig},
 };
 use tonic_prost::ProstCodec;
 
-use super::{Caller, Contestant, Result};
-use crate::loopback;
+use super::{Caller, Result, Stack};
+use crate::{
+    pattern::{Check, Script},
+    pki::{HOST, Pki},
+};
 
-/// Starts a server and connects to it.
-///
-/// # Errors
-/// When the loopback interface cannot be used.
-pub async fn start(name: &'static str) -> Result<Contestant> {
-    let channel = loopback::tonic(EchoServer(Arc::new(Wall))).await?;
-    Ok(Contestant::new(name, EchoClient(tonic::client::Grpc::new(channel))))
+/// How many calls a connection may have under way, as polywire's default is. tonic's own is none, and then h2
+/// takes thousands of small messages at once for a flood and closes the connection.
+const STREAMS: u32 = 1000;
+
+/// A server on any free port, and how to connect to it.
+#[derive(Clone)]
+pub(super) struct PlainTonic {
+    endpoint: Endpoint,
+}
+
+impl PlainTonic {
+    /// Starts the server, over TLS where there are certificates, with tonic's own settings at both ends but
+    /// for the limit on streams.
+    pub(super) fn start(pki: Option<&Pki>) -> Result<Self> {
+        let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)?.with_nodelay(Some(true));
+        let port = incoming.local_addr()?.port();
+        let mut server = Server::builder().max_concurrent_streams(Some(STREAMS));
+        let scheme = if pki.is_some() { "https" } else { "http" };
+        let mut endpoint = Endpoint::from_shared(format!("{scheme}://127.0.0.1:{port}"))?;
+        if let Some(pki) = pki {
+            let identity = Identity::from_pem(&pki.certificate().pem, &pki.key().pem);
+            server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
+            let authority = Certificate::from_pem(&pki.authority().pem);
+            endpoint =
+                endpoint.tls_config(ClientTlsConfig::new().domain_name(HOST).ca_certificate(authority))?;
+        }
+        let routes = server.add_service(EchoServer(Arc::new(Wall)));
+        tokio::spawn(routes.serve_with_incoming(incoming));
+        Ok(Self { endpoint })
+    }
+}
+
+impl Stack for PlainTonic {
+    type Caller = EchoClient;
+
+    async fn connect(&self) -> Result<EchoClient> {
+        Ok(EchoClient(tonic::client::Grpc::new(self.endpoint.connect().await?)))
+    }
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -36,9 +72,12 @@ struct Packet {
     payload: Bytes,
 }
 
+type Packets = BoxStream<'static, std::result::Result<Packet, Status>>;
+
 #[async_trait]
 trait Echo: Send + Sync + 'static {
     async fn echo(&self, request: Request<Packet>) -> std::result::Result<Response<Packet>, Status>;
+    async fn subscribe(&self, request: Request<Script>) -> std::result::Result<Response<Packets>, Status>;
 }
 
 struct Wall;
@@ -48,10 +87,16 @@ impl Echo for Wall {
     async fn echo(&self, request: Request<Packet>) -> std::result::Result<Response<Packet>, Status> {
         Ok(Response::new(request.into_inner()))
     }
+
+    async fn subscribe(&self, request: Request<Script>) -> std::result::Result<Response<Packets>, Status> {
+        let packets = request.into_inner().messages().map(|payload| Ok(Packet { payload }));
+        Ok(Response::new(stream::iter(packets).boxed()))
+    }
 }
 
 const SERVICE: &str = "plain.v1.Echo";
-const METHOD: &str = "/plain.v1.Echo/Echo";
+const ECHO: &str = "/plain.v1.Echo/Echo";
+const SUBSCRIBE: &str = "/plain.v1.Echo/Subscribe";
 
 struct EchoServer<T>(Arc<T>);
 
@@ -77,14 +122,23 @@ impl<T: Echo> Service<http::Request<Body>> for EchoServer<T> {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        if request.uri().path() != METHOD {
-            return Box::pin(async { Ok(Status::unimplemented("").into_http()) });
+        match request.uri().path() {
+            ECHO => {
+                let method = EchoMethod(self.0.clone());
+                Box::pin(async move {
+                    let mut grpc = tonic::server::Grpc::new(ProstCodec::default());
+                    Ok(grpc.unary(method, request).await)
+                })
+            }
+            SUBSCRIBE => {
+                let method = SubscribeMethod(self.0.clone());
+                Box::pin(async move {
+                    let mut grpc = tonic::server::Grpc::new(ProstCodec::default());
+                    Ok(grpc.server_streaming(method, request).await)
+                })
+            }
+            _ => Box::pin(async { Ok(Status::unimplemented("").into_http()) }),
         }
-        let method = EchoMethod(self.0.clone());
-        Box::pin(async move {
-            let mut grpc = tonic::server::Grpc::new(ProstCodec::default());
-            Ok(grpc.unary(method, request).await)
-        })
     }
 }
 
@@ -100,22 +154,53 @@ impl<T: Echo> UnaryService<Packet> for EchoMethod<T> {
     }
 }
 
+struct SubscribeMethod<T>(Arc<T>);
+
+impl<T: Echo> ServerStreamingService<Script> for SubscribeMethod<T> {
+    type Response = Packet;
+    type ResponseStream = Packets;
+    type Future = BoxFuture<Response<Packets>, Status>;
+
+    fn call(&mut self, request: Request<Script>) -> Self::Future {
+        let inner = self.0.clone();
+        Box::pin(async move { inner.subscribe(request).await })
+    }
+}
+
 #[derive(Clone)]
-struct EchoClient(tonic::client::Grpc<Channel>);
+pub(super) struct EchoClient(tonic::client::Grpc<Channel>);
 
 impl EchoClient {
-    async fn call(&mut self, packet: Packet) -> std::result::Result<Response<Packet>, Status> {
+    async fn ready(&mut self) -> std::result::Result<(), Status> {
         let ready = self.0.ready().await;
-        ready.map_err(|error| Status::unknown(format!("the connection is not ready: {error}")))?;
-        let path = http::uri::PathAndQuery::from_static(METHOD);
-        let mut request = Request::new(packet);
-        request.extensions_mut().insert(GrpcMethod::new(SERVICE, "Echo"));
-        self.0.unary(request, path, ProstCodec::default()).await
+        ready.map_err(|error| Status::unknown(format!("the connection is not ready: {error}")))
     }
+}
+
+fn request<T>(message: T, method: &'static str) -> Request<T> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(GrpcMethod::new(SERVICE, method));
+    request
 }
 
 impl Caller for EchoClient {
     async fn echo(&mut self, payload: Bytes) -> Result<Bytes> {
-        Ok(self.call(Packet { payload }).await?.into_inner().payload)
+        self.ready().await?;
+        let path = http::uri::PathAndQuery::from_static(ECHO);
+        let request = request(Packet { payload }, "Echo");
+        let response: Response<Packet> = self.0.unary(request, path, ProstCodec::default()).await?;
+        Ok(response.into_inner().payload)
+    }
+
+    async fn subscribe(&mut self, script: Script, check: &mut Check) -> Result<()> {
+        self.ready().await?;
+        let path = http::uri::PathAndQuery::from_static(SUBSCRIBE);
+        let request = request(script, "Subscribe");
+        let response = self.0.server_streaming(request, path, ProstCodec::default()).await?;
+        let mut packets: tonic::Streaming<Packet> = response.into_inner();
+        while let Some(packet) = packets.message().await? {
+            check.message(&packet.payload)?;
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use super::{call::Header, failure::Failure};
+use super::{call::Header, failure::Failure, listen::Listen};
 use crate::{Codec, Target};
 
 #[derive(Debug, Parser)]
@@ -19,6 +19,9 @@ pub(super) enum Command {
     /// Runs the node until SIGINT or SIGTERM, then lets calls in flight finish
     #[command(after_help = KEYS)]
     Serve(ServeArgs),
+    /// Serves transports by calling another node or server: passes every call on as it came
+    #[command(after_help = GATEWAY)]
+    Gateway(GatewayArgs),
     /// Makes one call, of any shape
     #[command(after_help = CALL)]
     Call(CallArgs),
@@ -47,6 +50,27 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) config: ConfigArgs,
     /// Prints one line of JSON on stdout once everything listens: the node's id and targets
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct GatewayArgs {
+    /// Serves this transport, for instance grpc://127.0.0.1:7001, grpc or iroh; repeated for several
+    #[arg(long, value_name = "TRANSPORT[://ADDRESS]", required = true)]
+    pub(super) listen: Vec<Listen>,
+    /// Whom to call: grpc://…, grpcs://…, iroh://… or a ticket
+    pub(super) target: Target,
+    /// Trusts these certificate authorities (PEM) of a grpcs:// target instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// Passes on calls in this codec, protobuf or msgpack, and in no other that is not named too; by default
+    /// in protobuf to gRPC and in both elsewhere
+    #[arg(long)]
+    pub(super) codec: Vec<Codec>,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// Prints one line of JSON on stdout once everything listens: the gateway's id and targets
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -117,6 +141,13 @@ const KEYS: &str = "Every configuration key is also a flag: --transport.grpc.bin
 space for the `=`; and an environment variable: POLYWIRE__TRANSPORT__MODE=dual. Flags win over the \
 environment, the environment over the file. `config print` shows every key.";
 
+const GATEWAY: &str = "The gateway has no services of its own: health, reflection and whatever else is asked for are \
+the target's, which sees the gateway as its caller. Without `node.data_dir` its key, and so its iroh:// target, is \
+kept in ./polywire-gateway; without `http.bind_address`, /metrics, /livez and /readyz are on any free port.
+
+Every other configuration key is also a flag: --transport.grpc.max_message_size=16777216. A transport's address, and \
+which transports there are, is for --listen to say.";
+
 const CALL: &str = "JSON is protobuf's canonical mapping. Streams are read and written one value a line; with `-` \
 each line is sent when it is read. The schema comes from this binary, else from the target's reflection, else \
 from the target's directory.
@@ -126,7 +157,7 @@ Exit status: 0, or 64 + the gRPC code, 2 for bad usage, 1 for anything else.";
 impl Command {
     pub(super) fn takes_flags(&self) -> bool {
         match self {
-            Self::Serve(_) | Self::Id(_) | Self::Config(ConfigCommand::Print(_)) => true,
+            Self::Serve(_) | Self::Gateway(_) | Self::Id(_) | Self::Config(ConfigCommand::Print(_)) => true,
             Self::Services(args) => args.target.is_none(),
             Self::Call(_) | Self::Config(ConfigCommand::Check(_)) => false,
         }
@@ -135,6 +166,7 @@ impl Command {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Serve(_) => "serve",
+            Self::Gateway(_) => "gateway",
             Self::Call(_) => "call",
             Self::Services(_) => "services TARGET",
             Self::Config(ConfigCommand::Check(_)) => "config check",

@@ -1,4 +1,4 @@
-//! The command line that every node's binary has: `serve`, `call`, `services`, `config`, `id`.
+//! The command line that every node's binary has: `serve`, `gateway`, `call`, `services`, `config`, `id`.
 //!
 //! Exit status: 0; for a call that failed 64 + the gRPC code; 2 for bad usage; 1 for anything else.
 
@@ -11,9 +11,11 @@ mod demo;
 mod directory;
 mod failure;
 mod flags;
+mod gateway;
 mod id;
 mod interrupt;
 mod lanes;
+mod listen;
 mod log;
 mod node;
 mod reflection;
@@ -70,6 +72,7 @@ async fn run(
     }
     match command {
         Command::Serve(args) => serve::serve(&program, args, flags, node).await,
+        Command::Gateway(args) => gateway::gateway(&program, args, flags).await,
         Command::Call(args) => call::call(args, node).await,
         Command::Services(args) => services::services(args, flags, node).await,
         Command::Config(ConfigCommand::Check(args)) => config::check(&args),

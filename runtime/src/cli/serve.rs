@@ -8,7 +8,7 @@ use std::{
 use super::{
     args::ServeArgs, failure::Failure, flags::Flags, interrupt::Interrupt, log, node::Made, settings,
 };
-use crate::{Service as _, ServiceInfo, Shape, node::Targets};
+use crate::{Node, Service as _, ServiceInfo, Shape, config::Loaded, node::Targets};
 
 pub(super) async fn serve(
     program: &str,
@@ -17,6 +17,23 @@ pub(super) async fn serve(
     node: impl Future<Output = Made>,
 ) -> Result<(), Failure> {
     let loaded = settings::load(&args.config, flags)?;
+    run(loaded, node, |node| match args.json {
+        true => print_json(node.targets()),
+        false => {
+            let example = example(&node.parts().router.services());
+            eprint!("{}", guide(&quoted(program), node.targets(), &example));
+            Ok(())
+        }
+    })
+    .await
+}
+
+/// Runs a node of this configuration until it is told to stop; `say` says where it listens.
+pub(super) async fn run(
+    loaded: Loaded,
+    node: impl Future<Output = Made>,
+    say: impl FnOnce(&Node) -> io::Result<()>,
+) -> Result<(), Failure> {
     log::init(&loaded.config.log)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -32,13 +49,7 @@ pub(super) async fn serve(
         return Ok(());
     };
     let node = node?;
-    match args.json {
-        true => print_json(node.targets()).map_err(Failure::other)?,
-        false => {
-            let example = example(&node.parts().router.services());
-            eprint!("{}", guide(&quoted(program), node.targets(), &example));
-        }
-    }
+    say(&node).map_err(Failure::other)?;
     node.serve(stopped(interrupt)).await.map_err(Failure::other)
 }
 
@@ -53,14 +64,14 @@ async fn stopped(mut interrupt: Interrupt) {
     });
 }
 
-fn print_json(targets: &Targets) -> io::Result<()> {
+pub(super) fn print_json(targets: &Targets) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}", serde_json::to_string(targets)?)?;
     stdout.flush()
 }
 
 /// How the node is called, ready to paste but for the file of a certificate's authority.
-fn guide(program: &str, targets: &Targets, example: &str) -> String {
+pub(super) fn guide(program: &str, targets: &Targets, example: &str) -> String {
     let mut text = format!("node {} listens; call it with\n", targets.node_id);
     for (_, target) in &targets.transports {
         let authority = if target.starts_with("grpcs://") { "--ca FILE " } else { "" };
@@ -74,7 +85,7 @@ fn guide(program: &str, targets: &Targets, example: &str) -> String {
 }
 
 /// A word as a shell reads it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "/._-+:@%".contains(character);
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),

@@ -4,7 +4,12 @@ use super::{args::ConfigArgs, failure::Failure, flags::Flags};
 use crate::config::{Loaded, Loader};
 
 pub(super) fn load(args: &ConfigArgs, flags: Flags) -> Result<Loaded, Failure> {
-    let mut loader = Loader::new().process_env();
+    load_over(Loader::new(), args, flags)
+}
+
+/// The same, above what the loader has already.
+pub(super) fn load_over(loader: Loader, args: &ConfigArgs, flags: Flags) -> Result<Loaded, Failure> {
+    let mut loader = loader.process_env();
     if let Some(file) = &args.config {
         loader = loader.file(file);
     }

@@ -64,9 +64,12 @@ pub use self::{
     transport::{Mode, Transport},
 };
 
-pub(crate) use self::read::{ReadError, read_section};
 #[doc(hidden)]
 pub use self::section::{Key, Outline, join};
+pub(crate) use self::{
+    read::{ReadError, read_section},
+    setting::MAX_MESSAGE_SIZE,
+};
 
 /// Durations as people write them, `10s` or `500ms`, for [`section!`](crate::section).
 pub use humantime_serde as duration;

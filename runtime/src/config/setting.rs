@@ -29,7 +29,7 @@ pub trait Setting {
 
 /// Far above any message that should travel in one piece (1 GiB), and below what a 32-bit length
 /// can say.
-const MAX_MESSAGE_SIZE: usize = 1 << 30;
+pub(crate) const MAX_MESSAGE_SIZE: usize = 1 << 30;
 
 /// One year: longer waits are mistakes, and adding them to a clock could overflow.
 const MAX_DURATION: Duration = Duration::from_secs(31_557_600);

@@ -7,7 +7,7 @@ use toml::Table;
 section! {
     /// Which transports the node speaks, and how each of them is set up.
     pub struct Transport {
-        /// The transports in use: "grpc", "iroh", or "dual" for both.
+        /// The transports in use: "grpc", "iroh", "dual" for both, or "none" for others alone.
         pub mode: Mode = Mode::Dual,
     }
     sections {
@@ -48,12 +48,12 @@ impl Transport {
 
     /// Whether the node listens for gRPC.
     pub fn serves_grpc(&self) -> bool {
-        self.mode != Mode::Iroh
+        matches!(self.mode, Mode::Grpc | Mode::Dual)
     }
 
     /// Whether the node listens for Iroh: the mode says so and the section is enabled.
     pub fn serves_iroh(&self) -> bool {
-        self.mode != Mode::Grpc && self.iroh.enabled
+        matches!(self.mode, Mode::Iroh | Mode::Dual) && self.iroh.enabled
     }
 }
 
@@ -67,8 +67,10 @@ pub enum Mode {
     Iroh,
     /// Both, chosen per service by [`Strategy`].
     Dual,
+    /// Neither: other transports alone, those whose sections are enabled.
+    None,
 }
 
 impl Setting for Mode {
-    const EXPECTED: &'static str = "\"grpc\", \"iroh\" or \"dual\"";
+    const EXPECTED: &'static str = "\"grpc\", \"iroh\", \"dual\" or \"none\"";
 }

@@ -25,7 +25,7 @@ fn without_iroh(transport: &Transport) -> Vec<Finding> {
         return Vec::new();
     }
     let off = match transport.mode {
-        Mode::Grpc => MODE,
+        Mode::Grpc | Mode::None => MODE,
         Mode::Iroh | Mode::Dual => "transport.iroh.enabled",
     };
     let strategy = &transport.strategy;

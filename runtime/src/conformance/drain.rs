@@ -61,7 +61,7 @@ pub(super) async fn refuses(rig: Rig) -> Verdict {
     for (client, whose) in [(&client, "a connection that was open"), (&stranger, "a new connection")] {
         let status = refusal(client).await?;
         if !status.is_not_processed() {
-            rig.note(format!("a call refused on {whose} is not known to be not processed"));
+            rig.note(format!("a call refused on {whose} is UNAVAILABLE, and not said to be not processed"));
         }
         let again = fails(client.unary(Parcel::default()).await, Code::Unavailable);
         again.map_err(|_| Stop::failed("expected every further call refused, found one that was not"))?;

@@ -46,7 +46,8 @@ async fn stopped(taken: &Taken) -> Result<usize, Stop> {
                 "expected a sender to wait for its reader after at most {AHEAD} bytes, found it {ahead} bytes ahead"
             )));
         }
-        if count > 0 && tokio::time::timeout(QUIET, changes.changed()).await.is_err() {
+        let quiet = tokio::time::timeout(QUIET, changes.changed()).await.is_err();
+        if quiet && count > 0 {
             return Ok(count);
         }
     }

@@ -1,12 +1,10 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    check::{Stop, Verdict, ensure, same},
+    NOTICE,
+    check::{Stop, Verdict, ensure, same, within},
     probe::{Parcel, ProbeClient},
     rig::Rig,
 };
@@ -14,40 +12,36 @@ use super::{
 /// How many calls are made at once where nobody says how many run at a time.
 const MANY: usize = 1_000;
 
-/// How many handlers run now, and how many did at most.
-#[derive(Default)]
-struct Crowd {
-    now: AtomicUsize,
-    most: AtomicUsize,
-}
+/// How long nobody may come in beyond the limit.
+const QUIET: Duration = Duration::from_millis(200);
 
 pub(super) async fn at_once(rig: Rig) -> Verdict {
-    let crowd = Arc::new(Crowd::default());
-    let together = rig.concurrency.unwrap_or(1);
-    let (open, gate) = watch::channel(false);
-    let counted = crowd.clone();
-    // Nobody leaves before as many are in as the limit lets in: so many really run at once.
+    let (crowd, gate) = (Arc::new(watch::Sender::new(0)), watch::Sender::new(rig.concurrency.is_none()));
+    let (counted, gated) = (crowd.clone(), gate.subscribe());
     let script = rig.script().on_unary(move |_, parcel: Parcel| {
-        let (crowd, open, mut gate) = (counted.clone(), open.clone(), gate.clone());
+        let (crowd, mut gate) = (counted.clone(), gated.clone());
         async move {
-            let now = crowd.now.fetch_add(1, Ordering::SeqCst) + 1;
-            crowd.most.fetch_max(now, Ordering::SeqCst);
-            if now == together {
-                open.send_replace(true);
-            }
+            crowd.send_modify(|now| *now += 1);
             let _ = gate.wait_for(|open| *open).await;
-            crowd.now.fetch_sub(1, Ordering::SeqCst);
+            crowd.send_modify(|now| *now -= 1);
             Ok(parcel)
         }
     });
     let served = rig.serve(script).await?;
     let client = served.client().await?;
-    call_many(&client, rig.concurrency.map_or(MANY, |limit| 3 * limit)).await?;
+    let calls = rig.concurrency.map_or(MANY, |limit| 3 * limit);
+    let calling = tokio::spawn(async move { call_many(&client, calls).await });
     if let Some(limit) = rig.concurrency {
-        let most = crowd.most.load(Ordering::SeqCst);
-        let found = format!("expected at most {limit} calls at a time on a connection, found {most}");
-        ensure(most <= limit, found)?;
+        // Nobody leaves before as many are in as the limit lets in: so many really run at once, and no more.
+        let mut crowd = crowd.subscribe();
+        let full = crowd.wait_for(|now| *now >= limit);
+        within(NOTICE, "as many calls at once as the limit allows", full).await?.ok();
+        let over = tokio::time::timeout(QUIET, crowd.wait_for(|now| *now > limit)).await;
+        let found = format!("expected at most {limit} calls at a time on a connection, found more");
+        ensure(over.is_err(), found)?;
+        gate.send_replace(true);
     }
+    calling.await.map_err(|error| Stop::failed(format_args!("the calls panicked: {error}")))??;
     served.one_connection()
 }
 

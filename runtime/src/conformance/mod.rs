@@ -1,16 +1,41 @@
 //! One suite that any transport can be held to: what calls mean must not depend on what carries them.
 //!
-//! A transport's author needs one test:
+//! A transport's author needs one test. It is an ordinary one, without a runtime: the suite makes its own.
 //!
 //! ```
-//! # use polywire::{config, grpc::Grpc as Foo};
+//! # use polywire::{config, conformance::Case, grpc::Grpc as Foo};
 //! use polywire::conformance::Conformance;
 //!
 //! # fn test() {
 //! let config = config::Grpc { bind_address: "127.0.0.1:0".parse().unwrap(), ..config::Grpc::default() };
 //! Conformance::new(Foo, config).run().assert();
 //! # }
+//! # let config = config::Grpc { bind_address: "127.0.0.1:0".parse().unwrap(), ..config::Grpc::default() };
+//! # Conformance::new(Foo, config).only([Case::Unary]).run().assert();
 //! ```
+//!
+//! The transport is used as targets and nodes use it: [bound](Transport::bind) with the configuration, its
+//! [target](crate::transport::Bound::target) printed and [read back](Transport::parse),
+//! [served](crate::transport::Bound::serve), and [dialled](Transport::connect) anew for each client. A probe,
+//! `polywire.conformance.v1.Probe`, is called through its generated client; its handlers live in the same process,
+//! so that a case knows when one begins and when it is dropped.
+//!
+//! # Cases
+//! [`Case::ALL`] lists them, by topic. Each runs alone, on servers and clients of its own and in a runtime of its
+//! own, and has [some time](Conformance::time_limit) to end. After it, no handler and no task may be left: a task
+//! that a transport forgets fails every case. Nothing sleeps in the hope that something has happened. Events are
+//! waited for, at most for [`NOTICE`], and what the network says late or not at all for
+//! [as long as you say](Conformance::vanished_within).
+//!
+//! A failure says what was expected, what was found, and which line of the suite says so.
+//!
+//! # What may differ
+//! Limits and how many calls run at a time are told to the suite where the configuration sets them:
+//! [`limits`](Conformance::limits), [`concurrency_limit`](Conformance::concurrency_limit). A case that by a
+//! transport's nature cannot be asked of it is [left out](Conformance::without) with a reason, which the report
+//! and [`matrix`] show. Where a transport may choose, the report notes what it does.
+//!
+//! While a transport grows, [`only`](Conformance::only) runs the cases that it is ready for.
 
 mod cancellation;
 mod case;
@@ -48,8 +73,8 @@ use crate::{ConnectOptions, Limits, transport::Transport};
 /// holds a transport to.
 pub const NOTICE: Duration = Duration::from_secs(2);
 
-/// How long one case may take, in the end.
-const CASE_LIMIT: Duration = Duration::from_secs(60);
+/// How long one case may take where nobody says otherwise.
+const CASE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The suite, for one transport in one configuration.
 #[must_use = "nothing happens before `run`"]
@@ -61,6 +86,7 @@ pub struct Conformance {
     concurrency: Option<usize>,
     vanished_within: Duration,
     allocated: Option<Allocated>,
+    time_limit: Duration,
     only: Option<Vec<Case>>,
     without: Vec<(Case, String)>,
 }
@@ -83,6 +109,7 @@ impl Conformance {
             concurrency: None,
             vanished_within: NOTICE,
             allocated: None,
+            time_limit: CASE_LIMIT,
             only: None,
             without: Vec::new(),
         }
@@ -124,6 +151,12 @@ impl Conformance {
     /// after a thousand calls than after the thousand before. Without it memory is not looked at.
     pub fn allocated(mut self, bytes: fn() -> usize, tolerance: usize) -> Self {
         self.allocated = Some(Allocated { read: bytes, tolerance });
+        self
+    }
+
+    /// How long one case may take before it has failed. Default 30 s.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
         self
     }
 

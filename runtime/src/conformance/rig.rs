@@ -184,6 +184,8 @@ impl Served {
 
     /// Ends the server as a crash would.
     pub(super) async fn die(mut self) -> Verdict {
+        // Nobody is there any more to say so.
+        self.drain = Drain::new();
         self.serving.abort();
         within(NOTICE, "the end of the task that serves", &mut self.serving).await.map(|_| ())
     }

@@ -7,7 +7,7 @@ use std::{
 use tokio::runtime::{Builder, Handle};
 
 use super::{
-    CASE_LIMIT, Case, CaseResult, Conformance, NOTICE, Outcome, Report,
+    Case, CaseResult, Conformance, NOTICE, Outcome, Report,
     check::{Stop, Verdict},
     live::Live,
     rig::{Rig, Shared},
@@ -54,13 +54,14 @@ async fn run_one(suite: &Conformance, case: Case) -> Outcome {
         notes: Mutex::default(),
         handlers: Live::default(),
     });
+    let limit = suite.time_limit;
     let mut running = tokio::spawn(case.run(rig.clone()));
-    let verdict = match tokio::time::timeout(CASE_LIMIT, &mut running).await {
+    let verdict = match tokio::time::timeout(limit, &mut running).await {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(panic)) => Err(Stop::Failed(format!("the case panicked: {panic}"))),
         Err(_) => {
             running.abort();
-            Err(Stop::Failed(format!("expected an end within {CASE_LIMIT:?}, found none")))
+            Err(Stop::Failed(format!("expected an end within {limit:?}, found none")))
         }
     };
     let verdict = match verdict {
@@ -77,15 +78,16 @@ async fn run_one(suite: &Conformance, case: Case) -> Outcome {
     }
 }
 
-/// That no handler and no task is left of a case whose servers and clients are gone.
+/// That no handler and no task is left of a case whose servers and clients are gone. Tasks have longer, for what
+/// closes may wait for its peer.
 async fn nothing_left(rig: &Rig) -> Verdict {
     rig.handlers.reach(0, NOTICE, "handlers alive after the case").await?;
-    let tasks = Handle::current().metrics();
-    let by = Instant::now() + NOTICE;
+    let (tasks, limit) = (Handle::current().metrics(), rig.vanished_within + NOTICE);
+    let by = Instant::now() + limit;
     while tasks.num_alive_tasks() > 0 {
         if Instant::now() > by {
             let count = tasks.num_alive_tasks();
-            let what = format_args!("expected no task after the case, found {count} within {NOTICE:?}");
+            let what = format_args!("expected no task after the case within {limit:?}, found {count}");
             return Err(Stop::failed(what));
         }
         // Tokio tells nobody when a task of somebody else's ends.

@@ -99,6 +99,11 @@ impl TlsFiles {
     /// # Errors
     /// A file is unreadable, empty of what it should hold, or does not fit the others: see [`TlsError`].
     pub fn load(&self, alpn: Alpn) -> Result<Arc<ServerConfig>, TlsError> {
+        self.server_config(alpn.id()).map(Arc::new)
+    }
+
+    /// The same, for a protocol of any name.
+    pub(crate) fn server_config(&self, alpn: &[u8]) -> Result<ServerConfig, TlsError> {
         let chain = certificates(&self.certificate_chain, CHAIN)?;
         let key = private_key(&self.private_key)?;
         let provider = Arc::new(ring::default_provider());
@@ -114,8 +119,8 @@ impl TlsFiles {
             private_key: self.private_key.clone(),
             source,
         })?;
-        config.alpn_protocols = vec![alpn.id().to_vec()];
-        Ok(Arc::new(config))
+        config.alpn_protocols = vec![alpn.to_vec()];
+        Ok(config)
     }
 }
 

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use prost_reflect::DescriptorPool;
 
-use super::{Exposure, Node, NodeError, running, transports};
+use super::{Exposure, Node, NodeError, Upstream, running, transports};
 use crate::{Channel, Health, Router, Service, ServiceInfo, config::Config, metrics::Metrics};
 
 /// A node that is being put together: services, schemas, configuration.
@@ -25,6 +25,7 @@ pub struct NodeBuilder {
     config: Config,
     services: Vec<MakeService>,
     descriptor_sets: Vec<Bytes>,
+    upstream: Option<Upstream>,
 }
 
 type MakeService = Box<dyn Fn(&Parts) -> Channel + Send + Sync>;
@@ -55,7 +56,7 @@ pub struct ServiceOverview {
 
 impl NodeBuilder {
     pub(super) fn new() -> Self {
-        Self { config: Config::default(), services: Vec::new(), descriptor_sets: Vec::new() }
+        Self { config: Config::default(), services: Vec::new(), descriptor_sets: Vec::new(), upstream: None }
     }
 
     /// Sets the configuration; without it, the node has the defaults: dual mode on loopback.
@@ -73,6 +74,13 @@ impl NodeBuilder {
     /// Serves what `make` makes once the node's parts are there.
     pub fn service_with<S: Service>(mut self, make: impl Fn(&Parts) -> S + Send + Sync + 'static) -> Self {
         self.services.push(Box::new(move |parts| make(parts).into_channel()));
+        self
+    }
+
+    /// Passes calls that no service of the node answers on to this target. A node without any service of its own
+    /// is a gateway.
+    pub fn upstream(mut self, upstream: Upstream) -> Self {
+        self.upstream = Some(upstream);
         self
     }
 
@@ -106,11 +114,12 @@ impl NodeBuilder {
     ///
     /// # Errors
     /// When the configuration or the schemas are wrong, when the data directory, the identity or
-    /// a certificate cannot be used, or an address cannot be listened on. Nothing listens then.
+    /// a certificate cannot be used, when an address cannot be listened on, or when calls cannot be passed on to
+    /// the target that was given. Nothing listens then.
     pub async fn bind(self) -> Result<Node, NodeError> {
         self.config.check()?;
         let parts = self.parts(&self.config)?;
-        running::start(self.config, parts).await
+        running::start(self.config, parts, self.upstream).await
     }
 
     fn parts(&self, config: &Config) -> Result<Parts, NodeError> {

@@ -39,6 +39,14 @@ pub enum NodeError {
         "no transport is on: transport.mode and transport.iroh.enabled leave none, and no other is enabled"
     )]
     NoTransport,
+    /// Calls cannot be passed on to the target that the node was given.
+    #[error("calls cannot be passed on to {target}: {problem}")]
+    Upstream {
+        /// The target.
+        target: String,
+        /// What is wrong with it, and what was expected.
+        problem: String,
+    },
     /// A transport stopped serving without having been told to.
     #[error("the transport {transport} {how} while the node was serving")]
     TransportEnded {

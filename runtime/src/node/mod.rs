@@ -23,6 +23,7 @@ mod meter;
 mod running;
 mod targets;
 mod transports;
+mod upstream;
 
 pub use builder::{NodeBuilder, Parts, ServiceOverview};
 pub use error::NodeError;
@@ -30,3 +31,4 @@ pub use exposure::Exposure;
 pub use identity::Identity;
 pub use running::Node;
 pub use targets::Targets;
+pub use upstream::Upstream;

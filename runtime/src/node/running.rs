@@ -1,16 +1,23 @@
-use std::{fmt, future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::FutureExt as _;
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
-    Identity, NodeBuilder, NodeError, Parts, Targets, data_dir::DataDir, http, meter::Meter,
+    Identity, NodeBuilder, NodeError, Parts, Targets, Upstream, data_dir::DataDir, http, meter::Meter,
     transports::Transports,
 };
 use crate::{
     ConnectOptions, Drain, Health, NodeState, Service,
     config::Config,
     net::{Listener, ListenerOptions, reachable},
+    service::BoxFuture,
     transport::{BindContext, BindError},
 };
 
@@ -27,6 +34,9 @@ pub struct Node {
     /// Runs the checks for as long as the node is there.
     checks: JoinSet<()>,
     connect_options: ConnectOptions,
+    /// Leaves the target of calls that are passed on.
+    /// Behind a lock that nobody takes, so that a node can be shared.
+    leave_upstream: Mutex<Option<BoxFuture<()>>>,
 }
 
 impl Node {
@@ -79,6 +89,10 @@ impl Node {
             self.drain.cut();
             all_ended(&mut self.transports, CLOSING).await;
         }
+        if let Some(leave) = self.leave_upstream.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            // The target is told as far as it can be.
+            let _ = tokio::time::timeout(CLOSING, leave).await;
+        }
         self.http_drain.stop();
         all_ended(&mut self.http, CLOSING).await;
         self.checks.shutdown().await;
@@ -118,13 +132,24 @@ fn premature(ended: Result<Ended, JoinError>) -> NodeError {
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Starts what the configuration asks for. Everything is bound before anything serves.
-pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeError> {
+pub(super) async fn start(
+    config: Config,
+    parts: Parts,
+    upstream: Option<Upstream>,
+) -> Result<Node, NodeError> {
     let identity = Identity::load_or_create(&config.node.data_dir)?;
     let service = Meter::new(parts.router.clone(), parts.metrics.clone()).into_channel();
     let context = BindContext::new(identity.secret_key().to_bytes(), service.clone());
     let bound = Transports::bind(&config.transport, &context).await?;
     let mut targets = Targets { node_id: identity.id(), transports: bound.targets(), http: None };
     let http_listener = bind_http(&config, &mut targets).await?;
+    let secret_key = identity.secret_key().to_bytes();
+    let connect_options = |options: ConnectOptions| bound.connect_options(options.secret_key(secret_key));
+    let leave_upstream = match upstream {
+        None => None,
+        Some(upstream) => Some(upstream.attach(&parts, &targets, connect_options).await?),
+    };
+    let connect_options = connect_options(ConnectOptions::new());
 
     let (drain, http_drain) = (Drain::new(), Drain::new());
     let (mut transports, mut http, mut checks) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
@@ -133,7 +158,6 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeErro
         http.spawn(listener.serve_http1(ListenerOptions::default(), routes, http_drain.clone()));
     }
     watch_health(&config, &parts.health, &mut checks).await;
-    let connect_options = bound.connect_options();
     for (name, serving) in bound.serve(&parts, &service, &drain) {
         transports.spawn(async move {
             let panicked = AssertUnwindSafe(serving).catch_unwind().await.is_err();
@@ -151,6 +175,7 @@ pub(super) async fn start(config: Config, parts: Parts) -> Result<Node, NodeErro
         http_drain,
         checks,
         connect_options,
+        leave_upstream: Mutex::new(leave_upstream),
     })
 }
 

@@ -46,9 +46,8 @@ impl Transports {
         self.0.iter().map(|(name, bound)| (*name, bound.dyn_target())).collect()
     }
 
-    /// How the node calls others over what it has bound.
-    pub(super) fn connect_options(&self) -> ConnectOptions {
-        let options = ConnectOptions::new();
+    /// These options, for calls over what the node has bound.
+    pub(super) fn connect_options(&self, options: ConnectOptions) -> ConnectOptions {
         self.0.iter().fold(options, |options, (_, bound)| bound.dyn_connect_options(options))
     }
 

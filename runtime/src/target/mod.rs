@@ -26,6 +26,8 @@ use crate::{
 /// | `grpc://host:port` | gRPC over plaintext HTTP/2 |
 /// | `grpcs://host:port` | gRPC over TLS |
 /// | `iroh://ENDPOINT_ID?addr=ip:port&relay=URL` | Iroh; any number of `addr`, and a `relay`, tell where to look for the key |
+/// | `quic://host:port` | plain QUIC, to a server with a certificate |
+/// | `quic://host:port?key=PUBLIC_KEY` | plain QUIC, to the server that has this key |
 /// | `endpoint…` | an Iroh endpoint ticket, which says the same in one word |
 ///
 /// ```

@@ -24,6 +24,9 @@ pub struct ConnectOptions {
     pub codec: Option<Codec>,
     /// The certificate authorities to trust, where they are not those of the system.
     pub ca_file: Option<PathBuf>,
+    /// The Ed25519 secret key that proves who calls, where the transport proves that by a key and nothing that it
+    /// dials from has one.
+    pub secret_key: Option<[u8; 32]>,
     own: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
 }
 
@@ -35,6 +38,7 @@ impl Default for ConnectOptions {
             limits: None,
             codec: None,
             ca_file: None,
+            secret_key: None,
             own: HashMap::new(),
         }
     }
@@ -87,6 +91,14 @@ impl ConnectOptions {
         self
     }
 
+    /// Calls under the identity of this Ed25519 secret key on transports that have such identities: on Iroh the
+    /// peer sees its endpoint id. Default a new one a connection. A [`Dialer`](crate::iroh::Dialer) has its own.
+    #[must_use]
+    pub fn secret_key(mut self, key: [u8; 32]) -> Self {
+        self.secret_key = Some(key);
+        self
+    }
+
     /// Adds what one transport alone understands, one value a type: for Iroh a
     /// [`Dialer`](crate::iroh::Dialer), whose endpoint and pool are then used instead of an endpoint made for
     /// the one channel.
@@ -110,6 +122,7 @@ impl fmt::Debug for ConnectOptions {
             .field("limits", &self.limits)
             .field("codec", &self.codec)
             .field("ca_file", &self.ca_file)
+            .field("has_secret_key", &self.secret_key.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -13,6 +13,8 @@ mod limits;
 pub mod memory;
 #[cfg(feature = "mux")]
 pub mod mux;
+#[cfg(feature = "quic")]
+pub mod quic;
 mod scope;
 #[cfg(feature = "node")]
 pub(crate) mod seam;

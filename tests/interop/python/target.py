@@ -4,9 +4,10 @@ import os
 
 import grpc
 
-NODE = os.environ["POLYWIRE_NODE_ADDRESS"]
-SHOP = os.environ["POLYWIRE_SHOP_ADDRESS"]
-METRICS = os.environ["POLYWIRE_METRICS_URL"]
+NODE = os.environ.get("POLYWIRE_NODE_ADDRESS")
+SHOP = os.environ.get("POLYWIRE_SHOP_ADDRESS")
+ECHO = os.environ.get("POLYWIRE_ECHO_ADDRESS")
+METRICS = os.environ.get("POLYWIRE_METRICS_URL")
 
 PATIENCE = 30
 

@@ -7,11 +7,13 @@
 mod adapters;
 mod conformance;
 mod equivalence;
+mod gateway;
 mod hardening;
 mod iroh_transport;
 mod memory;
 mod node;
 mod python;
+mod quic;
 mod shop;
 mod unix;
 mod websocket;

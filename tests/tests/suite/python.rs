@@ -1,17 +1,9 @@
 //! Python's own clients against a node: grpcio, its health checking and reflection, Prometheus's parsers, and one
 //! over WebSockets that was written from the specifications.
 
-use std::{
-    collections::hash_map::DefaultHasher,
-    fs::File,
-    hash::{Hash, Hasher},
-    io::{Read, Seek, Write},
-    path::{Path, PathBuf},
-    process::Command as Blocking,
-};
-
 use polywire::{Code, Compression, Metadata, Response, Status};
 use polywire_tests::{
+    foreign::python,
     inventory::{GetRequest, Item, Stock},
     node::Node,
     patience::within,
@@ -25,45 +17,8 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/python");
 /// Whose pages may open WebSockets to the node.
 const ORIGIN: &str = "https://shop.example";
 
-/// An interpreter with the packages of `requirements.txt`. `POLYWIRE_PYTHON` names it, as `./test` does;
-/// without, it is made in the target directory when it is first asked for.
-fn python() -> PathBuf {
-    if let Some(python) = std::env::var_os("POLYWIRE_PYTHON") {
-        return python.into();
-    }
-    let this = std::env::current_exe().unwrap();
-    let target = this.ancestors().nth(3).expect("target/PROFILE/deps/TEST").to_owned();
-    let requirements = std::fs::read_to_string(Path::new(SCRIPTS).join("requirements.txt")).unwrap();
-    let mut hasher = DefaultHasher::new();
-    requirements.hash(&mut hasher);
-    let wanted = hasher.finish().to_string();
-    let path = target.join("python.stamp");
-    let mut stamp = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
-    // Tests of one run ask at once; the others wait here.
-    stamp.lock().unwrap();
-    let mut installed = String::new();
-    stamp.read_to_string(&mut installed).unwrap();
-    let python = target.join("python/bin/python");
-    if installed != wanted {
-        install(&target.join("python"), &python);
-        stamp.set_len(0).and_then(|()| stamp.rewind()).unwrap();
-        stamp.write_all(wanted.as_bytes()).unwrap();
-    }
-    python
-}
-
-fn install(environment: &Path, python: &Path) {
-    let run = |command: &mut Blocking| {
-        let status = command.status().expect("python3 runs");
-        assert!(status.success(), "{command:?} failed; on Debian, `apt-get install python3-venv` may help");
-    };
-    run(Blocking::new("python3").args(["-m", "venv", "--clear"]).arg(environment));
-    let requirements = Path::new(SCRIPTS).join("requirements.txt");
-    run(Blocking::new(python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements));
-}
-
 /// What the scripts expect of `get`, beside an echo.
-fn stock() -> Stock {
+pub(crate) fn stock() -> Stock {
     let cost = || {
         let mut cost = Metadata::new();
         cost.insert("cost", "3").unwrap();
@@ -96,27 +51,36 @@ fn stock() -> Stock {
     })
 }
 
-/// Runs one file of tests, each of which must pass.
+/// Runs one file of tests against a node and a shop, each of which must pass.
 async fn run(script: &str) {
-    let python = tokio::task::spawn_blocking(python).await.unwrap();
-    let node = Node::start(&[
-        "--transport.websocket.enabled=true",
-        "--transport.websocket.bind_address=127.0.0.1:0",
-        &format!("--transport.websocket.allowed_origins=[\"{ORIGIN}\"]"),
-    ])
-    .await;
+    let origins = format!("--transport.websocket.allowed_origins={ORIGIN}");
+    let websocket = ["--transport.websocket.enabled=true", "--transport.websocket.bind_address=127.0.0.1:0"];
+    let node = Node::start(&[websocket[0], websocket[1], &origins]).await;
     let shop = Shop::open(stock()).await;
     // Something to count, over each transport.
     for target in [node.grpc(), node.iroh()] {
         health(target, "").await.unwrap();
     }
+    let metrics = format!("{}/metrics", node.targets.http.as_deref().unwrap());
+    let servers = [
+        ("NODE_ADDRESS", node.grpc()),
+        ("SHOP_ADDRESS", &shop.grpc),
+        ("METRICS_URL", &metrics),
+        ("WEBSOCKET_TARGET", node.target("websocket")),
+        ("WEBSOCKET_ORIGIN", ORIGIN),
+    ];
+    run_against(script, servers).await;
+}
+
+/// Runs one file of tests against servers at these addresses, by the names that the file has for them. Each must
+/// pass.
+pub(crate) async fn run_against<const N: usize>(script: &str, servers: [(&str, &str); N]) {
+    let python = tokio::task::spawn_blocking(python).await.unwrap();
     let mut command = Command::new(python);
     command.current_dir(SCRIPTS).arg(script).kill_on_drop(true);
-    command.env("POLYWIRE_NODE_ADDRESS", node.grpc_address());
-    command.env("POLYWIRE_SHOP_ADDRESS", shop.grpc.trim_start_matches("grpc://"));
-    command.env("POLYWIRE_WEBSOCKET_TARGET", node.target("websocket"));
-    command.env("POLYWIRE_WEBSOCKET_ORIGIN", ORIGIN);
-    command.env("POLYWIRE_METRICS_URL", format!("{}/metrics", node.targets.http.as_deref().unwrap()));
+    for (name, address) in servers {
+        command.env(format!("POLYWIRE_{name}"), address.trim_start_matches("grpc://"));
+    }
     let output = within(command.output()).await.unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("\nOK"), "{text}");

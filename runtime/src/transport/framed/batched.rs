@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Connection, RequestStreams, SendStream, StreamError};
+use super::{Connection, Proof, RequestStreams, SendStream, StreamError};
 use crate::{
     Status,
     wire::{ConnectionCode, StreamCode},
@@ -106,6 +106,14 @@ impl<C: Connection> Connection for Batched<C> {
 
     fn close(&self, code: ConnectionCode, reason: &str) {
         self.0.connection.close(code, reason);
+    }
+
+    async fn closed(&self) {
+        self.0.connection.closed().await;
+    }
+
+    fn early(&self) -> Option<Proof> {
+        self.0.connection.early()
     }
 
     fn round_trip(&self) -> Option<Duration> {

@@ -7,7 +7,7 @@ use super::{
     incoming::Incoming,
 };
 use crate::{
-    Codec, Compression, CompressionSet, Context, Metadata, Payload, Response, Status, Streaming, body,
+    Code, Codec, Compression, CompressionSet, Context, Metadata, Payload, Response, Status, Streaming, body,
     deadline,
     encoding::Encoding,
     streaming::Event,
@@ -93,6 +93,12 @@ impl FirstWrite {
 }
 
 impl Outgoing {
+    /// The same call, where all of it is in the first write.
+    pub(crate) fn again(&self) -> Option<Self> {
+        let Self { first, rest: None, encoding, unary } = self else { return None };
+        Some(Self { first: first.clone(), rest: None, encoding: *encoding, unary: *unary })
+    }
+
     /// The first write of the call's stream.
     pub(crate) fn first_write(&self) -> FirstWrite {
         FirstWrite { bytes: self.first.clone(), finish: self.rest.is_none() }
@@ -239,10 +245,19 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
                         Err(_) => return Err(Status::internal("the stream of requests panicked")),
                     }
                 }
-                frame = self.incoming.frame() => return frame,
+                frame = self.incoming.frame() => return frame.map_err(broken_off),
             }
         }
-        self.incoming.frame().await
+        self.incoming.frame().await.map_err(broken_off)
+    }
+}
+
+/// An answer that the responder broke off. It is not this side that cancelled the call, and whether a handler saw
+/// it nobody knows.
+fn broken_off(status: Status) -> Status {
+    match status.code() {
+        Code::Cancelled => Status::unavailable(status.message().to_owned()),
+        _ => status,
     }
 }
 

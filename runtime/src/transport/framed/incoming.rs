@@ -33,6 +33,14 @@ impl<R: RecvStream> Incoming<R> {
         Self { recv, reader, compression: None, message_timeout, on_drop: Some(on_drop) }
     }
 
+    /// Returns once the stream cannot be a replay.
+    pub(super) async fn proven(&mut self) -> Result<(), Status> {
+        match self.recv.early() {
+            None => Ok(()),
+            Some(proof) => Ok(proof.await?),
+        }
+    }
+
     pub(super) fn limit_messages(&mut self, limit: usize) {
         self.reader.limit_messages(limit);
     }

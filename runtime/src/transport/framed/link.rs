@@ -50,14 +50,15 @@ impl<D: Dial> Link<D> {
         }
     }
 
-    /// Closes the connection, where there is one.
+    /// Closes the connection, where there is one, and returns once the peer has been told.
     #[cfg_attr(
         not(feature = "node"),
         expect(dead_code, reason = "only targets are left in an orderly manner")
     )]
-    pub(crate) fn close(&self) {
+    pub(crate) async fn close(&self) {
         if let Some(connection) = self.current.swap(None) {
             connection.close(ConnectionCode::Closed, "");
+            connection.closed().await;
         }
     }
 

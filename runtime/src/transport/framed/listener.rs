@@ -21,6 +21,15 @@ pub trait Listener: Send + 'static {
     /// # Cancel safety
     /// Must be safe: an attempt is taken only by the call that returns it.
     fn accept(&mut self) -> impl Future<Output = io::Result<Option<Handshake<Self::Connection>>>> + Send;
+
+    /// Listens no more, and returns once the peers of connections that were closed have been told, or cannot be.
+    fn close(self) -> impl Future<Output = ()> + Send
+    where
+        Self: Sized,
+    {
+        drop(self);
+        std::future::ready(())
+    }
 }
 
 /// A connection that has been made.

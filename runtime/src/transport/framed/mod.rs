@@ -33,6 +33,6 @@ pub use peer::Peer;
 pub(crate) use serve::{Answering, answer_calls};
 pub use serve::{ServeOptions, serve};
 pub(crate) use server::{Responder, serve_connection};
-pub use stream::{Connection, RecvStream, SendStream, StreamError};
+pub use stream::{Connection, Proof, RecvStream, SendStream, StreamError};
 #[cfg(feature = "node")]
 pub use transport::{Listening, StreamTransport};

@@ -1,6 +1,8 @@
 use std::{fmt, sync::Arc};
 
-use super::{Dial, FirstWrite, RequestStreams, Requester, StreamError, link::Link};
+use super::{
+    Connection, Dial, FirstWrite, Proof, RequestStreams, Requester, StreamError, client::Outgoing, link::Link,
+};
 use crate::{Codec, Context, Limits, Payload, Response, Service, Status, Streaming};
 
 /// One peer that is dialled when it is called: a [`Service`] over connections that carry streams of bytes.
@@ -46,13 +48,65 @@ impl<D: Dial> Peer<D> {
     }
 }
 
+impl<D: Dial> Peer<D> {
+    /// A call while early data can be sent. What must not be repeated waits; what the peer does not take early
+    /// is sent again.
+    async fn unary_early(
+        &self,
+        connection: Arc<D::Connection>,
+        proof: Proof,
+        cx: Context,
+        message: Payload,
+    ) -> Result<Response<Payload>, Status> {
+        if !cx.idempotent {
+            let connection = self.proven(connection, proof).await?;
+            let outgoing = self.requester.unary(cx, message)?;
+            return self.answered(connection, outgoing).await;
+        }
+        let outgoing = self.requester.unary(cx, message)?;
+        let again = outgoing.again();
+        match (self.answered(connection.clone(), outgoing).await, again) {
+            (Err(status), Some(again)) if status.is_not_processed() => {
+                let connection = self.proven(connection, proof).await?;
+                self.answered(connection, again).await
+            }
+            (answer, _) => answer,
+        }
+    }
+
+    /// The connection once its handshake is over, or another where that has failed.
+    async fn proven(
+        &self,
+        connection: Arc<D::Connection>,
+        proof: Proof,
+    ) -> Result<Arc<D::Connection>, Status> {
+        let Err(_) = proof.await else { return Ok(connection) };
+        let connection = self.link.connection(Some(&connection)).await?;
+        if let Some(proof) = connection.early() {
+            proof.await.map_err(|lost| Status::from(lost).not_processed())?;
+        }
+        Ok(connection)
+    }
+
+    async fn answered(
+        &self,
+        connection: Arc<D::Connection>,
+        outgoing: Outgoing,
+    ) -> Result<Response<Payload>, Status> {
+        let streams = self.open(connection, outgoing.first_write()).await?;
+        outgoing.answer(streams, &self.requester.limits).await
+    }
+}
+
 impl<D: Dial> Service for Peer<D> {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         // First of all the connection: the head says how much time is left when it leaves.
         let connection = self.link.connection(None).await?;
+        if let Some(proof) = connection.early() {
+            return Box::pin(self.unary_early(connection, proof, cx, message)).await;
+        }
         let outgoing = self.requester.unary(cx, message)?;
-        let streams = self.open(connection, outgoing.first_write()).await?;
-        outgoing.answer(streams, &self.requester.limits).await
+        self.answered(connection, outgoing).await
     }
 
     async fn stream(
@@ -61,7 +115,10 @@ impl<D: Dial> Service for Peer<D> {
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
         // First of all the connection: the head says how much time is left when it leaves.
-        let connection = self.link.connection(None).await?;
+        let mut connection = self.link.connection(None).await?;
+        if let Some(proof) = connection.early() {
+            connection = self.proven(connection, proof).await?;
+        }
         let outgoing = self.requester.stream(cx, messages)?;
         let streams = self.open(connection, outgoing.first_write()).await?;
         outgoing.stream(streams, &self.requester.limits).await

@@ -6,7 +6,6 @@ use super::{Accepted, Connection, Handshake, Listener, Responder, serve_connecti
 use crate::{
     Caller, Channel, Drain, Limits, Service,
     transport::{ConnectionGauge, gauge::Counted, scope::Scope},
-    wire::ConnectionCode,
 };
 
 /// How connections are accepted.
@@ -154,7 +153,6 @@ pub(crate) async fn answer_calls<C: Connection>(connection: &C, answering: Answe
         () = serve_connection(connection, Arc::new(caller), responder, drain.clone(), || linger(connection)) => {}
         () = drain.cutting() => {}
     }
-    connection.close(ConnectionCode::ShutDown, "");
 }
 
 const MIN_LINGER: Duration = Duration::from_millis(20);

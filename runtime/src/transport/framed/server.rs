@@ -10,14 +10,14 @@ use super::{
     incoming::Incoming,
 };
 use crate::{
-    Caller, Channel, Codec, Context, Drain, Metadata, Payload, Service, Shape, Status, Streaming, body,
-    deadline,
+    Caller, Channel, Codec, Context, Drain, Metadata, Method, Payload, Service, Shape, Status, Streaming,
+    body, deadline,
     encoding::{Answering, Encoding},
     panic,
     service::BoxFuture,
     streaming::Event,
     transport::Limits,
-    wire::{self, FrameKind, RequestHead, StreamCode},
+    wire::{self, ConnectionCode, FrameKind, RequestHead, StreamCode},
 };
 
 /// Answers the calls of connections: what a transport needs to know of the framing on the serving side.
@@ -32,7 +32,7 @@ pub(crate) struct Responder {
 /// Answers the streams of one connection, each in a task of its own, until the connection ends or the
 /// calls in flight have finished after `drain` said to stop. Streams opened after that are refused as
 /// not processed, for `linger` beyond the last call: so long its answer takes to arrive, and a connection
-/// closed before would take it back.
+/// closed before would take it back. Then, and when the future is dropped, the connection is closed.
 pub(crate) async fn serve_connection<C: Connection>(
     connection: &C,
     caller: Arc<Caller>,
@@ -42,6 +42,8 @@ pub(crate) async fn serve_connection<C: Connection>(
 ) {
     let responder = Arc::new(responder);
     let mut calls = JoinSet::new();
+    // Behind the calls, so that it is dropped before they are.
+    let _closing = Closing(connection);
     let mut refusing = false;
     let mut stopping = pin!(drain.stopping());
     loop {
@@ -68,6 +70,15 @@ pub(crate) async fn serve_connection<C: Connection>(
         };
         // An error says that the time is over, as it should be.
         let _ = tokio::time::timeout(linger(), refuse_all).await;
+    }
+}
+
+/// Closes a connection before its calls are dropped: their resets would say that each was broken off.
+struct Closing<'a, C: Connection>(&'a C);
+
+impl<C: Connection> Drop for Closing<'_, C> {
+    fn drop(&mut self) {
+        self.0.close(ConnectionCode::ShutDown, "");
     }
 }
 
@@ -116,6 +127,9 @@ impl Responder {
         cx.deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         cx.message_limit = Some(self.limits.max_message_bytes);
         let method = self.service.method(cx.path());
+        if !method.is_some_and(Method::is_idempotent) {
+            deadline::bound(cx.deadline, incoming.proven()).await?;
+        }
         if let Some(limit) = method.and_then(|method| method.message_limit()) {
             incoming.limit_messages(limit);
             cx.message_limit = Some(limit.min(self.limits.max_message_bytes));

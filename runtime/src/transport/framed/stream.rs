@@ -1,8 +1,6 @@
-use std::future::Future;
+use std::{future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
-
-use std::time::Duration;
 
 use crate::{
     Status,
@@ -50,11 +48,33 @@ pub trait Connection: Send + Sync + 'static {
     /// Ends the connection and tells the peer why; the reason is for people, and short.
     fn close(&self, code: ConnectionCode, reason: &str);
 
+    /// Returns once the peer has been told of a [`close`](Self::close), or cannot be told.
+    ///
+    /// # Cancel safety
+    /// Safe: the peer may then not be told where the process ends at once.
+    fn closed(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
+    /// While what is written travels as early data, which an attacker can send to the peer again: the end of
+    /// that, after which calls go that must not be repeated. `None` once it is over, and where there is no such
+    /// thing.
+    fn early(&self) -> Option<Proof> {
+        None
+    }
+
     /// How long the way to the peer and back takes, where that is known.
     fn round_trip(&self) -> Option<Duration> {
         None
     }
 }
+
+/// Resolves once it is certain that the peer is alive, and that nothing on the connection is a replay of what
+/// was sent on another.
+///
+/// # Errors
+/// When the connection was lost before.
+pub type Proof = Pin<Box<dyn Future<Output = Result<(), StreamError>> + Send>>;
 
 /// The direction of a stream that is written.
 pub trait SendStream: Send + 'static {
@@ -106,6 +126,12 @@ pub trait RecvStream: Send + 'static {
     /// # Cancel safety
     /// Safe: bytes are taken only by the call that returns them.
     fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, StreamError>> + Send;
+
+    /// The proof that is still to come, where the stream arrived as early data and may be a replay: only calls of
+    /// idempotent methods go on without it.
+    fn early(&self) -> Option<Proof> {
+        None
+    }
 
     /// Tells the peer that no more is wanted.
     fn stop(&mut self, code: StreamCode);

@@ -96,7 +96,7 @@ impl<T: StreamTransport> Transport for T {
         let limits = options.limits.clone().unwrap_or_default();
         let peer = Peer::new(Way { transport: self.clone(), address, options }, codec, limits);
         let link = peer.link().clone();
-        Ok(Connected::new(peer).closing(async move { link.close() }))
+        Ok(Connected::new(peer).closing(async move { link.close().await }))
     }
 
     async fn bind(&self, config: T::Config, node: BindContext) -> Result<Self::Bound, BindError> {
@@ -130,6 +130,6 @@ impl<L: Listener> Bound for Listening<L> {
 
     async fn serve(mut self, serving: Serving) {
         self.options.gauge = serving.connections;
-        serve(self.listener, serving.service, self.options, serving.drain).await;
+        serve(self.listener, serving.service, self.options, serving.drain).await.close().await;
     }
 }

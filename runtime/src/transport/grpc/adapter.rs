@@ -177,7 +177,8 @@ impl<S: Service> Adapter<S> {
         let deadline = cx.deadline;
         let response = deadline::bound(deadline, self.service.stream(cx, requests(incoming))).await?;
         self.limits.check_metadata(&response.metadata)?;
-        let messages = panic::guard_stream(deadline::bound_stream(deadline, response.message));
+        let messages = deadline::watched_stream(deadline, response.message);
+        let messages = panic::guard_stream(deadline::bound_stream(deadline, messages));
         let encoding = answers.encoding(response.compression);
         let body = Many::answer(messages, encoding, self.limits.max_metadata_bytes);
         Ok(respond(encoding.codec, encoding.compression, &response.metadata, |_| Body::new(body)))

@@ -58,12 +58,7 @@ impl<C: GrpcService<Body, ResponseBody = Body, Future: Send> + Clone + Send + Sy
 
 impl<C: Http2> Service for Connection<C> {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let request = self.begin(&cx)?;
-        let mut buffer = BytesMut::new();
-        put_message(&mut buffer, &message, &request.encoding)?;
-        let body = Body::new(Single { message: Some(buffer.freeze()), trailers: None });
-        let answer = self.send(request, body, Failure::default()).await?;
-        let Answer { metadata, compression, mut messages } = answer;
+        let Answer { metadata, compression, mut messages } = self.send_one(&cx, message).await?;
         let (message, trailers) = messages.single().await?;
         Ok(Response { metadata, message, trailers, compression })
     }
@@ -73,19 +68,11 @@ impl<C: Http2> Service for Connection<C> {
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        let request = self.begin(&cx)?;
-        let failure = Failure::default();
-        let (wanted, unwanted) = oneshot::channel();
-        let body = match messages.into_single() {
-            Ok(message) => {
-                let mut buffer = BytesMut::new();
-                put_message(&mut buffer, &message, &request.encoding)?;
-                Body::new(Single { message: Some(buffer.freeze()), trailers: None })
-            }
-            Err(messages) => Body::new(Many::request(messages, request.encoding, failure.clone(), unwanted)),
+        let answer = match messages.into_single() {
+            Ok(message) => self.send_one(&cx, message).await?,
+            Err(messages) => self.send_many(&cx, messages).await?,
         };
-        let Answer { metadata, compression, mut messages } = self.send(request, body, failure).await?;
-        messages._wanted = Some(wanted);
+        let Answer { metadata, compression, messages } = answer;
         Ok(Response { compression, ..Response::new(messages.into_streaming()).with_metadata(metadata) })
     }
 }
@@ -146,18 +133,59 @@ impl<C: Http2> Connection<C> {
         Ok(Head { request, encoding: Encoding { codec, compression, limit } })
     }
 
-    async fn send(&self, head: Head, body: Body, failure: Failure) -> Result<Answer, Status> {
+    /// Makes a call of one message, and once again where the connection certainly did not take it: a server
+    /// refuses streams over its limit that came before the client knew of it, and one that drains refuses all.
+    /// Source: [gRFC A6, transparent retries](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#transparent-retries).
+    async fn send_one(&self, cx: &Context, message: Payload) -> Result<Answer, Status> {
+        let mut refused = false;
+        loop {
+            let head = self.begin(cx)?;
+            let mut buffer = BytesMut::new();
+            put_message(&mut buffer, &message, &head.encoding)?;
+            let body = Body::new(Single { message: Some(buffer.freeze()), trailers: None });
+            match self.send(head, body, Failure::default()).await {
+                Err(Unsent::Refused(_)) if !refused => refused = true,
+                outcome => return outcome.map_err(Unsent::into_status),
+            }
+        }
+    }
+
+    async fn send_many(&self, cx: &Context, messages: Streaming<Payload>) -> Result<Answer, Status> {
+        let head = self.begin(cx)?;
+        let failure = Failure::default();
+        let (wanted, unwanted) = oneshot::channel();
+        let body = Body::new(Many::request(messages, head.encoding, failure.clone(), unwanted));
+        let sent = self.send(head, body, failure.clone()).await;
+        let mut answer = sent.map_err(|unsent| failure.explain(unsent.into_status()))?;
+        answer.messages._wanted = Some(wanted);
+        Ok(answer)
+    }
+
+    async fn send(&self, head: Head, body: Body, failure: Failure) -> Result<Answer, Unsent> {
         let mut inner = self.inner.clone();
-        let explain = |status| failure.explain(status);
         std::future::poll_fn(|task| inner.poll_ready(task))
             .await
-            .map_err(|error| status::from_connection(error).not_processed())?;
-        let request = head.request.map(|()| body);
-        let response = inner.call(request).await.map_err(|error| explain(status::from_connection(error)))?;
+            .map_err(|error| Unsent::Failed(status::from_connection(error).not_processed()))?;
+        let response = inner.call(head.request.map(|()| body)).await.map_err(|error| {
+            let error = error.into();
+            let refused = status::is_untouched(&*error);
+            let status = status::from_connection(error);
+            if refused { Unsent::Refused(status) } else { Unsent::Failed(status) }
+        })?;
+        self.answer(response, head.encoding.limit, failure).map_err(Unsent::Failed)
+    }
+
+    /// What has begun to be answered.
+    fn answer(
+        &self,
+        response: http::Response<Body>,
+        limit: usize,
+        failure: Failure,
+    ) -> Result<Answer, Status> {
         let (parts, body) = response.into_parts();
         let outcome = status::read(&parts.headers);
         if let Some(Err(status)) = outcome {
-            return Err(explain(status));
+            return Err(failure.explain(status));
         }
         if parts.status != http::StatusCode::OK {
             return Err(status::from_http(parts.status));
@@ -166,9 +194,29 @@ impl<C: Http2> Connection<C> {
             return Err(Status::unknown("the peer's answer is not gRPC: its content type is another"));
         };
         let metadata = metadata::read(&parts.headers)?;
+        self.limits.check_metadata(&metadata)?;
         let compression = compression::announced(&parts.headers).map_err(unaccepted)?;
-        let incoming = Incoming::new(body, codec, compression, head.encoding.limit, &self.limits);
-        Ok(Answer { metadata, compression, messages: Answers { incoming, outcome, failure, _wanted: None } })
+        let incoming = Incoming::new(body, codec, compression, limit, &self.limits);
+        let limits = self.limits.clone();
+        let messages = Answers { incoming, outcome, failure, limits, _wanted: None };
+        Ok(Answer { metadata, compression, messages })
+    }
+}
+
+/// Why a call got no answer.
+enum Unsent {
+    /// The connection certainly did not take it.
+    Refused(Status),
+    /// No connection could be made, it broke, or the answer was a failure.
+    Failed(Status),
+}
+
+impl Unsent {
+    fn into_status(self) -> Status {
+        match self {
+            Self::Refused(status) => status.not_processed(),
+            Self::Failed(status) => status,
+        }
     }
 }
 
@@ -184,6 +232,7 @@ struct Answers {
     /// Where the headers alone ended the call.
     outcome: Option<Result<Metadata, Status>>,
     failure: Failure,
+    limits: Limits,
     /// Dropped, it breaks off requests that are still being sent: HTTP/2 would keep the stream for them.
     _wanted: Option<Wanted>,
 }
@@ -193,7 +242,9 @@ impl Answers {
         let trailers = self.incoming.take_trailers();
         let outcome = trailers.as_ref().and_then(status::read).or_else(|| self.outcome.take());
         let outcome = outcome.unwrap_or_else(|| Err(Status::internal("the answer ended without a status")));
-        outcome.map_err(|status| self.failure.explain(status))
+        let trailers = outcome.map_err(|status| self.failure.explain(status))?;
+        self.limits.check_metadata(&trailers)?;
+        Ok(trailers)
     }
 
     /// The only message, and the trailing metadata. A failed call has a status instead of a message.

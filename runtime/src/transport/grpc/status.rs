@@ -110,7 +110,8 @@ pub(super) fn from_connection(error: impl Into<Box<dyn Error + Send + Sync>>) ->
     if chain(&*error).any(|cause| cause.is::<tonic::TimeoutExpired>()) {
         return deadline::exceeded().with_source(error);
     }
-    let not_processed = chain(&*error).any(|cause| cause.is::<tonic::ConnectError>() || is_refused(cause));
+    let not_processed =
+        is_untouched(&*error) || chain(&*error).any(|cause| cause.is::<tonic::ConnectError>());
     let of_the_call = chain(&*error).any(|cause| cause.is::<tonic::Status>() || is_reset(cause));
     let reason = chain(&*error).last().map(ToString::to_string).unwrap_or_default();
     let mapped = tonic::Status::from_error(error);
@@ -122,6 +123,17 @@ pub(super) fn from_connection(error: impl Into<Box<dyn Error + Send + Sync>>) ->
     };
     let status = Status::new(code, format!("the connection failed: {reason}")).with_source(mapped);
     if not_processed { status.not_processed() } else { status }
+}
+
+/// Whether the request certainly reached no handler, on a connection that there was: the peer refused its stream,
+/// or the connection ended before it was sent.
+pub(super) fn is_untouched(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|cause| is_refused(cause) || is_unsent(cause))
+}
+
+/// hyper cancels what waits in its queue when the connection closes; what it has sent fails in other ways.
+fn is_unsent(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
 }
 
 fn is_reset(cause: &(dyn Error + 'static)) -> bool {

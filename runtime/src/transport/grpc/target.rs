@@ -8,7 +8,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
 use super::Connection;
 use crate::{
-    ConnectOptions, Status,
+    ConnectOptions, Limits, Status,
     transport::{Connected, Scheme},
 };
 
@@ -61,7 +61,8 @@ impl Address {
             .tcp_keepalive_interval(Some(TCP_PROBE))
             .tcp_keepalive_retries(Some(3))
             .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW);
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_max_header_list_size(max_header_bytes(options));
         if let Some(interval) = options.keep_alive_interval {
             endpoint = endpoint.http2_keep_alive_interval(interval).keep_alive_timeout(interval);
         }
@@ -70,6 +71,16 @@ impl Address {
         }
         endpoint.tls_config(tls(options)?).map_err(|error| invalid(format!("{self}: {}", deepest(&error))))
     }
+}
+
+/// h2 breaks a stream off whose headers weigh more than this. The metadata in them is counted apart and refused
+/// with a status, so this is only for what is far beyond.
+fn max_header_bytes(options: &ConnectOptions) -> u32 {
+    let metadata = options
+        .limits
+        .as_ref()
+        .map_or(Limits::default().max_metadata_bytes, |limits| limits.max_metadata_bytes);
+    u32::try_from(metadata.saturating_mul(8)).unwrap_or(u32::MAX)
 }
 
 fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig, Status> {

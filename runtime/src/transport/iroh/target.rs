@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use ::iroh::{Endpoint, EndpointAddr, RelayMode, RelayUrl, TransportAddr, endpoint::presets};
+use ::iroh::{Endpoint, EndpointAddr, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets};
 use iroh_tickets::endpoint::EndpointTicket;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::runtime::Handle;
@@ -78,12 +78,15 @@ impl Address {
     }
 
     /// An endpoint for nothing but calls to this peer.
-    async fn endpoint(&self) -> Result<Endpoint, Status> {
+    async fn endpoint(&self, secret_key: Option<&[u8; 32]>) -> Result<Endpoint, Status> {
         let relays: Vec<_> = self.0.relay_urls().cloned().collect();
         let relay_mode = if relays.is_empty() { RelayMode::Disabled } else { RelayMode::custom(relays) };
         let mut builder = Endpoint::builder(presets::Minimal)
             .relay_mode(relay_mode)
             .transport_config(QuicProfile::default().transport_config());
+        if let Some(key) = secret_key {
+            builder = builder.secret_key(SecretKey::from_bytes(key));
+        }
         if self.is_local() {
             let v6 = self.0.ip_addrs().any(|address| address.is_ipv6());
             builder = builder.clear_ip_transports().bind_addr("127.0.0.1:0").map_err(unbound)?;
@@ -99,7 +102,7 @@ pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result
     if let Some(dialer) = options.get::<Dialer>() {
         return Ok(Connected::new(with_options(dialer.clone(), &options).peer(address.0)));
     }
-    let endpoint = address.endpoint().await?;
+    let endpoint = address.endpoint(options.secret_key.as_ref()).await?;
     let dialer = Dialer::new(endpoint.clone()).connect_timeout(options.connect_timeout);
     let peer = with_options(dialer, &options).peer(address.0);
     let own = Arc::new(OwnEndpoint(endpoint));

@@ -109,13 +109,9 @@ impl Crossing {
             // An error says that the caller has gone.
             let _ = ended.send(outcome);
         });
-        let Head { metadata, compression } = match head.await {
-            Ok(head) => head,
+        let Ok(Head { metadata, compression }) = head.await else {
             // It ended before it answered anything.
-            Err(_) => match end.await {
-                Ok(Err(status)) => return Err(status),
-                Ok(Ok(_)) | Err(_) => return Err(gone()),
-            },
+            return Err(end.await.ok().and_then(Result::err).unwrap_or_else(gone));
         };
         let answers = futures_util::stream::unfold(Some((read, end)), |open| async move {
             let (mut read, end) = open?;
@@ -153,19 +149,20 @@ impl Answering {
     ) -> Result<Metadata, Status> {
         let limit = crossing.limit(&cx);
         let deadline = cx.deadline;
-        let (breaking, broken) = oneshot::channel();
+        let (breaking, mut broken) = oneshot::channel();
         let requests = Requests { inner: messages, limit, breaking: Some(breaking) };
         let abandoned = self.answers.clone();
         let server = crossing.server.clone();
         let requests = Streaming::from_source(requests).received_with(cx.compression);
         let work = deadline::bound(deadline, self.answer(&crossing, cx, requests));
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
             outcome = server.unless_cut(work) => outcome,
-            // The caller's own requests failed, and so does its call.
-            Ok(status) = broken => Err(status),
+            Ok(status) = &mut broken => return Err(status),
             () = abandoned.closed() => Err(Status::cancelled("the caller gave up")),
-        }
+        };
+        // The caller's own requests failed, and so does its call, whatever the handler made of that.
+        broken.try_recv().map_or(outcome, Err)
     }
 
     async fn answer(

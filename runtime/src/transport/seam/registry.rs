@@ -14,6 +14,8 @@ fn built_in() -> Vec<Known> {
         Arc::new(crate::grpc::Grpc),
         #[cfg(feature = "iroh")]
         Arc::new(crate::iroh::Iroh),
+        #[cfg(feature = "quic")]
+        Arc::new(crate::quic::Quic::default()),
         #[cfg(feature = "memory")]
         Arc::new(crate::memory::Memory),
         #[cfg(feature = "unix")]

@@ -72,6 +72,16 @@ on_every_transport! {
         link.assert_one_connection();
     }
 
+    async fn a_message_that_would_not_get_smaller_says_that_it_came_plain(transport) {
+        let link = transport.connect(telling().server()).await;
+        let client = InventoryClient::new(link.channel.clone());
+        let call = client.get(GetRequest::named("gzip")).compression(Compression::Gzip);
+        let response = call.response().await.unwrap();
+        // Within the process nobody tries.
+        let expected = (transport == Transport::InProcess).then_some(Compression::Gzip);
+        assert_eq!((response.compression, &*response.message.name), (expected, name(expected)));
+    }
+
     async fn a_stream_chooses_for_each_message(transport) {
         let link = transport.connect(telling().server()).await;
         let client = InventoryClient::new(link.channel.clone());

@@ -160,8 +160,8 @@ async fn requests_that_are_reset_fail_in_the_handler() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_reset_says_so_and_never_looks_whole() {
     let cases = [
-        (StreamCode::NoError, Code::Cancelled, false),
-        (StreamCode::Cancelled, Code::Cancelled, false),
+        (StreamCode::NoError, Code::Unavailable, false),
+        (StreamCode::Cancelled, Code::Unavailable, false),
         (StreamCode::Refused, Code::Unavailable, true),
         (StreamCode::ShuttingDown, Code::Unavailable, true),
         (StreamCode::ProtocolError, Code::Internal, false),

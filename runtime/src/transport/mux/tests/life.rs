@@ -80,10 +80,19 @@ async fn a_close_says_why_to_everything_on_either_side() {
 #[tokio::test(start_paused = true)]
 async fn what_was_written_before_a_close_arrives_before_it() {
     let (client, server) = ends();
-    let ((_send, mut recv), (mut far_send, _far_recv)) = stream(&client, &server).await;
-    far_send.end(Bytes::from(vec![7; 60_000])).await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(stream(&client, &server).await);
+    }
+    // Together they are several writes, and none of them has been made yet.
+    for (_, (far_send, _)) in &mut held {
+        far_send.try_write(&mut Bytes::from(vec![7; 60_000])).unwrap();
+        far_send.finish();
+    }
     Connection::close(&server, ConnectionCode::Closed, "");
-    assert_eq!(read_all(&mut recv).await.unwrap(), vec![7; 60_000]);
+    for ((_, recv), _) in &mut held {
+        assert_eq!(read_all(recv).await.unwrap(), vec![7; 60_000]);
+    }
     assert!(matches!(within(client.closed()).await, MuxError::ClosedByPeer { .. }));
 }
 

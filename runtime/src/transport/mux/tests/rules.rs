@@ -128,7 +128,7 @@ async fn a_peer_that_opens_without_end_and_reads_nothing_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pings_that_nobody_reads_the_answers_of_cost_no_memory() {
+async fn pings_that_nobody_reads_the_answers_of_hold_up_no_call() {
     let (server, mut hand) = by_hand(small());
     let mut ping = [0x06, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0];
     for number in 0..50_000u32 {
@@ -137,8 +137,7 @@ async fn pings_that_nobody_reads_the_answers_of_cost_no_memory() {
     }
     hand.say([0x02, 1, 1, b'x']).await;
     within(server.accept()).await.unwrap();
-    let (held, pong) = server.shared().with(|state| (state.streams.len(), state.liveness.pong.is_some()));
-    assert!(held <= 1 && (pong || server.close_reason().is_none()));
+    assert!(server.close_reason().is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,38 @@
+//! Calls over plain QUIC ([RFC 9000](https://www.rfc-editor.org/rfc/rfc9000)): an address is dialled, and the
+//! server is trusted for its certificate or for its key.
+//!
+//! | target | the server shows | it is trusted when |
+//! |---|---|---|
+//! | `quic://host:port` | a certificate, [`tls_cert`](Config::tls_cert) | an authority of [`ConnectOptions::ca_file`](crate::ConnectOptions::ca_file), or of the system, has signed it for the host |
+//! | `quic://host:port?key=HEX` | the node's identity key, as a raw public key ([RFC 7250](https://www.rfc-editor.org/rfc/rfc7250)) | it is the key in the target |
+//!
+//! A server with a raw key learns who calls: a caller that has an [`Identity`] proves that its key is its own.
+
+mod address;
+mod config;
+mod connection;
+mod dial;
+mod early;
+mod endpoint;
+mod identity;
+mod listener;
+mod profile;
+mod raw_key;
+mod transport;
+mod trust;
+
+pub use address::Address;
+pub use config::Config;
+pub use connection::Connection;
+pub use early::EarlyData;
+pub use identity::Identity;
+pub use listener::Listener;
+pub use profile::QuicProfile;
+pub use raw_key::{PublicKey, PublicKeyError};
+pub use transport::Quic;
+
+/// The name of this transport in metrics, configuration and [`Caller`](crate::Caller).
+pub const NAME: &str = "quic";
+
+/// The ALPN of connections that carry calls.
+pub const ALPN: &[u8] = b"polywire/1";
