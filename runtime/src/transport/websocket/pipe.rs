@@ -28,8 +28,8 @@ const MESSAGE: usize = 64 << 10;
 /// answers is cut off here.
 const UNWRITTEN: usize = 4 * MESSAGE;
 
-/// How long a peer that broke the rules has to read why.
-const PARTING: Duration = Duration::from_secs(1);
+/// How long a peer that is refused has to read why.
+pub(super) const PARTING: Duration = Duration::from_secs(1);
 
 /// What a WebSocket lies on.
 pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -128,6 +128,7 @@ impl<T: Io> Pipe<T> {
             if !breach.is_told {
                 // An error says that the peer is gone, which reading finds out too.
                 let _ = ready!(Pin::new(&mut self.socket).poll_flush(cx));
+                let _ = ready!(Pin::new(self.socket.get_mut()).poll_shutdown(cx));
                 breach.is_told = true;
             }
             let mut unread = ReadBuf::new(&mut scratch);

@@ -1,4 +1,8 @@
-use std::{convert::Infallible, future::ready, sync::OnceLock};
+use std::{
+    convert::Infallible,
+    future::{poll_fn, ready},
+    sync::OnceLock,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{
@@ -18,7 +22,7 @@ use tokio_tungstenite::{
 
 use super::{
     Origin, SUBPROTOCOL,
-    pipe::{self, Io},
+    pipe::{self, Io, PARTING},
 };
 use crate::Status;
 
@@ -46,21 +50,25 @@ impl Gate {
             let _ = verdict.set(checked);
             ready(Ok::<_, Infallible>(answer))
         });
-        let serving = Builder::new().max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(io), answer);
-        let parts = serving.without_shutdown().await;
-        let parts = parts.map_err(|error| Status::unavailable(format!("no request: {error}")))?;
-        let (mut io, early) = (parts.io.into_inner(), parts.read_buf);
+        let mut serving = Builder::new().max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(io), answer);
+        let served = poll_fn(|cx| serving.poll_without_shutdown(cx)).await;
+        let parts = serving.into_parts();
+        let (io, early) = (parts.io.into_inner(), parts.read_buf);
         match verdict.into_inner() {
             Some(Ok(_)) => {
                 let limits = Some(pipe::limits());
                 Ok(WebSocketStream::from_partially_read(io, early.to_vec(), Role::Server, limits).await)
             }
             Some(Err(refusal)) => {
-                // An error says that the client is gone already.
-                let _ = io.shutdown().await;
+                part(io).await;
                 Err(Status::invalid_argument(format!("refused with {}: {}", refusal.status, refusal.why)))
             }
-            None => Err(Status::unavailable("the client hung up before it asked anything")),
+            None => {
+                part(io).await;
+                let why =
+                    served.err().map_or_else(|| "nothing was asked".to_owned(), |error| error.to_string());
+                Err(Status::invalid_argument(why))
+            }
         }
     }
 
@@ -97,6 +105,17 @@ impl Gate {
         let why = "expected 16 bytes of Base64 in Sec-WebSocket-Key";
         key.map(str::to_owned).ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, why))
     }
+}
+
+/// Hangs up, and throws away what the client still sends until it has hung up too, for a second at most: a socket
+/// that is closed with bytes unread may take back the answer.
+async fn part(mut io: impl Io) {
+    let parting = async {
+        io.shutdown().await?;
+        tokio::io::copy(&mut io, &mut tokio::io::sink()).await
+    };
+    // An error says that the client is gone.
+    let _ = tokio::time::timeout(PARTING, parting).await;
 }
 
 /// Whether one of the header's values, which are lists, has this element, whatever its case.
