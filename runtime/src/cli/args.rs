@@ -8,7 +8,7 @@ use super::{call::Header, failure::Failure, listen::Listen};
 use crate::{Codec, Target};
 
 #[derive(Debug, Parser)]
-#[command(about = "A node that serves its services over gRPC and Iroh")]
+#[command(about = "A node that serves its services over gRPC, Iroh and other transports")]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -59,7 +59,7 @@ pub(super) struct GatewayArgs {
     /// Serves this transport, for instance grpc://127.0.0.1:7001, grpc or iroh; repeated for several
     #[arg(long, value_name = "TRANSPORT[://ADDRESS]", required = true)]
     pub(super) listen: Vec<Listen>,
-    /// Whom to call: grpc://…, grpcs://…, iroh://… or a ticket
+    /// Whom to call: a target, such as grpc://host:port, iroh://…, unix:///path
     pub(super) target: Target,
     /// Trusts these certificate authorities (PEM) of a grpcs:// target instead of the system's
     #[arg(long, value_name = "FILE")]
@@ -77,7 +77,7 @@ pub(super) struct GatewayArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServicesArgs {
-    /// Whom to ask: grpc://…, grpcs://…, iroh://… or a ticket
+    /// Whom to ask: a target, such as grpc://host:port, iroh://…, unix:///path
     #[arg(conflicts_with = "config")]
     pub(super) target: Option<Target>,
     #[command(flatten)]
@@ -117,7 +117,7 @@ pub(super) struct ConnectArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CallArgs {
-    /// Whom to call: grpc://…, grpcs://…, iroh://… or a ticket
+    /// Whom to call: a target, such as grpc://host:port, iroh://…, unix:///path
     pub(super) target: Target,
     /// What to call
     #[arg(value_name = "PACKAGE.SERVICE/METHOD")]

@@ -1,6 +1,6 @@
 use super::{
     NOTICE,
-    check::{Stop, Verdict, ensure, same, some},
+    check::{Stop, Verdict, same, some},
     live::Live,
     load::call_many,
     probe::{Parcel, ProbeClient},
@@ -10,6 +10,9 @@ use crate::Streaming;
 
 /// How often each shape is called in a round.
 const ROUND: usize = 250;
+
+/// How often a thousand calls of each shape are made, at most.
+const WINDOWS: usize = 3;
 
 pub(super) async fn connections(rig: Rig) -> Verdict {
     let served = rig.serve(rig.script()).await?;
@@ -62,16 +65,23 @@ pub(super) async fn memory(rig: Rig) -> Verdict {
         round(&client).await?;
     }
     served.handlers(0).await?;
-    let before = (allocated.read)();
-    for _ in 0..4 {
-        round(&client).await?;
-    }
-    served.handlers(0).await?;
-    let more = (allocated.read)().saturating_sub(before);
     let tolerance = allocated.tolerance;
-    let found =
-        format!("expected at most {tolerance} bytes more after a thousand calls of each shape, found {more}");
-    ensure(more <= tolerance, found)
+    let mut least = usize::MAX;
+    // A buffer that happens to grow now grows once; what calls leave behind, they leave behind each time.
+    for _ in 0..WINDOWS {
+        let before = (allocated.read)();
+        for _ in 0..4 {
+            round(&client).await?;
+        }
+        served.handlers(0).await?;
+        least = least.min((allocated.read)().saturating_sub(before));
+        if least <= tolerance {
+            return Ok(());
+        }
+    }
+    Err(Stop::failed(format!(
+        "expected at most {tolerance} bytes more after a thousand calls of each shape, found {least}"
+    )))
 }
 
 /// Calls each shape, some to their end and some not.

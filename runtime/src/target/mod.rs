@@ -28,7 +28,12 @@ use crate::{
 /// | `iroh://ENDPOINT_ID?addr=ip:port&relay=URL` | Iroh; any number of `addr`, and a `relay`, tell where to look for the key |
 /// | `quic://host:port` | plain QUIC, to a server with a certificate |
 /// | `quic://host:port?key=PUBLIC_KEY` | plain QUIC, to the server that has this key |
+/// | `unix:///path/to/socket` | a Unix socket |
+/// | `ws://host:port/path`, `wss://…` | WebSockets, in plaintext or over TLS |
+/// | `memory://name` | whoever in this process has bound the name |
 /// | `endpoint…` | an Iroh endpoint ticket, which says the same in one word |
+///
+/// Each is there where its feature is, and a [registered](crate::transport::register) transport brings its own.
 ///
 /// ```
 /// use polywire::Target;

@@ -44,7 +44,9 @@ impl Connection {
         if let Some(current) = known.filter(|current| !current.server.is_over()) {
             return Ok(current);
         }
-        let nobody = || Status::unavailable(format!("nobody has bound {}", self.address)).not_processed();
+        let nobody = || {
+            Status::unavailable(format!("nobody in this process has bound {}", self.address)).not_processed()
+        };
         let server = names::find(&self.address).await.ok_or_else(nobody)?;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         // Of calls that race, one has been here before.

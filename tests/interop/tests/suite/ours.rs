@@ -31,6 +31,18 @@ async fn every_case_passes_over_a_unix_socket() {
 }
 
 #[tokio::test]
+async fn every_case_passes_over_plain_quic() {
+    let flags = ["--transport.quic.enabled=true", "--transport.quic.bind_address=127.0.0.1:0"];
+    Server::ours(&flags).await.assert_our_client_passes("quic", &[]).await;
+}
+
+#[tokio::test]
+async fn every_case_passes_over_a_websocket() {
+    let flags = ["--transport.websocket.enabled=true", "--transport.websocket.bind_address=127.0.0.1:0"];
+    Server::ours(&flags).await.assert_our_client_passes("websocket", &[]).await;
+}
+
+#[tokio::test]
 async fn a_failed_case_says_what_was_expected_and_found_and_fails_the_client() {
     let server = Server::ours(&["--transport.mode=grpc", "--transport.grpc.max_message_size=1000"]).await;
     let mut command = Command::new(env!("CARGO_BIN_EXE_interop-client"));

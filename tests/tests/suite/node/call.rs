@@ -176,7 +176,7 @@ async fn a_dead_peer_costs_seconds_and_not_half_a_minute() {
 async fn bad_usage_is_2_and_says_what_was_expected() {
     let node = Node::start(&[]).await;
     for (arguments, expected) in [
-        (vec!["quic://127.0.0.1:1", CHECK], "grpc://"),
+        (vec!["pigeon://127.0.0.1:1", CHECK], "grpc://"),
         (vec![node.grpc(), "Check"], "PACKAGE.SERVICE/METHOD"),
         (vec![node.grpc(), CHECK, "{\"service\": 1}"], "line 1"),
         (vec![node.grpc(), CHECK, "{\"servise\": \"\"}"], "servise"),
