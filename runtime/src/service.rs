@@ -14,7 +14,7 @@ use crate::{
 /// Dropping the future, or the stream it returned, cancels the call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a connection nor a server",
-    note = "a `tonic::transport::Channel`, a `polywire::iroh::Peer`, a generated `…Server`, a `Router` and a `Channel` are"
+    note = "what a transport makes of a peer, a generated `…Server`, a `Router` and a `Channel` are"
 )]
 pub trait Service: Send + Sync + 'static {
     /// One message in, one message out.

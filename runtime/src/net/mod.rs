@@ -37,6 +37,8 @@
 //! ```
 
 mod accept;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
+mod authorities;
 mod connection;
 mod establish;
 mod finish;
@@ -57,6 +59,8 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
+pub(crate) use authorities::Authorities;
 pub use connection::{ConnectionInfo, TlsInfo};
 pub use listener::Listener;
 pub use options::ListenerOptions;

@@ -76,3 +76,14 @@ impl From<WireError> for Status {
         }
     }
 }
+
+/// What a connection that was closed so means to its calls.
+impl From<ConnectionCode> for Status {
+    fn from(code: ConnectionCode) -> Self {
+        let status = match code {
+            ConnectionCode::Denied => Self::permission_denied(code.to_string()),
+            _ => Self::unavailable(code.to_string()),
+        };
+        if code.is_not_processed() { status.not_processed() } else { status }
+    }
+}

@@ -1,14 +1,14 @@
 //! `grpc://host:port` and `grpcs://host:port`.
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, time::Duration};
 
 use http::uri::Authority;
-use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
 use super::Connection;
 use crate::{
     ConnectOptions, Limits, Status,
+    net::Authorities,
     transport::{Connected, Scheme},
 };
 
@@ -86,21 +86,9 @@ fn max_header_bytes(options: &ConnectOptions) -> u32 {
 fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig, Status> {
     let config = ClientTlsConfig::new().timeout(options.connect_timeout);
     Ok(match &options.ca_file {
-        Some(file) => config.ca_certificate(authorities(file)?),
+        Some(file) => config.ca_certificate(Certificate::from_pem(Authorities::read(file)?.pem)),
         None => config.with_native_roots(),
     })
-}
-
-fn authorities(file: &Path) -> Result<Certificate, Status> {
-    let name = file.display();
-    let pem = std::fs::read(file).map_err(|error| invalid(format!("CA file {name}: {error}")))?;
-    // A file without any would be taken without complaint, and then nobody trusted.
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match certificates {
-        Ok(certificates) if !certificates.is_empty() => Ok(Certificate::from_pem(pem)),
-        Ok(_) => Err(invalid(format!("CA file {name} holds no certificate; expected PEM"))),
-        Err(error) => Err(invalid(format!("CA file {name}: {error}; expected PEM"))),
-    }
 }
 
 /// Must run within a runtime, as tonic's channels want.

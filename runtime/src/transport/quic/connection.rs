@@ -175,12 +175,7 @@ pub(super) fn lost(error: &ConnectionError) -> Status {
         return Status::unavailable(format!("the connection was lost: {error}")).with_source(error.clone());
     };
     let code = ConnectionCode::from_number(close.error_code.into_inner());
-    let status = match code {
-        ConnectionCode::Denied => Status::permission_denied(code.to_string()),
-        _ => Status::unavailable(code.to_string()),
-    };
-    let status = status.with_source(error.clone());
-    if code.is_not_processed() { status.not_processed() } else { status }
+    Status::from(code).with_source(error.clone())
 }
 
 fn write_error(error: WriteError) -> StreamError {

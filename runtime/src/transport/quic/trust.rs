@@ -11,13 +11,13 @@ use quinn::{
             danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         },
         crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring},
-        pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+        pki_types::{CertificateDer, ServerName, UnixTime},
         version::TLS13,
     },
 };
 
 use super::{ALPN, Address, EarlyData, Identity, PublicKey, early::Trust, identity::Shown, raw_key};
-use crate::{ConnectOptions, Status};
+use crate::{ConnectOptions, Status, net::Authorities};
 
 /// TLS towards this address.
 pub(super) fn client(address: &Address, options: &ConnectOptions) -> Result<Arc<QuicClientConfig>, Status> {
@@ -68,7 +68,7 @@ fn authorities(
     let mut roots = RootCertStore::empty();
     match file {
         Some(file) => {
-            for certificate in read(file)? {
+            for certificate in Authorities::read(file)?.certificates {
                 roots.add(certificate).map_err(|error| {
                     invalid(format!("CA file {}: {error}; expected certificates", file.display()))
                 })?;
@@ -84,17 +84,6 @@ fn authorities(
             "no certificate authority can be trusted: {error}; expected a CA file, or a key in the target"
         ))
     })
-}
-
-fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, Status> {
-    let name = file.display();
-    let pem = std::fs::read(file).map_err(|error| invalid(format!("CA file {name}: {error}")))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match certificates {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(invalid(format!("CA file {name} holds no certificate; expected PEM"))),
-        Err(error) => Err(invalid(format!("CA file {name}: {error}; expected PEM"))),
-    }
 }
 
 fn invalid(message: String) -> Status {

@@ -2,20 +2,16 @@
 
 use std::{path::Path, sync::Arc};
 
-use tokio_rustls::rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
-use crate::Status;
+use crate::{Status, net::Authorities};
 
 /// TLS that trusts the authorities of this file, or else those of the system.
 pub(super) fn client(ca_file: Option<&Path>) -> Result<ClientConfig, Status> {
     let mut roots = RootCertStore::empty();
     match ca_file {
         Some(file) => {
-            for certificate in read(file)? {
+            for certificate in Authorities::read(file)?.certificates {
                 roots.add(certificate).map_err(|error| unusable(file, &error))?;
             }
         }
@@ -31,16 +27,6 @@ pub(super) fn client(ca_file: Option<&Path>) -> Result<ClientConfig, Status> {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
-}
-
-fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, Status> {
-    let pem = std::fs::read(file).map_err(|error| unusable(file, &error))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match certificates {
-        Ok(certificates) if certificates.is_empty() => Err(unusable(file, &"no certificate in it")),
-        Ok(certificates) => Ok(certificates),
-        Err(error) => Err(unusable(file, &error)),
-    }
 }
 
 fn unusable(file: &Path, problem: &dyn std::fmt::Display) -> Status {

@@ -1,0 +1,37 @@
+use std::path::Path;
+
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+
+use crate::Status;
+
+/// The certificate authorities of a PEM file.
+pub(crate) struct Authorities {
+    /// The file as it is.
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "tonic reads the file itself"))]
+    pub(crate) pem: Vec<u8>,
+    /// What it holds, at least one.
+    #[cfg_attr(
+        not(any(feature = "quic", feature = "websocket")),
+        expect(dead_code, reason = "tonic reads the file itself")
+    )]
+    pub(crate) certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Authorities {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, not processed, when it cannot be read, or holds no certificate: one without any would
+    /// be taken without complaint by most, and then nobody trusted.
+    pub(crate) fn read(file: &Path) -> Result<Self, Status> {
+        let name = file.display();
+        let invalid = |problem: String| Status::invalid_argument(problem).not_processed();
+        let pem = std::fs::read(file).map_err(|error| invalid(format!("CA file {name}: {error}")))?;
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        match certificates {
+            Ok(certificates) if !certificates.is_empty() => Ok(Self { pem, certificates }),
+            Ok(_) => Err(invalid(format!("CA file {name} holds no certificate; expected PEM"))),
+            Err(error) => Err(invalid(format!("CA file {name}: {error}; expected PEM"))),
+        }
+    }
+}
