@@ -67,7 +67,9 @@ pub use message::Message;
 pub use metadata::{Metadata, MetadataError};
 pub use method::{Method, ServiceInfo, Shape};
 #[cfg(feature = "node")]
-pub use node::{Exposure, Node, NodeBuilder, NodeError, Targets, Upstream};
+pub use node::{
+    Component, ComponentError, Exposure, Node, NodeBuilder, NodeError, NodeHandle, Targets, Upstream,
+};
 pub use payload::Payload;
 pub use polywire_macros::{main, service};
 pub use response::Response;

@@ -23,6 +23,8 @@
 mod section;
 
 mod check;
+mod cluster;
+mod compat;
 mod error;
 mod explain;
 mod file;
@@ -43,11 +45,14 @@ mod registered;
 mod setting;
 mod strategy;
 mod suggest;
+mod telemetry;
 mod text;
 mod transport;
 mod warn;
 
 pub use self::{
+    cluster::Cluster,
+    compat::Compat,
     error::{ConfigError, Problem},
     grpc::Grpc,
     health::Health,
@@ -61,6 +66,7 @@ pub use self::{
     section::Section,
     setting::Setting,
     strategy::{RaftTransport, Strategy},
+    telemetry::Telemetry,
     transport::{Mode, Transport},
 };
 
@@ -90,5 +96,11 @@ section! {
         pub health: Health,
         /// What is logged, and in which form.
         pub log: Log,
+        /// Where traces go.
+        pub telemetry: Telemetry,
+        /// Whom the node forms a cluster with.
+        pub cluster: Cluster,
+        /// What is served for the sake of clients that are older than polywire.
+        pub compat: Compat,
     }
 }

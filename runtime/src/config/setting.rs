@@ -105,6 +105,7 @@ impl Setting for Url {
 
 impl Setting for String {
     const EXPECTED: &'static str = "text";
+    const EXAMPLE: &'static str = "\"text\"";
 }
 
 impl<T: Setting> Setting for Option<T> {

@@ -3,7 +3,11 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use prost_reflect::DescriptorPool;
 
-use super::{Exposure, Node, NodeError, Upstream, running, transports};
+use super::{
+    Component, Exposure, Node, NodeError, Upstream,
+    component::{Components, DynComponent},
+    running, transports,
+};
 use crate::{Channel, Health, Router, Service, ServiceInfo, config::Config, metrics::Metrics};
 
 /// A node that is being put together: services, schemas, configuration.
@@ -26,13 +30,17 @@ pub struct NodeBuilder {
     services: Vec<MakeService>,
     descriptor_sets: Vec<Bytes>,
     upstream: Option<Upstream>,
+    components: Vec<MakeComponent>,
 }
 
+type MakeComponent = Box<dyn Fn(&Parts) -> Arc<dyn DynComponent> + Send + Sync>;
 type MakeService = Box<dyn Fn(&Parts) -> Channel + Send + Sync>;
 
 /// What a node is made of, for services that report on it.
 #[derive(Clone, Debug)]
 pub struct Parts {
+    /// How the node is set up.
+    pub config: Arc<Config>,
     /// Every service of the node; may be added to and removed from while it runs.
     pub router: Router,
     /// How the node is.
@@ -56,7 +64,13 @@ pub struct ServiceOverview {
 
 impl NodeBuilder {
     pub(super) fn new() -> Self {
-        Self { config: Config::default(), services: Vec::new(), descriptor_sets: Vec::new(), upstream: None }
+        Self {
+            config: Config::default(),
+            services: Vec::new(),
+            descriptor_sets: Vec::new(),
+            upstream: None,
+            components: Vec::new(),
+        }
     }
 
     /// Sets the configuration; without it, the node has the defaults: dual mode on loopback.
@@ -74,6 +88,12 @@ impl NodeBuilder {
     /// Serves what `make` makes once the node's parts are there.
     pub fn service_with<S: Service>(mut self, make: impl Fn(&Parts) -> S + Send + Sync + 'static) -> Self {
         self.services.push(Box::new(move |parts| make(parts).into_channel()));
+        self
+    }
+
+    /// Adds what `make` makes once the node's parts are there, with its services.
+    pub fn component<C: Component>(mut self, make: impl Fn(&Parts) -> C + Send + Sync + 'static) -> Self {
+        self.components.push(Box::new(move |parts| Arc::new(make(parts))));
         self
     }
 
@@ -101,7 +121,7 @@ impl NodeBuilder {
     /// # Errors
     /// When the schemas that were added cannot be used.
     pub fn overview(&self, config: &Config) -> Result<Vec<ServiceOverview>, NodeError> {
-        let parts = self.parts(config)?;
+        let (parts, _) = self.parts(config)?;
         let services = parts.router.services().into_iter();
         let overview = services.map(|info| ServiceOverview {
             info,
@@ -118,13 +138,14 @@ impl NodeBuilder {
     /// the target that was given. Nothing listens then.
     pub async fn bind(self) -> Result<Node, NodeError> {
         self.config.check()?;
-        let parts = self.parts(&self.config)?;
-        running::start(self.config, parts, self.upstream).await
+        let (parts, components) = self.parts(&self.config)?;
+        running::start(self.config, parts, components, self.upstream).await
     }
 
-    fn parts(&self, config: &Config) -> Result<Parts, NodeError> {
+    fn parts(&self, config: &Config) -> Result<(Parts, Components), NodeError> {
         self.check_descriptors()?;
         let parts = Parts {
+            config: Arc::new(config.clone()),
             router: Router::new(),
             health: Health::new(),
             metrics: Metrics::new(),
@@ -134,7 +155,11 @@ impl NodeBuilder {
         for make in &self.services {
             parts.router.add(make(&parts));
         }
-        Ok(parts)
+        let components = Components(self.components.iter().map(|make| make(&parts)).collect());
+        for service in components.services() {
+            parts.router.add(service);
+        }
+        Ok((parts, components))
     }
 
     /// Whoever reads the schemas later may take it that they fit together.

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use super::ComponentError;
 use crate::{config::ConfigError, transport::BindError};
 
 /// Why a node could not start, or did not go on.
@@ -46,6 +47,14 @@ pub enum NodeError {
         target: String,
         /// What is wrong with it, and what was expected.
         problem: String,
+    },
+    /// A component cannot start.
+    #[error("the node's {component} cannot start")]
+    Component {
+        /// Its name.
+        component: &'static str,
+        /// Why.
+        source: ComponentError,
     },
     /// A transport stopped serving without having been told to.
     #[error("the transport {transport} {how} while the node was serving")]

@@ -1,18 +1,19 @@
 //! A node: services and transports put together from a configuration, in one process with one shutdown.
 //!
 //! It starts in this order: services, identity, listeners (everything binds before anything is said), the HTTP
-//! side, the first run of the health checks, and then the transports serve. It ends in this order, on every
+//! side, the components, the first run of the health checks, and then the transports serve. It ends in this order, on every
 //! transport:
 //!
-//! 1. health says `NOT_SERVING`, watchers are told, `/readyz` answers 503;
+//! 1. health says `NOT_SERVING`, watchers are told, `/readyz` answers 503; components hand over;
 //! 2. listeners close, peers are told to start nothing more here;
 //! 3. calls in flight finish, for at most `node.drain_timeout`;
 //! 4. what is left is cut, connections and endpoint are closed;
-//! 5. the HTTP side finishes the scrapes in flight, for at most a second.
+//! 5. components stop, and the HTTP side finishes the scrapes in flight, for at most a second.
 //!
 //! A transport that stops by itself ends the node in the same order, and with an error.
 
 mod builder;
+mod component;
 mod data_dir;
 mod error;
 mod exposed;
@@ -26,6 +27,7 @@ mod transports;
 mod upstream;
 
 pub use builder::{NodeBuilder, Parts, ServiceOverview};
+pub use component::{Component, ComponentError, NodeHandle};
 pub use error::NodeError;
 pub use exposure::Exposure;
 pub use identity::Identity;

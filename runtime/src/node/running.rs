@@ -10,8 +10,8 @@ use futures_util::FutureExt as _;
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
-    Identity, NodeBuilder, NodeError, Parts, Targets, Upstream, data_dir::DataDir, http, meter::Meter,
-    transports::Transports,
+    Identity, NodeBuilder, NodeError, NodeHandle, Parts, Targets, Upstream, component::Components,
+    data_dir::DataDir, http, meter::Meter, transports::Transports,
 };
 use crate::{
     ConnectOptions, Drain, Health, NodeState, Service,
@@ -34,6 +34,7 @@ pub struct Node {
     /// Runs the checks for as long as the node is there.
     checks: JoinSet<()>,
     connect_options: ConnectOptions,
+    components: Components,
     /// Leaves the target of calls that are passed on.
     /// Behind a lock that nobody takes, so that a node can be shared.
     leave_upstream: Mutex<Option<BoxFuture<()>>>,
@@ -83,6 +84,9 @@ impl Node {
 
     async fn drain(mut self) {
         self.parts.health.set_state(NodeState::Draining);
+        if tokio::time::timeout(self.drain_timeout, self.components.drain()).await.is_err() {
+            tracing::warn!(after = ?self.drain_timeout, "components have not handed over in time");
+        }
         self.drain.stop();
         if !all_ended(&mut self.transports, self.drain_timeout).await {
             tracing::warn!(after = ?self.drain_timeout, "calls in flight are cut");
@@ -93,6 +97,7 @@ impl Node {
             // The target is told as far as it can be.
             let _ = tokio::time::timeout(CLOSING, leave).await;
         }
+        self.components.stop().await;
         self.http_drain.stop();
         all_ended(&mut self.http, CLOSING).await;
         self.checks.shutdown().await;
@@ -135,6 +140,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn start(
     config: Config,
     parts: Parts,
+    components: Components,
     upstream: Option<Upstream>,
 ) -> Result<Node, NodeError> {
     let identity = Identity::load_or_create(&config.node.data_dir)?;
@@ -150,6 +156,14 @@ pub(super) async fn start(
         Some(upstream) => Some(upstream.attach(&parts, &targets, connect_options).await?),
     };
     let connect_options = connect_options(ConnectOptions::new());
+
+    let handle = NodeHandle {
+        parts: parts.clone(),
+        targets: targets.clone(),
+        connect_options: connect_options.clone(),
+    };
+    let failed = |(component, source)| NodeError::Component { component, source };
+    components.start(&handle).await.map_err(failed)?;
 
     let (drain, http_drain) = (Drain::new(), Drain::new());
     let (mut transports, mut http, mut checks) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
@@ -175,6 +189,7 @@ pub(super) async fn start(
         http_drain,
         checks,
         connect_options,
+        components,
         leave_upstream: Mutex::new(leave_upstream),
     })
 }

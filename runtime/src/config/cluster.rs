@@ -1,0 +1,18 @@
+//! `[cluster]`: whom the node forms a cluster with.
+
+use std::time::Duration;
+
+use crate::Target;
+
+section! {
+    /// Whom the node forms a cluster with, and how fast they notice that one is gone.
+    pub struct Cluster {
+        /// Targets of nodes to form or join a cluster with at the first start; a node that is in a cluster already
+        /// stays in that one.
+        pub peers: Vec<Target> = Vec::new(),
+        /// How often the leader tells the others that it is there.
+        pub heartbeat_interval: Duration as "humantime_serde" = Duration::from_millis(150),
+        /// How long a node hears of no leader before it stands for election: at least this, at most twice this.
+        pub election_timeout: Duration as "humantime_serde" = Duration::from_millis(600),
+    }
+}
