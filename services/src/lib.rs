@@ -13,6 +13,7 @@
 mod clipped;
 pub mod directory;
 pub mod health;
+pub mod raft;
 pub mod reflection;
 
 use polywire::{Node, NodeBuilder};

@@ -1,0 +1,28 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A node of the cluster, as all of them know it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// What people call it.
+    pub name: String,
+    /// Its Ed25519 public key in hexadecimal, which is its Iroh endpoint id.
+    pub endpoint_id: String,
+    /// Where it is reached, a target for each transport that it serves.
+    pub targets: Vec<String>,
+}
+
+impl Member {
+    /// Its target over this scheme, such as `grpc`, where it has one.
+    pub fn target(&self, scheme: &str) -> Option<&str> {
+        let fits = |target: &&String| target.split_once("://").is_some_and(|(own, _)| own == scheme);
+        self.targets.iter().find(fits).map(String::as_str)
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.targets.join(", "))
+    }
+}

@@ -1,0 +1,125 @@
+//! What a node of the cluster keeps: the log, the vote and the state machine, in `redb` files below the data
+//! directory.
+//!
+//! Everything that Raft acknowledges is on disk before: a write of the log or of the vote returns after its `fsync`.
+//! The state machine is derived from the log, so its file may be some entries behind after a crash, and catches up by
+//! applying them again; it is on disk before the entries that it came from leave the log.
+
+mod error;
+mod file;
+mod log;
+mod machine;
+mod reader;
+mod snapshot;
+mod state;
+
+use std::{path::Path, sync::Arc};
+
+pub use self::{
+    error::StoreError,
+    log::LogStore,
+    machine::StateMachine,
+    reader::{Change, KvReader},
+    state::Stored,
+};
+use self::{file::File, state::State};
+
+/// The storage of one node. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    log: Arc<File>,
+    state: Arc<State>,
+}
+
+impl Store {
+    /// Opens what is in this directory, or makes it where there is no such directory.
+    ///
+    /// Blocks on the disk.
+    ///
+    /// # Errors
+    /// When a file cannot be opened, is not whole, is of another version of this format, or is in use by another
+    /// process. Nothing is changed then.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        if !directory.exists() {
+            Self::make(directory)?;
+        }
+        let log = File::open(directory.join(LOG), log::FORMAT)?;
+        let state =
+            State::open(File::open(directory.join(STATE), state::FORMAT)?, directory.join(SNAPSHOTS))?;
+        let store = Self { log: Arc::new(log), state: Arc::new(state) };
+        store.check()?;
+        Ok(store)
+    }
+
+    /// Makes the files beside the directory and moves them there together, so that there is never a part of them.
+    fn make(directory: &Path) -> Result<(), StoreError> {
+        let unfinished = directory.with_extension("new");
+        let failed = |source| StoreError::disk(&unfinished, source);
+        if unfinished.exists() {
+            std::fs::remove_dir_all(&unfinished).map_err(failed)?;
+        }
+        std::fs::create_dir_all(unfinished.join(SNAPSHOTS)).map_err(failed)?;
+        File::make(unfinished.join(LOG), log::FORMAT, log::make)?;
+        File::make(unfinished.join(STATE), state::FORMAT, state::make)?;
+        file::sync(&unfinished).map_err(failed)?;
+        std::fs::rename(&unfinished, directory).map_err(|source| StoreError::disk(directory, source))?;
+        match directory.parent() {
+            Some(parent) => file::sync(parent).map_err(|source| StoreError::disk(parent, source)),
+            None => Ok(()),
+        }
+    }
+
+    /// The log must reach back to where the state machine is, or entries would be missing for ever.
+    fn check(&self) -> Result<(), StoreError> {
+        let purged = log::purged(&self.log)?;
+        let applied = self.state.applied()?;
+        if purged > applied {
+            let problem = format!(
+                "the log begins behind {}, and the state machine has come to {} only",
+                shown(purged.map(|id| id.index)),
+                shown(applied.map(|id| id.index)),
+            );
+            return Err(StoreError::broken(self.state.path(), problem));
+        }
+        Ok(())
+    }
+
+    /// The log and the vote, for Raft.
+    pub fn log(&self) -> LogStore {
+        LogStore::new(self.log.clone())
+    }
+
+    /// The state machine, for Raft.
+    pub fn state_machine(&self) -> StateMachine {
+        StateMachine::new(self.state.clone())
+    }
+
+    /// The key-value store, for reading.
+    pub fn reader(&self) -> KvReader {
+        KvReader::new(self.state.clone())
+    }
+
+    /// Writes to both files and waits for the disk.
+    ///
+    /// # Errors
+    /// What keeps them from being written, for people.
+    pub async fn probe(&self) -> Result<(), String> {
+        let store = self.clone();
+        let probing = tokio::task::spawn_blocking(move || {
+            store.log.probe()?;
+            store.state.probe()
+        });
+        probing.await.map_err(|error| error.to_string())?.map_err(|error: StoreError| error.to_string())
+    }
+}
+
+fn shown(index: Option<u64>) -> String {
+    index.map_or_else(|| "the beginning".to_owned(), |index| format!("entry {index}"))
+}
+
+const LOG: &str = "log.redb";
+const STATE: &str = "state.redb";
+const SNAPSHOTS: &str = "snapshots";
+
+#[cfg(test)]
+mod tests;
