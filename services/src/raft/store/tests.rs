@@ -159,8 +159,8 @@ async fn a_snapshot_carries_everything_to_another_store() {
     assert_eq!(changes.recv().await.unwrap(), Change::Replaced);
     drop(copy);
     let copy = other.open();
-    let page = |store: &Store| store.reader().list(String::new(), None, 10, usize::MAX);
-    assert_eq!(page(&copy).await.unwrap(), page(&store).await.unwrap());
+    let page = async |store: &Store| store.reader().list(String::new(), None, 10, usize::MAX).await.unwrap();
+    assert_eq!(page(&copy).await, page(&store).await);
     assert_eq!(copy.state_machine().applied_state().await.unwrap().0.unwrap().index, 2);
     assert_eq!(apply(&copy, 3, retried()).await, Outcome::Written { revision: 1, existed: false });
     let kept = copy.state_machine().get_current_snapshot().await.unwrap().unwrap();
