@@ -4,10 +4,13 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 6] = [
     "grpc/health/v1/health.proto",
     "grpc/reflection/v1/reflection.proto",
+    "polywire/cluster/v1/cluster.proto",
     "polywire/directory/v1/directory.proto",
+    "polywire/kv/v1/kv.proto",
+    "polywire/raft/v1/raft.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

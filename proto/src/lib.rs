@@ -32,3 +32,30 @@ pub mod directory {
         include!(concat!(env!("OUT_DIR"), "/polywire.directory.v1.rs"));
     }
 }
+
+/// `polywire.raft`.
+pub mod raft {
+    /// `polywire.raft.v1`: how the members of a Raft cluster talk to each other.
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/polywire.raft.v1.rs"));
+    }
+}
+
+/// `polywire.kv`.
+pub mod kv {
+    /// `polywire.kv.v1`: a small replicated key-value store.
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/polywire.kv.v1.rs"));
+    }
+}
+
+/// `polywire.cluster`.
+pub mod cluster {
+    /// `polywire.cluster.v1`: forms and changes a cluster.
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/polywire.cluster.v1.rs"));
+    }
+}

@@ -68,7 +68,7 @@ pub use metadata::{Metadata, MetadataError};
 pub use method::{Method, ServiceInfo, Shape};
 #[cfg(feature = "node")]
 pub use node::{
-    Component, ComponentError, Exposure, Node, NodeBuilder, NodeError, NodeHandle, Targets, Upstream,
+    Component, ComponentError, Exposure, Node, NodeBuilder, NodeError, NodeHandle, Parts, Targets, Upstream,
 };
 pub use payload::Payload;
 pub use polywire_macros::{main, service};

@@ -18,7 +18,7 @@ pub mod reflection;
 
 use polywire::{Node, NodeBuilder};
 
-/// A node with the built-in services: health, reflection and directory.
+/// A node with the built-in services: health, reflection, directory, and a cluster with its key-value store.
 pub fn node() -> NodeBuilder {
     Node::builder()
         .descriptors(polywire_proto::FILE_DESCRIPTOR_SET)
@@ -35,4 +35,5 @@ pub fn node() -> NodeBuilder {
                 parts.exposure.clone(),
             ))
         })
+        .component(raft::RaftComponent::new)
 }

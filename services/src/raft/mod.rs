@@ -1,11 +1,34 @@
 //! A real Raft cluster, by annotation: consensus is `openraft`, its storage is `redb` in the data directory, and its
-//! network is a service like any other.
+//! network is a service like any other, called through the generated client over the transport that
+//! `transport.strategy.raft_transport` says.
+//!
+//! A member's id is the first eight bytes of its public key.
 
+mod cluster;
 mod command;
+mod component;
 mod config;
+mod formation;
+mod forward;
+mod handle;
+mod kv;
+mod lifecycle;
 mod member;
+mod network;
+mod peers;
+mod route;
+mod server;
 pub mod store;
+mod wire;
 
-pub use command::{Command, Outcome};
-pub use config::TypeConfig;
-pub use member::Member;
+pub use self::{
+    cluster::{Cluster, ClusterClient, ClusterNode, ClusterServer},
+    command::{Command, Outcome},
+    component::RaftComponent,
+    config::TypeConfig,
+    handle::{Handle, Metrics, Running},
+    kv::{Kv, KvClient, KvNode, KvServer},
+    member::Member,
+    peers::{PeerReport, Peers},
+    server::{Raft, RaftClient, RaftNode, RaftServer},
+};

@@ -1,0 +1,382 @@
+//! Forms and changes a cluster.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use openraft::{
+    ChangeMembers,
+    error::{ChangeMembershipError, ClientWriteError, RaftError},
+};
+use polywire::{Context, Status, Target};
+use polywire_proto::cluster::v1;
+use tokio::time::Instant;
+
+use super::{
+    Handle, Member, Metrics, Running,
+    forward::{FORWARDED, Refusal, refusal},
+    lifecycle::{Lifecycle, id, voters},
+};
+
+/// Forms and changes a cluster.
+#[polywire::service(package = "polywire.cluster.v1")]
+pub trait Cluster {
+    /// How the cluster is, as the node that is asked knows it.
+    #[rpc(idempotent)]
+    async fn status(&self, request: v1::StatusRequest) -> Result<v1::StatusResponse, Status>;
+
+    /// Tells a node that is in no cluster to form one of its own; one that is in a cluster stays in it.
+    #[rpc(idempotent)]
+    async fn init(&self, request: v1::InitRequest) -> Result<v1::InitResponse, Status>;
+
+    /// Tells a node to join the cluster of another. It must hold no data of its own.
+    #[rpc(timeout = "30s")]
+    async fn join(&self, cx: &Context, request: v1::JoinRequest) -> Result<v1::JoinResponse, Status>;
+
+    /// Tells a node to leave its cluster. It is one of its own then, without data.
+    #[rpc(timeout = "30s")]
+    async fn leave(&self, cx: &Context, request: v1::LeaveRequest) -> Result<v1::LeaveResponse, Status>;
+
+    /// Makes a node a member; whichever member is asked tells the leader.
+    #[rpc(idempotent)]
+    async fn add_member(
+        &self,
+        cx: &Context,
+        request: v1::AddMemberRequest,
+    ) -> Result<v1::AddMemberResponse, Status>;
+
+    /// Tells where a member is reached now; whichever member is asked tells the leader.
+    #[rpc(idempotent)]
+    async fn update_member(
+        &self,
+        cx: &Context,
+        request: v1::UpdateMemberRequest,
+    ) -> Result<v1::UpdateMemberResponse, Status>;
+
+    /// Takes a member out of the cluster; whichever member is asked tells the leader.
+    #[rpc(idempotent)]
+    async fn remove_member(
+        &self,
+        cx: &Context,
+        request: v1::RemoveMemberRequest,
+    ) -> Result<v1::RemoveMemberResponse, Status>;
+}
+
+/// How long a node that joins may take to be reached, and to get what the others have.
+const CATCH_UP: Duration = Duration::from_secs(15);
+
+/// How long a change of members may take that has no deadline.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// This node's part in forming a cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterNode(Lifecycle);
+
+impl ClusterNode {
+    pub(super) fn new(lifecycle: Lifecycle) -> Self {
+        Self(lifecycle)
+    }
+
+    fn handle(&self) -> &Handle {
+        &self.0.handle
+    }
+
+    /// Joins the cluster of whoever answers at this target.
+    pub(super) async fn join_at(&self, cx: &Context, seed: &Target) -> Result<(), Status> {
+        let _changing = self.0.change().await;
+        let running = self.handle().running()?;
+        let by = cx.deadline().unwrap_or_else(|| Instant::now() + PATIENCE);
+        let at_seed = |status: Status| {
+            Status::new(status.code(), format!("the seed {seed} says: {}", status.message()))
+        };
+        let opened = seed.open(running.peers.options()).await.map_err(at_seed)?;
+        let client = ClusterClient::new(opened.channel);
+        let left = || by.saturating_duration_since(Instant::now());
+        let found = client.status(v1::StatusRequest {}).timeout(left()).await.map_err(at_seed)?;
+        let own = v1::Member { id: running.id, ..member(running.id, &running.member, false) };
+        if found.this.as_ref().is_some_and(|this| this.id == running.id) {
+            return Err(Status::invalid_argument(format!("the seed {seed} is this node; expected another")));
+        }
+        if found.members.iter().any(|member| member.id == running.id && member.voter) {
+            return Ok(());
+        }
+        free_to_join(&running).await?;
+        if running.raft.is_initialized().await.map_err(super::server::fatal)? {
+            self.0.begin_anew().await?;
+        }
+        drop(running);
+        let asked = client.add_member(v1::AddMemberRequest { member: Some(own) }).timeout(left()).await;
+        if let Err(status) = asked {
+            // Back to where it was, unless the cluster has taken it in after all.
+            if self.handle().metrics().is_some_and(|metrics| voters(&metrics).is_empty()) {
+                self.0.begin_anew().await?;
+                self.0.form().await?;
+            }
+            return Err(at_seed(status));
+        }
+        opened.close.await;
+        self.wait_for_membership(by).await
+    }
+
+    /// Returns once this node knows that it votes.
+    async fn wait_for_membership(&self, by: Instant) -> Result<(), Status> {
+        let running = self.handle().running()?;
+        let mut metrics = running.raft.metrics();
+        let votes = metrics.wait_for(|metrics| voters(metrics).contains(&running.id));
+        let late = || {
+            Status::deadline_exceeded("this node is a member now, and has not heard of it from the leader")
+        };
+        match tokio::time::timeout_at(by, votes).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(late()),
+        }
+    }
+
+    async fn change<F, O>(&self, cx: &Context, here: F, there: ForwardChange) -> Result<(), Status>
+    where
+        F: Fn(Arc<Running>) -> O,
+        O: Future<Output = Result<(), Refusal>>,
+    {
+        let there = |channel, left| {
+            let (client, there) = (ClusterClient::new(channel), there.clone());
+            async move {
+                match there {
+                    ForwardChange::Add(request) => {
+                        client.add_member(request).timeout(left).metadata(FORWARDED, "1").await?;
+                    }
+                    ForwardChange::Update(request) => {
+                        client.update_member(request).timeout(left).metadata(FORWARDED, "1").await?;
+                    }
+                    ForwardChange::Remove(request) => {
+                        client.remove_member(request).timeout(left).metadata(FORWARDED, "1").await?;
+                    }
+                }
+                Ok(())
+            }
+        };
+        self.handle().at_leader(cx, true, here, there).await
+    }
+
+    /// Tells the cluster where this node is reached now.
+    pub(super) async fn announce(&self) -> Result<(), Status> {
+        let running = self.handle().running()?;
+        let own = member(running.id, &running.member, true);
+        let cx = Context::new().with_timeout(PATIENCE);
+        self.update_member(&cx, v1::UpdateMemberRequest { member: Some(own) }).await?;
+        Ok(())
+    }
+}
+
+/// The request of a change, for whoever leads.
+#[derive(Clone)]
+enum ForwardChange {
+    Add(v1::AddMemberRequest),
+    Update(v1::UpdateMemberRequest),
+    Remove(v1::RemoveMemberRequest),
+}
+
+impl Cluster for ClusterNode {
+    async fn status(&self, _: v1::StatusRequest) -> Result<v1::StatusResponse, Status> {
+        let running = self.handle().running()?;
+        let metrics = running.raft.metrics().borrow().clone();
+        let voters = voters(&metrics);
+        let nodes = metrics.membership_config.membership().nodes();
+        let members: BTreeMap<_, _> =
+            nodes.map(|(id, node)| (*id, member(*id, node, voters.contains(id)))).collect();
+        Ok(v1::StatusResponse {
+            this: Some(member(running.id, &running.member, voters.contains(&running.id))),
+            initialized: !voters.is_empty(),
+            leader_id: metrics.current_leader,
+            term: metrics.current_term,
+            members: members.into_values().collect(),
+            last_log_index: metrics.last_log_index.unwrap_or_default(),
+            applied_index: metrics.last_applied.map(|id| id.index).unwrap_or_default(),
+        })
+    }
+
+    async fn init(&self, _: v1::InitRequest) -> Result<v1::InitResponse, Status> {
+        let _changing = self.0.change().await;
+        self.0.form().await?;
+        Ok(v1::InitResponse {})
+    }
+
+    async fn join(&self, cx: &Context, request: v1::JoinRequest) -> Result<v1::JoinResponse, Status> {
+        let seed = request.seed.parse::<Target>();
+        let seed = seed.map_err(|error| Status::invalid_argument(format!("the seed: {error}")))?;
+        self.join_at(cx, &seed).await?;
+        Ok(v1::JoinResponse {})
+    }
+
+    async fn leave(&self, cx: &Context, _: v1::LeaveRequest) -> Result<v1::LeaveResponse, Status> {
+        let _changing = self.0.change().await;
+        let running = self.handle().running()?;
+        let metrics = running.raft.metrics().borrow().clone();
+        if metrics.membership_config.membership().nodes().count() < 2 {
+            return Err(Status::failed_precondition("this node is the only member of its cluster"));
+        }
+        self.remove_member(cx, v1::RemoveMemberRequest { id: running.id }).await?;
+        drop(running);
+        self.0.begin_anew().await?;
+        self.0.form().await?;
+        Ok(v1::LeaveResponse {})
+    }
+
+    async fn add_member(
+        &self,
+        cx: &Context,
+        request: v1::AddMemberRequest,
+    ) -> Result<v1::AddMemberResponse, Status> {
+        let (id, node) = read_member(request.member.clone())?;
+        let here = |running| add(running, id, node.clone());
+        self.change(cx, here, ForwardChange::Add(request)).await?;
+        Ok(v1::AddMemberResponse {})
+    }
+
+    async fn update_member(
+        &self,
+        cx: &Context,
+        request: v1::UpdateMemberRequest,
+    ) -> Result<v1::UpdateMemberResponse, Status> {
+        let (id, node) = read_member(request.member.clone())?;
+        let here = |running| update(running, id, node.clone());
+        self.change(cx, here, ForwardChange::Update(request)).await?;
+        Ok(v1::UpdateMemberResponse {})
+    }
+
+    async fn remove_member(
+        &self,
+        cx: &Context,
+        request: v1::RemoveMemberRequest,
+    ) -> Result<v1::RemoveMemberResponse, Status> {
+        let here = |running| remove(running, request.id);
+        self.change(cx, here, ForwardChange::Remove(request)).await?;
+        Ok(v1::RemoveMemberResponse {})
+    }
+}
+
+/// A node that joins another cluster loses what it has.
+async fn free_to_join(running: &Running) -> Result<(), Status> {
+    let metrics = running.raft.metrics().borrow().clone();
+    let members = metrics.membership_config.membership().nodes().count();
+    if members > 1 {
+        let problem = format!("this node is in a cluster of {members}; let it leave that first");
+        return Err(Status::failed_precondition(problem));
+    }
+    let revision = running.reader.revision().await.map_err(|error| Status::internal(error.to_string()))?;
+    if revision > 0 {
+        return Err(Status::failed_precondition(format!(
+            "this node holds data of its own ({revision} writes), which joining another cluster would lose"
+        )));
+    }
+    Ok(())
+}
+
+async fn add(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal> {
+    let metrics = running.raft.metrics().borrow().clone();
+    if metrics.membership_config.membership().get_node(&id).is_none() {
+        changed(&running, ChangeMembers::AddNodes(BTreeMap::from([(id, node.clone())]))).await?;
+    } else {
+        update(running.clone(), id, node.clone()).await?;
+    }
+    if voters(&metrics).contains(&id) {
+        return Ok(());
+    }
+    if tokio::time::timeout(CATCH_UP, caught_up(&running, id)).await.is_err() {
+        let removed = changed(&running, ChangeMembers::RemoveNodes(BTreeSet::from([id]))).await;
+        if removed.is_err() {
+            tracing::warn!(id, "a node that could not be reached stays a learner");
+        }
+        let problem = format!("the leader cannot reach {node}, which is to join");
+        return Err(Refusal::Status(Status::failed_precondition(problem)));
+    }
+    changed(&running, ChangeMembers::AddVoterIds(BTreeSet::from([id]))).await
+}
+
+/// Returns once the learner has about what the leader has.
+async fn caught_up(running: &Running, id: u64) {
+    let close = |metrics: &Metrics| {
+        let matched = metrics.replication.as_ref().and_then(|progress| progress.get(&id).copied().flatten());
+        let last = metrics.last_log_index.unwrap_or_default();
+        matched.is_some_and(|matched| last.saturating_sub(matched.index) <= BEHIND)
+    };
+    // An error means that Raft ends, which the next step says.
+    let _ = running.raft.metrics().wait_for(close).await;
+}
+
+/// How many entries a learner may be behind when it becomes a voter.
+const BEHIND: u64 = 64;
+
+async fn update(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal> {
+    let known = running.raft.metrics().borrow().membership_config.membership().get_node(&id).cloned();
+    match known {
+        None => Err(Refusal::Status(Status::not_found(format!("node {id} is no member of this cluster")))),
+        Some(known) if known == node => Ok(()),
+        Some(_) => {
+            running.peers.learn(id, &node);
+            changed(&running, ChangeMembers::SetNodes(BTreeMap::from([(id, node)]))).await
+        }
+    }
+}
+
+async fn remove(running: Arc<Running>, id: u64) -> Result<(), Refusal> {
+    let metrics = running.raft.metrics().borrow().clone();
+    if metrics.membership_config.membership().get_node(&id).is_none() {
+        return Ok(());
+    }
+    let ids = BTreeSet::from([id]);
+    let change = match voters(&metrics).contains(&id) {
+        true => ChangeMembers::RemoveVoters(ids),
+        false => ChangeMembers::RemoveNodes(ids),
+    };
+    changed(&running, change).await
+}
+
+/// Makes the change once the one before it is through.
+async fn changed(running: &Running, change: ChangeMembers<u64, Member>) -> Result<(), Refusal> {
+    loop {
+        let mut metrics = running.raft.metrics();
+        metrics.mark_unchanged();
+        match running.raft.change_membership(change.clone(), false).await {
+            Ok(_) => return Ok(()),
+            Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(
+                ChangeMembershipError::InProgress(_),
+            ))) => {
+                let _ = tokio::time::timeout(Duration::from_millis(100), metrics.changed()).await;
+            }
+            Err(error) => return Err(refusal(error)),
+        }
+    }
+}
+
+pub(super) fn member(id: u64, member: &Member, voter: bool) -> v1::Member {
+    v1::Member {
+        id,
+        name: member.name.clone(),
+        endpoint_id: member.endpoint_id.clone(),
+        targets: member.targets.clone(),
+        voter,
+    }
+}
+
+/// How long a name or a target may be, and how many targets a member may have.
+const LONGEST: usize = 4 << 10;
+const TARGETS: usize = 32;
+
+fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), Status> {
+    let wrong = |problem: String| Err(Status::invalid_argument(format!("the member: {problem}")));
+    let Some(member) = member else { return wrong("expected one, found none".to_owned()) };
+    if id(&member.endpoint_id) != Some(member.id) {
+        return wrong(format!("its id {} is not that of the key {:?}", member.id, member.endpoint_id));
+    }
+    let texts = || member.targets.iter().chain([&member.name, &member.endpoint_id]);
+    if member.targets.len() > TARGETS || texts().any(|text| text.len() > LONGEST) {
+        return wrong(format!("expected at most {TARGETS} targets, and texts of at most {LONGEST} bytes"));
+    }
+    if member.targets.is_empty() {
+        return wrong("expected a target at least, found none".to_owned());
+    }
+    let node = Member { name: member.name, endpoint_id: member.endpoint_id, targets: member.targets };
+    Ok((member.id, node))
+}

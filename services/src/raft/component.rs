@@ -1,0 +1,171 @@
+use std::sync::{Mutex, PoisonError};
+
+use openraft::ServerState;
+use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _};
+use tokio::task::JoinSet;
+
+use super::{
+    Handle,
+    cluster::{ClusterNode, ClusterServer},
+    formation,
+    kv::{KvNode, KvServer},
+    lifecycle::{Lifecycle, voters},
+    server::{RaftNode, RaftServer},
+};
+
+/// The cluster, as a component of a node: Raft, the key-value store, and what forms the cluster.
+///
+/// A node alone is a cluster of one. With `cluster.peers` it forms or joins one with those.
+#[derive(Debug)]
+pub struct RaftComponent {
+    lifecycle: Lifecycle,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl RaftComponent {
+    /// A component of the node that has these parts.
+    pub fn new(parts: &Parts) -> Self {
+        let handle = Handle::new(parts.health.clone());
+        Self { lifecycle: Lifecycle::new(handle), tasks: Mutex::default() }
+    }
+
+    /// This node's part in the cluster, for services that report on it.
+    pub fn handle(&self) -> &Handle {
+        &self.lifecycle.handle
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+    }
+}
+
+impl Component for RaftComponent {
+    fn name(&self) -> &'static str {
+        "cluster"
+    }
+
+    fn services(&self) -> Vec<Channel> {
+        let handle = self.handle().clone();
+        vec![
+            RaftServer::new(RaftNode::new(handle.clone())).into_channel(),
+            KvServer::new(KvNode::new(handle)).into_channel(),
+            ClusterServer::new(ClusterNode::new(self.lifecycle.clone())).into_channel(),
+        ]
+    }
+
+    async fn start(&self, node: NodeHandle) -> Result<(), ComponentError> {
+        let peers = node.parts.config.cluster.peers.clone();
+        self.lifecycle.start(&node, peers.is_empty()).await?;
+        check(&node.parts.health, self.handle());
+        if !peers.is_empty() {
+            self.spawn(formation::form(self.lifecycle.clone(), peers));
+        }
+        self.spawn(keep_known(self.lifecycle.clone()));
+        Ok(())
+    }
+
+    async fn stop(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
+        self.lifecycle.stop().await;
+    }
+}
+
+/// How many entries a member may be behind before it counts as lagging.
+const LAG: u64 = 10_000;
+
+/// How long the leader may be without a majority, in milliseconds.
+const QUORUM: u64 = 3_000;
+
+fn check(health: &Health, handle: &Handle) {
+    let raft = handle.clone();
+    health.register("raft", move || std::future::ready(raft_health(&raft)));
+    let storage = handle.clone();
+    health.register("storage", move || {
+        let storage = storage.clone();
+        async move {
+            let running = storage.running().map_err(|status| status.message().to_owned())?;
+            running.store.probe().await
+        }
+    });
+    let peers = handle.clone();
+    health.register("peers", move || std::future::ready(peers_health(&peers)));
+}
+
+fn raft_health(handle: &Handle) -> Result<(), String> {
+    let metrics = handle.metrics().ok_or("Raft has not started")?;
+    metrics.running_state.map_err(|error| format!("Raft has stopped: {error}"))?;
+    if voters_are_none(&metrics.membership_config) {
+        return Err("this node is in no cluster yet".to_owned());
+    }
+    if metrics.current_leader.is_none() {
+        return Err(format!("there is no leader in term {}", metrics.current_term));
+    }
+    let applied = metrics.last_applied.map_or(0, |id| id.index);
+    let behind = metrics.last_log_index.unwrap_or_default().saturating_sub(applied);
+    match behind > LAG {
+        true => Err(format!("{behind} entries of the log are not applied yet, expected at most {LAG}")),
+        false => Ok(()),
+    }
+}
+
+fn voters_are_none(membership: &openraft::StoredMembership<u64, super::Member>) -> bool {
+    membership.membership().voter_ids().next().is_none()
+}
+
+fn peers_health(handle: &Handle) -> Result<(), String> {
+    let metrics = handle.metrics().ok_or("Raft has not started")?;
+    let leads = metrics.state == ServerState::Leader;
+    match metrics.millis_since_quorum_ack {
+        Some(silence) if leads && silence > QUORUM && voters(&metrics).len() > 1 => {
+            let silent: Vec<_> = handle
+                .peers()
+                .into_iter()
+                .filter(|peer| !peer.is_reachable())
+                .map(|peer| match peer.failures.first() {
+                    Some((transport, reason)) => format!("{} over {transport}: {reason}", peer.member.name),
+                    None => peer.member.name,
+                })
+                .collect();
+            let silent = silent.join("; ");
+            Err(format!("no majority has answered for {silence} ms (not reachable: {silent})"))
+        }
+        _ if !leads && metrics.current_leader.is_none() => {
+            Err("no member that leads has been heard of".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Keeps what this node knows of the others, and what they know of it, true: addresses change with a restart.
+async fn keep_known(lifecycle: Lifecycle) {
+    let handle = lifecycle.handle.clone();
+    let mut starts = handle.starts();
+    loop {
+        starts.borrow_and_update();
+        if let Ok(running) = handle.running() {
+            let mut metrics = running.raft.metrics();
+            loop {
+                let known = metrics.borrow_and_update().membership_config.clone();
+                let membership = known.membership();
+                running.peers.retain(|id| membership.get_node(&id).is_some());
+                for (id, member) in membership.nodes().filter(|(id, _)| **id != running.id) {
+                    running.peers.learn(*id, member);
+                }
+                if membership.get_node(&running.id).is_some_and(|own| *own != running.member) {
+                    let announced = ClusterNode::new(lifecycle.clone()).announce().await;
+                    if let Err(status) = announced {
+                        tracing::warn!(%status, "the cluster does not know yet where this node is reached now");
+                    }
+                }
+                tokio::select! {
+                    changed = metrics.changed() => if changed.is_err() { break },
+                    _ = starts.changed() => break,
+                }
+            }
+        }
+        if !starts.has_changed().unwrap_or(true) && starts.changed().await.is_err() {
+            return;
+        }
+    }
+}

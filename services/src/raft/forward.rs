@@ -1,0 +1,123 @@
+//! What only the leader can do, done at the leader by whichever member was asked.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use openraft::error::{ClientWriteError, RaftError};
+use polywire::{Channel, Code, Context, Status};
+use tokio::time::Instant;
+
+use super::{Handle, Member, Running, handle::Leader, peers::Peer, server::fatal};
+
+/// Says of a call that it was sent on to the leader already, so that nobody sends it on again.
+pub(super) const FORWARDED: &str = "polywire-forwarded";
+
+/// Says of an answer that the call was sent on to a member that does not lead, and nothing was done.
+const NOT_LEADER: &str = "polywire-not-leader";
+
+/// How long a call may take that has no deadline: by then the members have elected a leader, if they can.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why this node could not do it.
+pub(super) enum Refusal {
+    /// It does not lead, and nothing was done.
+    NotLeader,
+    /// It leads, and this is the answer.
+    Status(Status),
+}
+
+impl Handle {
+    /// Does something at the leader: `here` where that is this node, else `there`, by a call to the leader.
+    /// A call that may have been executed is made again only where it is `repeatable`.
+    ///
+    /// # Errors
+    /// Those of the call; `Unavailable` while there is no leader, and when the leader was lost while it was working
+    /// on the call, which says that it may have been executed; `DeadlineExceeded` likewise.
+    pub(super) async fn at_leader<T, H, O, C, F>(
+        &self,
+        cx: &Context,
+        repeatable: bool,
+        here: H,
+        there: C,
+    ) -> Result<T, Status>
+    where
+        H: Fn(Arc<Running>) -> O,
+        O: Future<Output = Result<T, Refusal>>,
+        C: Fn(Channel, Duration) -> F,
+        F: Future<Output = Result<T, Status>>,
+    {
+        let by = cx.deadline().unwrap_or_else(|| Instant::now() + PATIENCE);
+        let forwarded = cx.metadata().get(FORWARDED).is_some();
+        loop {
+            match self.leader(by).await? {
+                Leader::This(running) => {
+                    let outcome = tokio::time::timeout_at(by, here(running)).await;
+                    match outcome.map_err(|_| unconfirmed())? {
+                        Err(Refusal::NotLeader) if forwarded => return Err(not_leader()),
+                        Err(Refusal::NotLeader) => {}
+                        Err(Refusal::Status(status)) => return Err(status),
+                        Ok(done) => return Ok(done),
+                    }
+                }
+                Leader::Other(_) if forwarded => return Err(not_leader()),
+                Leader::Other(peer) => {
+                    let left = by.saturating_duration_since(Instant::now());
+                    let calling = peer.call(|channel| there(channel, left));
+                    let outcome = tokio::select! {
+                        outcome = calling => outcome,
+                        () = self.follows_another(&peer) => Err(lost()),
+                    };
+                    match outcome {
+                        Ok(done) => return Ok(done),
+                        Err(status) if !may_repeat(&status, repeatable) => return Err(status),
+                        Err(_) => {}
+                    }
+                }
+            }
+            if Instant::now() >= by {
+                return Err(unconfirmed());
+            }
+            self.changed().await;
+        }
+    }
+
+    /// Returns once this node no longer follows that member.
+    async fn follows_another(&self, leader: &Peer) {
+        let Ok(running) = self.running() else { return };
+        let mut metrics = running.raft.metrics();
+        let stays = |metrics: &super::handle::Metrics| metrics.current_leader == Some(leader.id());
+        while stays(&metrics.borrow_and_update()) && metrics.changed().await.is_ok() {}
+    }
+}
+
+fn may_repeat(status: &Status, repeatable: bool) -> bool {
+    let refused = status.is_not_processed() || status.metadata().get(NOT_LEADER).is_some();
+    refused || (repeatable && status.code() == Code::Unavailable)
+}
+
+fn not_leader() -> Status {
+    let mut status = Status::unavailable("this member no longer leads the cluster").not_processed();
+    // The key is well-formed.
+    let _ = status.metadata_mut().insert(NOT_LEADER, "1");
+    status
+}
+
+fn lost() -> Status {
+    Status::unavailable("the leader was lost while it was working on the call, which may have been executed")
+}
+
+fn unconfirmed() -> Status {
+    Status::deadline_exceeded(
+        "no majority of the cluster has confirmed the call in time; it may be executed yet",
+    )
+}
+
+/// What a write that this node was asked to lead came to.
+pub(super) fn refusal(error: RaftError<u64, ClientWriteError<u64, Member>>) -> Refusal {
+    match error {
+        RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => Refusal::NotLeader,
+        RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => {
+            Refusal::Status(Status::failed_precondition(error.to_string()))
+        }
+        RaftError::Fatal(error) => Refusal::Status(fatal(error)),
+    }
+}

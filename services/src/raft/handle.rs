@@ -1,0 +1,163 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use openraft::RaftMetrics;
+use polywire::{Health, NodeState, Status};
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    Member, TypeConfig,
+    peers::{Peer, PeerReport, Peers},
+    store::{KvReader, Store},
+};
+
+/// This node's part in the cluster, to the services that use it; there before it has started. Clones share it.
+#[derive(Clone)]
+pub struct Handle(Arc<Shared>);
+
+struct Shared {
+    running: ArcSwapOption<Running>,
+    /// Raised whenever another Raft takes the place of the one before.
+    started: watch::Sender<u64>,
+    health: Health,
+}
+
+/// A Raft that runs.
+pub struct Running {
+    /// This node's id.
+    pub id: u64,
+    /// What this node says of itself.
+    pub member: Member,
+    /// Consensus.
+    pub raft: openraft::Raft<TypeConfig>,
+    /// What this node keeps.
+    pub store: Store,
+    /// The key-value store, for reading.
+    pub reader: KvReader,
+    /// The ways to the others.
+    pub peers: Peers,
+    /// How many bytes a value may have.
+    pub max_value_bytes: usize,
+}
+
+/// What Raft says of itself.
+pub type Metrics = RaftMetrics<u64, Member>;
+
+/// Who leads.
+pub(super) enum Leader {
+    /// This node.
+    This(Arc<Running>),
+    /// Another.
+    Other(Arc<Peer>),
+}
+
+impl Handle {
+    /// One that has not started, of a node whose health this is.
+    pub(super) fn new(health: Health) -> Self {
+        Self(Arc::new(Shared { running: ArcSwapOption::empty(), started: watch::Sender::new(0), health }))
+    }
+
+    /// What runs now.
+    ///
+    /// # Errors
+    /// `Unavailable` before it has started, and while it starts anew.
+    pub fn running(&self) -> Result<Arc<Running>, Status> {
+        let none = || Status::unavailable("this node's Raft has not started").not_processed();
+        self.0.running.load_full().ok_or_else(none)
+    }
+
+    /// What Raft says of itself now; `None` before it has started.
+    pub fn metrics(&self) -> Option<Metrics> {
+        let running = self.running().ok()?;
+        let metrics = running.raft.metrics();
+        let metrics = metrics.borrow();
+        Some(metrics.clone())
+    }
+
+    /// How the other members are doing, as this node's calls to them have shown.
+    pub fn peers(&self) -> Vec<PeerReport> {
+        self.running().map(|running| running.peers.reports()).unwrap_or_default()
+    }
+
+    /// Tells when another Raft runs than before.
+    pub fn starts(&self) -> watch::Receiver<u64> {
+        self.0.started.subscribe()
+    }
+
+    /// Returns once the node drains: streams that have no end of their own end then.
+    pub async fn draining(&self) {
+        let mut reports = self.0.health.watch();
+        // The sender is held by the health that `self` holds.
+        let _ = reports.wait_for(|report| report.state == NodeState::Draining).await;
+    }
+
+    pub(super) fn set(&self, running: Option<Running>) {
+        self.0.running.store(running.map(Arc::new));
+        self.0.started.send_modify(|count| *count += 1);
+    }
+
+    /// Who leads; waits until somebody does.
+    ///
+    /// # Errors
+    /// `Unavailable` when nobody leads by then; nothing was processed.
+    pub(super) async fn leader(&self, by: Instant) -> Result<Leader, Status> {
+        let mut starts = self.starts();
+        let waiting = async {
+            loop {
+                starts.borrow_and_update();
+                let Ok(running) = self.running() else {
+                    starts.changed().await.map_err(|_| gone())?;
+                    continue;
+                };
+                let mut metrics = running.raft.metrics();
+                if let Some(leader) = leader_of(&running, &metrics.borrow_and_update()) {
+                    return Ok(leader);
+                }
+                tokio::select! {
+                    changed = metrics.changed() => if changed.is_err() {
+                        // It has stopped; another may take its place.
+                        starts.changed().await.map_err(|_| gone())?;
+                    },
+                    changed = starts.changed() => changed.map_err(|_| gone())?,
+                }
+            }
+        };
+        let nobody = || Status::unavailable("the cluster has no leader").not_processed();
+        tokio::time::timeout_at(by, waiting).await.unwrap_or_else(|_| Err(nobody()))
+    }
+
+    /// Waits a little for Raft to change its mind.
+    pub(super) async fn changed(&self) {
+        if let Ok(running) = self.running() {
+            let mut metrics = running.raft.metrics();
+            metrics.mark_unchanged();
+            // Other reasons to try again there are none that could be waited for.
+            let _ = tokio::time::timeout(Duration::from_millis(50), metrics.changed()).await;
+        }
+    }
+}
+
+fn leader_of(running: &Arc<Running>, metrics: &Metrics) -> Option<Leader> {
+    let id = metrics.current_leader?;
+    if id == running.id {
+        return Some(Leader::This(running.clone()));
+    }
+    let member = metrics.membership_config.membership().get_node(&id)?;
+    Some(Leader::Other(running.peers.learn(id, member)))
+}
+
+fn gone() -> Status {
+    Status::unavailable("this node's Raft is stopping")
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("running", &self.0.running.load()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("id", &self.id).field("member", &self.member).finish_non_exhaustive()
+    }
+}

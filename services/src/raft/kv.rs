@@ -1,0 +1,304 @@
+//! A small replicated key-value store.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream;
+use openraft::error::{CheckIsLeaderError, RaftError};
+use polywire::{Context, Status, Streaming};
+use polywire_proto::kv::v1;
+use tokio::sync::broadcast;
+
+use super::{
+    Command, Handle, Outcome, Running,
+    forward::{FORWARDED, Refusal, refusal},
+    server::fatal,
+    store::{Change, Stored},
+};
+
+/// A small replicated key-value store. Reads and writes are linearizable, whichever member is asked.
+#[polywire::service(package = "polywire.kv.v1")]
+pub trait Kv {
+    /// What a key holds; `NotFound` where there is no such key.
+    #[rpc(idempotent)]
+    async fn get(&self, cx: &Context, request: v1::GetRequest) -> Result<v1::GetResponse, Status>;
+
+    /// Writes a key. `FailedPrecondition` where it has not the expected revision. With a request id, a write that
+    /// is sent again is applied once.
+    async fn put(&self, cx: &Context, request: v1::PutRequest) -> Result<v1::PutResponse, Status>;
+
+    /// Takes a key out; one that is not there is none the less. `FailedPrecondition` as for `put`.
+    async fn delete(&self, cx: &Context, request: v1::DeleteRequest) -> Result<v1::DeleteResponse, Status>;
+
+    /// The keys that begin with something.
+    #[rpc(idempotent)]
+    async fn list(&self, cx: &Context, request: v1::ListRequest) -> Result<v1::ListResponse, Status>;
+
+    /// The changes from now on. Ends with `DataLoss` when the watcher fell behind, or the member that was asked took
+    /// a snapshot: list, and watch again.
+    async fn watch(
+        &self,
+        cx: &Context,
+        request: v1::WatchRequest,
+    ) -> Result<Streaming<v1::WatchResponse>, Status>;
+}
+
+/// How long a key may be, in bytes.
+const KEY: usize = 1 << 10;
+
+/// How long a request id may be, in bytes.
+const REQUEST_ID: usize = 256;
+
+/// How many keys one answer lists.
+const LIST: usize = 1_000;
+
+/// How much the keys and values of one answer may weigh, in bytes; at least one is in it.
+const LIST_BYTES: usize = 1 << 20;
+
+/// The key-value store of the cluster that this node is in.
+#[derive(Clone, Debug)]
+pub struct KvNode(Handle);
+
+impl KvNode {
+    /// The store that this handle leads to.
+    pub fn new(handle: Handle) -> Self {
+        Self(handle)
+    }
+
+    async fn write(&self, cx: &Context, command: Command, there: Forward) -> Result<(u64, bool), Status> {
+        check(&self.0, &command)?;
+        let here = |running: Arc<Running>| {
+            let command = command.clone();
+            async move { Ok(running.raft.client_write(command).await.map_err(refusal)?.data) }
+        };
+        let repeatable = command.request_id.is_some();
+        let outcome = self
+            .0
+            .at_leader(cx, repeatable, here, |channel, left| {
+                let client = KvClient::new(channel);
+                let there = there.clone();
+                async move {
+                    let (revision, existed) = match there {
+                        Forward::Put(request) => {
+                            let answer = client.put(request).timeout(left).metadata(FORWARDED, "1").await?;
+                            (answer.revision, answer.existed)
+                        }
+                        Forward::Delete(request) => {
+                            let answer =
+                                client.delete(request).timeout(left).metadata(FORWARDED, "1").await?;
+                            (answer.revision, answer.existed)
+                        }
+                    };
+                    Ok(Outcome::Written { revision, existed })
+                }
+            })
+            .await?;
+        match outcome {
+            Outcome::Written { revision, existed } => Ok((revision, existed)),
+            Outcome::Conflict { revision } => Err(conflict(&command, revision)),
+            Outcome::None => Err(Status::internal("a write came to nothing")),
+        }
+    }
+}
+
+/// The request of a write, for whoever leads.
+#[derive(Clone)]
+enum Forward {
+    Put(v1::PutRequest),
+    Delete(v1::DeleteRequest),
+}
+
+impl Kv for KvNode {
+    async fn get(&self, cx: &Context, request: v1::GetRequest) -> Result<v1::GetResponse, Status> {
+        check_key(&request.key)?;
+        let here = |running: Arc<Running>| {
+            let key = request.key.clone();
+            async move {
+                current(&running).await?;
+                let stored = running.reader.get(key.clone()).await.map_err(unreadable)?;
+                let stored = stored.ok_or_else(|| missing(&key))?;
+                Ok(v1::GetResponse { item: Some(item(key, stored)) })
+            }
+        };
+        let there = |channel, left| {
+            let request = request.clone();
+            async move { KvClient::new(channel).get(request).timeout(left).metadata(FORWARDED, "1").await }
+        };
+        self.0.at_leader(cx, true, here, there).await
+    }
+
+    async fn put(&self, cx: &Context, request: v1::PutRequest) -> Result<v1::PutResponse, Status> {
+        let command = Command {
+            key: request.key.clone(),
+            value: Some(request.value.clone()),
+            expected_revision: request.expected_revision,
+            request_id: request.request_id.clone(),
+        };
+        let (revision, existed) = self.write(cx, command, Forward::Put(request)).await?;
+        Ok(v1::PutResponse { revision, existed })
+    }
+
+    async fn delete(&self, cx: &Context, request: v1::DeleteRequest) -> Result<v1::DeleteResponse, Status> {
+        let command = Command {
+            key: request.key.clone(),
+            value: None,
+            expected_revision: request.expected_revision,
+            request_id: request.request_id.clone(),
+        };
+        let (revision, existed) = self.write(cx, command, Forward::Delete(request)).await?;
+        Ok(v1::DeleteResponse { revision, existed })
+    }
+
+    async fn list(&self, cx: &Context, request: v1::ListRequest) -> Result<v1::ListResponse, Status> {
+        let here = |running: Arc<Running>| {
+            let request = request.clone();
+            async move {
+                current(&running).await?;
+                let limit = match request.limit as usize {
+                    0 => LIST,
+                    limit => limit.min(LIST),
+                };
+                let after = Some(request.after).filter(|after| !after.is_empty());
+                let page = running
+                    .reader
+                    .list(request.prefix, after, limit, LIST_BYTES)
+                    .await
+                    .map_err(unreadable)?;
+                Ok(v1::ListResponse {
+                    items: page.keys.into_iter().map(|(key, stored)| item(key, stored)).collect(),
+                    more: page.more,
+                    revision: page.revision,
+                })
+            }
+        };
+        let there = |channel, left| {
+            let request = request.clone();
+            async move { KvClient::new(channel).list(request).timeout(left).metadata(FORWARDED, "1").await }
+        };
+        self.0.at_leader(cx, true, here, there).await
+    }
+
+    async fn watch(
+        &self,
+        _: &Context,
+        request: v1::WatchRequest,
+    ) -> Result<Streaming<v1::WatchResponse>, Status> {
+        let running = self.0.running()?;
+        // Before the revision is read: what happens in between is told twice rather than never.
+        let changes = running.reader.changes();
+        let revision =
+            running.reader.revision().await.map_err(|error| Status::internal(error.to_string()))?;
+        let begun = v1::WatchResponse { revision, ..v1::WatchResponse::default() };
+        let watch = Watch {
+            prefix: request.prefix,
+            changes,
+            told: revision,
+            begun: Some(begun),
+            handle: self.0.clone(),
+        };
+        Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
+            Ok(watch.next().await?.map(|change| (change, watch)))
+        })))
+    }
+}
+
+/// One watcher.
+struct Watch {
+    prefix: String,
+    changes: broadcast::Receiver<Change>,
+    told: u64,
+    begun: Option<v1::WatchResponse>,
+    handle: Handle,
+}
+
+impl Watch {
+    async fn next(&mut self) -> Result<Option<v1::WatchResponse>, Status> {
+        if let Some(begun) = self.begun.take() {
+            return Ok(Some(begun));
+        }
+        loop {
+            let change = tokio::select! {
+                change = self.changes.recv() => change,
+                () = self.handle.draining() => return Ok(None),
+            };
+            match change {
+                Ok(Change::Written { key, value, revision })
+                    if revision > self.told && key.starts_with(&self.prefix) =>
+                {
+                    return Ok(Some(v1::WatchResponse { key, value, revision }));
+                }
+                Ok(Change::Written { .. }) => {}
+                Ok(Change::Replaced) => {
+                    return Err(Status::data_loss(
+                        "this member took a snapshot in place of single changes; list, and watch again",
+                    ));
+                }
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    return Err(Status::data_loss(format!(
+                        "the watcher fell behind and has missed {missed} changes; list, and watch again"
+                    )));
+                }
+                Err(broadcast::error::RecvError::Closed) => return Ok(None),
+            }
+        }
+    }
+}
+
+/// Makes sure that what this node has applied is what the cluster has agreed on.
+async fn current(running: &Running) -> Result<(), Refusal> {
+    match running.raft.ensure_linearizable().await {
+        Ok(_) => Ok(()),
+        Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_))) => Err(Refusal::NotLeader),
+        Err(RaftError::APIError(error)) => {
+            let reason = format!("no majority of the cluster confirms that this member leads: {error}");
+            Err(Refusal::Status(Status::unavailable(reason)))
+        }
+        Err(RaftError::Fatal(error)) => Err(Refusal::Status(fatal(error))),
+    }
+}
+
+fn check(handle: &Handle, command: &Command) -> Result<(), Status> {
+    check_key(&command.key)?;
+    let most = handle.running()?.max_value_bytes;
+    let length = command.value.as_ref().map_or(0, Bytes::len);
+    if length > most {
+        let problem = format!("expected a value of at most {most} bytes, found {length}");
+        return Err(Status::invalid_argument(problem));
+    }
+    match command.request_id.as_ref().map(String::len) {
+        Some(length) if !(1..=REQUEST_ID).contains(&length) => Err(Status::invalid_argument(format!(
+            "expected a request id of 1 to {REQUEST_ID} bytes, found {length}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_key(key: &str) -> Result<(), Status> {
+    match key.len() {
+        1..=KEY => Ok(()),
+        length => {
+            Err(Status::invalid_argument(format!("expected a key of 1 to {KEY} bytes, found {length}")))
+        }
+    }
+}
+
+fn conflict(command: &Command, revision: u64) -> Status {
+    let expected = command.expected_revision.unwrap_or_default();
+    let found = match revision {
+        0 => "there is no such key".to_owned(),
+        revision => format!("it has {revision}"),
+    };
+    Status::failed_precondition(format!("expected revision {expected} of {:?}, and {found}", command.key))
+}
+
+fn missing(key: &str) -> Refusal {
+    Refusal::Status(Status::not_found(format!("there is no key {key:?}")))
+}
+
+fn unreadable(error: super::store::StoreError) -> Refusal {
+    Refusal::Status(Status::internal(error.to_string()))
+}
+
+fn item(key: String, stored: Stored) -> v1::KeyValue {
+    v1::KeyValue { key, value: stored.value, revision: stored.revision, create_revision: stored.created }
+}

@@ -1,0 +1,192 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use openraft::{Config, Raft, SnapshotPolicy, error::InitializeError, error::RaftError};
+use polywire::{ComponentError, ConnectOptions, NodeHandle, Status, config::RaftTransport};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{
+    Handle, Member, Running,
+    network::Network,
+    peers::Peers,
+    store::{Store, StoreError},
+};
+
+/// How this node's Raft begins, begins anew, and ends. Clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Lifecycle {
+    pub(super) handle: Handle,
+    setup: Arc<OnceLock<Setup>>,
+    /// Held by what changes which cluster the node is in.
+    changing: Arc<Mutex<()>>,
+}
+
+/// What does not change while the node is there.
+#[derive(Debug)]
+struct Setup {
+    id: u64,
+    member: Member,
+    directory: PathBuf,
+    config: Arc<Config>,
+    connect_options: ConnectOptions,
+    rule: RaftTransport,
+    batch: usize,
+    max_value_bytes: usize,
+}
+
+/// A value is at most this large, in bytes, and less where messages must be smaller.
+const VALUE: usize = 1 << 20;
+
+/// So many writes make a snapshot, and as many entries stay in the log for members that were away.
+const SNAPSHOT_EVERY: u64 = 10_000;
+
+/// How many entries go into one message, at most.
+const ENTRIES: u64 = 256;
+
+/// How long a snapshot may take to be sent, in milliseconds.
+const SNAPSHOT_TIMEOUT: u64 = 60_000;
+
+impl Lifecycle {
+    pub(super) fn new(handle: Handle) -> Self {
+        Self { handle, setup: Arc::default(), changing: Arc::default() }
+    }
+
+    /// Starts what the node has on disk, and a cluster of one where `alone` says so and it has nothing.
+    pub(super) async fn start(&self, node: &NodeHandle, alone: bool) -> Result<(), ComponentError> {
+        let setup = Setup::new(node)?;
+        let setup = self.setup.get_or_init(|| setup);
+        let running = setup.open().await?;
+        let fresh = !running.raft.is_initialized().await?;
+        self.handle.set(Some(running));
+        if fresh && alone {
+            self.form().await.map_err(|status| status.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Ends Raft; what it has is on disk.
+    pub(super) async fn stop(&self) {
+        let running = self.handle.running();
+        self.handle.set(None);
+        if let Ok(running) = running
+            && let Err(error) = running.raft.shutdown().await
+        {
+            tracing::warn!(%error, "Raft did not end well");
+        }
+    }
+
+    /// Waits until nobody else changes which cluster the node is in.
+    pub(super) async fn change(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
+    /// Forms a cluster of this node alone, unless it is in one.
+    pub(super) async fn form(&self) -> Result<(), Status> {
+        let running = self.handle.running()?;
+        let members = BTreeMap::from([(running.id, running.member.clone())]);
+        match running.raft.initialize(members).await {
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+            Err(error) => Err(Status::internal(format!("no cluster could be formed: {error}"))),
+        }
+    }
+
+    /// Begins again with nothing, in no cluster.
+    pub(super) async fn begin_anew(&self) -> Result<(), Status> {
+        let failed = |error: StoreError| Status::internal(error.to_string());
+        let setup = self.setup.get().ok_or_else(|| Status::unavailable("this node has not started"))?;
+        self.stop().await;
+        let directory = setup.directory.clone();
+        // Whoever still reads the old files may go on; new ones take their place.
+        let cleared = tokio::task::spawn_blocking(move || clear(&directory)).await;
+        cleared.map_err(|error| Status::internal(error.to_string()))?.map_err(failed)?;
+        let running = setup.open().await.map_err(|error| Status::internal(error.to_string()))?;
+        self.handle.set(Some(running));
+        Ok(())
+    }
+}
+
+fn clear(directory: &Path) -> Result<(), StoreError> {
+    let old = directory.with_extension("old");
+    let failed = |source| StoreError::Disk { path: old.clone(), source };
+    if old.exists() {
+        std::fs::remove_dir_all(&old).map_err(failed)?;
+    }
+    std::fs::rename(directory, &old).map_err(failed)?;
+    std::fs::remove_dir_all(&old).map_err(failed)
+}
+
+impl Setup {
+    fn new(node: &NodeHandle) -> Result<Self, ComponentError> {
+        let config = &node.parts.config;
+        let id = id(&node.targets.node_id).ok_or("the node's id is no public key in hexadecimal")?;
+        let name =
+            config.node.name.clone().unwrap_or_else(|| node.targets.node_id.chars().take(10).collect());
+        let targets = node.targets.transports.iter().map(|(_, target)| target.clone()).collect();
+        let member = Member { name, endpoint_id: node.targets.node_id.clone(), targets };
+        let smallest = config.transport.grpc.max_message_size.min(config.transport.iroh.max_message_size);
+        Ok(Self {
+            id,
+            member,
+            directory: config.node.data_dir.join("raft"),
+            config: Arc::new(raft_config(&config.cluster)?),
+            connect_options: node.connect_options.clone(),
+            rule: config.transport.strategy.raft_transport,
+            batch: smallest / 4 * 3,
+            max_value_bytes: VALUE.min(smallest / 2),
+        })
+    }
+
+    async fn open(&self) -> Result<Running, ComponentError> {
+        let directory = self.directory.clone();
+        let store = tokio::task::spawn_blocking(move || Store::open(&directory)).await??;
+        let peers = Peers::new(&self.connect_options, self.rule);
+        let network = Network { peers: peers.clone(), batch: self.batch };
+        let raft =
+            Raft::new(self.id, self.config.clone(), network, store.log(), store.state_machine()).await?;
+        let reader = store.reader();
+        Ok(Running {
+            id: self.id,
+            member: self.member.clone(),
+            raft,
+            store,
+            reader,
+            peers,
+            max_value_bytes: self.max_value_bytes,
+        })
+    }
+}
+
+fn raft_config(cluster: &polywire::config::Cluster) -> Result<Config, ComponentError> {
+    let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1);
+    let least = milliseconds(cluster.election_timeout);
+    let config = Config {
+        cluster_name: "polywire".to_owned(),
+        heartbeat_interval: milliseconds(cluster.heartbeat_interval),
+        election_timeout_min: least,
+        election_timeout_max: least.saturating_mul(2),
+        install_snapshot_timeout: SNAPSHOT_TIMEOUT,
+        max_payload_entries: ENTRIES,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_EVERY),
+        max_in_snapshot_log_to_keep: SNAPSHOT_EVERY,
+        purge_batch_size: ENTRIES,
+        ..Config::default()
+    };
+    config.validate().map_err(|error| {
+        let keys = "cluster.heartbeat_interval and cluster.election_timeout cannot be used together";
+        format!("{keys}: {error}").into()
+    })
+}
+
+/// The id of a node in the cluster: the first eight bytes of its public key, which is `endpoint_id`.
+pub(super) fn id(endpoint_id: &str) -> Option<u64> {
+    u64::from_str_radix(endpoint_id.get(..16)?, 16).ok()
+}
+
+/// The members that vote.
+pub(super) fn voters(metrics: &super::Metrics) -> BTreeSet<u64> {
+    metrics.membership_config.membership().voter_ids().collect()
+}

@@ -1,0 +1,194 @@
+//! Raft's network: the generated client of the service [`Raft`](super::server::Raft).
+
+use std::{future::Future, io, sync::Arc, time::Duration};
+
+use futures_util::stream;
+use openraft::{
+    AnyError, RaftNetwork, RaftNetworkFactory, RaftTypeConfig, Snapshot, StorageError, StorageIOError,
+    error::{
+        Fatal, NetworkError, PayloadTooLarge, RPCError, RaftError, ReplicationClosed, StreamingError,
+        Unreachable,
+    },
+    network::{Backoff, RPCOption},
+    raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse},
+};
+use polywire::{Code, Status, Streaming};
+use polywire_proto::raft::v1::{self, append_entries_response::Outcome};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+
+use super::{
+    Member, TypeConfig,
+    peers::{Peer, Peers},
+    server::RaftClient,
+    wire,
+};
+
+/// Makes the ways to the other members.
+#[derive(Clone, Debug)]
+pub(super) struct Network {
+    pub(super) peers: Peers,
+    /// How many bytes of entries go into one message, at most; but one entry at least.
+    pub(super) batch: usize,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Line;
+
+    async fn new_client(&mut self, target: u64, member: &Member) -> Line {
+        Line { to: target, peer: self.peers.learn(target, member), batch: self.batch }
+    }
+}
+
+/// The way to one member.
+#[derive(Debug)]
+pub(super) struct Line {
+    to: u64,
+    peer: Arc<Peer>,
+    batch: usize,
+}
+
+type Failure = RPCError<u64, Member, RaftError<u64>>;
+
+/// How many bytes of a snapshot travel in one message.
+const CHUNK: usize = 256 << 10;
+
+/// How long a member that could not be reached is left alone.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl RaftNetwork<TypeConfig> for Line {
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<u64>, Failure> {
+        let entries: Vec<_> =
+            rpc.entries.iter().map(wire::pack).collect::<Result<_, _>>().map_err(unreachable)?;
+        let fitting = fitting(entries.iter().map(bytes::Bytes::len), self.batch);
+        if fitting < entries.len() {
+            return Err(PayloadTooLarge::new_entries_hint(fitting as u64).into());
+        }
+        let request = v1::AppendEntriesRequest {
+            to: self.to,
+            vote: Some(wire::vote(rpc.vote)),
+            prev_log_id: rpc.prev_log_id.map(wire::log_id),
+            entries,
+            leader_commit: rpc.leader_commit.map(wire::log_id),
+        };
+        let limit = option.hard_ttl();
+        let calling = self
+            .peer
+            .call(async |channel| RaftClient::new(channel).append_entries(request).timeout(limit).await);
+        let answer = calling.await.map_err(failure)?;
+        Ok(match answer.outcome() {
+            Outcome::Success => AppendEntriesResponse::Success,
+            Outcome::PartialSuccess => {
+                AppendEntriesResponse::PartialSuccess(answer.matching.map(wire::read_log_id))
+            }
+            Outcome::Conflict => AppendEntriesResponse::Conflict,
+            Outcome::HigherVote => {
+                AppendEntriesResponse::HigherVote(wire::read_vote(answer.vote).map_err(unreachable)?)
+            }
+        })
+    }
+
+    async fn vote(&mut self, rpc: VoteRequest<u64>, option: RPCOption) -> Result<VoteResponse<u64>, Failure> {
+        let request = v1::VoteRequest {
+            to: self.to,
+            vote: Some(wire::vote(rpc.vote)),
+            last_log_id: rpc.last_log_id.map(wire::log_id),
+        };
+        let limit = option.hard_ttl();
+        let calling =
+            self.peer.call(async |channel| RaftClient::new(channel).vote(request).timeout(limit).await);
+        let answer = calling.await.map_err(failure)?;
+        Ok(VoteResponse {
+            vote: wire::read_vote(answer.vote).map_err(unreachable)?,
+            vote_granted: answer.granted,
+            last_log_id: answer.last_log_id.map(wire::read_log_id),
+        })
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: openraft::Vote<u64>,
+        snapshot: Snapshot<TypeConfig>,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<u64>, StreamingError<TypeConfig, Fatal<u64>>> {
+        let mut file = *snapshot.snapshot;
+        let size = measure(&mut file).await.map_err(unreadable)?;
+        let meta = wire::pack(&snapshot.meta).map_err(|status| Unreachable::new(&status))?;
+        let head = v1::SnapshotHead { to: self.to, vote: Some(wire::vote(vote)), meta, size };
+        let limit = option.hard_ttl();
+        let sending = self.peer.call(async |channel| {
+            RaftClient::new(channel).install_snapshot(chunks(head, file)).timeout(limit).await
+        });
+        let answer = tokio::select! {
+            closed = cancel => return Err(closed.into()),
+            answer = sending => answer.map_err(|status| Unreachable::new(&status))?,
+        };
+        let vote = wire::read_vote(answer.vote).map_err(|status| NetworkError::new(&status))?;
+        Ok(SnapshotResponse { vote })
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff::new(std::iter::repeat(PAUSE))
+    }
+}
+
+/// How many of these go into one message of `batch` bytes: one at least.
+fn fitting(sizes: impl Iterator<Item = usize>, batch: usize) -> usize {
+    let sums = sizes.scan(0, |sum: &mut usize, size| {
+        *sum = sum.saturating_add(size);
+        Some(*sum)
+    });
+    sums.enumerate().take_while(|(index, sum)| *index == 0 || *sum <= batch).count()
+}
+
+async fn measure(file: &mut <TypeConfig as RaftTypeConfig>::SnapshotData) -> io::Result<u64> {
+    file.rewind().await?;
+    Ok(file.metadata().await?.len())
+}
+
+/// The snapshot in messages: what it is, and then its bytes.
+fn chunks(head: v1::SnapshotHead, file: tokio::fs::File) -> Streaming<v1::InstallSnapshotRequest> {
+    Streaming::new(stream::try_unfold((Some(head), file), |(head, mut file)| async move {
+        let mut data = bytes::BytesMut::with_capacity(CHUNK);
+        let reading = (&mut file).take(CHUNK as u64).read_buf(&mut data).await;
+        reading.map_err(|error| Status::aborted(format!("the snapshot cannot be read: {error}")))?;
+        if head.is_none() && data.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((v1::InstallSnapshotRequest { head, data: data.freeze() }, (None, file))))
+    }))
+}
+
+fn unreadable(error: io::Error) -> StorageError<u64> {
+    StorageIOError::read_snapshot(None, AnyError::new(&error)).into()
+}
+
+/// What Raft does next: it waits before it tries a member that cannot be reached again, and tries one that
+/// answered with an error at once.
+fn failure(status: Status) -> Failure {
+    match status.code() {
+        Code::ResourceExhausted => PayloadTooLarge::new_entries_hint(1).into(),
+        _ => unreachable(status),
+    }
+}
+
+fn unreachable(status: Status) -> Failure {
+    Unreachable::new(&status).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_cut_where_the_message_is_full() {
+        assert_eq!(fitting([3, 3, 3].into_iter(), 9), 3);
+        assert_eq!(fitting([3, 3, 3].into_iter(), 8), 2);
+        assert_eq!(fitting([30, 3].into_iter(), 8), 1);
+        assert_eq!(fitting([].into_iter(), 8), 0);
+    }
+}

@@ -1,0 +1,291 @@
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use polywire::{Channel, Code, ConnectOptions, Status, Target, config::RaftTransport, transport::Connected};
+use tokio::time::Instant;
+
+use super::{
+    Member,
+    route::{Route, Transport, Way},
+};
+
+/// The ways to the other members. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Peers(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    options: ConnectOptions,
+    rule: RaftTransport,
+    peers: Mutex<BTreeMap<u64, Arc<Peer>>>,
+}
+
+/// One member, and the ways to it.
+pub(super) struct Peer {
+    id: u64,
+    options: ConnectOptions,
+    state: Mutex<PeerState>,
+}
+
+struct PeerState {
+    member: Member,
+    route: Route,
+    grpc: Line,
+    iroh: Line,
+}
+
+/// A way over one transport: how it has been doing, and the connection, once there is one.
+#[derive(Default)]
+struct Line {
+    way: Way,
+    open: Option<Arc<Open>>,
+    /// How many calls in a row got no answer in time.
+    silent: u32,
+}
+
+struct Open {
+    channel: Channel,
+    close: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+/// How a member is doing, as calls to it have shown.
+#[derive(Clone, Debug)]
+pub struct PeerReport {
+    /// Its id.
+    pub id: u64,
+    /// What it says of itself.
+    pub member: Member,
+    /// The transport of the last call that was answered.
+    pub transport: Option<&'static str>,
+    /// How long ago that was.
+    pub last_contact: Option<Duration>,
+    /// Moving average of how long calls over that transport take.
+    pub latency: Option<Duration>,
+    /// Why calls fail now, for each transport over which they do.
+    pub failures: Vec<(&'static str, String)>,
+}
+
+impl PeerReport {
+    /// Whether a call was answered lately, and none has failed since.
+    pub fn is_reachable(&self) -> bool {
+        let lately = self.last_contact.is_some_and(|ago| ago < LATELY);
+        lately && !self.transport.is_some_and(|taken| self.failures.iter().any(|(name, _)| *name == taken))
+    }
+}
+
+/// A leader calls each member several times a second, so one that has not answered for this long is gone.
+const LATELY: Duration = Duration::from_secs(3);
+
+/// A connection on which this many calls in a row got no answer in time is given up for a new one: a peer that has
+/// been restarted on the same address does not know it.
+const SILENT: u32 = 4;
+
+impl Peers {
+    /// The ways to nobody yet.
+    pub(super) fn new(options: &ConnectOptions, rule: RaftTransport) -> Self {
+        let options = options.clone().connect_timeout(CONNECT);
+        Self(Arc::new(Shared { options, rule, peers: Mutex::default() }))
+    }
+
+    /// The way to this member; what it said of itself before is forgotten.
+    pub(super) fn learn(&self, id: u64, member: &Member) -> Arc<Peer> {
+        let mut peers = self.lock();
+        let peer = peers.entry(id).or_insert_with(|| {
+            let state = PeerState {
+                member: member.clone(),
+                route: Route::new(self.0.rule),
+                grpc: Line::default(),
+                iroh: Line::default(),
+            };
+            Arc::new(Peer { id, options: self.0.options.clone(), state: Mutex::new(state) })
+        });
+        peer.learn(member);
+        peer.clone()
+    }
+
+    /// Forgets all but these.
+    pub(super) fn retain(&self, keep: impl Fn(u64) -> bool) {
+        self.lock().retain(|id, _| keep(*id));
+    }
+
+    /// How each is doing, in the order of their ids.
+    pub fn reports(&self) -> Vec<PeerReport> {
+        self.lock().values().map(|peer| peer.report()).collect()
+    }
+
+    /// The options with which members are dialled.
+    pub(super) fn options(&self) -> &ConnectOptions {
+        &self.0.options
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Peer>>> {
+        self.0.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a dial may take: the network of a cluster is near, and an election waits.
+const CONNECT: Duration = Duration::from_secs(1);
+
+impl Peer {
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Makes one call, over the transport that the rule chooses now.
+    ///
+    /// # Errors
+    /// Those of the call, and `Unavailable` where the member has no address over that transport.
+    pub(super) async fn call<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        let transport = self.choose();
+        let channel = self.channel(transport).await?;
+        let begun = Instant::now();
+        let outcome = call(channel).await;
+        self.note(transport, begun, outcome.as_ref().err());
+        outcome
+    }
+
+    fn choose(&self) -> Transport {
+        let mut state = self.lock();
+        let PeerState { route, grpc, iroh, .. } = &mut *state;
+        route.choose(Instant::now(), &mut iroh.way, &grpc.way)
+    }
+
+    async fn channel(&self, transport: Transport) -> Result<Channel, Status> {
+        let target = {
+            let state = self.lock();
+            if let Some(open) = &state.line(transport).open {
+                return Ok(open.channel.clone());
+            }
+            state.target(transport)
+        };
+        let opening = async { self.open(transport, &target?).await };
+        let opened = opening.await;
+        if let Err(status) = &opened {
+            self.note(transport, Instant::now(), Some(status));
+        }
+        opened
+    }
+
+    async fn open(&self, transport: Transport, target: &Target) -> Result<Channel, Status> {
+        let Connected { channel, close, .. } = target.open(&self.options).await?;
+        let open = Arc::new(Open { channel, close: Mutex::new(Some(close)) });
+        let mut state = self.lock();
+        // Another call may have been faster.
+        Ok(state.line_mut(transport).open.get_or_insert(open).channel.clone())
+    }
+
+    fn note(&self, transport: Transport, begun: Instant, error: Option<&Status>) {
+        let mut state = self.lock();
+        let line = state.line_mut(transport);
+        let now = Instant::now();
+        // Whatever the member answers, it is there.
+        let unanswered = error.filter(|status| {
+            matches!(
+                status.code(),
+                Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown
+            )
+        });
+        match unanswered {
+            None => {
+                line.way.answered(now, now.duration_since(begun));
+                line.silent = 0;
+            }
+            Some(status) => {
+                line.way.failed(now, status.to_string());
+                line.silent += 1;
+                if line.silent % SILENT == 0 {
+                    line.close();
+                }
+            }
+        }
+    }
+
+    fn learn(&self, member: &Member) {
+        let mut state = self.lock();
+        if state.member.targets != member.targets {
+            state.grpc.close();
+            state.iroh.close();
+        }
+        state.member = member.clone();
+    }
+
+    fn report(&self) -> PeerReport {
+        let state = self.lock();
+        let lines = Transport::ALL.map(|transport| (transport.name(), state.line(transport)));
+        let latest = lines.iter().filter(|(_, line)| line.way.last_contact.is_some());
+        let latest = latest.max_by_key(|(_, line)| line.way.last_contact);
+        let failures = lines.iter().filter_map(|(name, line)| {
+            let (_, reason) = line.way.failure.as_ref()?;
+            Some((*name, reason.clone()))
+        });
+        PeerReport {
+            id: self.id,
+            member: state.member.clone(),
+            transport: latest.map(|(name, _)| *name),
+            last_contact: latest.and_then(|(_, line)| line.way.last_contact).map(|at| at.elapsed()),
+            latency: latest.and_then(|(_, line)| line.way.latency),
+            failures: failures.collect(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PeerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PeerState {
+    fn line(&self, transport: Transport) -> &Line {
+        match transport {
+            Transport::Grpc => &self.grpc,
+            Transport::Iroh => &self.iroh,
+        }
+    }
+
+    fn line_mut(&mut self, transport: Transport) -> &mut Line {
+        match transport {
+            Transport::Grpc => &mut self.grpc,
+            Transport::Iroh => &mut self.iroh,
+        }
+    }
+
+    fn target(&self, transport: Transport) -> Result<Target, Status> {
+        let targets = self.member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
+        targets.into_iter().find(|target| target.transport() == transport.name()).ok_or_else(|| {
+            Status::unavailable(format!(
+                "the member {} has no address over {}, which transport.strategy.raft_transport asks for",
+                self.member,
+                transport.name()
+            ))
+            .not_processed()
+        })
+    }
+}
+
+impl Line {
+    /// Gives the connection up; the next call makes another.
+    fn close(&mut self) {
+        if let Some(open) = self.open.take() {
+            let close = open.close.lock().unwrap_or_else(PoisonError::into_inner).take();
+            tokio::spawn(async move {
+                if let Some(close) = close {
+                    close.await;
+                }
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,151 @@
+//! What the members of a cluster say to each other.
+
+use openraft::{
+    Snapshot,
+    error::{Fatal, RaftError},
+    raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest},
+};
+use polywire::{Status, Streaming};
+use polywire_proto::raft::v1::{self, append_entries_response::Outcome};
+use tokio::io::AsyncWriteExt as _;
+
+use super::{Handle, Running, wire};
+
+/// What the members of a cluster say to each other. Source: Ongaro and Ousterhout,
+/// [In Search of an Understandable Consensus Algorithm](https://raft.github.io/raft.pdf).
+#[polywire::service(package = "polywire.raft.v1")]
+pub trait Raft {
+    /// Takes entries of the log from the leader.
+    #[rpc(idempotent)]
+    async fn append_entries(
+        &self,
+        request: v1::AppendEntriesRequest,
+    ) -> Result<v1::AppendEntriesResponse, Status>;
+
+    /// Votes for a candidate, or not.
+    #[rpc(idempotent)]
+    async fn vote(&self, request: v1::VoteRequest) -> Result<v1::VoteResponse, Status>;
+
+    /// Takes a snapshot from the leader, in place of entries that it no longer has.
+    async fn install_snapshot(
+        &self,
+        requests: Streaming<v1::InstallSnapshotRequest>,
+    ) -> Result<v1::InstallSnapshotResponse, Status>;
+}
+
+/// This node's end of Raft.
+#[derive(Clone, Debug)]
+pub struct RaftNode(Handle);
+
+impl RaftNode {
+    /// Answers for the Raft that this handle leads to.
+    pub fn new(handle: Handle) -> Self {
+        Self(handle)
+    }
+}
+
+impl Raft for RaftNode {
+    async fn append_entries(
+        &self,
+        request: v1::AppendEntriesRequest,
+    ) -> Result<v1::AppendEntriesResponse, Status> {
+        let running = self.0.running()?;
+        meant_for(&running, request.to)?;
+        let entries = request.entries.iter().map(|entry| wire::unpack(entry)).collect::<Result<_, _>>()?;
+        let request = AppendEntriesRequest {
+            vote: wire::read_vote(request.vote)?,
+            prev_log_id: request.prev_log_id.map(wire::read_log_id),
+            entries,
+            leader_commit: request.leader_commit.map(wire::read_log_id),
+        };
+        let answer = running.raft.append_entries(request).await.map_err(failed)?;
+        let none = v1::AppendEntriesResponse::default();
+        Ok(match answer {
+            AppendEntriesResponse::Success => none,
+            AppendEntriesResponse::PartialSuccess(matching) => v1::AppendEntriesResponse {
+                outcome: Outcome::PartialSuccess.into(),
+                matching: matching.map(wire::log_id),
+                ..none
+            },
+            AppendEntriesResponse::Conflict => {
+                v1::AppendEntriesResponse { outcome: Outcome::Conflict.into(), ..none }
+            }
+            AppendEntriesResponse::HigherVote(vote) => v1::AppendEntriesResponse {
+                outcome: Outcome::HigherVote.into(),
+                vote: Some(wire::vote(vote)),
+                ..none
+            },
+        })
+    }
+
+    async fn vote(&self, request: v1::VoteRequest) -> Result<v1::VoteResponse, Status> {
+        let running = self.0.running()?;
+        meant_for(&running, request.to)?;
+        let request = VoteRequest {
+            vote: wire::read_vote(request.vote)?,
+            last_log_id: request.last_log_id.map(wire::read_log_id),
+        };
+        let answer = running.raft.vote(request).await.map_err(failed)?;
+        Ok(v1::VoteResponse {
+            vote: Some(wire::vote(answer.vote)),
+            granted: answer.vote_granted,
+            last_log_id: answer.last_log_id.map(wire::log_id),
+        })
+    }
+
+    async fn install_snapshot(
+        &self,
+        mut requests: Streaming<v1::InstallSnapshotRequest>,
+    ) -> Result<v1::InstallSnapshotResponse, Status> {
+        let running = self.0.running()?;
+        let none = || Status::invalid_argument("the first message must say which snapshot comes");
+        let first = requests.message().await?.ok_or_else(none)?;
+        let head = first.head.ok_or_else(none)?;
+        meant_for(&running, head.to)?;
+        let (vote, meta) = (wire::read_vote(head.vote)?, wire::unpack(&head.meta)?);
+        let mut file = running.raft.begin_receiving_snapshot().await.map_err(|error| failed_with(&error))?;
+        let (mut data, mut size) = (first.data, 0);
+        loop {
+            size += data.len() as u64;
+            if size > head.size {
+                return Err(Status::invalid_argument("the snapshot is longer than its head says"));
+            }
+            file.write_all(&data).await.map_err(|error| failed_with(&error))?;
+            let Some(next) = requests.message().await? else { break };
+            data = next.data;
+        }
+        if size < head.size {
+            return Err(Status::invalid_argument("the snapshot is shorter than its head says"));
+        }
+        file.flush().await.map_err(|error| failed_with(&error))?;
+        let snapshot = Snapshot { meta, snapshot: file };
+        let answer = running.raft.install_full_snapshot(vote, snapshot).await.map_err(fatal)?;
+        Ok(v1::InstallSnapshotResponse { vote: Some(wire::vote(answer.vote)) })
+    }
+}
+
+/// An address may have passed to another node since the caller learnt it.
+fn meant_for(running: &Running, id: u64) -> Result<(), Status> {
+    match id == running.id {
+        true => Ok(()),
+        false => Err(Status::failed_precondition(format!("this is node {}, not node {id}", running.id))),
+    }
+}
+
+fn failed(error: RaftError<u64>) -> Status {
+    match error {
+        RaftError::Fatal(error) => fatal(error),
+    }
+}
+
+/// Raft has stopped here.
+pub(super) fn fatal(error: Fatal<u64>) -> Status {
+    match error {
+        Fatal::Stopped => Status::unavailable("this node's Raft is stopping"),
+        error => Status::internal(format!("this node's Raft has failed: {error}")),
+    }
+}
+
+fn failed_with(error: &dyn std::error::Error) -> Status {
+    Status::internal(format!("a snapshot cannot be taken in: {error}"))
+}
