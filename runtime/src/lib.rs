@@ -9,7 +9,7 @@ mod body;
 mod call;
 mod channel;
 #[cfg(feature = "node")]
-mod cli;
+pub mod cli;
 mod code;
 mod codec;
 mod compression;

@@ -36,4 +36,5 @@ pub fn node() -> NodeBuilder {
             ))
         })
         .component(raft::RaftComponent::new)
+        .command(raft::ClusterCommand)
 }

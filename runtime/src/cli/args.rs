@@ -176,15 +176,50 @@ impl Command {
     }
 }
 
-/// Reads the arguments; the first is the path of the binary.
+/// Which command the arguments ask for.
+pub(super) enum Asked {
+    /// One that every binary has.
+    BuiltIn(Args),
+    /// One of the node's own, at this place among them, and what came behind its name.
+    Own(usize, Vec<OsString>),
+}
+
+/// Whether the arguments name a built-in command, so that nobody needs to know the node's own.
+pub(super) fn is_built_in(arguments: &[OsString]) -> bool {
+    let named = |name: &OsString| Args::command().find_subcommand(name).is_some();
+    arguments.get(1).is_some_and(named)
+}
+
+/// Reads the arguments; the first is the path of the binary. `own` are the names of the node's own commands, and
+/// what they do.
 pub(super) fn parse(
     name: &'static str,
     version: &'static str,
     arguments: Vec<OsString>,
-) -> Result<Args, Failure> {
+    own: &[(&'static str, &'static str)],
+) -> Result<Asked, Failure> {
     let command = Args::command().name(name).bin_name(name).version(version).propagate_version(true);
+    let command = own.iter().fold(command, |command, (name, about)| command.subcommand(raw(name, about)));
     let matches = command.try_get_matches_from(arguments).map_err(Failure::Clap)?;
-    Args::from_arg_matches(&matches).map_err(Failure::Clap)
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(index) = own.iter().position(|(own, _)| *own == name)
+    {
+        let rest = matches.get_many::<OsString>(REST).unwrap_or_default();
+        return Ok(Asked::Own(index, rest.cloned().collect()));
+    }
+    Args::from_arg_matches(&matches).map(Asked::BuiltIn).map_err(Failure::Clap)
+}
+
+const REST: &str = "ARGUMENTS";
+
+/// A command that reads its arguments itself.
+fn raw(name: &'static str, about: &'static str) -> clap::Command {
+    let rest = clap::Arg::new(REST)
+        .num_args(0..)
+        .trailing_var_arg(true)
+        .allow_hyphen_values(true)
+        .value_parser(clap::value_parser!(OsString));
+    clap::Command::new(name).about(about).disable_help_flag(true).disable_version_flag(true).arg(rest)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -199,7 +234,10 @@ mod tests {
 
     fn parse_text(arguments: &[&str]) -> Result<Command, Failure> {
         let arguments = std::iter::once("node").chain(arguments.iter().copied()).map(OsString::from);
-        parse("node", "1.2.3", arguments.collect()).map(|args| args.command)
+        match parse("node", "1.2.3", arguments.collect(), &[("herd", "Herds")])? {
+            Asked::BuiltIn(args) => Ok(args.command),
+            Asked::Own(index, rest) => panic!("the node's own command {index} with {rest:?}"),
+        }
     }
 
     #[test]
@@ -261,6 +299,17 @@ mod tests {
             assert!(error.to_string().contains(expected), "{error}");
             assert_eq!(error.exit_code(), 2);
         }
+    }
+
+    #[test]
+    fn a_command_of_the_nodes_own_gets_its_arguments_as_they_are() {
+        let arguments = ["node", "herd", "--sheep", "-n", "3", "--help"].map(OsString::from).to_vec();
+        let Ok(Asked::Own(0, rest)) = parse("node", "1.2.3", arguments, &[("herd", "Herds")]) else {
+            panic!("another command")
+        };
+        assert_eq!(rest, ["--sheep", "-n", "3", "--help"]);
+        let Err(Failure::Clap(help)) = parse_text(&["--help"]) else { panic!("no help") };
+        assert!(help.to_string().contains("Herds"), "{help}");
     }
 
     #[test]

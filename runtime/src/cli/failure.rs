@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// What clap has to say: 2, or 0 where it was asked for help.
     Clap(clap::Error),
+    /// Help was asked for: 0.
+    Help(String),
     /// A call ended with this status: 64 + its code.
     Status(Status),
     /// Anything else: 1.
@@ -35,18 +37,19 @@ impl Failure {
 
     /// Says on stderr what failed. Clap says it of itself, and of help on stdout.
     pub(super) fn report(self) -> ExitCode {
-        if let Self::Clap(error) = &self {
-            // Nobody is left to tell when stderr is closed.
-            let _ = error.print();
-        } else {
-            let _ = write!(io::stderr().lock(), "{}", self.text());
-        }
+        // Nobody is left to tell when stderr or stdout is closed.
+        let _ = match &self {
+            Self::Clap(error) => error.print(),
+            Self::Help(text) => write!(io::stdout().lock(), "{text}"),
+            _ => write!(io::stderr().lock(), "{}", self.text()),
+        };
         ExitCode::from(self.exit_status())
     }
 
     fn text(&self) -> String {
         match self {
             Self::Usage(message) => format!("error: {message}\n"),
+            Self::Help(text) => text.clone(),
             Self::Clap(error) => error.to_string(),
             Self::Status(status) if status.details().is_empty() => format!("{status}\n"),
             Self::Status(status) => {
@@ -60,6 +63,7 @@ impl Failure {
     fn exit_status(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
+            Self::Help(_) => 0,
             // Clap has no other than 0 and 2.
             Self::Clap(error) => u8::from(error.use_stderr()) * 2,
             Self::Status(status) => STATUS_BASE + status.code().number(),

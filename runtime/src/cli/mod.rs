@@ -4,6 +4,7 @@
 
 mod args;
 mod call;
+mod command;
 mod config;
 #[cfg(test)]
 #[cfg(feature = "grpc")]
@@ -26,10 +27,12 @@ mod settings;
 
 use std::{ffi::OsString, future::Future, process::ExitCode};
 
+pub(crate) use command::DynCommand;
+pub use command::{Arguments, Command, CommandError};
 pub use node::IntoNodeBuilder;
 
 use self::{
-    args::{Args, Command, ConfigCommand},
+    args::{Args, Asked, Command as BuiltIn, ConfigCommand},
     failure::Failure,
     node::Made,
 };
@@ -61,8 +64,13 @@ async fn run(
 ) -> Result<(), Failure> {
     let program =
         arguments.first().map_or_else(|| name.into(), |program| program.to_string_lossy().into_owned());
+    if !args::is_built_in(&arguments) {
+        return own(name, version, arguments, &program, node.await).await;
+    }
     let (arguments, flags) = flags::split(arguments)?;
-    let Args { command } = args::parse(name, version, arguments)?;
+    let Asked::BuiltIn(Args { command }) = args::parse(name, version, arguments, &[])? else {
+        return Ok(());
+    };
     if !flags.is_empty() && !command.takes_flags() {
         let command = command.name();
         return Err(Failure::usage(format!(
@@ -71,12 +79,31 @@ async fn run(
         )));
     }
     match command {
-        Command::Serve(args) => serve::serve(&program, args, flags, node).await,
-        Command::Gateway(args) => gateway::gateway(&program, args, flags).await,
-        Command::Call(args) => call::call(args, node).await,
-        Command::Services(args) => services::services(args, flags, node).await,
-        Command::Config(ConfigCommand::Check(args)) => config::check(&args),
-        Command::Config(ConfigCommand::Print(args)) => config::print(&args, flags),
-        Command::Id(args) => id::id(&args, flags),
+        BuiltIn::Serve(args) => serve::serve(&program, args, flags, node).await,
+        BuiltIn::Gateway(args) => gateway::gateway(&program, args, flags).await,
+        BuiltIn::Call(args) => call::call(args, node).await,
+        BuiltIn::Services(args) => services::services(args, flags, node).await,
+        BuiltIn::Config(ConfigCommand::Check(args)) => config::check(&args),
+        BuiltIn::Config(ConfigCommand::Print(args)) => config::print(&args, flags),
+        BuiltIn::Id(args) => id::id(&args, flags),
     }
+}
+
+/// Runs a command of the node's own, or says that there is none of that name.
+async fn own(
+    name: &'static str,
+    version: &'static str,
+    arguments: Vec<OsString>,
+    program: &str,
+    node: Made,
+) -> Result<(), Failure> {
+    // A node that cannot be made has no commands, and the help is still of use.
+    let commands = node.map(|node| node.commands().to_vec()).unwrap_or_default();
+    let named: Vec<_> = commands.iter().map(|command| (command.dyn_name(), command.dyn_about())).collect();
+    let Asked::Own(index, rest) = args::parse(name, version, arguments, &named)? else {
+        return Ok(());
+    };
+    let command = commands[index].clone();
+    let invoked = format!("{program} {}", command.dyn_name());
+    Ok(command.dyn_run(Arguments { invoked, rest }).await?)
 }

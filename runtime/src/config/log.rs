@@ -8,8 +8,10 @@ section! {
     pub struct Log {
         /// Level, or directives per module such as "info,polywire=debug".
         ///
+        /// By default, what consensus says of itself is left out: the node says what matters of it.
+        ///
         /// The syntax is that of `tracing_subscriber::EnvFilter`.
-        pub filter: String = "info".to_owned(),
+        pub filter: String = "info,openraft=off".to_owned(),
         /// Form of a line: "human", "json", or "auto" for human on a terminal and json elsewhere.
         pub format: LogFormat = LogFormat::Auto,
     }

@@ -8,7 +8,12 @@ use super::{
     component::{Components, DynComponent},
     running, transports,
 };
-use crate::{Channel, Health, Router, Service, ServiceInfo, config::Config, metrics::Metrics};
+use crate::{
+    Channel, Health, Router, Service, ServiceInfo,
+    cli::{Command, DynCommand},
+    config::Config,
+    metrics::Metrics,
+};
 
 /// A node that is being put together: services, schemas, configuration.
 ///
@@ -31,6 +36,7 @@ pub struct NodeBuilder {
     descriptor_sets: Vec<Bytes>,
     upstream: Option<Upstream>,
     components: Vec<MakeComponent>,
+    commands: Vec<Arc<dyn DynCommand>>,
 }
 
 type MakeComponent = Box<dyn Fn(&Parts) -> Arc<dyn DynComponent> + Send + Sync>;
@@ -70,6 +76,7 @@ impl NodeBuilder {
             descriptor_sets: Vec::new(),
             upstream: None,
             components: Vec::new(),
+            commands: Vec::new(),
         }
     }
 
@@ -95,6 +102,17 @@ impl NodeBuilder {
     pub fn component<C: Component>(mut self, make: impl Fn(&Parts) -> C + Send + Sync + 'static) -> Self {
         self.components.push(Box::new(move |parts| Arc::new(make(parts))));
         self
+    }
+
+    /// Adds a command to the binary that `#[polywire::main]` makes of this node.
+    pub fn command(mut self, command: impl Command) -> Self {
+        self.commands.push(Arc::new(command));
+        self
+    }
+
+    /// The commands that were added.
+    pub(crate) fn commands(&self) -> &[Arc<dyn DynCommand>] {
+        &self.commands
     }
 
     /// Passes calls that no service of the node answers on to this target. A node without any service of its own

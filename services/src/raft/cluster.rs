@@ -70,6 +70,9 @@ const CATCH_UP: Duration = Duration::from_secs(15);
 /// How long a change of members may take that has no deadline.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long one member may take to tell the leader where another is reached.
+const ANNOUNCING: Duration = Duration::from_secs(3);
+
 /// This node's part in forming a cluster.
 #[derive(Clone, Debug)]
 pub struct ClusterNode(Lifecycle);
@@ -159,13 +162,36 @@ impl ClusterNode {
         self.handle().at_leader(cx, true, here, there).await
     }
 
-    /// Tells the cluster where this node is reached now.
+    /// Tells the cluster where this node is reached now, by way of the first member that answers: the leader cannot
+    /// tell this node that it leads before it knows that.
     pub(super) async fn announce(&self) -> Result<(), Status> {
         let running = self.handle().running()?;
-        let own = member(running.id, &running.member, true);
-        let cx = Context::new().with_timeout(PATIENCE);
-        self.update_member(&cx, v1::UpdateMemberRequest { member: Some(own) }).await?;
-        Ok(())
+        let request = || {
+            let own = member(running.id, &running.member, true);
+            v1::UpdateMemberRequest { member: Some(own) }
+        };
+        let metrics = running.raft.metrics().borrow().clone();
+        let others = metrics.membership_config.membership().nodes().filter(|(id, _)| **id != running.id);
+        let mut outcome = None;
+        for (id, node) in others {
+            let peer = running.peers.learn(*id, node);
+            let telling = peer.call(|channel| {
+                let telling = ClusterClient::new(channel).update_member(request()).timeout(ANNOUNCING);
+                async move { telling.await }
+            });
+            match telling.await {
+                Ok(_) => return Ok(()),
+                Err(status) => outcome = Some(status),
+            }
+        }
+        match outcome {
+            Some(status) => Err(status),
+            // It is alone, and leads.
+            None => {
+                self.update_member(&Context::new().with_timeout(PATIENCE), request()).await?;
+                Ok(())
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::{Mutex, PoisonError};
 
-use openraft::ServerState;
+use openraft::{ServerState, error::Fatal};
 use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _};
 use tokio::task::JoinSet;
 
@@ -61,6 +61,7 @@ impl Component for RaftComponent {
             self.spawn(formation::form(self.lifecycle.clone(), peers));
         }
         self.spawn(keep_known(self.lifecycle.clone()));
+        self.spawn(keep_healthy(self.handle().clone(), node.parts.health.clone()));
         Ok(())
     }
 
@@ -136,6 +137,43 @@ fn peers_health(handle: &Handle) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+/// Looks at the node's health again as soon as there is another leader, or none, or Raft has stopped.
+async fn keep_healthy(handle: Handle, health: Health) {
+    let mut starts = handle.starts();
+    loop {
+        starts.borrow_and_update();
+        if let Ok(running) = handle.running() {
+            let mut metrics = running.raft.metrics();
+            let mut before = None;
+            loop {
+                let now = {
+                    let metrics = metrics.borrow_and_update();
+                    (metrics.current_leader, metrics.running_state.clone())
+                };
+                if let Err(error) = &now.1
+                    && *error != Fatal::Stopped
+                {
+                    tracing::error!(%error, "Raft has stopped; this node keeps nothing more");
+                }
+                if before.as_ref() != Some(&now) {
+                    health.run_checks(CHECKING).await;
+                    before = Some(now);
+                }
+                tokio::select! {
+                    changed = metrics.changed() => if changed.is_err() { break },
+                    _ = starts.changed() => break,
+                }
+            }
+        }
+        if !starts.has_changed().unwrap_or(true) && starts.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// How long the checks may take.
+const CHECKING: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Keeps what this node knows of the others, and what they know of it, true: addresses change with a restart.
 async fn keep_known(lifecycle: Lifecycle) {

@@ -13,6 +13,7 @@ use super::{
     Handle, Member, Running,
     network::Network,
     peers::Peers,
+    server::fatal,
     store::{Store, StoreError},
 };
 
@@ -47,6 +48,9 @@ const SNAPSHOT_EVERY: u64 = 10_000;
 /// How many entries go into one message, at most.
 const ENTRIES: u64 = 256;
 
+/// How long a node that is alone may take to lead before the start goes on without that.
+const LEADING: Duration = Duration::from_secs(1);
+
 /// How long a snapshot may take to be sent, in milliseconds.
 const SNAPSHOT_TIMEOUT: u64 = 60_000;
 
@@ -63,7 +67,23 @@ impl Lifecycle {
         let fresh = !running.raft.is_initialized().await?;
         self.handle.set(Some(running));
         if fresh && alone {
-            self.form().await.map_err(|status| status.to_string())?;
+            self.form().await?;
+        }
+        Ok(self.lead_alone().await?)
+    }
+
+    /// A node that is its whole cluster has nobody to wait for, and need not be told by a timeout.
+    async fn lead_alone(&self) -> Result<(), Status> {
+        let running = self.handle.running()?;
+        let mut metrics = running.raft.metrics();
+        let is_alone = voters(&metrics.borrow()).iter().eq([&running.id]);
+        if is_alone {
+            if metrics.borrow().current_leader.is_none() {
+                running.raft.trigger().elect().await.map_err(fatal)?;
+            }
+            let leads = metrics.wait_for(|metrics| metrics.current_leader == Some(running.id));
+            // Health says so where it takes longer.
+            let _ = tokio::time::timeout(LEADING, leads).await;
         }
         Ok(())
     }
@@ -89,9 +109,10 @@ impl Lifecycle {
         let running = self.handle.running()?;
         let members = BTreeMap::from([(running.id, running.member.clone())]);
         match running.raft.initialize(members).await {
-            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
-            Err(error) => Err(Status::internal(format!("no cluster could be formed: {error}"))),
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+            Err(error) => return Err(Status::internal(format!("no cluster could be formed: {error}"))),
         }
+        self.lead_alone().await
     }
 
     /// Begins again with nothing, in no cluster.

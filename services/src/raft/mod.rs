@@ -6,6 +6,7 @@
 
 mod cluster;
 mod command;
+mod command_line;
 mod component;
 mod config;
 mod formation;
@@ -24,6 +25,7 @@ mod wire;
 pub use self::{
     cluster::{Cluster, ClusterClient, ClusterNode, ClusterServer},
     command::{Command, Outcome},
+    command_line::ClusterCommand,
     component::RaftComponent,
     config::TypeConfig,
     handle::{Handle, Metrics, Running},

@@ -196,10 +196,20 @@ impl Peer {
         });
         match unanswered {
             None => {
+                if line.way.failure.is_some() {
+                    tracing::info!(
+                        member = self.id,
+                        transport = transport.name(),
+                        "a member is reached again"
+                    );
+                }
                 line.way.answered(now, now.duration_since(begun));
                 line.silent = 0;
             }
             Some(status) => {
+                if line.way.failure.is_none() {
+                    tracing::warn!(member = self.id, transport = transport.name(), %status, "a member is not reached");
+                }
                 line.way.failed(now, status.to_string());
                 line.silent += 1;
                 if line.silent % SILENT == 0 {
