@@ -11,7 +11,7 @@ section! {
         /// stays in that one.
         pub peers: Vec<Target> = Vec::new(),
         /// How often the leader tells the others that it is there.
-        pub heartbeat_interval: Duration as "humantime_serde" = Duration::from_millis(100),
+        pub heartbeat_interval: Duration as "humantime_serde" = Duration::from_millis(150),
         /// How long a node hears of no leader before it stands for election: at least this, at most twice this, and
         /// behind that twice this once more, for as long as the lease of the leader before may last.
         pub election_timeout: Duration as "humantime_serde" = Duration::from_millis(400),

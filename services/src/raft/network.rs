@@ -47,6 +47,7 @@ pub(super) struct Line {
     batch: usize,
 }
 
+// A call is bounded by the soft limit: at the hard one Raft drops it, and what became of it would not be noted.
 type Failure = RPCError<u64, Member, RaftError<u64>>;
 
 /// How many bytes of a snapshot travel in one message.
@@ -74,7 +75,7 @@ impl RaftNetwork<TypeConfig> for Line {
             entries,
             leader_commit: rpc.leader_commit.map(wire::log_id),
         };
-        let limit = option.hard_ttl();
+        let limit = option.soft_ttl();
         let calling = self
             .peer
             .call(async |channel| RaftClient::new(channel).append_entries(request).timeout(limit).await);
@@ -97,7 +98,7 @@ impl RaftNetwork<TypeConfig> for Line {
             vote: Some(wire::vote(rpc.vote)),
             last_log_id: rpc.last_log_id.map(wire::log_id),
         };
-        let limit = option.hard_ttl();
+        let limit = option.soft_ttl();
         let calling =
             self.peer.call(async |channel| RaftClient::new(channel).vote(request).timeout(limit).await);
         let answer = calling.await.map_err(failure)?;
@@ -119,7 +120,7 @@ impl RaftNetwork<TypeConfig> for Line {
         let size = measure(&mut file).await.map_err(unreadable)?;
         let meta = wire::pack(&snapshot.meta).map_err(|status| Unreachable::new(&status))?;
         let head = v1::SnapshotHead { to: self.to, vote: Some(wire::vote(vote)), meta, size };
-        let limit = option.hard_ttl();
+        let limit = option.soft_ttl();
         let sending = self.peer.call(async |channel| {
             RaftClient::new(channel).install_snapshot(chunks(head, file)).timeout(limit).await
         });

@@ -45,8 +45,8 @@ struct PeerState {
 struct Line {
     way: Way,
     open: Option<Arc<Open>>,
-    /// How many calls in a row got no answer in time.
-    silent: u32,
+    /// Since when no call has been answered on this connection.
+    silent: Option<Instant>,
 }
 
 struct Open {
@@ -82,9 +82,9 @@ impl PeerReport {
 /// A leader calls each member several times a second, so one that has not answered for this long is gone.
 const LATELY: Duration = Duration::from_secs(3);
 
-/// A connection on which this many calls in a row got no answer in time is given up for a new one: a peer that has
-/// been restarted on the same address does not know it.
-const SILENT: u32 = 4;
+/// A connection on which no call was answered for this long is given up for a new one: a peer that has been restarted
+/// does not know it. A dial needs some of this time too.
+const SILENCE: Duration = Duration::from_secs(2);
 
 impl Peers {
     /// The ways to nobody yet.
@@ -130,7 +130,7 @@ impl Peers {
 }
 
 /// How long a dial may take: the network of a cluster is near, and an election waits.
-const CONNECT: Duration = Duration::from_secs(1);
+const CONNECT: Duration = Duration::from_secs(2);
 
 impl Peer {
     pub(super) fn id(&self) -> u64 {
@@ -204,15 +204,14 @@ impl Peer {
                     );
                 }
                 line.way.answered(now, now.duration_since(begun));
-                line.silent = 0;
+                line.silent = None;
             }
             Some(status) => {
                 if line.way.failure.is_none() {
                     tracing::warn!(member = self.id, transport = transport.name(), %status, "a member is not reached");
                 }
                 line.way.failed(now, status.to_string());
-                line.silent += 1;
-                if line.silent % SILENT == 0 {
+                if now.duration_since(*line.silent.get_or_insert(begun)) >= SILENCE {
                     line.close();
                 }
             }
@@ -283,6 +282,7 @@ impl PeerState {
 impl Line {
     /// Gives the connection up; the next call makes another.
     fn close(&mut self) {
+        self.silent = None;
         if let Some(open) = self.open.take() {
             let close = open.close.lock().unwrap_or_else(PoisonError::into_inner).take();
             tokio::spawn(async move {

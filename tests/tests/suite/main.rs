@@ -14,6 +14,7 @@ mod memory;
 mod node;
 mod python;
 mod quic;
+mod raft;
 mod shop;
 mod unix;
 mod websocket;

@@ -1,0 +1,6 @@
+//! A cluster of real nodes, each a process of its own, that are really killed.
+
+mod cluster;
+mod history;
+mod kills;
+mod membership;

@@ -1,0 +1,118 @@
+//! Three nodes on loopback.
+
+use std::{
+    path::Path,
+    sync::{Arc, RwLock},
+};
+
+use polywire::{Channel, ConnectOptions, Target};
+use polywire_proto::cluster::v1::{StatusRequest, StatusResponse};
+use polywire_services::raft::ClusterClient;
+use polywire_tests::{
+    node::{Finished, Node, run},
+    patience::eventually,
+};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+/// The nodes, and the ways to those that are up.
+pub(super) struct Cluster {
+    flags: Vec<String>,
+    data: Vec<TempDir>,
+    nodes: Vec<Option<Node>>,
+    pub(super) ways: Ways,
+}
+
+/// A channel to each node that is up, by its place. Clones share them.
+pub(super) type Ways = Arc<RwLock<Vec<Option<Channel>>>>;
+
+/// `polywire-node cluster` with these arguments.
+pub(super) async fn cluster_command(arguments: &[&str]) -> Finished {
+    run(Path::new("/"), &[&["cluster"], arguments].concat()).await
+}
+
+impl Cluster {
+    /// Three nodes that have become one cluster.
+    pub(super) async fn start(flags: &[&str]) -> Self {
+        let mut cluster = Self {
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            data: (0..3).map(|_| tempfile::tempdir().unwrap()).collect(),
+            nodes: vec![None, None, None],
+            ways: Arc::new(RwLock::new(vec![None, None, None])),
+        };
+        for place in 0..3 {
+            cluster.restart(place).await;
+        }
+        let seed = cluster.node(0).grpc().to_owned();
+        for place in 1..3 {
+            let node = cluster.node(place).grpc();
+            let joined = cluster_command(&["join", &seed, "--node", node]).await;
+            assert_eq!(joined.code, 0, "{}", joined.stderr);
+        }
+        cluster
+    }
+
+    pub(super) fn node(&self, place: usize) -> &Node {
+        self.nodes[place].as_ref().expect("a node that is up")
+    }
+
+    /// Starts the node with what it has on disk, on other ports.
+    pub(super) async fn restart(&mut self, place: usize) {
+        let data = format!("--node.data_dir={}", self.data[place].path().join("data").display());
+        let name = format!("--node.name=node-{place}");
+        let flags: Vec<_> = self.flags.iter().map(String::as_str).chain([&*data, &*name]).collect();
+        let node = Node::start(&flags).await;
+        let target: Target = node.grpc().parse().unwrap();
+        let channel = target.connect(&ConnectOptions::new()).await.unwrap();
+        self.ways.write().unwrap()[place] = Some(channel);
+        self.nodes[place] = Some(node);
+    }
+
+    /// Ends the node at once, as a crash does.
+    pub(super) async fn kill(&mut self, place: usize) {
+        self.ways.write().unwrap()[place] = None;
+        let node = self.nodes[place].take().expect("a node that is up");
+        node.signal(Signal::KILL);
+        node.ended().await;
+    }
+
+    /// How the cluster is, as this node knows it; `None` where it does not answer.
+    pub(super) async fn status(&self, place: usize) -> Option<StatusResponse> {
+        let channel = self.ways.read().unwrap()[place].clone()?;
+        ClusterClient::new(channel).status(StatusRequest {}).await.ok()
+    }
+
+    /// The place of the leader, once all nodes that are up agree on one of them.
+    pub(super) async fn leader(&self) -> usize {
+        eventually("all follow one leader", async || {
+            let mut ids = Vec::new();
+            let mut leaders = Vec::new();
+            for place in 0..3 {
+                if self.nodes[place].is_some() {
+                    let status = self.status(place).await?;
+                    ids.push((place, status.this?.id));
+                    leaders.push(status.leader_id?);
+                }
+            }
+            let leader = leaders[0];
+            let agreed = leaders.iter().all(|other| *other == leader);
+            let (place, _) = ids.into_iter().find(|(_, id)| *id == leader)?;
+            agreed.then_some(place)
+        })
+        .await
+    }
+
+    /// Returns once this node has applied what the cluster had when it was asked, and the others know where it is.
+    pub(super) async fn caught_up(&self, place: usize) {
+        let goal = self.status(self.leader().await).await.unwrap().last_log_index;
+        let targets = [self.node(place).grpc().to_owned(), self.node(place).iroh().to_owned()];
+        eventually("the node has caught up", async || {
+            let own = self.status(place).await?;
+            let known = self.status(self.leader().await).await?;
+            let id = own.this?.id;
+            let known = known.members.into_iter().find(|member| member.id == id)?;
+            (own.applied_index >= goal && known.targets == targets).then_some(())
+        })
+        .await;
+    }
+}
