@@ -1,8 +1,11 @@
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use openraft::{ServerState, error::Fatal};
 use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use super::{
     Handle,
@@ -173,7 +176,12 @@ async fn keep_healthy(handle: Handle, health: Health) {
 }
 
 /// How long the checks may take.
-const CHECKING: std::time::Duration = std::time::Duration::from_secs(5);
+const CHECKING: Duration = Duration::from_secs(5);
+
+/// How long a node hears of no leader before it makes itself known again, over new connections. That is also what
+/// lets Iroh find a node that was restarted on another port: its peers send to the old one for as long as they hold a
+/// connection of the process before, and look for another way only when a new connection comes in.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Keeps what this node knows of the others, and what they know of it, true: addresses change with a restart.
 async fn keep_known(lifecycle: Lifecycle) {
@@ -183,6 +191,7 @@ async fn keep_known(lifecycle: Lifecycle) {
         starts.borrow_and_update();
         if let Ok(running) = handle.running() {
             let mut metrics = running.raft.metrics();
+            let mut silent = Instant::now();
             loop {
                 let known = metrics.borrow_and_update().membership_config.clone();
                 let membership = known.membership();
@@ -190,13 +199,22 @@ async fn keep_known(lifecycle: Lifecycle) {
                 for (id, member) in membership.nodes().filter(|(id, _)| **id != running.id) {
                     running.peers.learn(*id, member);
                 }
-                if membership.get_node(&running.id).is_some_and(|own| *own != running.member) {
+                let leaderless = metrics.borrow().current_leader.is_none();
+                let alone = membership.nodes().count() < 2;
+                let moved = membership.get_node(&running.id).is_some_and(|own| *own != running.member);
+                if moved || (leaderless && !alone && silent.elapsed() >= SILENCE) {
+                    silent = Instant::now();
+                    running.peers.renew();
                     let announced = ClusterNode::new(lifecycle.clone()).announce().await;
                     if let Err(status) = announced {
                         tracing::warn!(%status, "the cluster does not know yet where this node is reached now");
                     }
                 }
+                if !leaderless {
+                    silent = Instant::now();
+                }
                 tokio::select! {
+                    () = tokio::time::sleep(SILENCE) => {}
                     changed = metrics.changed() => if changed.is_err() { break },
                     _ = starts.changed() => break,
                 }

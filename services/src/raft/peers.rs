@@ -109,6 +109,15 @@ impl Peers {
         peer.clone()
     }
 
+    /// Gives all connections up for new ones.
+    pub(super) fn renew(&self) {
+        for peer in self.lock().values() {
+            let mut state = peer.lock();
+            state.grpc.close();
+            state.iroh.close();
+        }
+    }
+
     /// Forgets all but these.
     pub(super) fn retain(&self, keep: impl Fn(u64) -> bool) {
         self.lock().retain(|id, _| keep(*id));
