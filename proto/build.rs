@@ -4,13 +4,17 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 10] = [
+    "blixard/blixard.proto",
     "grpc/health/v1/health.proto",
     "grpc/reflection/v1/reflection.proto",
     "polywire/cluster/v1/cluster.proto",
     "polywire/directory/v1/directory.proto",
+    "polywire/health/v1/health.proto",
     "polywire/kv/v1/kv.proto",
+    "polywire/monitoring/v1/monitoring.proto",
     "polywire/raft/v1/raft.proto",
+    "polywire/status/v1/status.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

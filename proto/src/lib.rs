@@ -59,3 +59,36 @@ pub mod cluster {
         include!(concat!(env!("OUT_DIR"), "/polywire.cluster.v1.rs"));
     }
 }
+
+/// `polywire.status`.
+pub mod status {
+    /// `polywire.status.v1`: how the cluster and its consensus are.
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/polywire.status.v1.rs"));
+    }
+}
+
+/// `polywire.health`.
+pub mod health {
+    /// `polywire.health.v1`: how a node is, and why.
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/polywire.health.v1.rs"));
+    }
+}
+
+/// `polywire.monitoring`.
+pub mod monitoring {
+    /// `polywire.monitoring.v1`: what a node measures of itself, of its machine and of its peers.
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/polywire.monitoring.v1.rs"));
+    }
+}
+
+/// `blixard`: what clients call that are older than polywire.
+#[allow(missing_docs, clippy::all)]
+pub mod blixard {
+    include!(concat!(env!("OUT_DIR"), "/blixard.rs"));
+}

@@ -10,15 +10,21 @@
 //! }
 //! ```
 
+mod blixard;
 mod clipped;
 pub mod directory;
 pub mod health;
+pub mod health_detail;
+mod machine;
+pub mod monitoring;
 pub mod raft;
 pub mod reflection;
+pub mod status;
 
 use polywire::{Node, NodeBuilder};
 
-/// A node with the built-in services: health, reflection, directory, and a cluster with its key-value store.
+/// A node with the built-in services: health, reflection, directory, monitoring, and a cluster with its key-value store and
+/// status.
 pub fn node() -> NodeBuilder {
     Node::builder()
         .descriptors(polywire_proto::FILE_DESCRIPTOR_SET)
@@ -34,6 +40,9 @@ pub fn node() -> NodeBuilder {
                 parts.router.clone(),
                 parts.exposure.clone(),
             ))
+        })
+        .service_with(|parts| {
+            health_detail::HealthServer::new(health_detail::HealthDetail::new(parts.health.clone()))
         })
         .component(raft::RaftComponent::new)
         .command(raft::ClusterCommand)

@@ -128,6 +128,16 @@ impl Metrics {
         self.inner.registry.register(collector)
     }
 
+    /// The sum of all series of the gauge of this name, as it is now; 0 where there is none.
+    pub fn sum(&self, gauge: &str) -> u64 {
+        let families = self.inner.registry.gather();
+        let family = families.iter().filter(|family| family.name() == gauge);
+        let values =
+            family.flat_map(|family| family.get_metric()).map(|metric| metric.get_gauge().get_value());
+        // A gauge of ours counts, and what is below zero for a moment is nothing.
+        values.sum::<f64>().max(0.0) as u64
+    }
+
     /// Everything as it is now, to be sent with [`Format::content_type`].
     ///
     /// Families of the deprecated type `untyped` are left out.

@@ -7,6 +7,12 @@ use openraft::{ServerState, error::Fatal};
 use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _};
 use tokio::{task::JoinSet, time::Instant};
 
+use crate::{
+    blixard,
+    monitoring::{MonitoringServer, NodeMonitoring},
+    status::{NodeStatus, StatusServer},
+};
+
 use super::{
     Handle,
     cluster::{ClusterNode, ClusterServer},
@@ -16,12 +22,13 @@ use super::{
     server::{RaftNode, RaftServer},
 };
 
-/// The cluster, as a component of a node: Raft, the key-value store, and what forms the cluster.
+/// The cluster, as a component of a node: Raft, the key-value store, what forms the cluster, and what tells of it.
 ///
 /// A node alone is a cluster of one. With `cluster.peers` it forms or joins one with those.
 #[derive(Debug)]
 pub struct RaftComponent {
     lifecycle: Lifecycle,
+    parts: Parts,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -29,7 +36,7 @@ impl RaftComponent {
     /// A component of the node that has these parts.
     pub fn new(parts: &Parts) -> Self {
         let handle = Handle::new(parts.health.clone());
-        Self { lifecycle: Lifecycle::new(handle), tasks: Mutex::default() }
+        Self { lifecycle: Lifecycle::new(handle), parts: parts.clone(), tasks: Mutex::default() }
     }
 
     /// This node's part in the cluster, for services that report on it.
@@ -49,11 +56,17 @@ impl Component for RaftComponent {
 
     fn services(&self) -> Vec<Channel> {
         let handle = self.handle().clone();
-        vec![
+        let mut services = vec![
             RaftServer::new(RaftNode::new(handle.clone())).into_channel(),
             KvServer::new(KvNode::new(handle)).into_channel(),
             ClusterServer::new(ClusterNode::new(self.lifecycle.clone())).into_channel(),
-        ]
+            StatusServer::new(NodeStatus::new(self.handle().clone())).into_channel(),
+            MonitoringServer::new(NodeMonitoring::new(&self.parts, self.handle().clone())).into_channel(),
+        ];
+        if self.parts.config.compat.blixard {
+            services.extend(blixard::services(self.parts.health.clone(), self.handle().clone()));
+        }
+        services
     }
 
     async fn start(&self, node: NodeHandle) -> Result<(), ComponentError> {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Handle, Member, Running, handle::Leader, peers::Peer, server::fatal};
 
 /// Says of a call that it was sent on to the leader already, so that nobody sends it on again.
-pub(super) const FORWARDED: &str = "polywire-forwarded";
+pub(crate) const FORWARDED: &str = "polywire-forwarded";
 
 /// Says of an answer that the call was sent on to a member that does not lead, and nothing was done.
 const NOT_LEADER: &str = "polywire-not-leader";
@@ -18,7 +18,7 @@ const NOT_LEADER: &str = "polywire-not-leader";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why this node could not do it.
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// It does not lead, and nothing was done.
     NotLeader,
     /// It leads, and this is the answer.
@@ -46,6 +46,44 @@ impl Handle {
         F: Future<Output = Result<T, Status>>,
     {
         let by = cx.deadline().unwrap_or_else(|| Instant::now() + PATIENCE);
+        self.by_then(cx, by, repeatable, here, there).await
+    }
+
+    /// Asks the leader for something that it knows without asking anybody: `here` or `there` as in
+    /// [`at_leader`](Self::at_leader).
+    ///
+    /// # Errors
+    /// As there, at the latest by then.
+    pub(crate) async fn ask_leader<T, H, O, C, F>(
+        &self,
+        cx: &Context,
+        by: Instant,
+        here: H,
+        there: C,
+    ) -> Result<T, Status>
+    where
+        H: Fn(Arc<Running>) -> O,
+        O: Future<Output = Result<T, Refusal>>,
+        C: Fn(Channel, Duration) -> F,
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.by_then(cx, by, true, here, there).await
+    }
+
+    async fn by_then<T, H, O, C, F>(
+        &self,
+        cx: &Context,
+        by: Instant,
+        repeatable: bool,
+        here: H,
+        there: C,
+    ) -> Result<T, Status>
+    where
+        H: Fn(Arc<Running>) -> O,
+        O: Future<Output = Result<T, Refusal>>,
+        C: Fn(Channel, Duration) -> F,
+        F: Future<Output = Result<T, Status>>,
+    {
         let forwarded = cx.metadata().get(FORWARDED).is_some();
         loop {
             match self.leader(by).await? {

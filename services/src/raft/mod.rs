@@ -34,3 +34,5 @@ pub use self::{
     peers::{PeerReport, Peers},
     server::{Raft, RaftClient, RaftNode, RaftServer},
 };
+
+pub(crate) use forward::FORWARDED;

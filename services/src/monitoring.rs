@@ -1,0 +1,189 @@
+//! What a node measures of itself, of its machine and of its peers.
+
+use std::{
+    ops::RangeInclusive,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::stream;
+use polywire::{
+    Health, Parts, Status, Streaming,
+    metrics::{Format, Metrics},
+};
+use polywire_proto::monitoring::v1;
+use tokio::{
+    sync::Mutex,
+    task::spawn_blocking,
+    time::{Interval, MissedTickBehavior},
+};
+
+use crate::{machine::Machine, raft::Handle};
+
+/// Tells what a node measures.
+#[polywire::service(package = "polywire.monitoring.v1")]
+pub trait Monitoring {
+    /// The metrics: the same text as `/metrics`.
+    #[rpc(idempotent)]
+    async fn get_metrics(&self, request: v1::GetMetricsRequest) -> Result<v1::GetMetricsResponse, Status>;
+
+    /// The machine and the process. Shares of processors are of the time since they were last asked for, or of a
+    /// fifth of a second.
+    #[rpc(idempotent)]
+    async fn get_system_info(&self, request: v1::GetSystemInfoRequest) -> Result<v1::SystemInfo, Status>;
+
+    /// How the other members of the cluster are reached from this node.
+    #[rpc(idempotent)]
+    async fn get_cluster_health(
+        &self,
+        request: v1::GetClusterHealthRequest,
+    ) -> Result<v1::ClusterHealth, Status>;
+
+    /// The vital signs, now and again and again. Ends when the node drains.
+    #[rpc(idempotent)]
+    async fn watch_vitals(&self, request: v1::WatchVitalsRequest) -> Result<Streaming<v1::Vitals>, Status>;
+}
+
+/// The milliseconds that a watcher may ask for between two readings: more often would be a load, more rarely is
+/// what single calls are for.
+const INTERVAL: RangeInclusive<u64> = 100..=3_600_000;
+
+/// The milliseconds between two readings where none are asked for.
+const USUAL: u64 = 1_000;
+
+/// The measurements of this node.
+#[derive(Clone, Debug)]
+pub struct NodeMonitoring {
+    metrics: Metrics,
+    health: Health,
+    raft: Handle,
+    data_dir: PathBuf,
+    /// There once somebody has asked.
+    machine: Arc<Mutex<Option<Machine>>>,
+}
+
+impl NodeMonitoring {
+    /// Reports on the node of these parts, and on the cluster that the handle leads to.
+    pub fn new(parts: &Parts, raft: Handle) -> Self {
+        Self {
+            metrics: parts.metrics.clone(),
+            health: parts.health.clone(),
+            raft,
+            data_dir: parts.config.node.data_dir.clone(),
+            machine: Arc::default(),
+        }
+    }
+
+    /// Reads something where it may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut Machine) -> Result<T, sysinfo::Error> + Send + 'static,
+    ) -> Result<T, Status> {
+        let mut machine = self.machine.clone().lock_owned().await;
+        let reading = spawn_blocking(move || {
+            if machine.is_none() {
+                *machine = Some(Machine::new()?);
+            }
+            machine.as_mut().map(read).transpose()
+        });
+        let failed = |error: String| Status::internal(format!("the machine cannot be read: {error}"));
+        let outcome = reading.await.map_err(|error| failed(error.to_string()))?;
+        let outcome = outcome.map_err(|error| failed(error.to_string()))?;
+        outcome.ok_or_else(|| failed("it is not there".to_owned()))
+    }
+
+    async fn vitals(&self) -> Result<v1::Vitals, Status> {
+        let (process, cpu_percent, memory_used_bytes) = self
+            .read(|machine| Ok((machine.process(), machine.cpu_percent(), machine.memory_used())))
+            .await?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(v1::Vitals {
+            unix_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            process: Some(process),
+            cpu_percent,
+            memory_used_bytes,
+            calls_in_flight: self.metrics.sum("polywire_server_calls_in_flight"),
+            connections: self.metrics.sum("polywire_connections"),
+        })
+    }
+}
+
+impl Monitoring for NodeMonitoring {
+    async fn get_metrics(&self, _: v1::GetMetricsRequest) -> Result<v1::GetMetricsResponse, Status> {
+        Ok(v1::GetMetricsResponse { text: self.metrics.render(Format::Text) })
+    }
+
+    async fn get_system_info(&self, _: v1::GetSystemInfoRequest) -> Result<v1::SystemInfo, Status> {
+        let data_dir = self.data_dir.clone();
+        self.read(move |machine| machine.info(&data_dir)).await
+    }
+
+    async fn get_cluster_health(&self, _: v1::GetClusterHealthRequest) -> Result<v1::ClusterHealth, Status> {
+        let metrics = self.raft.metrics().ok_or_else(|| Status::unavailable("Raft has not started"))?;
+        let leads = metrics.current_leader == Some(metrics.id);
+        let report = self.health.report();
+        let of_cluster = |name: &str| matches!(name, "raft" | "storage" | "peers");
+        let mut reasons: Vec<_> = report
+            .components
+            .iter()
+            .filter(|(name, _)| of_cluster(name))
+            .filter_map(|(name, outcome)| Some(format!("{name}: {}", outcome.as_ref().err()?)))
+            .collect();
+        let peers: Vec<_> = self
+            .raft
+            .peers()
+            .into_iter()
+            .map(|peer| {
+                let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+                // Only the leader calls the others all the time; what a follower knows may be old.
+                let reachable = (leads || !peer.failures.is_empty()).then(|| peer.is_reachable());
+                if leads && reachable == Some(false) {
+                    reasons.push(format!("{} is not reachable", peer.member.name));
+                }
+                v1::PeerHealth {
+                    id: peer.id,
+                    name: peer.member.name.clone(),
+                    reachable,
+                    transport: peer.transport.unwrap_or_default().to_owned(),
+                    round_trip_us: peer
+                        .latency
+                        .map(|latency| u64::try_from(latency.as_micros()).unwrap_or(u64::MAX)),
+                    last_contact_ms: peer.last_contact.map(milliseconds),
+                    errors: peer.failures.iter().map(|(name, reason)| format!("{name}: {reason}")).collect(),
+                }
+            })
+            .collect();
+        Ok(v1::ClusterHealth { healthy: reasons.is_empty(), reasons, peers })
+    }
+
+    async fn watch_vitals(&self, request: v1::WatchVitalsRequest) -> Result<Streaming<v1::Vitals>, Status> {
+        let milliseconds = match request.interval_ms {
+            0 => USUAL,
+            asked if INTERVAL.contains(&asked) => asked,
+            asked => {
+                return Err(Status::invalid_argument(format!(
+                    "expected an interval of {} to {} ms, found {asked}",
+                    INTERVAL.start(),
+                    INTERVAL.end()
+                )));
+            }
+        };
+        let mut ticks = tokio::time::interval(Duration::from_millis(milliseconds));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let watch = Watch { monitoring: self.clone(), ticks };
+        Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
+            tokio::select! {
+                _ = watch.ticks.tick() => {}
+                () = watch.monitoring.raft.draining() => return Ok(None),
+            }
+            Ok(Some((watch.monitoring.vitals().await?, watch)))
+        })))
+    }
+}
+
+/// One watcher.
+struct Watch {
+    monitoring: NodeMonitoring,
+    ticks: Interval,
+}

@@ -1,0 +1,239 @@
+//! How the cluster and its consensus are.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::stream;
+use openraft::{LogId, ServerState};
+use polywire::{Context, Status as CallStatus, Streaming};
+use polywire_proto::status::v1;
+use tokio::{sync::watch, time::Instant};
+use url::Url;
+
+use crate::raft::{Handle, Member, Metrics, Running};
+
+/// Tells how the cluster and its consensus are.
+#[polywire::service(package = "polywire.status.v1")]
+pub trait Status {
+    /// How the cluster is, as its leader sees it; as this node does, while no leader can be reached.
+    #[rpc(idempotent)]
+    async fn get_cluster_status(
+        &self,
+        cx: &Context,
+        request: v1::GetClusterStatusRequest,
+    ) -> Result<v1::ClusterStatus, CallStatus>;
+
+    /// How consensus is at this node.
+    #[rpc(idempotent)]
+    async fn get_raft_status(&self, request: v1::GetRaftStatusRequest) -> Result<v1::RaftStatus, CallStatus>;
+
+    /// How the cluster is, as this node sees it, now and after each change of leader, term, role or member. Ends
+    /// when the node drains.
+    #[rpc(idempotent)]
+    async fn watch_cluster(
+        &self,
+        request: v1::WatchClusterRequest,
+    ) -> Result<Streaming<v1::ClusterStatus>, CallStatus>;
+}
+
+/// How long the leader may take to say how it sees the cluster.
+const LEADER: Duration = Duration::from_secs(1);
+
+/// The status of the cluster that this node is in.
+#[derive(Clone, Debug)]
+pub struct NodeStatus(Handle);
+
+impl NodeStatus {
+    /// Reports on the cluster that this handle leads to.
+    pub fn new(handle: Handle) -> Self {
+        Self(handle)
+    }
+}
+
+impl Status for NodeStatus {
+    async fn get_cluster_status(
+        &self,
+        cx: &Context,
+        request: v1::GetClusterStatusRequest,
+    ) -> Result<v1::ClusterStatus, CallStatus> {
+        let here = |running: Arc<Running>| async move { Ok(cluster(&running)) };
+        let there = |channel, left| {
+            let asking = StatusClient::new(channel).get_cluster_status(request).timeout(left);
+            async move { asking.metadata(crate::raft::FORWARDED, "1").await }
+        };
+        let by = Instant::now() + LEADER;
+        match self.0.ask_leader(cx, by, here, there).await {
+            Ok(seen) => Ok(seen),
+            Err(_) => Ok(cluster(&*self.0.running()?)),
+        }
+    }
+
+    async fn get_raft_status(&self, _: v1::GetRaftStatusRequest) -> Result<v1::RaftStatus, CallStatus> {
+        let running = self.0.running()?;
+        let metrics = running.raft.metrics().borrow().clone();
+        let committed = running.raft.with_raft_state(|state| state.committed).await;
+        let membership = metrics.membership_config.membership();
+        Ok(v1::RaftStatus {
+            node_id: metrics.id,
+            state: role(metrics.state).into(),
+            leader_id: metrics.current_leader,
+            term: metrics.current_term,
+            last_log_index: metrics.last_log_index.unwrap_or_default(),
+            committed: committed.ok().flatten().map(log_id),
+            applied: metrics.last_applied.map(log_id),
+            snapshot: metrics.snapshot.map(log_id),
+            purged: metrics.purged.map(log_id),
+            voters: membership.voter_ids().collect(),
+            learners: membership.learner_ids().collect(),
+            failure: metrics.running_state.err().map(|error| error.to_string()).unwrap_or_default(),
+        })
+    }
+
+    async fn watch_cluster(
+        &self,
+        _: v1::WatchClusterRequest,
+    ) -> Result<Streaming<v1::ClusterStatus>, CallStatus> {
+        let running = self.0.running()?;
+        let metrics = running.raft.metrics();
+        let watch = Watch { handle: self.0.clone(), running, metrics, told: None };
+        Ok(Streaming::new(stream::unfold(watch, |mut watch| async move {
+            let status = watch.next().await?;
+            Some((Ok(status), watch))
+        })))
+    }
+}
+
+/// One watcher, and what it has been told last.
+struct Watch {
+    handle: Handle,
+    running: Arc<Running>,
+    metrics: watch::Receiver<Metrics>,
+    told: Option<v1::ClusterStatus>,
+}
+
+impl Watch {
+    /// The next status in which more has changed than how far everybody is; `None` once the node drains.
+    async fn next(&mut self) -> Option<v1::ClusterStatus> {
+        loop {
+            self.metrics.borrow_and_update();
+            let status = cluster(&self.running);
+            if self.told.as_ref().map(standing) != Some(standing(&status)) {
+                self.told = Some(status.clone());
+                return Some(status);
+            }
+            tokio::select! {
+                changed = self.metrics.changed() => if changed.is_err() {
+                    // Another cluster, or none.
+                    self.running = self.handle.running().ok()?;
+                    self.metrics = self.running.raft.metrics();
+                },
+                () = self.handle.draining() => return None,
+            }
+        }
+    }
+}
+
+/// The status without what changes with every entry.
+fn standing(status: &v1::ClusterStatus) -> v1::ClusterStatus {
+    let mut standing = status.clone();
+    for node in &mut standing.nodes {
+        (node.last_contact_ms, node.replication_lag) = (None, None);
+    }
+    standing
+}
+
+/// The cluster, as this node sees it.
+fn cluster(running: &Running) -> v1::ClusterStatus {
+    let metrics = running.raft.metrics().borrow().clone();
+    let membership = metrics.membership_config.membership();
+    let contacts = running.peers.reports();
+    let last = metrics.last_log_index.unwrap_or_default();
+    let voters: Vec<u64> = membership.voter_ids().collect();
+    let mut nodes: Vec<_> = membership
+        .nodes()
+        .map(|(id, member)| {
+            let role = match () {
+                () if *id == metrics.id => role(metrics.state),
+                () if Some(*id) == metrics.current_leader => v1::Role::Leader,
+                () if voters.contains(id) => v1::Role::Follower,
+                () => v1::Role::Learner,
+            };
+            let matched = metrics.replication.as_ref().and_then(|progress| progress.get(id)).copied();
+            let contact =
+                contacts.iter().find(|report| report.id == *id).and_then(|report| report.last_contact);
+            v1::Node {
+                id: *id,
+                role: role.into(),
+                last_contact_ms: contact.map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
+                replication_lag: matched.map(|matched| last.saturating_sub(matched.map_or(0, |id| id.index))),
+                ..reached(member)
+            }
+        })
+        .collect();
+    nodes.sort_by_key(|node| node.id);
+    v1::ClusterStatus {
+        leader_id: metrics.current_leader,
+        term: metrics.current_term,
+        nodes,
+        seen_by: metrics.id,
+    }
+}
+
+/// Where a member is reached, by what its targets say.
+fn reached(member: &Member) -> v1::Node {
+    let grpc = ["grpc", "grpcs"].into_iter().find_map(|scheme| member.target(scheme)).map(address);
+    let iroh = member.target("iroh").and_then(|target| Url::parse(target).ok());
+    let hints = |name: &'static str| {
+        let pairs = iroh.iter().flat_map(Url::query_pairs);
+        pairs.filter(move |(key, _)| key == name).map(|(_, value)| value.into_owned())
+    };
+    v1::Node {
+        name: member.name.clone(),
+        grpc_address: grpc.unwrap_or_default().to_owned(),
+        iroh_endpoint_id: iroh.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned(),
+        iroh_direct_addresses: hints("addr").collect(),
+        iroh_relay_url: hints("relay").next().unwrap_or_default(),
+        ..v1::Node::default()
+    }
+}
+
+fn address(target: &str) -> &str {
+    target.split_once("://").map_or(target, |(_, address)| address)
+}
+
+fn role(state: ServerState) -> v1::Role {
+    match state {
+        ServerState::Leader => v1::Role::Leader,
+        ServerState::Candidate => v1::Role::Candidate,
+        ServerState::Follower => v1::Role::Follower,
+        ServerState::Learner => v1::Role::Learner,
+        ServerState::Shutdown => v1::Role::Unspecified,
+    }
+}
+
+fn log_id(id: LogId<u64>) -> v1::LogId {
+    v1::LogId { term: id.leader_id.term, index: id.index }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_member_is_reached_is_read_from_its_targets() {
+        let member = Member {
+            name: "one".to_owned(),
+            endpoint_id: "abc".to_owned(),
+            targets: vec![
+                "grpcs://192.0.2.1:7001".to_owned(),
+                "iroh://abc?addr=192.0.2.1:4433&addr=[2001:db8::1]:4433&relay=https://relay.example/"
+                    .to_owned(),
+            ],
+        };
+        let node = reached(&member);
+        assert_eq!(node.grpc_address, "192.0.2.1:7001");
+        assert_eq!(node.iroh_endpoint_id, "abc");
+        assert_eq!(node.iroh_direct_addresses, ["192.0.2.1:4433", "[2001:db8::1]:4433"]);
+        assert_eq!(node.iroh_relay_url, "https://relay.example/");
+        assert_eq!(reached(&Member::default()), v1::Node::default());
+    }
+}
