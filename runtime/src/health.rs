@@ -32,6 +32,8 @@ pub struct Health(Arc<Shared>);
 struct Shared {
     report: watch::Sender<HealthReport>,
     checks: Mutex<Vec<Arc<Check>>>,
+    /// Held while they run: a check that is under way is not started again, and would seem to hang.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// What is asked of one component.
@@ -94,7 +96,11 @@ impl HealthReport {
 impl Health {
     /// A node that is starting and has no components.
     pub fn new() -> Self {
-        Self(Arc::new(Shared { report: watch::Sender::default(), checks: Mutex::default() }))
+        Self(Arc::new(Shared {
+            report: watch::Sender::default(),
+            checks: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }))
     }
 
     /// How the node is now.
@@ -141,9 +147,10 @@ impl Health {
         });
     }
 
-    /// Runs every check once, side by side. One that takes longer than `timeout` has failed and is aborted;
+    /// Runs every check once, side by side; behind those who came to do so before. One that takes longer than `timeout` has failed and is aborted;
     /// one that goes on even then, for it blocks its thread, is not started again before it has ended.
     pub async fn run_checks(&self, timeout: Duration) {
+        let _turn = self.0.turn.lock().await;
         let checks = self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let outcomes = checks.into_iter().map(|check| async move {
             let outcome = check.run(timeout).await;

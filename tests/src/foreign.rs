@@ -68,6 +68,19 @@ pub fn go() -> Option<PathBuf> {
     directory
 }
 
+/// The directory with `prometheus` and `promtool`, of Debian's package.
+///
+/// # Panics
+/// When the package cannot be had.
+pub fn prometheus() -> PathBuf {
+    let script = Path::new(SCRIPTS).join("prometheus/install.sh");
+    let directory = installed("prometheus", &[&script], |directory| {
+        run(Command::new(&script).arg(directory));
+        true
+    });
+    directory.expect("installed or panicked").join("usr/bin")
+}
+
 /// The exit status of `go/build.sh` where a package cannot be had.
 const UNAVAILABLE: i32 = 69;
 

@@ -19,6 +19,7 @@ use super::{
     formation,
     kv::{KvNode, KvServer},
     lifecycle::{Lifecycle, voters},
+    metrics::RaftCollector,
     server::{RaftNode, RaftServer},
 };
 
@@ -72,6 +73,7 @@ impl Component for RaftComponent {
     async fn start(&self, node: NodeHandle) -> Result<(), ComponentError> {
         let peers = node.parts.config.cluster.peers.clone();
         self.lifecycle.start(&node, peers.is_empty()).await?;
+        node.parts.metrics.add_collector(Box::new(RaftCollector::new(self.handle().clone())?))?;
         check(&node.parts.health, self.handle());
         if !peers.is_empty() {
             self.spawn(formation::form(self.lifecycle.clone(), peers));

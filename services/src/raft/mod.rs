@@ -15,6 +15,7 @@ mod handle;
 mod kv;
 mod lifecycle;
 mod member;
+mod metrics;
 mod network;
 mod peers;
 mod route;

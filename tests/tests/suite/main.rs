@@ -12,6 +12,7 @@ mod hardening;
 mod iroh_transport;
 mod memory;
 mod node;
+mod prometheus;
 mod python;
 mod quic;
 mod raft;

@@ -1,7 +1,7 @@
 //! Three nodes on loopback.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, RwLock},
 };
 
@@ -56,9 +56,14 @@ impl Cluster {
         self.nodes[place].as_ref().expect("a node that is up")
     }
 
+    /// The data directory of the node at this place.
+    pub(super) fn data_dir(&self, place: usize) -> PathBuf {
+        self.data[place].path().join("data")
+    }
+
     /// Starts the node with what it has on disk, on other ports.
     pub(super) async fn restart(&mut self, place: usize) {
-        let data = format!("--node.data_dir={}", self.data[place].path().join("data").display());
+        let data = format!("--node.data_dir={}", self.data_dir(place).display());
         let name = format!("--node.name=node-{place}");
         let flags: Vec<_> = self.flags.iter().map(String::as_str).chain([&*data, &*name]).collect();
         let node = Node::start(&flags).await;

@@ -1,0 +1,189 @@
+//! What a node says of its cluster, its health and its machine.
+
+use polywire_proto::{
+    blixard as old,
+    health::v1::DetailRequest,
+    monitoring::v1::{GetClusterHealthRequest, GetMetricsRequest, GetSystemInfoRequest, WatchVitalsRequest},
+    status::v1::{GetClusterStatusRequest, GetRaftStatusRequest, Role, WatchClusterRequest},
+};
+use polywire_services::{health_detail::HealthClient, monitoring::MonitoringClient, status::StatusClient};
+use polywire_tests::{
+    node::{Node, call},
+    patience::{eventually, within},
+};
+
+use super::cluster::Cluster;
+use crate::node::connect;
+
+#[tokio::test]
+async fn every_member_tells_how_the_leader_sees_the_cluster() {
+    let cluster = Cluster::start(&[]).await;
+    let leader = cluster.leader().await;
+    let leader_id = cluster.status(leader).await.unwrap().leader_id;
+    for place in 0..3 {
+        let status = StatusClient::new(connect(cluster.node(place).iroh()).await);
+        let seen = status.get_cluster_status(GetClusterStatusRequest {}).await.unwrap();
+        assert_eq!((seen.leader_id, Some(seen.seen_by)), (leader_id, leader_id));
+        assert_eq!(seen.nodes.len(), 3);
+        for node in &seen.nodes {
+            let own = (0..3).find(|place| format!("node-{place}") == node.name).unwrap();
+            assert_eq!(node.grpc_address, cluster.node(own).grpc_address());
+            assert_eq!(node.iroh_endpoint_id, cluster.node(own).targets.node_id);
+            assert!(cluster.node(own).iroh().ends_with(&node.iroh_direct_addresses[0]), "{node:?}");
+            let leads = Some(node.id) == leader_id;
+            assert_eq!(node.role() == Role::Leader, leads, "{node:?}");
+            assert_eq!(node.last_contact_ms.is_none(), leads, "{node:?}");
+            assert_eq!(node.replication_lag, Some(0), "{node:?}");
+        }
+        let raft = status.get_raft_status(GetRaftStatusRequest {}).await.unwrap();
+        assert_eq!(raft.voters.len(), 3, "{raft:?}");
+        assert_eq!(raft.state() == Role::Leader, place == leader, "{raft:?}");
+        assert!(raft.committed.unwrap().index > 0 && raft.failure.is_empty(), "{raft:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_member_shows_in_the_status_and_in_the_health_and_so_does_a_lost_majority() {
+    let mut cluster = Cluster::start(&[]).await;
+    let leader = cluster.leader().await;
+    let others = [(leader + 1) % 3, (leader + 2) % 3];
+    let channel = connect(cluster.node(leader).grpc()).await;
+    let monitoring = MonitoringClient::new(channel.clone());
+    let well = monitoring.get_cluster_health(GetClusterHealthRequest {}).await.unwrap();
+    assert!(well.healthy && well.peers.len() == 2, "{well:?}");
+    assert!(
+        well.peers.iter().all(|peer| peer.reachable == Some(true) && peer.transport == "grpc"),
+        "{well:?}"
+    );
+
+    cluster.kill(others[0]).await;
+    let name = format!("node-{}", others[0]);
+    eventually("the loss is told", async || {
+        let told = monitoring.get_cluster_health(GetClusterHealthRequest {}).await.ok()?;
+        let lost = told.peers.iter().find(|peer| peer.name == name)?;
+        (!told.healthy && lost.reachable == Some(false) && !lost.errors.is_empty()).then_some(())
+    })
+    .await;
+    assert_eq!(cluster.node(leader).get("/readyz").await.status, 200, "a majority is there");
+
+    cluster.kill(others[1]).await;
+    let health = HealthClient::new(channel);
+    eventually("the majority's loss is told", async || {
+        let detail = health.detail(DetailRequest {}).await.ok()?;
+        let failing = detail.components.iter().filter(|part| !part.ok).map(|part| &*part.name);
+        (!detail.serving && failing.eq(["peers"])).then_some(())
+    })
+    .await;
+    assert_eq!(cluster.node(leader).get("/readyz").await.status, 503);
+}
+
+#[tokio::test]
+async fn a_watcher_is_told_of_members_that_come() {
+    let node = Node::start(&[]).await;
+    let status = StatusClient::new(connect(node.grpc()).await);
+    let mut watch = status.watch_cluster(WatchClusterRequest {}).await.unwrap();
+    assert_eq!(within(watch.message()).await.unwrap().unwrap().nodes.len(), 1);
+    let other = Node::start(&[]).await;
+    let joined = super::cluster::cluster_command(&["join", node.grpc(), "--node", other.grpc()]).await;
+    assert_eq!(joined.code, 0, "{}", joined.stderr);
+    while within(watch.message()).await.unwrap().unwrap().nodes.len() < 2 {}
+    let end = node.terminate();
+    let rest = async { while watch.message().await.is_ok_and(|told| told.is_some()) {} };
+    let (end, ()) = tokio::join!(end, within(rest));
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert!(end.took < std::time::Duration::from_secs(5), "a watcher holds nobody up: {:?}", end.took);
+}
+
+#[tokio::test]
+async fn the_machine_and_the_metrics_are_read_and_not_made_up() {
+    let node = Node::start(&[]).await;
+    let monitoring = MonitoringClient::new(connect(node.iroh()).await);
+    let info = monitoring.get_system_info(GetSystemInfoRequest {}).await.unwrap();
+    let process = info.process.unwrap();
+    assert_eq!(process.pid, node.pid());
+    assert!(process.resident_bytes > 1 << 20 && process.open_files.unwrap() > 3, "{process:?}");
+    assert!(info.memory_used_bytes < info.memory_total_bytes && info.memory_used_bytes > 0);
+    let disk = info.data_disk.unwrap();
+    assert!(disk.available_bytes <= disk.total_bytes && disk.total_bytes > 0, "{disk:?}");
+    assert_eq!(info.processors as usize, std::thread::available_parallelism().unwrap().get());
+
+    let text = monitoring.get_metrics(GetMetricsRequest {}).await.unwrap().text;
+    assert!(
+        text.contains("service=\"polywire.monitoring.v1.Monitoring\",method=\"GetSystemInfo\"")
+            || text.contains("method=\"GetSystemInfo\""),
+        "{text}"
+    );
+
+    let mut vitals = monitoring.watch_vitals(WatchVitalsRequest { interval_ms: 100 }).await.unwrap();
+    let (first, second) = (within(vitals.message()).await.unwrap(), within(vitals.message()).await.unwrap());
+    assert!(second.unwrap().unix_ms > first.unwrap().unix_ms);
+    let refused = monitoring.watch_vitals(WatchVitalsRequest { interval_ms: 5 }).await;
+    let refused = match refused {
+        Err(status) => status,
+        Ok(mut stream) => within(stream.message()).await.unwrap_err(),
+    };
+    assert!(refused.message().contains("100 to 3600000"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_old_names_are_served_where_the_configuration_says_so() {
+    let methods = [
+        "blixard.ClusterService/HealthCheck",
+        "blixard.ClusterService/GetClusterStatus",
+        "blixard.BlixardService/GetRaftStatus",
+    ];
+    let (with, without) = (Node::start(&["--compat.blixard=true"]).await, Node::start(&[]).await);
+    for method in methods {
+        let answers = [call(&[with.grpc(), method]).await, call(&[with.iroh(), method]).await];
+        assert!(answers.iter().all(|answer| answer.code == 0), "{answers:?}");
+        assert_eq!(answers[0].stdout, answers[1].stdout, "over both transports");
+        assert_eq!(call(&[without.grpc(), method, "--codec", "protobuf"]).await.code, 64 + 12);
+    }
+    let health = call(&[with.grpc(), methods[0]]).await.stdout;
+    assert_eq!(health.trim(), r#"{"healthy":true,"message":"serving"}"#);
+    let raft: serde_json::Value =
+        serde_json::from_str(&call(&[with.grpc(), methods[2]]).await.stdout).unwrap();
+    assert_eq!((&raft["isLeader"], &raft["state"]), (&true.into(), &"leader".into()));
+    // The numbers of the fields are the contract with clients that have their own stubs.
+    let channel = tonic::transport::Channel::from_shared(format!("http://{}", with.grpc_address())).unwrap();
+    let mut grpc = tonic::client::Grpc::new(channel.connect().await.unwrap());
+    grpc.ready().await.unwrap();
+    let path = http::uri::PathAndQuery::from_static("/blixard.ClusterService/GetClusterStatus");
+    let codec = tonic_prost::ProstCodec::<old::ClusterStatusRequest, foreign::ClusterStatus>::default();
+    let answer = grpc.unary(tonic::Request::new(old::ClusterStatusRequest {}), path, codec).await.unwrap();
+    let status = answer.into_inner();
+    assert_eq!(status.nodes[0].address, with.grpc_address());
+    assert_eq!(status.nodes[0].state, 3, "LEADER");
+    assert_eq!(status.nodes[0].p2p_node_id, with.targets.node_id);
+    assert_eq!(status.leader_id, status.nodes[0].id);
+    assert!(status.term > 0);
+}
+
+/// The messages as an old client has them.
+mod foreign {
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct ClusterStatus {
+        #[prost(uint64, tag = "1")]
+        pub(super) leader_id: u64,
+        #[prost(message, repeated, tag = "2")]
+        pub(super) nodes: Vec<Node>,
+        #[prost(uint64, tag = "3")]
+        pub(super) term: u64,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Node {
+        #[prost(uint64, tag = "1")]
+        pub(super) id: u64,
+        #[prost(string, tag = "2")]
+        pub(super) address: String,
+        #[prost(int32, tag = "3")]
+        pub(super) state: i32,
+        #[prost(string, tag = "4")]
+        pub(super) p2p_node_id: String,
+        #[prost(string, repeated, tag = "5")]
+        pub(super) p2p_addresses: Vec<String>,
+        #[prost(string, tag = "6")]
+        pub(super) p2p_relay_url: String,
+    }
+}
