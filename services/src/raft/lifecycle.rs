@@ -112,6 +112,10 @@ impl Lifecycle {
             Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
             Err(error) => return Err(Status::internal(format!("no cluster could be formed: {error}"))),
         }
+        // What Raft says of itself follows what it has done.
+        let formed =
+            async { running.raft.metrics().wait_for(|metrics| !voters(metrics).is_empty()).await.is_ok() };
+        let _ = tokio::time::timeout(LEADING, formed).await;
         self.lead_alone().await
     }
 
