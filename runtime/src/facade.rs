@@ -42,8 +42,10 @@ enum Bound {
     /// Another method.
     Method(Channel, &'static str),
     /// A function.
-    Function(Arc<dyn Fn(Context, Payload) -> BoxFuture<Result<Response<Payload>, Status>> + Send + Sync>),
+    Function(Arc<Function>),
 }
+
+type Function = dyn Fn(Context, Payload) -> BoxFuture<Result<Response<Payload>, Status>> + Send + Sync;
 
 impl Facade {
     /// The service with this table; each of its methods is to be bound.

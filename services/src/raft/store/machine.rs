@@ -66,7 +66,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn begin_receiving_snapshot(&mut self) -> Result<Box<tokio::fs::File>, StorageError<u64>> {
-        let file = self.with(snapshot_error(ErrorVerb::Write), |state| unnamed(state)).await?;
+        let file = self.with(snapshot_error(ErrorVerb::Write), unnamed).await?;
         Ok(Box::new(tokio::fs::File::from_std(file)))
     }
 

@@ -179,7 +179,7 @@ async fn share(ways: &Ways, history: &Mutex<History>, sharer: u32, turn: u64) {
     let Some(client) = client(ways, (u64::from(sharer) + turn) as usize) else { return };
     let called = Instant::now();
     let key = "register".to_owned();
-    if turn % 2 == 0 {
+    if turn.is_multiple_of(2) {
         let value = u64::from(sharer) << 32 | turn;
         let request = PutRequest { key, value: value.to_be_bytes().to_vec().into(), ..PutRequest::default() };
         let outcome = client.put(request).timeout(TRY).await;
