@@ -1,4 +1,4 @@
-//! polywire's calls beside others': `cargo bench -p polywire-benches`.
+//! polywire's calls beside others': `cargo bench -p polywire-benches --bench calls`.
 
 use std::{
     path::{Path, PathBuf},

@@ -17,7 +17,7 @@ pub fn page(report: &Report) -> Result<String, std::fmt::Error> {
     writeln!(page, "# Figures of one run\n")?;
     writeln!(
         page,
-        "Written by `cargo bench -p polywire-benches -- --plots plots`; do not edit. What each figure means is in"
+        "Written by `cargo bench -p polywire-benches --bench calls -- --plots plots`; do not edit. What each figure means is in"
     )?;
     writeln!(page, "[`benches/README.md`](../README.md); every round is in [`report.json`](report.json).\n")?;
     facts(&mut page, report)?;
