@@ -4,5 +4,6 @@ mod cluster;
 mod damage;
 mod history;
 mod kills;
+mod load;
 mod membership;
 mod status;
