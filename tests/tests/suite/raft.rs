@@ -2,6 +2,7 @@
 
 mod cluster;
 mod damage;
+mod full_disk;
 mod history;
 mod kills;
 mod load;
