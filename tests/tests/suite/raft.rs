@@ -7,4 +7,5 @@ mod history;
 mod kills;
 mod load;
 mod membership;
+mod python;
 mod status;
