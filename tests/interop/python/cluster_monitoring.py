@@ -99,11 +99,11 @@ class Monitoring(unittest.TestCase):
             request = monitoring.WatchVitalsRequest(interval_ms=100)
             begun = time.time()
             watch = stub.WatchVitals(request)
-            told = [next(watch) for _ in range(4)]
+            told = [next(watch) for _ in range(5)]
             watch.cancel()
-            # The clocks are one and the same; three intervals lie between the first and the last.
+            # The clocks are one and the same. One that comes late is followed by one in its own time.
             self.assertGreaterEqual(told[0].unix_ms, int(begun * 1000))
-            self.assertGreaterEqual(told[-1].unix_ms - told[0].unix_ms, 200)
+            self.assertGreaterEqual(told[-1].unix_ms - told[0].unix_ms, 100)
             over = members.stream_over_iroh(place, NAME + "WatchVitals", request, monitoring.Vitals, 2)
             self.assertGreater(over[1].unix_ms, over[0].unix_ms)
             for vitals in told + over:
