@@ -27,7 +27,7 @@ pub trait Status {
     async fn get_raft_status(&self, request: v1::GetRaftStatusRequest) -> Result<v1::RaftStatus, CallStatus>;
 
     /// How the cluster is, as this node sees it, now and after each change of leader, term, role or member. Ends
-    /// when the node drains.
+    /// when the node drains, and with `Unavailable` where its Raft fails.
     #[rpc(idempotent)]
     async fn watch_cluster(
         &self,
@@ -69,7 +69,7 @@ impl Status for NodeStatus {
 
     async fn get_raft_status(&self, _: v1::GetRaftStatusRequest) -> Result<v1::RaftStatus, CallStatus> {
         let running = self.0.running()?;
-        let metrics = running.raft.metrics().borrow().clone();
+        let metrics = running.metrics();
         let committed = running.raft.with_raft_state(|state| state.committed).await;
         let membership = metrics.membership_config.membership();
         Ok(v1::RaftStatus {
@@ -95,9 +95,8 @@ impl Status for NodeStatus {
         let running = self.0.running()?;
         let metrics = running.raft.metrics();
         let watch = Watch { handle: self.0.clone(), running, metrics, told: None };
-        Ok(Streaming::new(stream::unfold(watch, |mut watch| async move {
-            let status = watch.next().await?;
-            Some((Ok(status), watch))
+        Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
+            Ok(watch.next().await?.map(|status| (status, watch)))
         })))
     }
 }
@@ -112,23 +111,32 @@ struct Watch {
 
 impl Watch {
     /// The next status in which more has changed than how far everybody is; `None` once the node drains.
-    async fn next(&mut self) -> Option<v1::ClusterStatus> {
+    ///
+    /// # Errors
+    /// `Unavailable` where Raft fails here: there is nothing more to be seen from this node.
+    async fn next(&mut self) -> Result<Option<v1::ClusterStatus>, CallStatus> {
+        let handle = self.handle.clone();
         loop {
             self.metrics.borrow_and_update();
             let status = cluster(&self.running);
             if self.told.as_ref().map(standing) != Some(standing(&status)) {
                 self.told = Some(status.clone());
-                return Some(status);
+                return Ok(Some(status));
             }
             tokio::select! {
-                changed = self.metrics.changed() => if changed.is_err() {
-                    // Another cluster, or none.
-                    self.running = self.handle.running().ok()?;
-                    self.metrics = self.running.raft.metrics();
-                },
-                () = self.handle.draining() => return None,
+                changed = self.changed() => changed?,
+                () = handle.draining() => return Ok(None),
             }
         }
+    }
+
+    async fn changed(&mut self) -> Result<(), CallStatus> {
+        if self.metrics.changed().await.is_err() {
+            // The node is in another cluster, or about to be.
+            self.running = self.handle.successor(&self.running).await?;
+            self.metrics = self.running.raft.metrics();
+        }
+        Ok(())
     }
 }
 
@@ -143,7 +151,7 @@ fn standing(status: &v1::ClusterStatus) -> v1::ClusterStatus {
 
 /// The cluster, as this node sees it.
 fn cluster(running: &Running) -> v1::ClusterStatus {
-    let metrics = running.raft.metrics().borrow().clone();
+    let metrics = running.metrics();
     let membership = metrics.membership_config.membership();
     let contacts = running.peers.reports();
     let last = metrics.last_log_index.unwrap_or_default();

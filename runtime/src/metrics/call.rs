@@ -48,7 +48,7 @@ impl CallMetrics {
     /// A call has started.
     pub fn start(&self) -> InFlight {
         self.series.in_flight.inc();
-        InFlight { call: self.clone(), started: Instant::now(), code: code::CANCELLED }
+        InFlight { call: self.clone(), started: Instant::now(), deadline: None, code: None }
     }
 
     /// Counts messages received and their encoded bytes, without framing.
@@ -86,20 +86,28 @@ impl fmt::Debug for CallMetrics {
 /// A call that has started.
 ///
 /// It is counted exactly once: by [`finish`](Self::finish), or as `CANCELLED` when this is dropped before,
-/// since a call that nobody waits for any more is a dropped future.
+/// since a call that nobody waits for any more is a dropped future; as `DEADLINE_EXCEEDED` when its deadline has
+/// passed by then.
 #[derive(Debug)]
 #[must_use = "dropping it counts the call as cancelled"]
 pub struct InFlight {
     call: CallMetrics,
     started: Instant,
-    code: &'static str,
+    deadline: Option<Instant>,
+    code: Option<&'static str>,
 }
 
 impl InFlight {
     /// The call ended with the gRPC code of this name (`OK`, `DEADLINE_EXCEEDED`, …); any other text is
     /// `UNKNOWN`.
     pub fn finish(mut self, code: &'static str) {
-        self.code = code;
+        self.code = Some(code);
+    }
+
+    /// Nobody waits for the call any longer than until then.
+    pub fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
+        self.deadline = deadline;
+        self
     }
 
     /// The method's metrics, to count messages on.
@@ -111,8 +119,12 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let series = &self.call.series;
+        let abandoned = || match self.deadline {
+            Some(deadline) if deadline <= Instant::now() => code::DEADLINE_EXCEEDED,
+            _ => code::CANCELLED,
+        };
         series.in_flight.dec();
         series.duration.observe(self.started.elapsed().as_secs_f64());
-        series.ended(self.code).inc();
+        series.ended(self.code.unwrap_or_else(abandoned)).inc();
     }
 }

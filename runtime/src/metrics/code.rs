@@ -5,7 +5,7 @@ const CODES: [&str; COUNT] = [
     CANCELLED,
     CODE_UNKNOWN,
     "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
+    DEADLINE_EXCEEDED,
     "NOT_FOUND",
     "ALREADY_EXISTS",
     "PERMISSION_DENIED",
@@ -23,6 +23,8 @@ const CODES: [&str; COUNT] = [
 pub(super) const COUNT: usize = 17;
 /// What a call ends with that nobody waits for any more.
 pub(super) const CANCELLED: &str = "CANCELLED";
+/// What it ends with where that is because its time was up.
+pub(super) const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
 const CODE_UNKNOWN: &str = "UNKNOWN";
 
 /// A code's number and name; whatever is not a code is `UNKNOWN`, which bounds the label.

@@ -24,7 +24,7 @@ impl Meter {
         let known = self.inner.method(cx.path());
         let (service, method) =
             known.map_or(("unknown", "unknown"), |method| (method.service(), method.name()));
-        self.metrics.call(Side::Server, service, method, cx.transport()).start()
+        self.metrics.call(Side::Server, service, method, cx.transport()).start().with_deadline(cx.deadline())
     }
 }
 

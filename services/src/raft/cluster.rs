@@ -170,7 +170,7 @@ impl ClusterNode {
             let own = member(running.id, &running.member(), true);
             v1::UpdateMemberRequest { member: Some(own) }
         };
-        let metrics = running.raft.metrics().borrow().clone();
+        let metrics = running.metrics();
         let others = metrics.membership_config.membership().nodes().filter(|(id, _)| **id != running.id);
         let mut outcome = None;
         for (id, node) in others {
@@ -206,7 +206,7 @@ enum ForwardChange {
 impl Cluster for ClusterNode {
     async fn status(&self, _: v1::StatusRequest) -> Result<v1::StatusResponse, Status> {
         let running = self.handle().running()?;
-        let metrics = running.raft.metrics().borrow().clone();
+        let metrics = running.metrics();
         let voters = voters(&metrics);
         let nodes = metrics.membership_config.membership().nodes();
         let members: BTreeMap<_, _> =
@@ -238,7 +238,7 @@ impl Cluster for ClusterNode {
     async fn leave(&self, cx: &Context, _: v1::LeaveRequest) -> Result<v1::LeaveResponse, Status> {
         let _changing = self.0.change().await;
         let running = self.handle().running()?;
-        let metrics = running.raft.metrics().borrow().clone();
+        let metrics = running.metrics();
         if metrics.membership_config.membership().nodes().count() < 2 {
             return Err(Status::failed_precondition("this node is the only member of its cluster"));
         }
@@ -284,7 +284,7 @@ impl Cluster for ClusterNode {
 
 /// A node that joins another cluster loses what it has.
 async fn free_to_join(running: &Running) -> Result<(), Status> {
-    let metrics = running.raft.metrics().borrow().clone();
+    let metrics = running.metrics();
     let members = metrics.membership_config.membership().nodes().count();
     if members > 1 {
         let problem = format!("this node is in a cluster of {members}; let it leave that first");
@@ -300,7 +300,7 @@ async fn free_to_join(running: &Running) -> Result<(), Status> {
 }
 
 async fn add(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal> {
-    let metrics = running.raft.metrics().borrow().clone();
+    let metrics = running.metrics();
     if metrics.membership_config.membership().get_node(&id).is_none() {
         changed(&running, ChangeMembers::AddNodes(BTreeMap::from([(id, node.clone())]))).await?;
     } else {
@@ -347,7 +347,7 @@ async fn update(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refu
 }
 
 async fn remove(running: Arc<Running>, id: u64) -> Result<(), Refusal> {
-    let metrics = running.raft.metrics().borrow().clone();
+    let metrics = running.metrics();
     if metrics.membership_config.membership().get_node(&id).is_none() {
         return Ok(());
     }

@@ -134,6 +134,9 @@ fn voters_are_none(membership: &openraft::StoredMembership<u64, super::Member>) 
 
 fn peers_health(handle: &Handle) -> Result<(), String> {
     let metrics = handle.metrics().ok_or("Raft has not started")?;
+    if metrics.running_state.is_err() {
+        return Err("not known, for Raft has stopped".to_owned());
+    }
     let leads = metrics.state == ServerState::Leader;
     match metrics.millis_since_quorum_ack {
         Some(silence) if leads && silence > QUORUM && voters(&metrics).len() > 1 => {

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
-use openraft::RaftMetrics;
+use openraft::{RaftMetrics, ServerState, error::Fatal};
 use polywire::{Health, NodeState, Status};
 use tokio::{sync::watch, time::Instant};
 
@@ -44,19 +44,42 @@ pub struct Running {
 /// What Raft says of itself.
 pub type Metrics = RaftMetrics<u64, Member>;
 
+impl Running {
+    /// This node as a member, with the addresses that it has now.
+    pub fn member(&self) -> Member {
+        self.itself.member()
+    }
+
+    /// What Raft says of itself now. Where it has stopped, this node is nothing in the cluster and follows nobody,
+    /// whatever it was before.
+    pub fn metrics(&self) -> Metrics {
+        let mut metrics = self.raft.metrics().borrow().clone();
+        if metrics.running_state.is_err() {
+            metrics.state = ServerState::Shutdown;
+            metrics.current_leader = None;
+            metrics.replication = None;
+        }
+        metrics
+    }
+}
+
+/// Why Raft can do nothing more here, for a call of which nothing was processed; `None` while it runs, and where it
+/// was told to stop.
+pub(crate) fn failure(metrics: &Metrics) -> Option<Status> {
+    match &metrics.running_state {
+        Ok(()) | Err(Fatal::Stopped) => None,
+        Err(error) => {
+            Some(Status::unavailable(format!("this node's Raft has failed: {error}")).not_processed())
+        }
+    }
+}
+
 /// Who leads.
 pub(super) enum Leader {
     /// This node.
     This(Arc<Running>),
     /// Another.
     Other(Arc<Peer>),
-}
-
-impl Running {
-    /// This node as a member, with the addresses that it has now.
-    pub fn member(&self) -> Member {
-        self.itself.member()
-    }
 }
 
 impl Handle {
@@ -76,10 +99,7 @@ impl Handle {
 
     /// What Raft says of itself now; `None` before it has started.
     pub fn metrics(&self) -> Option<Metrics> {
-        let running = self.running().ok()?;
-        let metrics = running.raft.metrics();
-        let metrics = metrics.borrow();
-        Some(metrics.clone())
+        Some(self.running().ok()?.metrics())
     }
 
     /// How the other members are doing, as this node's calls to them have shown.
@@ -107,7 +127,7 @@ impl Handle {
     /// Who leads; waits until somebody does.
     ///
     /// # Errors
-    /// `Unavailable` when nobody leads by then; nothing was processed.
+    /// `Unavailable` when nobody leads by then, and where Raft has failed here; nothing was processed.
     pub(super) async fn leader(&self, by: Instant) -> Result<Leader, Status> {
         let mut starts = self.starts();
         let waiting = async {
@@ -118,7 +138,11 @@ impl Handle {
                     continue;
                 };
                 let mut metrics = running.raft.metrics();
-                if let Some(leader) = leader_of(&running, &metrics.borrow_and_update()) {
+                let now = metrics.borrow_and_update().clone();
+                if let Some(failure) = failure(&now) {
+                    return Err(failure);
+                }
+                if let Some(leader) = leader_of(&running, &now) {
                     return Ok(leader);
                 }
                 tokio::select! {
@@ -132,6 +156,26 @@ impl Handle {
         };
         let nobody = || Status::unavailable("the cluster has no leader").not_processed();
         tokio::time::timeout_at(by, waiting).await.unwrap_or_else(|_| Err(nobody()))
+    }
+
+    /// The Raft that takes the place of this one, which has stopped.
+    ///
+    /// # Errors
+    /// `Unavailable` where it has stopped because it failed, or the node ends.
+    pub(crate) async fn successor(&self, stopped: &Arc<Running>) -> Result<Arc<Running>, Status> {
+        let mut starts = self.starts();
+        loop {
+            starts.borrow_and_update();
+            if let Ok(running) = self.running()
+                && !Arc::ptr_eq(&running, stopped)
+            {
+                return Ok(running);
+            }
+            if let Some(failure) = failure(&stopped.metrics()) {
+                return Err(failure);
+            }
+            starts.changed().await.map_err(|_| gone())?;
+        }
     }
 
     /// Waits a little for Raft to change its mind.

@@ -7,11 +7,12 @@ use futures_util::stream;
 use openraft::error::{CheckIsLeaderError, RaftError};
 use polywire::{Context, Status, Streaming};
 use polywire_proto::kv::v1;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::{
-    Command, Handle, Outcome, Running,
+    Command, Handle, Metrics, Outcome, Running,
     forward::{FORWARDED, Refusal, refusal},
+    handle::failure,
     server::fatal,
     store::{Change, Stored},
 };
@@ -35,7 +36,7 @@ pub trait Kv {
     async fn list(&self, cx: &Context, request: v1::ListRequest) -> Result<v1::ListResponse, Status>;
 
     /// The changes from now on. Ends with `DataLoss` when the watcher fell behind, or the member that was asked took
-    /// a snapshot: list, and watch again.
+    /// a snapshot: list, and watch again. Ends with `Unavailable` where this member's Raft fails: watch at another.
     async fn watch(
         &self,
         cx: &Context,
@@ -194,6 +195,7 @@ impl Kv for KvNode {
             changes,
             told: revision,
             begun: Some(begun),
+            metrics: running.raft.metrics(),
             handle: self.0.clone(),
         };
         Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
@@ -208,6 +210,8 @@ struct Watch {
     changes: broadcast::Receiver<Change>,
     told: u64,
     begun: Option<v1::WatchResponse>,
+    /// Not what runs: a watcher must not keep the files of a cluster that the node has left.
+    metrics: watch::Receiver<Metrics>,
     handle: Handle,
 }
 
@@ -219,6 +223,7 @@ impl Watch {
         loop {
             let change = tokio::select! {
                 change = self.changes.recv() => change,
+                failure = failed(&mut self.metrics) => return Err(failure),
                 () = self.handle.draining() => return Ok(None),
             };
             match change {
@@ -241,6 +246,16 @@ impl Watch {
                 Err(broadcast::error::RecvError::Closed) => return Ok(None),
             }
         }
+    }
+}
+
+/// Returns once Raft has failed.
+async fn failed(metrics: &mut watch::Receiver<Metrics>) -> Status {
+    let failed = metrics.wait_for(|metrics| failure(metrics).is_some()).await;
+    match failed.ok().and_then(|metrics| failure(&metrics)) {
+        Some(failure) => failure,
+        // It was told to stop.
+        None => std::future::pending().await,
     }
 }
 

@@ -3,5 +3,5 @@
 mod alpn;
 mod dialling;
 mod drain;
-mod raw;
+pub(crate) mod raw;
 mod streams;

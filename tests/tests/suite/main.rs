@@ -11,6 +11,7 @@ mod gateway;
 mod hardening;
 mod iroh_transport;
 mod memory;
+mod metrics;
 mod node;
 mod prometheus;
 mod python;

@@ -2,8 +2,11 @@
 
 mod cluster;
 mod damage;
+mod full_disk;
 mod history;
 mod kills;
+mod load;
 mod membership;
 mod paths;
+mod python;
 mod status;

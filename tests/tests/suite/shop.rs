@@ -7,6 +7,8 @@ use polywire_tests::inventory::Stock;
 pub(crate) struct Shop {
     pub(crate) grpc: String,
     pub(crate) iroh: String,
+    /// The address of the HTTP side.
+    pub(crate) http: String,
     _data: tempfile::TempDir,
 }
 
@@ -15,7 +17,7 @@ impl Shop {
         let data = tempfile::tempdir().unwrap();
         let loaded = Loader::new()
             .flag("transport.grpc.bind_address", "127.0.0.1:0")
-            .flag("http.enabled", "false")
+            .flag("http.bind_address", "127.0.0.1:0")
             .flag("node.data_dir", data.path().to_str().unwrap())
             .load()
             .unwrap();
@@ -24,6 +26,7 @@ impl Shop {
         let targets = node.targets().clone();
         tokio::spawn(node.serve(std::future::pending()));
         let target = |transport| targets.get(transport).unwrap().to_owned();
-        Self { grpc: target("grpc"), iroh: target("iroh"), _data: data }
+        let http = targets.http.as_deref().unwrap().trim_start_matches("http://").to_owned();
+        Self { grpc: target("grpc"), iroh: target("iroh"), http, _data: data }
     }
 }

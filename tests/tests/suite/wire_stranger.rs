@@ -59,7 +59,7 @@ impl Codec {
 }
 
 /// Connects with this ALPN to the node, by its target as 11 gives it.
-async fn connect(node: &Node, alpn: &str) -> (Connection, iroh::Endpoint) {
+pub(crate) async fn connect(node: &Node, alpn: &str) -> (Connection, iroh::Endpoint) {
     let (id, query) = node.iroh().strip_prefix("iroh://").unwrap().split_once('?').unwrap();
     let addresses = query.split('&').filter_map(|part| part.strip_prefix("addr="));
     let addresses = addresses.map(|address| TransportAddr::Ip(address.parse().unwrap()));

@@ -34,6 +34,14 @@ pub enum StoreError {
         /// What is wrong with it, and what was expected.
         problem: String,
     },
+    /// The operating system has refused before, and what the database has in memory may differ from the disk since.
+    #[error("{}: {cause}; nothing more is written there until the node is started again", path.display())]
+    Stopped {
+        /// The file.
+        path: PathBuf,
+        /// What the system said then.
+        cause: String,
+    },
     /// The database could not do what it was asked for.
     #[error("{}: {source}", path.display())]
     Database {

@@ -2,6 +2,7 @@ use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
@@ -14,6 +15,8 @@ use super::StoreError;
 pub(super) struct File {
     path: PathBuf,
     database: Database,
+    /// What the operating system refused first: from then on the database says only that there was something.
+    refused: OnceLock<String>,
 }
 
 /// Single values, by name.
@@ -30,7 +33,7 @@ impl File {
         tables: impl FnOnce(&WriteTransaction) -> Result<(), redb::TableError>,
     ) -> Result<(), StoreError> {
         let database = Database::create(&path).map_err(|error| StoreError::database(&path, error))?;
-        let file = Self { path, database };
+        let file = Self { path, database, refused: OnceLock::new() };
         file.write(Durability::Immediate, |transaction| {
             tables(transaction).map_err(|error| file.failed(error))?;
             file.put(transaction, FORMAT, &format)
@@ -56,7 +59,7 @@ impl File {
             }
             error => error,
         })?;
-        let file = Self { path, database };
+        let file = Self { path, database, refused: OnceLock::new() };
         let found: Option<String> = file.read(|transaction| file.get(transaction, FORMAT))?;
         match found {
             Some(found) if found == format => Ok(file),
@@ -74,7 +77,17 @@ impl File {
 
     /// What the database says, of this file.
     pub(super) fn failed(&self, error: impl Into<redb::Error>) -> StoreError {
-        StoreError::database(&self.path, error)
+        match (error.into(), self.refused.get()) {
+            (redb::Error::PreviousIo, Some(cause)) => {
+                StoreError::Stopped { path: self.path.clone(), cause: cause.clone() }
+            }
+            (error, _) => {
+                if let redb::Error::Io(source) = &error {
+                    self.refused.get_or_init(|| source.to_string());
+                }
+                StoreError::database(&self.path, error)
+            }
+        }
     }
 
     pub(super) fn read<T>(

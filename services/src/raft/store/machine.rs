@@ -32,8 +32,8 @@ impl StateMachine {
         let outcome = spawn_blocking(move || work(&state)).await;
         let failed = |error: AnyError| StorageIOError::new(subject.clone(), verb, error).into();
         match outcome {
-            Ok(outcome) => outcome.map_err(|error| failed(AnyError::new(&error))),
-            Err(error) => Err(failed(AnyError::new(&error))),
+            Ok(outcome) => outcome.map_err(|error| failed(AnyError::error(error))),
+            Err(error) => Err(failed(AnyError::error(error))),
         }
     }
 }

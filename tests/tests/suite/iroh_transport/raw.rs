@@ -10,7 +10,7 @@ use polywire_tests::{inventory::GetRequest, patience::within};
 
 /// How a stream ended.
 #[derive(Debug, PartialEq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// By an end frame of this code.
     Status(Code),
     /// By a reset of this code.
@@ -38,7 +38,7 @@ pub(super) fn call() -> Vec<u8> {
 }
 
 /// Opens a stream, writes these bytes, and ends it if told to.
-pub(super) async fn open(connection: &Connection, bytes: &[u8], finish: bool) -> (SendStream, RecvStream) {
+pub(crate) async fn open(connection: &Connection, bytes: &[u8], finish: bool) -> (SendStream, RecvStream) {
     let (mut send, recv) = within(connection.open_bi()).await.unwrap();
     // The peer may refuse before it has read everything.
     let _ = send.write_all(bytes).await;
@@ -49,7 +49,7 @@ pub(super) async fn open(connection: &Connection, bytes: &[u8], finish: bool) ->
 }
 
 /// Reads how the stream ends.
-pub(super) async fn ending(mut recv: RecvStream) -> Ending {
+pub(crate) async fn ending(mut recv: RecvStream) -> Ending {
     let answer = match within(recv.read_to_end(1 << 20)).await {
         Ok(answer) => answer,
         Err(ReadToEndError::Read(iroh::endpoint::ReadError::Reset(code))) => {

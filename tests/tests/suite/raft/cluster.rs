@@ -9,16 +9,20 @@ use polywire::{Channel, ConnectOptions, Target};
 use polywire_proto::cluster::v1::{StatusRequest, StatusResponse};
 use polywire_services::raft::ClusterClient;
 use polywire_tests::{
-    node::{Finished, Node, run},
+    disk::SmallDisk,
+    node::{End, FREE_PORTS, Finished, Node, binary, run},
     patience::eventually,
 };
 use rustix::process::Signal;
 use tempfile::TempDir;
+use tokio::process::Command;
 
 /// The nodes, and the ways to those that are up.
 pub(super) struct Cluster {
     flags: Vec<String>,
     data: Vec<TempDir>,
+    /// A disk for the node at this place, where its data are not with those of the others.
+    disk: Option<(usize, SmallDisk)>,
     nodes: Vec<Option<Node>>,
     pub(super) ways: Ways,
 }
@@ -34,9 +38,15 @@ pub(super) async fn cluster_command(arguments: &[&str]) -> Finished {
 impl Cluster {
     /// Three nodes that have become one cluster.
     pub(super) async fn start(flags: &[&str]) -> Self {
+        Self::start_on(None, flags).await
+    }
+
+    /// As [`start`](Self::start), with the data of the node at this place on this disk.
+    pub(super) async fn start_on(disk: Option<(usize, SmallDisk)>, flags: &[&str]) -> Self {
         let mut cluster = Self {
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
             data: (0..3).map(|_| tempfile::tempdir().unwrap()).collect(),
+            disk,
             nodes: vec![None, None, None],
             ways: Arc::new(RwLock::new(vec![None, None, None])),
         };
@@ -58,15 +68,27 @@ impl Cluster {
 
     /// The data directory of the node at this place.
     pub(super) fn data_dir(&self, place: usize) -> PathBuf {
-        self.data[place].path().join("data")
+        let directory = self.disk(place).map_or(self.data[place].path(), SmallDisk::path);
+        directory.join("data")
+    }
+
+    /// The disk that the node at this place has for itself.
+    pub(super) fn disk(&self, place: usize) -> Option<&SmallDisk> {
+        self.disk.as_ref().filter(|(other, _)| *other == place).map(|(_, disk)| disk)
+    }
+
+    /// How the node at this place is started.
+    pub(super) fn command(&self, place: usize) -> Command {
+        self.disk(place).map_or_else(|| Command::new(binary()), |disk| disk.command(binary()))
     }
 
     /// Starts the node with what it has on disk, on other ports.
     pub(super) async fn restart(&mut self, place: usize) {
         let data = format!("--node.data_dir={}", self.data_dir(place).display());
         let name = format!("--node.name=node-{place}");
-        let flags: Vec<_> = self.flags.iter().map(String::as_str).chain([&*data, &*name]).collect();
-        let node = Node::start(&flags).await;
+        let flags =
+            FREE_PORTS.into_iter().chain(self.flags.iter().map(String::as_str)).chain([&*data, &*name]);
+        let node = Node::start_with(self.command(place), flags).await;
         let target: Target = node.grpc().parse().unwrap();
         let channel = target.connect(&ConnectOptions::new()).await.unwrap();
         self.ways.write().unwrap()[place] = Some(channel);
@@ -74,11 +96,11 @@ impl Cluster {
     }
 
     /// Ends the node at once, as a crash does.
-    pub(super) async fn kill(&mut self, place: usize) {
+    pub(super) async fn kill(&mut self, place: usize) -> End {
         self.ways.write().unwrap()[place] = None;
         let node = self.nodes[place].take().expect("a node that is up");
         node.signal(Signal::KILL);
-        node.ended().await;
+        node.ended().await
     }
 
     /// How the cluster is, as this node knows it; `None` where it does not answer.

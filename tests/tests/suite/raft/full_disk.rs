@@ -1,0 +1,118 @@
+//! A node whose disk is full.
+
+use std::time::Duration;
+
+use polywire::{Code, Status};
+use polywire_proto::{
+    health::v1::DetailRequest,
+    kv::v1::{PutRequest, WatchRequest},
+    status::v1::{GetClusterStatusRequest, GetRaftStatusRequest, Role, WatchClusterRequest},
+};
+use polywire_services::{health_detail::HealthClient, raft::KvClient, status::StatusClient};
+use polywire_tests::{
+    disk::SmallDisk,
+    patience::{eventually, within},
+};
+
+use super::{
+    cluster::Cluster,
+    load::{Load, put_anyhow},
+};
+use crate::node::connect;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_whose_disk_is_full_says_so_and_costs_the_others_nothing() {
+    fill_the_disk_of(1).await;
+}
+
+/// The node that the others join leads at first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_disk_is_full_says_so_and_costs_the_others_nothing() {
+    fill_the_disk_of(0).await;
+}
+
+/// What the disk holds: enough for everything that the load writes, with nothing else on it.
+const DISK: u64 = 64 << 20;
+
+/// What the system says of it.
+const FULL: &str = "No space left on device";
+
+async fn fill_the_disk_of(full: usize) {
+    let Some(disk) = SmallDisk::mount(DISK).await else { return };
+    let flags = ["--health.check_interval=200ms", "--health.min_free_bytes=0"];
+    let mut cluster = Cluster::start_on(Some((full, disk)), &flags).await;
+    assert_eq!(cluster.leader().await, 0);
+    assert_eq!(cluster.node(full).get("/readyz").await.status, 200);
+    let channel = connect(cluster.node(full).grpc()).await;
+    let (kv, status) = (KvClient::new(channel.clone()), StatusClient::new(channel.clone()));
+    let mut changes = kv.watch(WatchRequest { prefix: "none of these".to_owned() }).await.unwrap();
+    let mut members = status.watch_cluster(WatchClusterRequest {}).await.unwrap();
+    let load = Load::start(&cluster.ways);
+    load.progress().await;
+
+    cluster.disk(full).unwrap().fill();
+    let file = cluster.data_dir(full).join("raft").display().to_string();
+    let names_the_cause =
+        |text: &str| text.contains(&file) && text.contains(".redb: ") && text.contains(FULL);
+    eventually("the health says that the disk is full", async || {
+        let detail = HealthClient::new(channel.clone()).detail(DetailRequest {}).await.ok()?;
+        let failing = |name| detail.components.iter().find(|part| part.name == name && !part.ok);
+        let (raft, storage) = (failing("raft")?, failing("storage")?);
+        assert!(names_the_cause(&raft.reason), "{raft:?}");
+        assert!(names_the_cause(&storage.reason), "{storage:?}");
+        Some(assert!(!detail.serving))
+    })
+    .await;
+    let ready = cluster.node(full).get("/readyz?verbose").await;
+    assert_eq!(ready.status, 503);
+    assert!(names_the_cause(&ready.body), "{}", ready.body);
+
+    let refused = |status: Status| {
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+        assert!(status.message().starts_with("this node's Raft has failed: "), "{status}");
+        assert!(names_the_cause(status.message()), "{status}");
+    };
+    let put = PutRequest { key: "anything".to_owned(), ..PutRequest::default() };
+    refused(kv.put(put).timeout(Duration::from_secs(5)).await.unwrap_err());
+    refused(end(async || changes.message().await.map(|change| change.is_some())).await);
+    refused(end(async || members.message().await.map(|status| status.is_some())).await);
+    let own = status.get_raft_status(GetRaftStatusRequest {}).await.unwrap();
+    assert!(names_the_cause(&own.failure), "{}", own.failure);
+    assert_eq!((own.state(), own.leader_id), (Role::Unspecified, None));
+    let seen = status.get_cluster_status(GetClusterStatusRequest {}).await.unwrap();
+    assert_eq!((seen.leader_id, seen.seen_by), (None, own.node_id));
+
+    // The others go on, and know that they are fewer.
+    put_anyhow(&cluster.ways, "while it is full", "1").await;
+    let healthy = (full + 1) % 3;
+    eventually("another leads", async || {
+        let leader = cluster.status(healthy).await?.leader_id?;
+        (leader != own.node_id).then_some(())
+    })
+    .await;
+    load.progress().await;
+    assert_eq!(cluster.node(healthy).get("/readyz").await.status, 200);
+
+    let log = cluster.kill(full).await.stderr;
+    let told = log.lines().find(|line| line.contains("Raft has stopped")).unwrap_or_else(|| panic!("{log}"));
+    assert!(told.contains("ERROR") && names_the_cause(told), "{told}");
+    cluster.disk(full).unwrap().free();
+    cluster.restart(full).await;
+    cluster.caught_up(full).await;
+    eventually("it takes calls again", async || {
+        (cluster.node(full).get("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    load.progress().await;
+    load.stop().await.check(&cluster).await;
+}
+
+/// Why a stream ended.
+async fn end(mut next: impl AsyncFnMut() -> Result<bool, Status>) -> Status {
+    loop {
+        match within(next()).await {
+            Ok(more) => assert!(more, "it ended well"),
+            Err(status) => return status,
+        }
+    }
+}
