@@ -16,6 +16,7 @@ use crate::{
     panic,
     service::BoxFuture,
     streaming::Event,
+    trace::{CallSpan, System},
     transport::Limits,
     wire::{self, ConnectionCode, FrameKind, RequestHead, StreamCode},
 };
@@ -95,13 +96,16 @@ impl Responder {
         let mut incoming = Incoming::new(recv, &self.limits, StreamCode::NoError);
         let mut buffer = BytesMut::with_capacity(FIRST);
         let outcome = match self.accept(&caller, &mut incoming).await {
-            Ok((cx, answers, unary)) => {
+            Ok((mut cx, answers, unary)) => {
                 answer.deadline = cx.deadline;
+                let span = CallSpan::server(System::Polywire, &mut cx);
                 if unary {
-                    answer.unless_stopped(self.respond_once(cx, answers, incoming, &mut buffer)).await
+                    let work = span.run(self.respond_once(cx, answers, incoming, &mut buffer));
+                    answer.unless_stopped(work).await
                 } else {
                     // Apart, so that the far more common kind above takes less room.
-                    Box::pin(self.respond_many(cx, answers, &mut answer, incoming, &mut buffer)).await
+                    let work = self.respond_many(cx, answers, &mut answer, incoming, &mut buffer);
+                    Box::pin(span.run(work)).await
                 }
             }
             Err(status) => Err(status),

@@ -24,6 +24,7 @@ use crate::{
     encoding::Answering,
     panic,
     server::{Definition, Dispatch},
+    trace::{CallSpan, System},
 };
 
 /// A service as gRPC over HTTP/2: a tower service for a tonic `Server`, its `Routes`, axum, or anything else
@@ -136,15 +137,16 @@ impl<S: Service> Adapter<S> {
     }
 
     async fn call(self, request: Request<Body>, codec: Codec) -> Result<Response<Body>, Status> {
-        let cx = self.context(&request, codec)?;
+        let mut cx = self.context(&request, codec)?;
+        let span = CallSpan::server(System::Grpc, &mut cx);
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
         let answers = Answering { codec, accepted: compression::accepted(request.headers()), limit };
         let incoming = Incoming::new(request.into_body(), codec, cx.compression, limit, &self.limits);
         let known = self.service.method(cx.path());
         if known.is_some_and(|method| method.shape() == Shape::Unary) {
-            self.call_once(cx, incoming, answers).await
+            span.run(self.call_once(cx, incoming, answers)).await
         } else {
-            self.call_many(cx, incoming, answers).await
+            self.call_many(span, cx, incoming, answers).await
         }
     }
 
@@ -170,17 +172,23 @@ impl<S: Service> Adapter<S> {
 
     async fn call_many(
         self,
+        span: CallSpan,
         cx: Context,
         incoming: Incoming,
         answers: Answering,
     ) -> Result<Response<Body>, Status> {
         let deadline = cx.deadline;
-        let response = deadline::bound(deadline, self.service.stream(cx, requests(incoming))).await?;
-        self.limits.check_metadata(&response.metadata)?;
-        let messages = deadline::watched_stream(deadline, response.message);
-        let messages = panic::guard_stream(deadline::bound_stream(deadline, messages));
+        let work = async {
+            let response = deadline::bound(deadline, self.service.stream(cx, requests(incoming))).await?;
+            self.limits.check_metadata(&response.metadata)?;
+            Ok(response.map(|messages| {
+                let messages = deadline::watched_stream(deadline, messages);
+                panic::guard_stream(deadline::bound_stream(deadline, messages))
+            }))
+        };
+        let response = span.stream(work).await?;
         let encoding = answers.encoding(response.compression);
-        let body = Many::answer(messages, encoding, self.limits.max_metadata_bytes);
+        let body = Many::answer(response.message, encoding, self.limits.max_metadata_bytes);
         Ok(respond(encoding.codec, encoding.compression, &response.metadata, |_| Body::new(body)))
     }
 
