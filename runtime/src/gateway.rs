@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::{
     Channel, Code, Codec, Context, Limits, Method, Payload, Response, Service, ServiceInfo, Status,
-    Streaming, context::Path, deadline,
+    Streaming, TraceContext, context::Path, deadline,
 };
 
 /// Passes calls on as they came: a [`Service`] that serves one transport by calling another.
@@ -71,7 +71,9 @@ impl Gateway {
     /// # Cancel safety
     /// Dropping the future gives the call up.
     pub async fn check(&self) -> Result<(), String> {
-        let mut cx = Context::new().with_codec(Codec::Protobuf).with_timeout(CHECK_PATIENCE);
+        // Traces of what is asked all the time would hide those of calls.
+        let cx = Context::new().with_trace(TraceContext::unsampled());
+        let mut cx = cx.with_codec(Codec::Protobuf).with_timeout(CHECK_PATIENCE);
         cx.path = Path::Static("/grpc.health.v1.Health/Check");
         let deadline = cx.deadline;
         // The whole node is asked for by the request that has no fields.

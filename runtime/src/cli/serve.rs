@@ -17,7 +17,7 @@ pub(super) async fn serve(
     flags: Flags,
     node: impl Future<Output = Made>,
 ) -> Result<(), Failure> {
-    let loaded = settings::load(&args.config, flags)?;
+    let loaded = settings::load(&args.config, args.log.over(flags))?;
     run(loaded, node, |node| match args.json {
         true => print_json(node.targets()),
         false => {

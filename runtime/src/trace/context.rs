@@ -233,7 +233,7 @@ mod tests {
         for text in [
             "",
             "00",
-            EXAMPLE[..54].into(),
+            &EXAMPLE[..54],
             longer.as_str(),
             joined.as_str(),
             version_and_more.as_str(),
@@ -249,7 +249,6 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b\u{e9}-01",
         ] {
             assert_eq!(text.parse::<TraceContext>(), Err(InvalidTraceParent), "{text}");
-            assert_eq!(TraceContext::read(&Metadata::new()), None);
         }
     }
 
@@ -302,7 +301,8 @@ mod tests {
         #[test]
         fn what_looks_like_a_parent_is_read_or_refused(text in "[0-9a-f]{2}-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}(-.*)?") {
             if let Ok(trace) = text.parse::<TraceContext>() {
-                prop_assert!(text.contains(&format!("-{:032x}-{:016x}-", trace.trace_id(), trace.span_id())));
+                let ids = format!("-{:032x}-{:016x}-", trace.trace_id(), trace.span_id());
+                prop_assert!(text.contains(&ids), "{}", ids);
             }
         }
     }
