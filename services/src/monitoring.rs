@@ -135,6 +135,7 @@ impl Monitoring for NodeMonitoring {
             .peers()
             .into_iter()
             .map(|peer| {
+                let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
                 let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
                 // Only the leader calls the others all the time; what a follower knows may be old.
                 let reachable = (leads || !peer.failures.is_empty()).then(|| peer.is_reachable());
@@ -146,9 +147,13 @@ impl Monitoring for NodeMonitoring {
                     name: peer.member.name.clone(),
                     reachable,
                     transport: peer.transport.unwrap_or_default().to_owned(),
-                    round_trip_us: peer
-                        .latency
-                        .map(|latency| u64::try_from(latency.as_micros()).unwrap_or(u64::MAX)),
+                    round_trip_us: peer.latency.map(microseconds),
+                    path: peer.path.map(|path| v1::PeerPath {
+                        relayed: path.relay.is_some(),
+                        remote: path.remote.unwrap_or_default(),
+                        relay_url: path.relay.unwrap_or_default(),
+                        round_trip_us: path.round_trip.map(microseconds),
+                    }),
                     last_contact_ms: peer.last_contact.map(milliseconds),
                     errors: peer.failures.iter().map(|(name, reason)| format!("{name}: {reason}")).collect(),
                 }

@@ -148,6 +148,8 @@ fn cluster(running: &Running) -> v1::ClusterStatus {
     let contacts = running.peers.reports();
     let last = metrics.last_log_index.unwrap_or_default();
     let voters: Vec<u64> = membership.voter_ids().collect();
+    // The others know it as it was when it last said so.
+    let own = running.member();
     let mut nodes: Vec<_> = membership
         .nodes()
         .map(|(id, member)| {
@@ -165,7 +167,7 @@ fn cluster(running: &Running) -> v1::ClusterStatus {
                 role: role.into(),
                 last_contact_ms: contact.map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
                 replication_lag: matched.map(|matched| last.saturating_sub(matched.map_or(0, |id| id.index))),
-                ..reached(member)
+                ..reached(if *id == running.id { &own } else { member })
             }
         })
         .collect();

@@ -67,7 +67,7 @@ impl Lanes {
         }
         let mut lanes = Vec::new();
         for target in targets {
-            let Connected { channel, close } = target.open(&options).await.map_err(Failure::other)?;
+            let Connected { channel, close, .. } = target.open(&options).await.map_err(Failure::other)?;
             let codec = codec.unwrap_or_else(|| target.default_codec());
             lanes.push(Lane { target, channel, codec, close });
         }

@@ -16,7 +16,7 @@ use super::{
     probe::{ProbeClient, ProbeServer, Script},
 };
 use crate::{
-    Channel, ConnectOptions, Drain, Health, Limits, Service, Target,
+    Channel, ConnectOptions, Drain, Limits, Service, Target,
     service::BoxFuture,
     transport::{BindContext, BindError, Connected, ConnectionGauge, Serving, Transport, seam::DynBound},
 };
@@ -112,12 +112,7 @@ impl Rig {
             ))
         })?;
         let (drain, connections) = (Drain::new(), Arc::new(Connections::default()));
-        let serving = Serving {
-            service,
-            drain: drain.clone(),
-            connections: Some(connections.clone()),
-            health: Health::new(),
-        };
+        let serving = Serving::new(service, drain.clone()).connections(connections.clone());
         let serving = tokio::spawn(bound.dyn_serve(serving));
         Ok(Served { rig: self.clone(), target, drain, connections, serving })
     }

@@ -12,6 +12,10 @@
 //! | `polywire_client_fallbacks_total` | counter | `from, to, reason` |
 //! | `polywire_connections` | gauge | `transport, role` |
 //! | `polywire_build_info` | gauge, always 1 | `version` |
+//! | `polywire_iroh_paths` | gauge, of open connections | `kind` (`direct`, `relayed`), `selected` |
+//! | `polywire_iroh_round_trip_seconds` | gauge, over selected paths | `kind`, `statistic` (`min`, `median`, `max`) |
+//! | `polywire_iroh_socket_…`, `…_net_report_…`, `…_address_lookup_…` | what iroh counts itself | |
+//! | `process_…` | the process, as every Prometheus client tells of it (Linux) | |
 //!
 //! The families `polywire_client_…` are fed only by a client that chooses between transports. A connection to
 //! one peer over one transport counts nothing on its own side, so these families may have no series.

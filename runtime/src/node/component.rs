@@ -1,7 +1,7 @@
 use std::{error::Error, fmt, future::Future, sync::Arc};
 
 use super::{Parts, Targets};
-use crate::{Channel, ConnectOptions, service::BoxFuture};
+use crate::{Channel, ConnectOptions, service::BoxFuture, transport::LiveTarget};
 
 /// Something of a node that has services and a life of its own: it starts once the node is bound and can say
 /// where it is reached, and ends with it.
@@ -43,15 +43,30 @@ pub trait Component: Send + Sync + 'static {
 pub type ComponentError = Box<dyn Error + Send + Sync>;
 
 /// A node that is bound, to those who live in it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct NodeHandle {
     /// What the node is made of.
     pub parts: Parts,
-    /// Where the node is reached.
+    /// Where the node was reached once it was bound.
     pub targets: Targets,
+    pub(super) live: Arc<[(&'static str, LiveTarget)]>,
     /// The options for calls that the node itself makes: over what it has bound, under its identity.
     pub connect_options: ConnectOptions,
+}
+
+impl NodeHandle {
+    /// Where the node is reached now: addresses come and go with the networks of a machine.
+    pub fn targets_now(&self) -> Targets {
+        let transports = self.live.iter().map(|(name, target)| (*name, target())).collect();
+        Targets { transports, ..self.targets.clone() }
+    }
+}
+
+impl fmt::Debug for NodeHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeHandle").field("targets", &self.targets).finish_non_exhaustive()
+    }
 }
 
 /// [`Component`] as an object.

@@ -7,6 +7,8 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+#[cfg(target_os = "linux")]
+use prometheus::process_collector::ProcessCollector;
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
@@ -160,11 +162,17 @@ pub(super) async fn start(
     let handle = NodeHandle {
         parts: parts.clone(),
         targets: targets.clone(),
+        live: bound.live_targets().into(),
         connect_options: connect_options.clone(),
     };
     let failed = |(component, source)| NodeError::Component { component, source };
     components.start(&handle).await.map_err(failed)?;
 
+    // What every exporter says of its process, where the system can be asked.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = parts.metrics.add_collector(Box::new(ProcessCollector::for_self())) {
+        tracing::warn!(%error, "the metrics of the process cannot be shown");
+    }
     let (drain, http_drain) = (Drain::new(), Drain::new());
     let (mut transports, mut http, mut checks) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     if let Some(listener) = http_listener {

@@ -6,7 +6,7 @@ use crate::{
     metrics::Side,
     service::BoxFuture,
     transport::{
-        BindContext, Serving,
+        BindContext, LiveTarget, Serving,
         seam::{self, DynBound},
     },
 };
@@ -46,6 +46,11 @@ impl Transports {
         self.0.iter().map(|(name, bound)| (*name, bound.dyn_target())).collect()
     }
 
+    /// What tells where each is reached as time goes by.
+    pub(super) fn live_targets(&self) -> Vec<(&'static str, LiveTarget)> {
+        self.0.iter().map(|(name, bound)| (*name, bound.dyn_live_target())).collect()
+    }
+
     /// These options, for calls over what the node has bound.
     pub(super) fn connect_options(&self, options: ConnectOptions) -> ConnectOptions {
         self.0.iter().fold(options, |options, (_, bound)| bound.dyn_connect_options(options))
@@ -63,7 +68,8 @@ impl Transports {
                 Exposed { service: service.clone(), exposure: parts.exposure.clone(), transport: name };
             let serving = Serving::new(exposed.into_channel(), drain.clone())
                 .connections(Arc::new(parts.metrics.connections(name, Side::Server)))
-                .health(parts.health.clone());
+                .health(parts.health.clone())
+                .metrics(parts.metrics.clone());
             (name, bound.dyn_serve(serving))
         };
         self.0.into_iter().map(serve)

@@ -71,7 +71,8 @@ impl Upstream {
             return Err(failed("this is the node itself; expected another target".to_owned()));
         }
         let opened = self.target.open(&complete(self.options.clone())).await;
-        let Connected { channel, close } = opened.map_err(|status| failed(status.message().to_owned()))?;
+        let Connected { channel, close, .. } =
+            opened.map_err(|status| failed(status.message().to_owned()))?;
         let gateway = Gateway::new(channel).codecs(self.codecs.clone()).over(self.target.transport());
         parts.router.set_fallback(gateway.clone());
         parts.health.register("target", move || {

@@ -13,6 +13,7 @@ mod limits;
 pub mod memory;
 #[cfg(feature = "mux")]
 pub mod mux;
+mod path;
 #[cfg(feature = "quic")]
 pub mod quic;
 mod scope;
@@ -28,7 +29,9 @@ pub use gauge::ConnectionGauge;
 #[cfg(feature = "node")]
 pub(crate) use gauge::Counted;
 pub use limits::Limits;
+pub use path::NetworkPath;
 #[cfg(feature = "node")]
 pub use seam::{
-    Address, BindContext, BindError, Bound, Connected, RegisterError, Scheme, Serving, Transport, register,
+    Address, BindContext, BindError, Bound, Connected, LiveTarget, PathProbe, RegisterError, Scheme, Serving,
+    Transport, register,
 };

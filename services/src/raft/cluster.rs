@@ -98,7 +98,7 @@ impl ClusterNode {
         let client = ClusterClient::new(opened.channel);
         let left = || by.saturating_duration_since(Instant::now());
         let found = client.status(v1::StatusRequest {}).timeout(left()).await.map_err(at_seed)?;
-        let own = v1::Member { id: running.id, ..member(running.id, &running.member, false) };
+        let own = v1::Member { id: running.id, ..member(running.id, &running.member(), false) };
         if found.this.as_ref().is_some_and(|this| this.id == running.id) {
             return Err(Status::invalid_argument(format!("the seed {seed} is this node; expected another")));
         }
@@ -177,7 +177,7 @@ impl ClusterNode {
     pub(super) async fn announce(&self) -> Result<(), Status> {
         let running = self.handle().running()?;
         let request = || {
-            let own = member(running.id, &running.member, true);
+            let own = member(running.id, &running.member(), true);
             v1::UpdateMemberRequest { member: Some(own) }
         };
         let metrics = running.raft.metrics().borrow().clone();
@@ -222,7 +222,7 @@ impl Cluster for ClusterNode {
         let members: BTreeMap<_, _> =
             nodes.map(|(id, node)| (*id, member(*id, node, voters.contains(id)))).collect();
         Ok(v1::StatusResponse {
-            this: Some(member(running.id, &running.member, voters.contains(&running.id))),
+            this: Some(member(running.id, &running.member(), voters.contains(&running.id))),
             initialized: !voters.is_empty(),
             leader_id: metrics.current_leader,
             term: metrics.current_term,

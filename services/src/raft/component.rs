@@ -216,7 +216,7 @@ async fn keep_known(lifecycle: Lifecycle) {
                 }
                 let leaderless = metrics.borrow().current_leader.is_none();
                 let alone = membership.nodes().count() < 2;
-                let moved = membership.get_node(&running.id).is_some_and(|own| *own != running.member);
+                let moved = membership.get_node(&running.id).is_some_and(|own| *own != running.member());
                 if moved || (leaderless && !alone && silent.elapsed() >= SILENCE) {
                     silent = Instant::now();
                     running.peers.renew();

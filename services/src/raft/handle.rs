@@ -7,6 +7,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     Member, TypeConfig,
+    itself::Itself,
     peers::{Peer, PeerReport, Peers},
     store::{KvReader, Store},
 };
@@ -27,7 +28,7 @@ pub struct Running {
     /// This node's id.
     pub id: u64,
     /// What this node says of itself.
-    pub member: Member,
+    pub(super) itself: Itself,
     /// Consensus.
     pub raft: openraft::Raft<TypeConfig>,
     /// What this node keeps.
@@ -49,6 +50,13 @@ pub(super) enum Leader {
     This(Arc<Running>),
     /// Another.
     Other(Arc<Peer>),
+}
+
+impl Running {
+    /// This node as a member, with the addresses that it has now.
+    pub fn member(&self) -> Member {
+        self.itself.member()
+    }
 }
 
 impl Handle {
@@ -158,6 +166,9 @@ impl fmt::Debug for Handle {
 
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Running").field("id", &self.id).field("member", &self.member).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("id", &self.id)
+            .field("member", &self.member())
+            .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,8 @@ use polywire::{ComponentError, ConnectOptions, NodeHandle, Status, config::RaftT
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Handle, Member, Running,
+    Handle, Running,
+    itself::Itself,
     network::Network,
     peers::Peers,
     server::fatal,
@@ -30,7 +31,7 @@ pub(super) struct Lifecycle {
 #[derive(Debug)]
 struct Setup {
     id: u64,
-    member: Member,
+    itself: Itself,
     directory: PathBuf,
     config: Arc<Config>,
     connect_options: ConnectOptions,
@@ -107,7 +108,7 @@ impl Lifecycle {
     /// Forms a cluster of this node alone, unless it is in one.
     pub(super) async fn form(&self) -> Result<(), Status> {
         let running = self.handle.running()?;
-        let members = BTreeMap::from([(running.id, running.member.clone())]);
+        let members = BTreeMap::from([(running.id, running.member())]);
         match running.raft.initialize(members).await {
             Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
             Err(error) => return Err(Status::internal(format!("no cluster could be formed: {error}"))),
@@ -148,14 +149,10 @@ impl Setup {
     fn new(node: &NodeHandle) -> Result<Self, ComponentError> {
         let config = &node.parts.config;
         let id = id(&node.targets.node_id).ok_or("the node's id is no public key in hexadecimal")?;
-        let name =
-            config.node.name.clone().unwrap_or_else(|| node.targets.node_id.chars().take(10).collect());
-        let targets = node.targets.transports.iter().map(|(_, target)| target.clone()).collect();
-        let member = Member { name, endpoint_id: node.targets.node_id.clone(), targets };
         let smallest = config.transport.grpc.max_message_size.min(config.transport.iroh.max_message_size);
         Ok(Self {
             id,
-            member,
+            itself: Itself::new(node),
             directory: config.node.data_dir.join("raft"),
             config: Arc::new(raft_config(&config.cluster)?),
             connect_options: node.connect_options.clone(),
@@ -175,7 +172,7 @@ impl Setup {
         let reader = store.reader();
         Ok(Running {
             id: self.id,
-            member: self.member.clone(),
+            itself: self.itself.clone(),
             raft,
             store,
             reader,

@@ -12,6 +12,7 @@ mod config;
 mod formation;
 mod forward;
 mod handle;
+mod itself;
 mod kv;
 mod lifecycle;
 mod member;

@@ -7,7 +7,11 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use polywire::{Channel, Code, ConnectOptions, Status, Target, config::RaftTransport, transport::Connected};
+use polywire::{
+    Channel, Code, ConnectOptions, Status, Target,
+    config::RaftTransport,
+    transport::{Connected, NetworkPath, PathProbe},
+};
 use tokio::time::Instant;
 
 use super::{
@@ -51,6 +55,7 @@ struct Line {
 
 struct Open {
     channel: Channel,
+    path: PathProbe,
     close: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
@@ -67,6 +72,8 @@ pub struct PeerReport {
     pub last_contact: Option<Duration>,
     /// Moving average of how long calls over that transport take.
     pub latency: Option<Duration>,
+    /// The way that the packets of that transport take now.
+    pub path: Option<NetworkPath>,
     /// Why calls fail now, for each transport over which they do.
     pub failures: Vec<(&'static str, String)>,
 }
@@ -185,8 +192,8 @@ impl Peer {
     }
 
     async fn open(&self, transport: Transport, target: &Target) -> Result<Channel, Status> {
-        let Connected { channel, close, .. } = target.open(&self.options).await?;
-        let open = Arc::new(Open { channel, close: Mutex::new(Some(close)) });
+        let Connected { channel, close, path } = target.open(&self.options).await?;
+        let open = Arc::new(Open { channel, path, close: Mutex::new(Some(close)) });
         let mut state = self.lock();
         // Another call may have been faster.
         Ok(state.line_mut(transport).open.get_or_insert(open).channel.clone())
@@ -251,6 +258,7 @@ impl Peer {
             transport: latest.map(|(name, _)| *name),
             last_contact: latest.and_then(|(_, line)| line.way.last_contact).map(|at| at.elapsed()),
             latency: latest.and_then(|(_, line)| line.way.latency),
+            path: latest.and_then(|(_, line)| line.open.as_ref()?.path.now()),
             failures: failures.collect(),
         }
     }

@@ -5,4 +5,5 @@ mod damage;
 mod history;
 mod kills;
 mod membership;
+mod paths;
 mod status;

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::{Connection, Proof, RequestStreams, SendStream, StreamError};
 use crate::{
     Status,
+    transport::NetworkPath,
     wire::{ConnectionCode, StreamCode},
 };
 
@@ -116,8 +117,8 @@ impl<C: Connection> Connection for Batched<C> {
         self.0.connection.early()
     }
 
-    fn round_trip(&self) -> Option<Duration> {
-        self.0.connection.round_trip()
+    fn path(&self) -> Option<NetworkPath> {
+        self.0.connection.path()
     }
 }
 

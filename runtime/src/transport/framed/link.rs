@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use futures_util::{FutureExt, future::Shared};
 
 use super::Connection;
-use crate::{Status, service::BoxFuture, wire::ConnectionCode};
+use crate::{Status, service::BoxFuture, transport::NetworkPath, wire::ConnectionCode};
 
 /// Makes connections to one peer.
 pub trait Dial: Send + Sync + 'static {
@@ -63,6 +63,12 @@ impl<D: Dial> Link<D> {
             connection.close(ConnectionCode::Closed, "");
             connection.closed().await;
         }
+    }
+
+    /// The way that packets to the peer take; `None` before there is a connection.
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "only targets tell of it"))]
+    pub(crate) fn path(&self) -> Option<NetworkPath> {
+        self.current.load().as_ref()?.path()
     }
 
     async fn dialled(

@@ -160,5 +160,6 @@ const MAX_LINGER: Duration = Duration::from_secs(1);
 
 /// Three round trips: an answer on its way, once lost and repeated, is there by then.
 fn linger(connection: &impl Connection) -> Duration {
-    (connection.round_trip().unwrap_or_default() * 3).clamp(MIN_LINGER, MAX_LINGER)
+    let round_trip = connection.path().and_then(|path| path.round_trip).unwrap_or_default();
+    (round_trip * 3).clamp(MIN_LINGER, MAX_LINGER)
 }

@@ -1,9 +1,10 @@
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin};
 
 use bytes::Bytes;
 
 use crate::{
     Status,
+    transport::NetworkPath,
     wire::{ConnectionCode, StreamCode},
 };
 
@@ -63,8 +64,8 @@ pub trait Connection: Send + Sync + 'static {
         None
     }
 
-    /// How long the way to the peer and back takes, where that is known.
-    fn round_trip(&self) -> Option<Duration> {
+    /// The way that packets to the peer take now, where that is known.
+    fn path(&self) -> Option<NetworkPath> {
         None
     }
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{Connection, Dial, Listener, Peer, ServeOptions, serve};
 use crate::{
     Codec, ConnectOptions, Status,
@@ -96,7 +98,10 @@ impl<T: StreamTransport> Transport for T {
         let limits = options.limits.clone().unwrap_or_default();
         let peer = Peer::new(Way { transport: self.clone(), address, options }, codec, limits);
         let link = peer.link().clone();
-        Ok(Connected::new(peer).closing(async move { link.close().await }))
+        let seen = Arc::downgrade(&link);
+        Ok(Connected::new(peer)
+            .over(move || seen.upgrade()?.path())
+            .closing(async move { link.close().await }))
     }
 
     async fn bind(&self, config: T::Config, node: BindContext) -> Result<Self::Bound, BindError> {

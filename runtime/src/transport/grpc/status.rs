@@ -125,10 +125,16 @@ pub(super) fn from_connection(error: impl Into<Box<dyn Error + Send + Sync>>) ->
     if not_processed { status.not_processed() } else { status }
 }
 
-/// Whether the request certainly reached no handler, on a connection that there was: the peer refused its stream,
-/// or the connection ended before it was sent.
+/// Whether the request certainly reached no handler, on a connection that there was: the peer refused its stream
+/// or left it out when it went away, or the connection ended before it was sent.
 pub(super) fn is_untouched(error: &(dyn Error + 'static)) -> bool {
-    chain(error).any(|cause| is_refused(cause) || is_unsent(cause))
+    chain(error).any(|cause| is_refused(cause) || is_left_out(cause) || is_unsent(cause))
+}
+
+/// A stream fails with the peer's GOAWAY where its id is above the last that the peer says it has looked at (RFC
+/// 9113, section 6.8), and a request where it was to be sent behind that. The streams below it go on.
+fn is_left_out(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref::<h2::Error>().is_some_and(|error| error.is_go_away() && error.is_remote())
 }
 
 /// hyper cancels what waits in its queue when the connection closes; what it has sent fails in other ways.

@@ -9,7 +9,7 @@ use super::Connection;
 use crate::{
     ConnectOptions, Limits, Status,
     net::Authorities,
-    transport::{Connected, Scheme},
+    transport::{Connected, NetworkPath, Scheme},
 };
 
 pub(super) const PLAIN: Scheme = Scheme { name: "grpc", form: "grpc://host:port" };
@@ -93,6 +93,7 @@ fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig, Status> {
 
 /// Must run within a runtime, as tonic's channels want.
 pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result<Connected, Status> {
+    let remote = address.authority.to_string();
     let mut connection = Connection::new(address.endpoint(&options)?.connect_lazy());
     if let Some(codec) = options.codec {
         connection = connection.codec(codec);
@@ -100,7 +101,7 @@ pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result
     if let Some(limits) = options.limits {
         connection = connection.limits(limits);
     }
-    Ok(Connected::new(connection))
+    Ok(Connected::new(connection).over(move || Some(NetworkPath::direct(remote.clone()))))
 }
 
 impl fmt::Display for Address {
@@ -124,6 +125,16 @@ fn deepest(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
     use super::*;
     use crate::{Code, Codec, Context, Payload, Service, Target};
 
@@ -180,5 +191,40 @@ mod tests {
         let target: Target = "grpcs://127.0.0.1:1".parse().unwrap();
         let refusal = target.connect(&ConnectOptions::new().ca_file("/nowhere/ca.pem")).await.unwrap_err();
         assert!(refusal.message().contains("/nowhere/ca.pem"), "{refusal}");
+    }
+
+    /// Speaks just enough HTTP/2 to say that it goes away and has looked at no stream, once one is opened. Counts
+    /// its connections.
+    async fn leave_all_out(listener: TcpListener, connections: Arc<AtomicUsize>) {
+        const HEADERS: u8 = 1;
+        const PREFACE: usize = 24;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            connections.fetch_add(1, Ordering::Relaxed);
+            stream.read_exact(&mut [0; PREFACE]).await.unwrap();
+            stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+            let mut head = [0; 9];
+            while stream.read_exact(&mut head).await.is_ok() {
+                let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+                stream.read_exact(&mut vec![0; length]).await.unwrap();
+                if head[3] == HEADERS {
+                    let gone = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+                    stream.write_all(&gone).await.unwrap();
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_the_peer_left_out_as_it_went_away_was_not_processed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target: Target = format!("grpc://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(leave_all_out(listener, connections.clone()));
+        let channel = target.connect(&ConnectOptions::new()).await.unwrap();
+        let cx = Context { path: crate::context::Path::Static("/a.A/Get"), ..Context::new() };
+        let status = channel.unary(cx, Payload::encoded(Codec::Protobuf, "".into())).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+        assert!(status.is_not_processed(), "{status}");
+        assert_eq!(connections.load(Ordering::Relaxed), 2, "it is made once more, on a new connection");
     }
 }

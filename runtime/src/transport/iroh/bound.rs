@@ -1,10 +1,12 @@
+use std::sync::Arc;
+
 use ::iroh::{Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets};
 
-use super::{Alpns, Dialer, QuicProfile, ServeOptions, serve};
+use super::{Alpns, Dialer, QuicProfile, ServeOptions, metrics::EndpointCollector, serve::serve_known};
 use crate::{
     ConnectOptions, Limits, config,
     net::reachable,
-    transport::{BindContext, BindError, Bound, Serving},
+    transport::{BindContext, BindError, Bound, LiveTarget, Serving},
 };
 
 /// The endpoint of a node.
@@ -12,7 +14,7 @@ use crate::{
 pub struct Listening {
     endpoint: Endpoint,
     options: ServeOptions,
-    target: String,
+    relay: Option<RelayUrl>,
     dialer: Dialer,
 }
 
@@ -44,7 +46,6 @@ pub(super) async fn bind(config: config::Iroh, node: BindContext) -> Result<List
         .bind()
         .await
         .map_err(|error| refused(format!("{error:#}")))?;
-    let target = target(&endpoint, relay);
     let limits = Limits {
         max_message_bytes: config.max_message_size,
         message_timeout: config.message_timeout,
@@ -58,12 +59,17 @@ pub(super) async fn bind(config: config::Iroh, node: BindContext) -> Result<List
         .profile(profile)
         .connect_timeout(config.connect_timeout)
         .own_service(node.service().clone());
-    Ok(Listening { endpoint, options, target, dialer })
+    Ok(Listening { endpoint, options, relay, dialer })
 }
 
 impl Bound for Listening {
     fn target(&self) -> String {
-        self.target.clone()
+        target(&self.endpoint, self.relay.as_ref())
+    }
+
+    fn live_target(&self) -> LiveTarget {
+        let (endpoint, relay) = (self.endpoint.clone(), self.relay.clone());
+        Arc::new(move || target(&endpoint, relay.as_ref()))
     }
 
     fn connect_options(&self, options: ConnectOptions) -> ConnectOptions {
@@ -72,13 +78,21 @@ impl Bound for Listening {
 
     async fn serve(mut self, serving: Serving) {
         self.options.gauge = serving.connections;
-        serve(self.endpoint.clone(), serving.service, self.options, serving.drain).await;
+        let known = self.dialer.known().clone();
+        if let Some(metrics) = &serving.metrics {
+            let collector = EndpointCollector::new(self.endpoint.clone(), known.clone());
+            let added = collector.and_then(|collector| metrics.add_collector(Box::new(collector)));
+            if let Err(error) = added {
+                tracing::warn!(%error, "the metrics of the endpoint cannot be shown");
+            }
+        }
+        serve_known(self.endpoint.clone(), known, serving.service, self.options, serving.drain).await;
         self.endpoint.close().await;
     }
 }
 
 /// The endpoint as a target that works from this machine, whether or not the relay can be reached.
-fn target(endpoint: &Endpoint, relay: Option<RelayUrl>) -> String {
+fn target(endpoint: &Endpoint, relay: Option<&RelayUrl>) -> String {
     let mut addresses: Vec<_> = endpoint.bound_sockets().into_iter().map(reachable).collect();
     for address in endpoint.addr().addrs {
         if let TransportAddr::Ip(address) = address

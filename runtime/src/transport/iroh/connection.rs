@@ -1,13 +1,17 @@
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::FutureExt;
 
-use ::iroh::endpoint::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
+use ::iroh::{
+    TransportAddr,
+    endpoint::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError},
+};
 
 use crate::{
     Status,
-    transport::framed::{self, StreamError},
+    transport::{
+        NetworkPath,
+        framed::{self, StreamError},
+    },
     wire::{ConnectionCode, StreamCode},
 };
 
@@ -38,8 +42,15 @@ impl framed::Connection for Connection {
         Self::close(self, VarInt::from_u32(code.number().into()), reason.as_bytes());
     }
 
-    fn round_trip(&self) -> Option<Duration> {
-        self.paths().iter().find(|path| path.is_selected()).map(|path| path.rtt())
+    fn path(&self) -> Option<NetworkPath> {
+        let paths = self.paths();
+        let path = paths.iter().find(|path| path.is_selected())?;
+        let way = match path.remote_addr() {
+            TransportAddr::Ip(address) => NetworkPath::direct(address.to_string()),
+            TransportAddr::Relay(relay) => NetworkPath::relayed(relay.to_string()),
+            other => NetworkPath::direct(format!("{other:?}")),
+        };
+        Some(way.taking(path.rtt()))
     }
 }
 

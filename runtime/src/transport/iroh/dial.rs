@@ -10,7 +10,7 @@ use ::iroh::{
     },
 };
 
-use super::{NAME, QuicProfile, alpn::ALPNS, connection::lost};
+use super::{NAME, QuicProfile, alpn::ALPNS, connection::lost, known::Known};
 use crate::{
     Status,
     transport::framed::{self, Batched},
@@ -24,6 +24,7 @@ pub(super) struct Dial {
     pub(super) alpns: Vec<Vec<u8>>,
     pub(super) profile: QuicProfile,
     pub(super) timeout: Duration,
+    pub(super) known: Known,
 }
 
 /// The TLS alert `no_application_protocol` (RFC 7301, section 3.2).
@@ -40,7 +41,10 @@ impl framed::Dial for Dial {
         let address = self.address().clone();
         let dialled = tokio::time::timeout(self.timeout, self.handshake(address.clone(), &self.alpns)).await;
         match dialled {
-            Ok(Ok(connection)) => Ok(Batched::new(connection)),
+            Ok(Ok(connection)) => {
+                self.known.add(&connection);
+                Ok(Batched::new(connection))
+            }
             Ok(Err(error)) if is_alpn_refusal(&error) => Err(self.no_common_alpn(address).await),
             Ok(Err(error)) => Err(failed(&address, &error)),
             Err(_) => {

@@ -7,7 +7,7 @@ use std::{
 
 use ::iroh::{Endpoint, EndpointAddr, EndpointId, endpoint::Connection};
 
-use super::{ALPN, NAME, QuicProfile, dial::Dial};
+use super::{ALPN, NAME, QuicProfile, dial::Dial, known::Known};
 use crate::{
     Caller, Channel, Codec, Context, Limits, Payload, Response, Service, Status, Streaming,
     transport::framed::{self, Link, Requester},
@@ -24,6 +24,7 @@ pub struct Dialer {
     profile: QuicProfile,
     connect_timeout: Duration,
     own: Option<Channel>,
+    known: Known,
     pool: Arc<Mutex<Pool>>,
 }
 
@@ -41,6 +42,7 @@ impl Dialer {
             profile: QuicProfile::default(),
             connect_timeout: Duration::from_secs(5),
             own: None,
+            known: Known::default(),
             pool: Arc::default(),
         }
     }
@@ -121,9 +123,16 @@ impl Dialer {
             alpns: key.1.clone(),
             profile: self.profile.clone(),
             timeout: self.connect_timeout,
+            known: self.known.clone(),
         }));
         pool.insert(key, Arc::downgrade(&link));
         link
+    }
+
+    /// The connections that it makes.
+    #[cfg(feature = "node")]
+    pub(super) fn known(&self) -> &Known {
+        &self.known
     }
 
     fn own_peer(&self) -> OwnPeer {
@@ -158,6 +167,12 @@ impl Peer {
     /// [`Dialer::new`]. It has a connection of its own: keep it, or clone it, rather than make one a call.
     pub fn new(endpoint: Endpoint, address: impl Into<EndpointAddr>) -> Self {
         Dialer::new(endpoint).peer(address)
+    }
+
+    /// What knows the connection, while somebody holds the peer.
+    #[cfg(feature = "node")]
+    pub(super) fn weak_link(&self) -> Weak<Link<Dial>> {
+        Arc::downgrade(self.peer.link())
     }
 
     /// The connection, made if there is none: to see its paths, round trip and ALPN.

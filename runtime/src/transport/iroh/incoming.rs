@@ -5,7 +5,7 @@ use ::iroh::{
     endpoint::{Connection, Incoming},
 };
 
-use super::{Alpns, NAME, alpn::Reach};
+use super::{Alpns, NAME, alpn::Reach, known::Known};
 use crate::{
     Caller, Status,
     transport::framed::{self, Accepted, Batched, Handshake},
@@ -16,6 +16,7 @@ use crate::{
 pub(super) struct Listener {
     pub(super) endpoint: Endpoint,
     pub(super) alpns: Arc<Alpns>,
+    pub(super) known: Known,
 }
 
 impl framed::Listener for Listener {
@@ -23,7 +24,7 @@ impl framed::Listener for Listener {
 
     async fn accept(&mut self) -> io::Result<Option<Handshake<Self::Connection>>> {
         let Some(incoming) = self.endpoint.accept().await else { return Ok(None) };
-        Ok(Some(Box::pin(shake(Attempt(Some(incoming)), self.alpns.clone()))))
+        Ok(Some(Box::pin(shake(Attempt(Some(incoming)), self.alpns.clone(), self.known.clone()))))
     }
 }
 
@@ -38,12 +39,17 @@ impl Drop for Attempt {
     }
 }
 
-async fn shake(mut attempt: Attempt, alpns: Arc<Alpns>) -> Result<Accepted<Batched<Connection>>, Status> {
+async fn shake(
+    mut attempt: Attempt,
+    alpns: Arc<Alpns>,
+    known: Known,
+) -> Result<Accepted<Batched<Connection>>, Status> {
     let failed =
         |error: &dyn std::fmt::Display| Status::unavailable(format!("{error}; accepted here: {alpns}"));
     let Some(incoming) = attempt.0.take() else { return Err(failed(&"the attempt is over")) };
     let connection = incoming.await.map_err(|error| failed(&error))?;
     let accepted = |connection: Connection| {
+        known.add(&connection);
         let caller = caller(&connection);
         Accepted::new(Batched::new(connection), caller)
     };

@@ -20,6 +20,9 @@ mod dial;
 mod dialer;
 mod handler;
 mod incoming;
+mod known;
+#[cfg(feature = "node")]
+mod metrics;
 mod profile;
 mod serve;
 #[cfg(feature = "node")]

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ::iroh::Endpoint;
 
-use super::{Alpns, incoming::Listener};
+use super::{Alpns, incoming::Listener, known::Known};
 use crate::{
     Drain, Limits, Service,
     transport::{ConnectionGauge, framed},
@@ -53,9 +53,20 @@ impl fmt::Debug for ServeOptions {
 /// A panic anywhere costs the call it happens in. Nothing else may accept on the same endpoint: the two
 /// would take each other's connections.
 pub async fn serve(endpoint: Endpoint, service: impl Service, options: ServeOptions, drain: Drain) {
+    serve_known(endpoint, Known::default(), service, options, drain).await;
+}
+
+/// [`serve`], where somebody wants to know of the connections.
+pub(super) async fn serve_known(
+    endpoint: Endpoint,
+    known: Known,
+    service: impl Service,
+    options: ServeOptions,
+    drain: Drain,
+) {
     endpoint.set_alpns(options.alpns.to_wire());
     let ServeOptions { alpns, limits, max_connections, handshake_timeout, gauge } = options;
-    let listener = Listener { endpoint, alpns: Arc::new(alpns) };
+    let listener = Listener { endpoint, alpns: Arc::new(alpns), known };
     let options = framed::ServeOptions { limits, max_connections, handshake_timeout, gauge };
     framed::serve(listener, service, options, drain).await;
 }

@@ -11,7 +11,7 @@ use url::form_urlencoded;
 use super::{Dialer, Iroh, Peer, QuicProfile};
 use crate::{
     ConnectOptions, Context, Payload, Response, Service, Status, Streaming, Target,
-    transport::{Connected, Scheme},
+    transport::{Connected, NetworkPath, Scheme},
 };
 
 pub(super) const URL: Scheme = Scheme { name: "iroh", form: "iroh://ENDPOINT_ID?addr=ip:port&relay=URL" };
@@ -100,7 +100,9 @@ impl Address {
 
 pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result<Connected, Status> {
     if let Some(dialer) = options.get::<Dialer>() {
-        return Ok(Connected::new(with_options(dialer.clone(), &options).peer(address.0)));
+        let peer = with_options(dialer.clone(), &options).peer(address.0);
+        let way = way(&peer);
+        return Ok(Connected::new(peer).over(way));
     }
     let endpoint = address.endpoint(options.secret_key.as_ref()).await?;
     let dialer = Dialer::new(endpoint.clone()).connect_timeout(options.connect_timeout);
@@ -108,8 +110,15 @@ pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result
     let own = Arc::new(OwnEndpoint(endpoint));
     // What closes holds what closes by itself once dropped: of two that close, iroh lets the second return
     // before the peer has been told.
+    let way = way(&peer);
     let connected = Connected::new(OnOwnEndpoint { peer, endpoint: own.clone() });
-    Ok(connected.closing(async move { own.0.close().await }))
+    Ok(connected.over(way).closing(async move { own.0.close().await }))
+}
+
+/// Tells which way the packets to the peer take.
+fn way(peer: &Peer) -> impl Fn() -> Option<NetworkPath> + Send + Sync + use<> {
+    let link = peer.weak_link();
+    move || link.upgrade()?.path()
 }
 
 fn with_options(mut dialer: Dialer, options: &ConnectOptions) -> Dialer {

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     Status,
-    transport::framed::{Connection, StreamError},
+    transport::{
+        NetworkPath,
+        framed::{Connection, StreamError},
+    },
     wire::ConnectionCode,
 };
 
@@ -172,8 +175,8 @@ impl Connection for MuxConnection {
         Self::close(self, code, reason);
     }
 
-    fn round_trip(&self) -> Option<Duration> {
-        self.rtt()
+    fn path(&self) -> Option<NetworkPath> {
+        Some(NetworkPath { round_trip: self.rtt(), ..NetworkPath::default() })
     }
 }
 

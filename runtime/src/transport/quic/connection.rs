@@ -1,7 +1,4 @@
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -10,7 +7,10 @@ use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteErr
 use super::{early::Handshake, endpoint::ClientEndpoint};
 use crate::{
     Status,
-    transport::framed::{self, Proof, StreamError},
+    transport::{
+        NetworkPath,
+        framed::{self, Proof, StreamError},
+    },
     wire::{ConnectionCode, StreamCode},
 };
 
@@ -105,8 +105,8 @@ impl framed::Connection for Connection {
         Some(Box::pin(handshake.clone().succeeded()))
     }
 
-    fn round_trip(&self) -> Option<Duration> {
-        Some(self.quic.rtt())
+    fn path(&self) -> Option<NetworkPath> {
+        Some(NetworkPath::direct(self.quic.remote_address().to_string()).taking(self.quic.rtt()))
     }
 }
 

@@ -1,6 +1,9 @@
 use std::{fmt, future::Future, sync::Arc};
 
-use crate::{Channel, Drain, Health, service::BoxFuture, target::ConnectOptions, transport::ConnectionGauge};
+use crate::{
+    Channel, Drain, Health, metrics::Metrics, service::BoxFuture, target::ConnectOptions,
+    transport::ConnectionGauge,
+};
 
 /// What a transport may want to know of the node that it is bound for.
 #[derive(Clone)]
@@ -32,10 +35,20 @@ impl fmt::Debug for BindContext {
     }
 }
 
+/// Tells where a transport is reached now: a target.
+pub type LiveTarget = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// A transport that has been bound and does not serve yet. Dropped, it closes what it has bound.
 pub trait Bound: Send + 'static {
     /// Where it is reached from this machine: a target.
     fn target(&self) -> String;
+
+    /// Tells where it is reached now, also while it serves: addresses come and go with the networks of a machine.
+    /// What [`target`](Self::target) says, unless the transport knows better.
+    fn live_target(&self) -> LiveTarget {
+        let target = self.target();
+        Arc::new(move || target.clone())
+    }
 
     /// The options for calls that the node itself makes over this transport: a transport that dials from what
     /// it has bound puts that [into them](ConnectOptions::with).
@@ -64,18 +77,34 @@ pub struct Serving {
     pub connections: Option<Arc<dyn ConnectionGauge>>,
     /// The node's health, for [checks](Health::register) that this transport can make of itself.
     pub health: Health,
+    /// The node's metrics, for [those](Metrics::add_collector) that this transport has of its own, where somebody
+    /// shows them.
+    pub metrics: Option<Metrics>,
 }
 
 impl Serving {
     /// Serves this until `drain` is over; nobody counts connections.
     pub fn new(service: impl crate::Service, drain: Drain) -> Self {
-        Self { service: service.into_channel(), drain, connections: None, health: Health::new() }
+        Self {
+            service: service.into_channel(),
+            drain,
+            connections: None,
+            health: Health::new(),
+            metrics: None,
+        }
     }
 
     /// The same, with connections counted.
     #[must_use]
     pub fn connections(mut self, gauge: Arc<dyn ConnectionGauge>) -> Self {
         self.connections = Some(gauge);
+        self
+    }
+
+    /// The same, with these metrics.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
         self
     }
 
@@ -97,6 +126,8 @@ impl fmt::Debug for Serving {
 pub(crate) trait DynBound: Send {
     fn dyn_target(&self) -> String;
 
+    fn dyn_live_target(&self) -> LiveTarget;
+
     fn dyn_connect_options(&self, options: ConnectOptions) -> ConnectOptions;
 
     fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()>;
@@ -105,6 +136,10 @@ pub(crate) trait DynBound: Send {
 impl<B: Bound> DynBound for B {
     fn dyn_target(&self) -> String {
         self.target()
+    }
+
+    fn dyn_live_target(&self) -> LiveTarget {
+        self.live_target()
     }
 
     fn dyn_connect_options(&self, options: ConnectOptions) -> ConnectOptions {

@@ -7,11 +7,11 @@ mod erased;
 mod registry;
 mod scheme;
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, sync::Arc};
 
 pub use self::{
     bind_error::BindError,
-    bound::{BindContext, Bound, Serving},
+    bound::{BindContext, Bound, LiveTarget, Serving},
     registry::{RegisterError, register},
     scheme::Scheme,
 };
@@ -21,6 +21,7 @@ pub(crate) use self::{
     registry::{all, named},
 };
 
+use super::NetworkPath;
 use crate::{Channel, Codec, Status, config::Section, service::BoxFuture, target::ConnectOptions};
 
 /// A network that carries calls, with a framing of its own. A transport whose network has bidirectional
@@ -94,12 +95,22 @@ pub struct Connected {
     pub channel: Channel,
     /// Tells the peer that nothing more comes; dropping the channel may do so only while the runtime goes on.
     pub close: BoxFuture<()>,
+    /// Tells which way the packets take.
+    pub path: PathProbe,
 }
 
 impl Connected {
     /// A channel that may simply be dropped.
     pub fn new(channel: impl crate::Service) -> Self {
-        Self { channel: channel.into_channel(), close: Box::pin(std::future::ready(())) }
+        let close = Box::pin(std::future::ready(()));
+        Self { channel: channel.into_channel(), close, path: PathProbe::default() }
+    }
+
+    /// The same channel, over the way that this tells of.
+    #[must_use]
+    pub fn over(mut self, path: impl Fn() -> Option<NetworkPath> + Send + Sync + 'static) -> Self {
+        self.path = PathProbe(Some(Arc::new(path)));
+        self
     }
 
     /// The same channel, with an orderly end.
@@ -107,6 +118,23 @@ impl Connected {
     pub fn closing(mut self, close: impl Future<Output = ()> + Send + 'static) -> Self {
         self.close = Box::pin(close);
         self
+    }
+}
+
+/// Tells which way the packets of a channel take, for as long as the channel is there. Clones tell the same.
+#[derive(Clone, Default)]
+pub struct PathProbe(Option<Arc<dyn Fn() -> Option<NetworkPath> + Send + Sync>>);
+
+impl PathProbe {
+    /// The way that they take now; `None` before there is a connection, and where the transport does not know.
+    pub fn now(&self) -> Option<NetworkPath> {
+        self.0.as_ref()?()
+    }
+}
+
+impl fmt::Debug for PathProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PathProbe").field(&self.now()).finish()
     }
 }
 
