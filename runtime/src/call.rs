@@ -107,6 +107,7 @@ impl<R: Receive> Call<R> {
         cx.path = Path::Static(method.path());
         cx.message_limit = method.message_limit();
         cx.idempotent = method.is_idempotent();
+        cx.write_trace();
         if let Some(timeout) = method.default_timeout() {
             cx.shorten_to(timeout);
         }

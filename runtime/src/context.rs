@@ -179,6 +179,15 @@ impl Context {
         }
     }
 
+    /// Puts the trace into the metadata, unless the caller has named one there in so many words.
+    pub(crate) fn write_trace(&mut self) {
+        if let Some(trace) = self.trace.take()
+            && !TraceContext::is_in(&self.metadata)
+        {
+            trace.write(&mut self.metadata);
+        }
+    }
+
     pub(crate) fn shorten_to(&mut self, timeout: Duration) {
         // A timeout beyond the clock's range is no deadline.
         if let Some(deadline) = Instant::now().checked_add(timeout) {

@@ -15,9 +15,9 @@ use crate::{
 /// caller gave up; back leading metadata, messages, trailers, and statuses with their details, *not processed*
 /// included. Nothing is queued: a stream goes as fast as the slower side takes it. What belongs to a connection
 /// stays with it: the names that metadata reserves, the limits, and who calls. The target sees the gateway as its
-/// caller.
+/// caller. A trace goes on; where it is recorded, by way of the gateway's own spans.
 ///
-/// A handler that calls somebody else is the opposite case: of its context only the deadline travels on.
+/// A handler that calls somebody else is the opposite case: of its context only the deadline and the trace travel on.
 ///
 /// ```
 /// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}

@@ -60,7 +60,6 @@ fn without_collector(telemetry: &Telemetry) -> Vec<Finding> {
         ("telemetry.sample_ratio", telemetry.sample_ratio != default.sample_ratio),
         ("telemetry.filter", telemetry.filter != default.filter),
     ];
-    let other = "telemetry.otlp_endpoint";
-    let message = || format!("has no effect while {other} is not set");
-    set.into_iter().filter(|(_, set)| *set).map(|(key, _)| Finding::new(key, [other], message())).collect()
+    let finding = |key| Finding::new(key, ["telemetry.otlp_endpoint"], "has no effect without a collector");
+    set.into_iter().filter(|(_, set)| *set).map(|(key, _)| finding(key)).collect()
 }

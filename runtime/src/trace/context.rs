@@ -109,12 +109,12 @@ impl TraceContext {
     }
 
     /// Whether the metadata name a trace, be it malformed.
-    pub(super) fn is_in(metadata: &Metadata) -> bool {
+    pub(crate) fn is_in(metadata: &Metadata) -> bool {
         metadata.get(PARENT).is_some()
     }
 
     /// Puts it into the metadata, in the place of another.
-    pub(super) fn write(&self, metadata: &mut Metadata) {
+    pub(crate) fn write(&self, metadata: &mut Metadata) {
         metadata.remove(STATE);
         // Both are printable ASCII, under keys that nobody reserves.
         let _ = metadata.insert(PARENT, self.to_string());

@@ -1,14 +1,11 @@
-use std::{
-    future::{Future, poll_fn},
-    pin::pin,
-};
+use std::future::Future;
 
 use tokio::time::Instant;
 use tracing::{Span, field};
 
 use super::{
-    TARGET, TraceContext, bridge,
-    traced::{Traced, traced_stream},
+    TARGET, bridge,
+    traced::{Traced, TracedOpening},
 };
 use crate::{Code, Context, Payload, Response, Status, Streaming, deadline, method};
 
@@ -78,18 +75,16 @@ impl CallSpan {
             }
             own = bridge::context(&span);
         }
-        match (own, cx.trace.take()) {
-            (Some(own), _) => own.write(&mut cx.metadata),
-            // What the caller says in so many words stays.
-            (None, Some(given)) if !TraceContext::is_in(&cx.metadata) => given.write(&mut cx.metadata),
-            (None, _) => {}
+        cx.write_trace();
+        if let Some(own) = own {
+            own.write(&mut cx.metadata);
         }
         Self::open(span, Side::Client, cx)
     }
 
     /// A call has arrived. Its parent is the span that its metadata name; the handler's calls are made from this
-    /// one.
-    pub(crate) fn server(system: System, cx: &mut Context) -> Self {
+    /// one. (The context is not borrowed, for then it would be held twice in the future of the call.)
+    pub(crate) fn server(system: System, mut cx: Context) -> (Self, Context) {
         let span = call_span!(parent: None, "server", system, cx.transport(), cx);
         if !span.is_disabled() {
             if let Some(parent) = cx.trace() {
@@ -97,7 +92,7 @@ impl CallSpan {
             }
             cx.trace = bridge::context(&span).map(Box::new);
         }
-        Self::open(span, Side::Server, cx)
+        (Self::open(span, Side::Server, &cx), cx)
     }
 
     fn open(span: Span, side: Side, cx: &Context) -> Self {
@@ -116,19 +111,11 @@ impl CallSpan {
     }
 
     /// The work up to where the answers begin; the span ends with the last of them.
-    pub(crate) async fn stream(
+    pub(crate) fn stream<F: Future<Output = Result<Response<Streaming<Payload>>, Status>>>(
         self,
-        work: impl Future<Output = Result<Response<Streaming<Payload>>, Status>>,
-    ) -> Result<Response<Streaming<Payload>>, Status> {
-        let Some(mut span) = self.0 else { return work.await };
-        let mut work = pin!(work);
-        match poll_fn(|task| span.enter(|| work.as_mut().poll(task))).await {
-            Ok(response) => Ok(response.map(|inner| traced_stream(inner, span))),
-            Err(status) => {
-                span.end(Err(&status));
-                Err(status)
-            }
-        }
+        work: F,
+    ) -> TracedOpening<F> {
+        TracedOpening { work, span: self.0 }
     }
 }
 

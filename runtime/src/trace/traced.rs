@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::span::Open;
-use crate::{Metadata, Payload, Status, Streaming, streaming::Source};
+use crate::{Metadata, Payload, Response, Status, Streaming, streaming::Source};
 
 pin_project_lite::pin_project! {
     /// Work with a span that ends with it. This is no `async fn`, which would hold the work twice.
@@ -29,11 +29,34 @@ impl<T, F: Future<Output = Result<T, Status>>> Future for Traced<F> {
     }
 }
 
-/// Answers with a span that ends with the last of them.
-pub(super) fn traced_stream(inner: Streaming<Payload>, span: Box<Open>) -> Streaming<Payload> {
-    Streaming::from_source(TracedStream { inner, span: Some(span) })
+pin_project_lite::pin_project! {
+    /// Work up to where the answers begin, with a span that ends with the last of them.
+    pub(crate) struct TracedOpening<F> {
+        #[pin]
+        pub(super) work: F,
+        pub(super) span: Option<Box<Open>>,
+    }
 }
 
+impl<F: Future<Output = Result<Response<Streaming<Payload>>, Status>>> Future for TracedOpening<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(span) = this.span else { return this.work.poll(task) };
+        let outcome = ready!(span.enter(|| this.work.poll(task)));
+        if let Err(status) = &outcome {
+            span.end(Err(status));
+        }
+        let span = this.span.take();
+        Poll::Ready(
+            outcome
+                .map(|response| response.map(|inner| Streaming::from_source(TracedStream { inner, span }))),
+        )
+    }
+}
+
+/// Answers with a span that ends with the last of them.
 struct TracedStream {
     inner: Streaming<Payload>,
     span: Option<Box<Open>>,

@@ -1,12 +1,13 @@
 use std::time::Duration;
 
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
-use opentelemetry_otlp::{SpanExporter, WithTonicConfig as _};
+use opentelemetry_otlp::{
+    SpanExporter, WithExportConfig as _, WithTonicConfig as _, tonic_types::transport::ClientTlsConfig,
+};
 use opentelemetry_sdk::{
     Resource,
     trace::{BatchSpanProcessor, Sampler, SdkTracerProvider},
 };
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tracing_subscriber::{EnvFilter, Layer as _};
 use url::Url;
 
@@ -22,9 +23,6 @@ pub(super) struct Exporter {
     filter: EnvFilter,
 }
 
-/// How long a connection to the collector may take to be made.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// How long the collector may take to answer; OpenTelemetry's default.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -33,12 +31,14 @@ const LAST: Duration = Duration::from_secs(2);
 
 impl Exporter {
     pub(super) fn start(endpoint: &Url, config: &Config, id: String) -> Result<Self, Failure> {
-        let unusable = |problem: String| {
-            Failure::other(format!("telemetry.otlp_endpoint: {endpoint} cannot be used: {problem}"))
-        };
-        let channel = channel(endpoint).map_err(|error| unusable(error.to_string()))?;
-        let exporter = SpanExporter::builder().with_tonic().with_channel(channel).build();
-        let exporter = Outage::new(exporter.map_err(|error| unusable(error.to_string()))?, endpoint.clone());
+        let mut exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint.as_str());
+        if endpoint.scheme() == "https" {
+            exporter = exporter.with_tls_config(ClientTlsConfig::new().with_native_roots());
+        }
+        let exporter = exporter.with_timeout(TIMEOUT).build().map_err(|error| {
+            Failure::other(format!("telemetry.otlp_endpoint: {endpoint} cannot be used: {error}"))
+        })?;
+        let exporter = Outage::new(exporter, endpoint.clone());
         let name = config.node.name.clone().unwrap_or_else(|| id.chars().take(SHORT).collect());
         let resource = Resource::builder()
             .with_service_name(name)
@@ -75,11 +75,3 @@ impl Exporter {
 
 /// How much of the node's id stands for its name, in characters.
 const SHORT: usize = 10;
-
-fn channel(endpoint: &Url) -> Result<Channel, tonic::transport::Error> {
-    let mut channel = Endpoint::from_shared(endpoint.to_string())?;
-    if endpoint.scheme() == "https" {
-        channel = channel.tls_config(ClientTlsConfig::new().with_native_roots())?;
-    }
-    Ok(channel.connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).connect_lazy())
-}

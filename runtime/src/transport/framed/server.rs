@@ -96,16 +96,17 @@ impl Responder {
         let mut incoming = Incoming::new(recv, &self.limits, StreamCode::NoError);
         let mut buffer = BytesMut::with_capacity(FIRST);
         let outcome = match self.accept(&caller, &mut incoming).await {
-            Ok((mut cx, answers, unary)) => {
+            Ok((cx, answers, unary)) => {
                 answer.deadline = cx.deadline;
-                let span = CallSpan::server(System::Polywire, &mut cx);
+                let (span, cx) = CallSpan::server(System::Polywire, cx);
                 if unary {
-                    let work = span.run(self.respond_once(cx, answers, incoming, &mut buffer));
-                    answer.unless_stopped(work).await
+                    answer
+                        .unless_stopped(span.run(self.respond_once(cx, answers, incoming, &mut buffer)))
+                        .await
                 } else {
                     // Apart, so that the far more common kind above takes less room.
-                    let work = self.respond_many(cx, answers, &mut answer, incoming, &mut buffer);
-                    Box::pin(span.run(work)).await
+                    Box::pin(span.run(self.respond_many(cx, answers, &mut answer, incoming, &mut buffer)))
+                        .await
                 }
             }
             Err(status) => Err(status),

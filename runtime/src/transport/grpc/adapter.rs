@@ -137,8 +137,7 @@ impl<S: Service> Adapter<S> {
     }
 
     async fn call(self, request: Request<Body>, codec: Codec) -> Result<Response<Body>, Status> {
-        let mut cx = self.context(&request, codec)?;
-        let span = CallSpan::server(System::Grpc, &mut cx);
+        let (span, cx) = CallSpan::server(System::Grpc, self.context(&request, codec)?);
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
         let answers = Answering { codec, accepted: compression::accepted(request.headers()), limit };
         let incoming = Incoming::new(request.into_body(), codec, cx.compression, limit, &self.limits);
@@ -146,12 +145,16 @@ impl<S: Service> Adapter<S> {
         if known.is_some_and(|method| method.shape() == Shape::Unary) {
             span.run(self.call_once(cx, incoming, answers)).await
         } else {
-            self.call_many(span, cx, incoming, answers).await
+            let response = span.stream(self.call_many(cx, incoming)).await?;
+            let encoding = answers.encoding(response.compression);
+            let crate::Response { metadata, message, .. } = response;
+            let body = Many::answer(message, encoding, self.limits.max_metadata_bytes);
+            Ok(respond(encoding.codec, encoding.compression, &metadata, |_| Body::new(body)))
         }
     }
 
     async fn call_once(
-        self,
+        &self,
         cx: Context,
         mut incoming: Incoming,
         answers: Answering,
@@ -171,25 +174,17 @@ impl<S: Service> Adapter<S> {
     }
 
     async fn call_many(
-        self,
-        span: CallSpan,
+        &self,
         cx: Context,
         incoming: Incoming,
-        answers: Answering,
-    ) -> Result<Response<Body>, Status> {
+    ) -> Result<crate::Response<Streaming<Payload>>, Status> {
         let deadline = cx.deadline;
-        let work = async {
-            let response = deadline::bound(deadline, self.service.stream(cx, requests(incoming))).await?;
-            self.limits.check_metadata(&response.metadata)?;
-            Ok(response.map(|messages| {
-                let messages = deadline::watched_stream(deadline, messages);
-                panic::guard_stream(deadline::bound_stream(deadline, messages))
-            }))
-        };
-        let response = span.stream(work).await?;
-        let encoding = answers.encoding(response.compression);
-        let body = Many::answer(response.message, encoding, self.limits.max_metadata_bytes);
-        Ok(respond(encoding.codec, encoding.compression, &response.metadata, |_| Body::new(body)))
+        let response = deadline::bound(deadline, self.service.stream(cx, requests(incoming))).await?;
+        self.limits.check_metadata(&response.metadata)?;
+        Ok(response.map(|messages| {
+            let messages = deadline::watched_stream(deadline, messages);
+            panic::guard_stream(deadline::bound_stream(deadline, messages))
+        }))
     }
 
     fn context(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {

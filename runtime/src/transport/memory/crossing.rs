@@ -80,11 +80,14 @@ impl Crossing {
     }
 
     /// Calls the handler with one message, in the caller's own task.
-    pub(super) async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+    pub(super) fn unary(
+        &self,
+        cx: Context,
+        message: Payload,
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
         let limit = self.limit(&cx);
-        let mut cx = self.arriving(cx, limit);
-        let span = CallSpan::server(System::Polywire, &mut cx);
-        span.run(self.answered(cx, message, limit)).await
+        let (span, cx) = CallSpan::server(System::Polywire, self.arriving(cx, limit));
+        span.run(self.answered(cx, message, limit))
     }
 
     async fn answered(
@@ -194,8 +197,7 @@ impl Answering {
             self.put(response.message).await;
             return Ok(response.trailers);
         }
-        let mut cx = crossing.arriving(cx, limit);
-        let span = CallSpan::server(System::Polywire, &mut cx);
+        let (span, cx) = CallSpan::server(System::Polywire, crossing.arriving(cx, limit));
         span.run(self.answer_many(crossing, cx, requests, limit)).await
     }
 
