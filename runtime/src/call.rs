@@ -48,7 +48,7 @@ impl<R> Call<R> {
     }
 
     /// Makes the call as part of this context: with its metadata, codec, compression and deadline while
-    /// it is the caller's own; with the deadline alone where it is the context of a call being handled. What was set
+    /// it is the caller's own; with the deadline and the trace alone where it is the context of a call being handled. What was set
     /// before stays, and the earlier deadline wins. Extensions stay behind.
     pub fn context(mut self, cx: &Context) -> Self {
         if let Ok(own) = &mut self.cx {
@@ -107,6 +107,7 @@ impl<R: Receive> Call<R> {
         cx.path = Path::Static(method.path());
         cx.message_limit = method.message_limit();
         cx.idempotent = method.is_idempotent();
+        cx.write_trace();
         if let Some(timeout) = method.default_timeout() {
             cx.shorten_to(timeout);
         }

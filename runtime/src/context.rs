@@ -3,14 +3,14 @@ use std::{str, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::{Codec, Compression, Extensions, Metadata, MetadataError, Status, method};
+use crate::{Codec, Compression, Extensions, Metadata, MetadataError, Status, TraceContext, method};
 
 /// Everything a call carries but its messages: where it goes, its metadata, its deadline, its codec, who
 /// makes it, and what layers put beside it.
 ///
 /// A handler takes `&Context` as an optional first argument. A client takes one through
 /// [`Call::context`](crate::Call::context), or builds a fresh one with [`Context::new`]. Handing a
-/// handler's context to a further call passes on what should travel (the deadline) and keeps back what
+/// handler's context to a further call passes on what should travel (the deadline, the trace) and keeps back what
 /// was meant for this hop (metadata, codec, compression and caller).
 #[derive(Debug, Default)]
 pub struct Context {
@@ -24,6 +24,8 @@ pub struct Context {
     /// Whether the method table says that the call may be made twice.
     pub(crate) idempotent: bool,
     pub(crate) extensions: Extensions,
+    /// The trace, where it is not the one that the metadata name.
+    pub(crate) trace: Option<Box<TraceContext>>,
 }
 
 /// Who makes a call, as far as the transport knows.
@@ -104,6 +106,12 @@ impl Context {
         self.caller().map_or("in-process", |caller| caller.transport)
     }
 
+    /// Where in a trace the call is: the span of this process where somebody records it, else what the metadata
+    /// `traceparent` and `tracestate` say. `None` without a trace, and where what they say is malformed.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.trace.as_deref().cloned().or_else(|| TraceContext::read(&self.metadata))
+    }
+
     /// What layers put beside the call.
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
@@ -145,8 +153,16 @@ impl Context {
         self
     }
 
+    /// The same context, its call made from here in a trace. Metadata that name another trace win, where no span of
+    /// this process is recorded.
+    #[must_use]
+    pub fn with_trace(mut self, trace: TraceContext) -> Self {
+        self.trace = Some(Box::new(trace));
+        self
+    }
+
     /// Makes a further call part of `cx`: with its metadata, codec, compression and deadline while it is the caller's
-    /// own; of one that came in with a call, with the deadline alone. What was set before stays, the
+    /// own; of one that came in with a call, with the deadline and the trace alone. What was set before stays, the
     /// earlier deadline wins.
     pub(crate) fn join(&mut self, cx: &Self) {
         self.deadline = match (self.deadline, cx.deadline) {
@@ -157,6 +173,18 @@ impl Context {
             self.metadata.extend(cx.metadata.clone());
             self.codec = self.codec.or(cx.codec);
             self.compression = self.compression.or(cx.compression);
+            self.trace = self.trace.take().or_else(|| cx.trace.clone());
+        } else if self.trace.is_none() {
+            self.trace = cx.trace().map(Box::new);
+        }
+    }
+
+    /// Puts the trace into the metadata, unless the caller has named one there in so many words.
+    pub(crate) fn write_trace(&mut self) {
+        if let Some(trace) = self.trace.take()
+            && !TraceContext::is_in(&self.metadata)
+        {
+            trace.write(&mut self.metadata);
         }
     }
 
@@ -227,6 +255,24 @@ mod tests {
         assert_eq!(outgoing.time_left(), Some(Duration::from_secs(3)));
         assert!(outgoing.metadata().is_empty());
         assert_eq!(outgoing.compression(), None);
+    }
+
+    #[test]
+    fn a_further_call_goes_on_with_the_trace_and_an_own_one_with_its_metadata() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let own = Context::new().with_metadata("traceparent", parent).unwrap();
+        let mut outgoing = Context::new();
+        outgoing.join(&own);
+        assert_eq!((outgoing.trace.is_none(), outgoing.metadata().get("traceparent")), (true, Some(parent)));
+        let incoming = Context { path: Path::Static("/a.A/Get"), ..own };
+        let mut outgoing = Context::new();
+        outgoing.join(&incoming);
+        assert_eq!(outgoing.trace().unwrap().to_string(), parent);
+        assert!(outgoing.metadata().is_empty());
+        let other = TraceContext::new(1, 2, 0).unwrap();
+        let mut outgoing = Context::new().with_trace(other.clone());
+        outgoing.join(&incoming);
+        assert_eq!(outgoing.trace(), Some(other));
     }
 
     #[tokio::test(start_paused = true)]

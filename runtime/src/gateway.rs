@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::{
     Channel, Code, Codec, Context, Limits, Method, Payload, Response, Service, ServiceInfo, Status,
-    Streaming, context::Path, deadline,
+    Streaming, TraceContext, context::Path, deadline,
 };
 
 /// Passes calls on as they came: a [`Service`] that serves one transport by calling another.
@@ -15,9 +15,9 @@ use crate::{
 /// caller gave up; back leading metadata, messages, trailers, and statuses with their details, *not processed*
 /// included. Nothing is queued: a stream goes as fast as the slower side takes it. What belongs to a connection
 /// stays with it: the names that metadata reserves, the limits, and who calls. The target sees the gateway as its
-/// caller.
+/// caller. A trace goes on; where it is recorded, by way of the gateway's own spans.
 ///
-/// A handler that calls somebody else is the opposite case: of its context only the deadline travels on.
+/// A handler that calls somebody else is the opposite case: of its context only the deadline and the trace travel on.
 ///
 /// ```
 /// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
@@ -71,7 +71,9 @@ impl Gateway {
     /// # Cancel safety
     /// Dropping the future gives the call up.
     pub async fn check(&self) -> Result<(), String> {
-        let mut cx = Context::new().with_codec(Codec::Protobuf).with_timeout(CHECK_PATIENCE);
+        // Traces of what is asked all the time would hide those of calls.
+        let cx = Context::new().with_trace(TraceContext::unsampled());
+        let mut cx = cx.with_codec(Codec::Protobuf).with_timeout(CHECK_PATIENCE);
         cx.path = Path::Static("/grpc.health.v1.Health/Check");
         let deadline = cx.deadline;
         // The whole node is asked for by the request that has no fields.

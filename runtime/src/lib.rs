@@ -46,6 +46,7 @@ mod status;
 mod streaming;
 #[cfg(feature = "node")]
 mod target;
+pub mod trace;
 pub mod transport;
 pub mod wire;
 
@@ -83,6 +84,7 @@ pub use status::Status;
 pub use streaming::Streaming;
 #[cfg(feature = "node")]
 pub use target::{ConnectOptions, Target, TargetError};
+pub use trace::{InvalidTraceParent, TraceContext};
 #[cfg(feature = "grpc")]
 pub use transport::grpc;
 #[cfg(feature = "iroh")]

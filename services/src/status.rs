@@ -57,7 +57,7 @@ impl Status for NodeStatus {
     ) -> Result<v1::ClusterStatus, CallStatus> {
         let here = |running: Arc<Running>| async move { Ok(cluster(&running)) };
         let there = |channel, left| {
-            let asking = StatusClient::new(channel).get_cluster_status(request).timeout(left);
+            let asking = StatusClient::new(channel).get_cluster_status(request).context(cx).timeout(left);
             async move { asking.metadata(crate::raft::FORWARDED, "1").await }
         };
         let by = Instant::now() + LEADER;

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use super::{call::Header, failure::Failure, listen::Listen};
+use super::{call::Header, failure::Failure, flags::Flags, listen::Listen};
 use crate::{Codec, Target};
 
 #[derive(Debug, Parser)]
@@ -49,6 +49,8 @@ pub(super) enum ConfigCommand {
 pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) config: ConfigArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
     /// Prints one line of JSON on stdout once everything listens: the node's id and targets
     #[arg(long)]
     pub(super) json: bool,
@@ -70,6 +72,8 @@ pub(super) struct GatewayArgs {
     pub(super) codec: Vec<Codec>,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
     /// Prints one line of JSON on stdout once everything listens: the gateway's id and targets
     #[arg(long)]
     pub(super) json: bool,
@@ -94,6 +98,21 @@ pub(super) struct ConfigArgs {
     /// A TOML file; without one, defaults, the environment and flags
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct LogArgs {
+    /// How lines of the log are written: for people, the default, or as JSON; the same as --log.format
+    #[arg(long, value_name = "FORMAT", value_parser = ["human", "json", "auto"])]
+    log_format: Option<String>,
+}
+
+impl LogArgs {
+    /// The same as a flag of the configuration, above these.
+    pub(super) fn over(self, mut flags: Flags) -> Flags {
+        flags.extend(self.log_format.map(|format| ("log.format".to_owned(), format)));
+        flags
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -292,6 +311,7 @@ mod tests {
             (["call", "--codec", "xml", "grpc://h:1", "a.A/Get"].as_slice(), "`protobuf` or `msgpack`"),
             (["call", "-H", "tenant", "grpc://h:1", "a.A/Get"].as_slice(), "KEY: VALUE"),
             (["services", "grpc://h:1", "--config", "a.toml"].as_slice(), "--config <FILE>"),
+            (["serve", "--log-format", "xml"].as_slice(), "[possible values: human, json, auto]"),
             (["frobnicate"].as_slice(), "frobnicate"),
         ];
         for (arguments, expected) in cases {

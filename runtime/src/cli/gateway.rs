@@ -13,7 +13,7 @@ const DEFAULTS: &str = r#"
 "#;
 
 pub(super) async fn gateway(program: &str, args: GatewayArgs, flags: Flags) -> Result<(), Failure> {
-    let flags = listen::configure(&args.listen, flags)?;
+    let flags = listen::configure(&args.listen, args.log.over(flags))?;
     let loader = Loader::new().text("the gateway's defaults", DEFAULTS);
     let loaded = settings::load_over(loader, &args.config, flags)?;
     let mut upstream = Upstream::new(args.target.clone());

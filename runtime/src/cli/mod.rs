@@ -24,6 +24,7 @@ mod schema;
 mod serve;
 mod services;
 mod settings;
+mod traces;
 
 use std::{ffi::OsString, future::Future, process::ExitCode};
 

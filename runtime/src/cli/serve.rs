@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     args::ServeArgs, failure::Failure, flags::Flags, interrupt::Interrupt, log, node::Made, settings,
+    traces::Traces,
 };
 use crate::{Node, Service as _, ServiceInfo, Shape, config::Loaded, node::Targets};
 
@@ -16,7 +17,7 @@ pub(super) async fn serve(
     flags: Flags,
     node: impl Future<Output = Made>,
 ) -> Result<(), Failure> {
-    let loaded = settings::load(&args.config, flags)?;
+    let loaded = settings::load(&args.config, args.log.over(flags))?;
     run(loaded, node, |node| match args.json {
         true => print_json(node.targets()),
         false => {
@@ -34,7 +35,8 @@ pub(super) async fn run(
     node: impl Future<Output = Made>,
     say: impl FnOnce(&Node) -> io::Result<()>,
 ) -> Result<(), Failure> {
-    log::init(&loaded.config.log)?;
+    let traces = Traces::start(&loaded.config)?;
+    log::init(&loaded.config.log, traces.as_ref())?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -50,7 +52,11 @@ pub(super) async fn run(
     };
     let node = node?;
     say(&node).map_err(Failure::other)?;
-    node.serve(stopped(interrupt)).await.map_err(Failure::other)
+    let outcome = node.serve(stopped(interrupt)).await.map_err(Failure::other);
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
+    outcome
 }
 
 /// Returns at the first signal. At a second one the process ends, whatever is still under way.

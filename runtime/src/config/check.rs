@@ -8,6 +8,7 @@ use crate::{AlpnName, transport::seam};
 use std::collections::BTreeSet;
 use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 impl Config {
     /// Checks a configuration that a program put together, as
@@ -27,7 +28,9 @@ impl Config {
 /// Everything that keeps this configuration from being used.
 pub(super) fn errors(config: &Config) -> Vec<Finding> {
     let mut found = out_of_range(config);
-    found.extend(log_filter(&config.log.filter));
+    found.extend(filter("log.filter", &config.log.filter));
+    found.extend(filter("telemetry.filter", &config.telemetry.filter));
+    found.extend(collector(config.telemetry.otlp_endpoint.as_ref()));
     found.extend(repeated_alpn(&config.transport.iroh.alpn_protocols));
     let contradictions: Vec<Finding> = contradictions(config)
         .into_iter()
@@ -75,11 +78,25 @@ fn out_of_range(config: &Config) -> Vec<Finding> {
         .collect()
 }
 
-fn log_filter(filter: &str) -> Option<Finding> {
+fn filter(key: &'static str, filter: &str) -> Option<Finding> {
     let error = EnvFilter::builder().parse(filter).err()?;
     let expected = "a level or directives such as \"info,polywire=debug\"";
     let message = format!("expected {expected}, found {filter:?} ({error})");
-    Some(Finding::new("log.filter", [], message))
+    Some(Finding::new(key, [], message))
+}
+
+fn collector(endpoint: Option<&Url>) -> Option<Finding> {
+    let endpoint = endpoint?;
+    let key = "telemetry.otlp_endpoint";
+    if !cfg!(feature = "otlp") {
+        let message = format!("is {endpoint}, and this binary was built without the feature `otlp`");
+        return Some(Finding::new(key, [], message));
+    }
+    let bare = matches!(endpoint.path(), "" | "/") && endpoint.query().is_none();
+    (!bare).then(|| {
+        let expected = "expected a URL without a path, as OTLP over gRPC has none";
+        Finding::new(key, [], format!("{expected}, found \"{endpoint}\""))
+    })
 }
 
 fn tls(grpc: &Grpc) -> Option<Finding> {

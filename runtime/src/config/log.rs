@@ -12,8 +12,9 @@ section! {
         ///
         /// The syntax is that of `tracing_subscriber::EnvFilter`.
         pub filter: String = "info,openraft=off".to_owned(),
-        /// Form of a line: "human", "json", or "auto" for human on a terminal and json elsewhere.
-        pub format: LogFormat = LogFormat::Auto,
+        /// Form of a line: "human", "json", or "auto" for human on a terminal and json elsewhere. `--log-format` is short
+        /// for it.
+        pub format: LogFormat = LogFormat::Human,
     }
 }
 
@@ -25,7 +26,8 @@ pub enum LogFormat {
     Auto,
     /// Text for people.
     Human,
-    /// One JSON object a line.
+    /// One JSON object a line, with the spans that the line was written in where they are wanted: those of calls
+    /// are while traces are sent, or with "polywire::rpc=debug" in [`Log::filter`].
     Json,
 }
 

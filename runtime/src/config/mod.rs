@@ -96,7 +96,7 @@ section! {
         pub health: Health,
         /// What is logged, and in which form.
         pub log: Log,
-        /// Where traces go.
+        /// Which traces are recorded, and where they go.
         pub telemetry: Telemetry,
         /// Whom the node forms a cluster with.
         pub cluster: Cluster,

@@ -10,7 +10,7 @@ use url::Url;
 /// A type that a key can have.
 ///
 /// Types of the standard library stand for one kind of quantity each, so that a range belongs to a
-/// type: `u32` counts, `usize` is held in memory, `u64` is on disk, `u16` is a port.
+/// type: `u32` counts, `usize` is held in memory, `u64` is on disk, `u16` is a port, `f64` is a share.
 pub trait Setting {
     /// The values that are accepted, worded to follow "expected".
     const EXPECTED: &'static str;
@@ -64,6 +64,14 @@ impl Setting for usize {
 
     fn in_range(&self) -> bool {
         (1..=MAX_MESSAGE_SIZE).contains(self)
+    }
+}
+
+impl Setting for f64 {
+    const EXPECTED: &'static str = "a share from 0 to 1";
+
+    fn in_range(&self) -> bool {
+        (0.0..=1.0).contains(self)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a configuration says without effect.
 
-use super::{Config, Grpc, Mode, RaftTransport, Transport, finding::Finding};
+use super::{Config, Grpc, Mode, RaftTransport, Telemetry, Transport, finding::Finding};
 
 const MODE: &str = "transport.mode";
 const RAFT: &str = "transport.strategy.raft_transport";
@@ -12,6 +12,7 @@ pub(super) fn warnings(config: &Config) -> Vec<Finding> {
     found.extend(without_grpc(transport));
     found.extend(without_iroh(transport));
     found.extend(without_tls(&transport.grpc));
+    found.extend(without_collector(&config.telemetry));
     found
 }
 
@@ -48,4 +49,17 @@ fn without_tls(grpc: &Grpc) -> Option<Finding> {
         let [cert, enabled] = ["transport.grpc.tls_cert", "transport.grpc.tls_enabled"];
         Finding::new(cert, [enabled], "has no effect while TLS is off")
     })
+}
+
+fn without_collector(telemetry: &Telemetry) -> Vec<Finding> {
+    if telemetry.otlp_endpoint.is_some() {
+        return Vec::new();
+    }
+    let default = Telemetry::default();
+    let set = [
+        ("telemetry.sample_ratio", telemetry.sample_ratio != default.sample_ratio),
+        ("telemetry.filter", telemetry.filter != default.filter),
+    ];
+    let finding = |key| Finding::new(key, ["telemetry.otlp_endpoint"], "has no effect without a collector");
+    set.into_iter().filter(|(_, set)| *set).map(|(key, _)| finding(key)).collect()
 }

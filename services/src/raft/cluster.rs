@@ -147,13 +147,23 @@ impl ClusterNode {
             async move {
                 match there {
                     ForwardChange::Add(request) => {
-                        client.add_member(request).timeout(left).metadata(FORWARDED, "1").await?;
+                        client.add_member(request).context(cx).timeout(left).metadata(FORWARDED, "1").await?;
                     }
                     ForwardChange::Update(request) => {
-                        client.update_member(request).timeout(left).metadata(FORWARDED, "1").await?;
+                        client
+                            .update_member(request)
+                            .context(cx)
+                            .timeout(left)
+                            .metadata(FORWARDED, "1")
+                            .await?;
                     }
                     ForwardChange::Remove(request) => {
-                        client.remove_member(request).timeout(left).metadata(FORWARDED, "1").await?;
+                        client
+                            .remove_member(request)
+                            .context(cx)
+                            .timeout(left)
+                            .metadata(FORWARDED, "1")
+                            .await?;
                     }
                 }
                 Ok(())

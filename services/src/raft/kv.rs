@@ -81,12 +81,21 @@ impl KvNode {
                 async move {
                     let (revision, existed) = match there {
                         Forward::Put(request) => {
-                            let answer = client.put(request).timeout(left).metadata(FORWARDED, "1").await?;
+                            let answer = client
+                                .put(request)
+                                .context(cx)
+                                .timeout(left)
+                                .metadata(FORWARDED, "1")
+                                .await?;
                             (answer.revision, answer.existed)
                         }
                         Forward::Delete(request) => {
-                            let answer =
-                                client.delete(request).timeout(left).metadata(FORWARDED, "1").await?;
+                            let answer = client
+                                .delete(request)
+                                .context(cx)
+                                .timeout(left)
+                                .metadata(FORWARDED, "1")
+                                .await?;
                             (answer.revision, answer.existed)
                         }
                     };
@@ -123,7 +132,9 @@ impl Kv for KvNode {
         };
         let there = |channel, left| {
             let request = request.clone();
-            async move { KvClient::new(channel).get(request).timeout(left).metadata(FORWARDED, "1").await }
+            async move {
+                KvClient::new(channel).get(request).context(cx).timeout(left).metadata(FORWARDED, "1").await
+            }
         };
         self.0.at_leader(cx, true, here, there).await
     }
@@ -174,7 +185,9 @@ impl Kv for KvNode {
         };
         let there = |channel, left| {
             let request = request.clone();
-            async move { KvClient::new(channel).list(request).timeout(left).metadata(FORWARDED, "1").await }
+            async move {
+                KvClient::new(channel).list(request).context(cx).timeout(left).metadata(FORWARDED, "1").await
+            }
         };
         self.0.at_leader(cx, true, here, there).await
     }

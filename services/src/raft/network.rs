@@ -12,7 +12,7 @@ use openraft::{
     network::{Backoff, RPCOption},
     raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse},
 };
-use polywire::{Code, Status, Streaming};
+use polywire::{Code, Context, Status, Streaming, TraceContext};
 use polywire_proto::raft::v1::{self, append_entries_response::Outcome};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
@@ -76,9 +76,9 @@ impl RaftNetwork<TypeConfig> for Line {
             leader_commit: rpc.leader_commit.map(wire::log_id),
         };
         let limit = option.soft_ttl();
-        let calling = self
-            .peer
-            .call(async |channel| RaftClient::new(channel).append_entries(request).timeout(limit).await);
+        let calling = self.peer.call(async |channel| {
+            RaftClient::new(channel).append_entries(request).context(&unrecorded()).timeout(limit).await
+        });
         let answer = calling.await.map_err(failure)?;
         Ok(match answer.outcome() {
             Outcome::Success => AppendEntriesResponse::Success,
@@ -99,8 +99,9 @@ impl RaftNetwork<TypeConfig> for Line {
             last_log_id: rpc.last_log_id.map(wire::log_id),
         };
         let limit = option.soft_ttl();
-        let calling =
-            self.peer.call(async |channel| RaftClient::new(channel).vote(request).timeout(limit).await);
+        let calling = self.peer.call(async |channel| {
+            RaftClient::new(channel).vote(request).context(&unrecorded()).timeout(limit).await
+        });
         let answer = calling.await.map_err(failure)?;
         Ok(VoteResponse {
             vote: wire::read_vote(answer.vote).map_err(unreachable)?,
@@ -122,7 +123,11 @@ impl RaftNetwork<TypeConfig> for Line {
         let head = v1::SnapshotHead { to: self.to, vote: Some(wire::vote(vote)), meta, size };
         let limit = option.soft_ttl();
         let sending = self.peer.call(async |channel| {
-            RaftClient::new(channel).install_snapshot(chunks(head, file)).timeout(limit).await
+            RaftClient::new(channel)
+                .install_snapshot(chunks(head, file))
+                .context(&unrecorded())
+                .timeout(limit)
+                .await
         });
         let answer = tokio::select! {
             closed = cancel => return Err(closed.into()),
@@ -135,6 +140,11 @@ impl RaftNetwork<TypeConfig> for Line {
     fn backoff(&self) -> Backoff {
         Backoff::new(std::iter::repeat(PAUSE))
     }
+}
+
+/// The context of calls that members make all the time: traces of them would hide all others.
+fn unrecorded() -> Context {
+    Context::new().with_trace(TraceContext::unsampled())
 }
 
 /// How many of these go into one message of `batch` bytes: one at least.

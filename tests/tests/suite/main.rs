@@ -18,6 +18,7 @@ mod python;
 mod quic;
 mod raft;
 mod shop;
+mod tracing;
 mod unix;
 mod websocket;
 mod wire_stranger;

@@ -14,6 +14,9 @@ pub trait Dial: Send + Sync + 'static {
     /// What is made.
     type Connection: Connection;
 
+    /// The transport's name, such as `quic`.
+    fn transport(&self) -> &'static str;
+
     /// Makes a connection, within a time of its own choosing.
     ///
     /// # Errors

@@ -3,7 +3,10 @@ use std::{fmt, sync::Arc};
 use super::{
     Connection, Dial, FirstWrite, Proof, RequestStreams, Requester, StreamError, client::Outgoing, link::Link,
 };
-use crate::{Codec, Context, Limits, Payload, Response, Service, Status, Streaming};
+use crate::{
+    Codec, Context, Limits, Payload, Response, Service, Status, Streaming,
+    trace::{CallSpan, System},
+};
 
 /// One peer that is dialled when it is called: a [`Service`] over connections that carry streams of bytes.
 ///
@@ -99,7 +102,29 @@ impl<D: Dial> Peer<D> {
 }
 
 impl<D: Dial> Service for Peer<D> {
-    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+    fn unary(
+        &self,
+        mut cx: Context,
+        message: Payload,
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
+        self.span(&mut cx).run(self.call_once(cx, message))
+    }
+
+    fn stream(
+        &self,
+        mut cx: Context,
+        messages: Streaming<Payload>,
+    ) -> impl Future<Output = Result<Response<Streaming<Payload>>, Status>> + Send {
+        self.span(&mut cx).stream(self.call_many(cx, messages))
+    }
+}
+
+impl<D: Dial> Peer<D> {
+    fn span(&self, cx: &mut Context) -> CallSpan {
+        CallSpan::client(System::Polywire, self.link.dial.transport(), cx)
+    }
+
+    async fn call_once(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         // First of all the connection: the head says how much time is left when it leaves.
         let connection = self.link.connection(None).await?;
         if let Some(proof) = connection.early() {
@@ -109,7 +134,7 @@ impl<D: Dial> Service for Peer<D> {
         self.answered(connection, outgoing).await
     }
 
-    async fn stream(
+    async fn call_many(
         &self,
         cx: Context,
         messages: Streaming<Payload>,

@@ -16,6 +16,7 @@ use crate::{
     panic,
     service::BoxFuture,
     streaming::Event,
+    trace::{CallSpan, System},
     transport::Limits,
     wire::{self, ConnectionCode, FrameKind, RequestHead, StreamCode},
 };
@@ -97,11 +98,15 @@ impl Responder {
         let outcome = match self.accept(&caller, &mut incoming).await {
             Ok((cx, answers, unary)) => {
                 answer.deadline = cx.deadline;
+                let (span, cx) = CallSpan::server(System::Polywire, cx);
                 if unary {
-                    answer.unless_stopped(self.respond_once(cx, answers, incoming, &mut buffer)).await
+                    answer
+                        .unless_stopped(span.run(self.respond_once(cx, answers, incoming, &mut buffer)))
+                        .await
                 } else {
                     // Apart, so that the far more common kind above takes less room.
-                    Box::pin(self.respond_many(cx, answers, &mut answer, incoming, &mut buffer)).await
+                    Box::pin(span.run(self.respond_many(cx, answers, &mut answer, incoming, &mut buffer)))
+                        .await
                 }
             }
             Err(status) => Err(status),

@@ -119,6 +119,10 @@ struct Way<T: StreamTransport> {
 impl<T: StreamTransport> Dial for Way<T> {
     type Connection = T::Connection;
 
+    fn transport(&self) -> &'static str {
+        self.transport.name()
+    }
+
     async fn connect(&self) -> Result<T::Connection, Status> {
         let patience = self.options.connect_timeout;
         let dialled = tokio::time::timeout(patience, self.transport.dial(&self.address, &self.options));

@@ -24,6 +24,7 @@ use crate::{
     encoding::Answering,
     panic,
     server::{Definition, Dispatch},
+    trace::{CallSpan, System},
 };
 
 /// A service as gRPC over HTTP/2: a tower service for a tonic `Server`, its `Routes`, axum, or anything else
@@ -136,20 +137,24 @@ impl<S: Service> Adapter<S> {
     }
 
     async fn call(self, request: Request<Body>, codec: Codec) -> Result<Response<Body>, Status> {
-        let cx = self.context(&request, codec)?;
+        let (span, cx) = CallSpan::server(System::Grpc, self.context(&request, codec)?);
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
         let answers = Answering { codec, accepted: compression::accepted(request.headers()), limit };
         let incoming = Incoming::new(request.into_body(), codec, cx.compression, limit, &self.limits);
         let known = self.service.method(cx.path());
         if known.is_some_and(|method| method.shape() == Shape::Unary) {
-            self.call_once(cx, incoming, answers).await
+            span.run(self.call_once(cx, incoming, answers)).await
         } else {
-            self.call_many(cx, incoming, answers).await
+            let response = span.stream(self.call_many(cx, incoming)).await?;
+            let encoding = answers.encoding(response.compression);
+            let crate::Response { metadata, message, .. } = response;
+            let body = Many::answer(message, encoding, self.limits.max_metadata_bytes);
+            Ok(respond(encoding.codec, encoding.compression, &metadata, |_| Body::new(body)))
         }
     }
 
     async fn call_once(
-        self,
+        &self,
         cx: Context,
         mut incoming: Incoming,
         answers: Answering,
@@ -169,19 +174,17 @@ impl<S: Service> Adapter<S> {
     }
 
     async fn call_many(
-        self,
+        &self,
         cx: Context,
         incoming: Incoming,
-        answers: Answering,
-    ) -> Result<Response<Body>, Status> {
+    ) -> Result<crate::Response<Streaming<Payload>>, Status> {
         let deadline = cx.deadline;
         let response = deadline::bound(deadline, self.service.stream(cx, requests(incoming))).await?;
         self.limits.check_metadata(&response.metadata)?;
-        let messages = deadline::watched_stream(deadline, response.message);
-        let messages = panic::guard_stream(deadline::bound_stream(deadline, messages));
-        let encoding = answers.encoding(response.compression);
-        let body = Many::answer(messages, encoding, self.limits.max_metadata_bytes);
-        Ok(respond(encoding.codec, encoding.compression, &response.metadata, |_| Body::new(body)))
+        Ok(response.map(|messages| {
+            let messages = deadline::watched_stream(deadline, messages);
+            panic::guard_stream(deadline::bound_stream(deadline, messages))
+        }))
     }
 
     fn context(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {

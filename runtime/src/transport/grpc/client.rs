@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tonic::{body::Body, client::GrpcService};
 
 use super::{
-    compression, head,
+    NAME, compression, head,
     incoming::Incoming,
     metadata,
     outgoing::{Failure, Many, Single, Wanted, put_message},
@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status, Streaming, body,
-    deadline, encoding::Encoding, streaming::Event,
+    deadline,
+    encoding::Encoding,
+    streaming::Event,
+    trace::{CallSpan, System},
 };
 
 /// A gRPC connection with options of its own. A [`tonic::transport::Channel`] without any is a [`Service`]
@@ -57,23 +60,20 @@ pub trait Http2:
 impl<C: GrpcService<Body, ResponseBody = Body, Future: Send> + Clone + Send + Sync + 'static> Http2 for C {}
 
 impl<C: Http2> Service for Connection<C> {
-    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let Answer { metadata, compression, mut messages } = self.send_one(&cx, message).await?;
-        let (message, trailers) = messages.single().await?;
-        Ok(Response { metadata, message, trailers, compression })
+    fn unary(
+        &self,
+        mut cx: Context,
+        message: Payload,
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
+        CallSpan::client(System::Grpc, NAME, &mut cx).run(self.call_once(cx, message))
     }
 
-    async fn stream(
+    fn stream(
         &self,
-        cx: Context,
+        mut cx: Context,
         messages: Streaming<Payload>,
-    ) -> Result<Response<Streaming<Payload>>, Status> {
-        let answer = match messages.into_single() {
-            Ok(message) => self.send_one(&cx, message).await?,
-            Err(messages) => self.send_many(&cx, messages).await?,
-        };
-        let Answer { metadata, compression, messages } = answer;
-        Ok(Response { compression, ..Response::new(messages.into_streaming()).with_metadata(metadata) })
+    ) -> impl Future<Output = Result<Response<Streaming<Payload>>, Status>> + Send {
+        CallSpan::client(System::Grpc, NAME, &mut cx).stream(self.call_many(cx, messages))
     }
 }
 
@@ -104,6 +104,25 @@ struct Answer {
 }
 
 impl<C: Http2> Connection<C> {
+    async fn call_once(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let Answer { metadata, compression, mut messages } = self.send_one(&cx, message).await?;
+        let (message, trailers) = messages.single().await?;
+        Ok(Response { metadata, message, trailers, compression })
+    }
+
+    async fn call_many(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        let answer = match messages.into_single() {
+            Ok(message) => self.send_one(&cx, message).await?,
+            Err(messages) => self.send_many(&cx, messages).await?,
+        };
+        let Answer { metadata, compression, messages } = answer;
+        Ok(Response { compression, ..Response::new(messages.into_streaming()).with_metadata(metadata) })
+    }
+
     fn begin(&self, cx: &Context) -> Result<Head, Status> {
         self.limits.check_metadata(&cx.metadata).map_err(Status::not_processed)?;
         let codec = cx.codec.unwrap_or(self.codec);

@@ -10,7 +10,7 @@ use ::iroh::{
     },
 };
 
-use super::{QuicProfile, alpn::ALPNS, connection::lost, known::Known};
+use super::{NAME, QuicProfile, alpn::ALPNS, connection::lost, known::Known};
 use crate::{
     Status,
     transport::framed::{self, Batched},
@@ -32,6 +32,10 @@ const NO_APPLICATION_PROTOCOL: u8 = 120;
 
 impl framed::Dial for Dial {
     type Connection = Batched<Connection>;
+
+    fn transport(&self) -> &'static str {
+        NAME
+    }
 
     async fn connect(&self) -> Result<Batched<Connection>, Status> {
         let address = self.address().clone();

@@ -3,13 +3,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    Address,
+    Address, NAME,
     crossing::{Crossing, Side},
     names,
     server::{InFlight, Server},
 };
 use crate::{
-    Context, Limits, Payload, Response, Service, Status, Streaming, deadline, transport::gauge::Counted,
+    Context, Limits, Payload, Response, Service, Status, Streaming, deadline,
+    trace::{CallSpan, System},
+    transport::gauge::Counted,
 };
 
 /// The way to a name. Whoever binds it anew is found by the next call.
@@ -79,14 +81,32 @@ impl Connection {
 }
 
 impl Service for Connection {
-    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+    fn unary(
+        &self,
+        mut cx: Context,
+        message: Payload,
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
+        CallSpan::client(System::Polywire, NAME, &mut cx).run(self.call_once(cx, message))
+    }
+
+    fn stream(
+        &self,
+        mut cx: Context,
+        messages: Streaming<Payload>,
+    ) -> impl Future<Output = Result<Response<Streaming<Payload>>, Status>> + Send {
+        CallSpan::client(System::Polywire, NAME, &mut cx).stream(self.call_many(cx, messages))
+    }
+}
+
+impl Connection {
+    async fn call_once(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let (crossing, _place) = self.begin(&cx).await?;
         let limit = crossing.limit(&cx);
         crossing.check(&message, limit, Side::Caller)?;
         crossing.unary(cx, message).await
     }
 
-    async fn stream(
+    async fn call_many(
         &self,
         cx: Context,
         messages: Streaming<Payload>,

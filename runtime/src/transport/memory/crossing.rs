@@ -15,6 +15,7 @@ use crate::{
     Caller, Compression, Context, Limits, Metadata, Payload, Response, Service as _, Shape, Status,
     Streaming, body, deadline, panic,
     streaming::{Event, Source},
+    trace::{CallSpan, System},
 };
 
 /// How many answers may wait to be read.
@@ -79,10 +80,23 @@ impl Crossing {
     }
 
     /// Calls the handler with one message, in the caller's own task.
-    pub(super) async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+    pub(super) fn unary(
+        &self,
+        cx: Context,
+        message: Payload,
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
         let limit = self.limit(&cx);
+        let (span, cx) = CallSpan::server(System::Polywire, self.arriving(cx, limit));
+        span.run(self.answered(cx, message, limit))
+    }
+
+    async fn answered(
+        &self,
+        cx: Context,
+        message: Payload,
+        limit: usize,
+    ) -> Result<Response<Payload>, Status> {
         let deadline = cx.deadline;
-        let cx = self.arriving(cx, limit);
         let work = panic::guard(self.server.service.unary(cx, message));
         let response = self.server.unless_cut(deadline::bound(deadline, work)).await?;
         self.check_metadata(&response.metadata)?;
@@ -183,8 +197,18 @@ impl Answering {
             self.put(response.message).await;
             return Ok(response.trailers);
         }
-        let cx = crossing.arriving(cx, limit);
-        let response = panic::guard(service.stream(cx, requests)).await?;
+        let (span, cx) = CallSpan::server(System::Polywire, crossing.arriving(cx, limit));
+        span.run(self.answer_many(crossing, cx, requests, limit)).await
+    }
+
+    async fn answer_many(
+        &mut self,
+        crossing: &Crossing,
+        cx: Context,
+        requests: Streaming<Payload>,
+        limit: usize,
+    ) -> Result<Metadata, Status> {
+        let response = panic::guard(crossing.server.service.stream(cx, requests)).await?;
         crossing.check_metadata(&response.metadata)?;
         self.begin(Head { metadata: response.metadata, compression: response.compression });
         let mut messages = panic::guard_stream(response.message);

@@ -1,0 +1,29 @@
+//! Distributed traces: a span for each call at both of its ends, and the context that makes one the child of the
+//! other in another process.
+//!
+//! The context travels as [W3C Trace Context](https://www.w3.org/TR/trace-context/) in the metadata `traceparent`
+//! and `tracestate`, on every transport, so that foreign clients, servers and proxies take part.
+//!
+//! Spans are those of the crate `tracing`, at the level `DEBUG` and under the target [`TARGET`]: where a call leaves
+//! this process and where it arrives in one. A subscriber that does not want them costs a call nothing. They are
+//! named by the method, have the attributes of OpenTelemetry's
+//! [conventions for RPC](https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/), and end with the call: that of a
+//! stream with the stream's end, and its status. A handler runs within its span.
+//!
+//! With the feature `opentelemetry`, and a subscriber that has the layer of `tracing-opentelemetry`, a span's
+//! identity is what travels: the server's span is the child of the client's. Otherwise nobody would ever see a span
+//! of this process, so what came with a call is passed on as it is. For a handler's own calls to go on with the
+//! trace, hand them its context by [`Call::context`](crate::Call::context); within the handler's span they find it
+//! by themselves where spans are recorded.
+
+mod bridge;
+mod context;
+mod span;
+mod state;
+mod traced;
+
+pub use context::{InvalidTraceParent, TraceContext};
+pub(crate) use span::{CallSpan, System};
+
+/// The target of the spans of calls, for filters such as `info,polywire::rpc=debug`.
+pub const TARGET: &str = "polywire::rpc";
