@@ -88,7 +88,7 @@ pub async fn hold(arguments: &Arguments, scratch: PathBuf) -> Result<Report> {
     let directory =
         tempfile::TempDir::new_in(&data).map_err(|error| format!("{}: {error}", data.display()))?;
     let time = Duration::try_from_secs_f64(arguments.seconds)?;
-    if arguments.rounds == 0 || arguments.in_flight.iter().any(|in_flight| *in_flight == 0) {
+    if arguments.rounds == 0 || arguments.in_flight.contains(&0) {
         return Err("--rounds and --in-flight: expected at least 1".into());
     }
     let mut run = Run::begin(arguments.rounds, arguments.seconds)?;

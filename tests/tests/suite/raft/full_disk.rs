@@ -60,7 +60,8 @@ async fn fill_the_disk_of(full: usize) {
         let (raft, storage) = (failing("raft")?, failing("storage")?);
         assert!(names_the_cause(&raft.reason), "{raft:?}");
         assert!(names_the_cause(&storage.reason), "{storage:?}");
-        Some(assert!(!detail.serving))
+        assert!(!detail.serving);
+        Some(())
     })
     .await;
     let ready = cluster.node(full).get("/readyz?verbose").await;
