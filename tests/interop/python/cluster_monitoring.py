@@ -20,9 +20,13 @@ NAME = "polywire.monitoring.v1.Monitoring/"
 
 
 def series(answer):
-    """All series of the node's own, by name and labels."""
+    """All series of the node's own, by name and labels. What Iroh says of its paths comes and goes with them."""
     samples = [sample for family in parse(answer.text) for sample in family.samples]
-    own = [sample for sample in samples if sample.name.startswith("polywire_")]
+    own = [
+        sample
+        for sample in samples
+        if sample.name.startswith("polywire_") and not sample.name.startswith("polywire_iroh_")
+    ]
     return {(sample.name, *sorted(sample.labels.items())) for sample in own}
 
 

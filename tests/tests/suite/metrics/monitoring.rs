@@ -36,9 +36,10 @@ async fn the_metrics_that_are_called_for_are_those_of_the_page() {
         let own =
             |series: &str| method.iter().all(|(key, value)| series.contains(&format!("{key}=\"{value}\"")));
         let mut compared = 0;
-        for (series, value) in &told {
+        // Beside the calls, the process itself and its connections move as they like.
+        for (series, value) in told.iter().filter(|(series, _)| series.starts_with("polywire_server")) {
             if before[series] != after[series] {
-                assert!(own(series) || !series.starts_with("polywire_server"), "{series} moved");
+                assert!(own(series), "{series} moved");
             } else if !series.starts_with("polywire_server_calls_in_flight") {
                 assert_eq!(*value, before[series], "{series}");
                 compared += 1;
