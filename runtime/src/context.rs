@@ -161,6 +161,22 @@ impl Context {
         self
     }
 
+    /// The same context for another attempt at the call. What layers put beside it stays with the first.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            metadata: self.metadata.clone(),
+            deadline: self.deadline,
+            codec: self.codec,
+            compression: self.compression,
+            caller: self.caller.clone(),
+            message_limit: self.message_limit,
+            idempotent: self.idempotent,
+            extensions: Extensions::new(),
+            trace: self.trace.clone(),
+        }
+    }
+
     /// Makes a further call part of `cx`: with its metadata, codec, compression and deadline while it is the caller's
     /// own; of one that came in with a call, with the deadline and the trace alone. What was set before stays, the
     /// earlier deadline wins.

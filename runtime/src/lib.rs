@@ -37,6 +37,7 @@ pub mod net;
 pub mod node;
 mod panic;
 mod payload;
+pub mod policy;
 mod response;
 mod router;
 mod server;
@@ -56,7 +57,7 @@ pub mod __private;
 
 pub use body::Body;
 pub use call::{Call, Receive};
-pub use channel::Channel;
+pub use channel::{Channel, ChannelBuilder, Explanation, RouteExplanation, RouteState, ServiceExplanation};
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
 pub use compression::{Compression, CompressionSet, UnknownCompression};

@@ -5,7 +5,8 @@ use bytes::Bytes;
 /// What travels beside the messages of a call: keys with ASCII values, and `-bin` keys with binary ones,
 /// as in gRPC. A key may occur several times; order is kept per key.
 ///
-/// Keys are lower-case `[0-9a-z_.-]`; those that begin with `grpc-` and the names that HTTP/2 gives a
+/// Keys are lower-case `[0-9a-z_.-]`; those that begin with `grpc-`, but for the two by which clients and servers speak of
+/// further attempts (`grpc-previous-rpc-attempts`, `grpc-retry-pushback-ms`), and the names that HTTP/2 gives a
 /// meaning of its own are reserved, so that metadata means the same on every transport. Source:
 /// [gRPC over HTTP/2, custom metadata](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
 ///
@@ -190,10 +191,15 @@ pub(crate) fn is_binary(key: &[u8]) -> bool {
     key.ends_with(b"-bin")
 }
 
+/// What clients and servers that speak of further attempts tell each other. These are metadata like any other, and travel
+/// on every transport. Source:
+/// [gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata).
+const OF_RETRIES: [&[u8]; 2] = [b"grpc-previous-rpc-attempts", b"grpc-retry-pushback-ms"];
+
 /// Names that HTTP/2 or gRPC use for themselves: an entry under one of them would be dropped by one
 /// transport and obeyed by another.
 pub(crate) fn is_reserved(key: &[u8]) -> bool {
-    key.starts_with(b"grpc-")
+    (key.starts_with(b"grpc-") && !OF_RETRIES.contains(&key))
         || matches!(
             key,
             b"te"

@@ -1,3 +1,5 @@
+mod kept;
+
 use std::{
     any::{Any, TypeId},
     fmt,
@@ -6,6 +8,9 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
+pub(crate) use self::kept::Kept;
+
+use self::kept::Slot;
 use crate::{Codec, Message, Status, codec::CodecError};
 
 /// One message at the waist. It stays typed until a transport writes it, so that each transport picks
@@ -19,6 +24,8 @@ pub struct Payload {
 
 enum Repr {
     Typed(Box<dyn Typed>),
+    /// One that may be sent again.
+    Lent(Arc<Slot>),
     Encoded(Codec, Bytes),
 }
 
@@ -105,7 +112,7 @@ impl Payload {
     /// How many bytes the message has, where it is encoded already.
     pub fn encoded_len(&self) -> Option<usize> {
         match &self.repr {
-            Repr::Typed(_) => None,
+            Repr::Typed(_) | Repr::Lent(_) => None,
             Repr::Encoded(_, bytes) => Some(bytes.len()),
         }
     }
@@ -115,6 +122,7 @@ impl Payload {
     pub(crate) fn protobuf_len(&self) -> usize {
         match &self.repr {
             Repr::Typed(message) => message.protobuf_len(),
+            Repr::Lent(slot) => slot.with(|message| message.protobuf_len()).unwrap_or(0),
             Repr::Encoded(_, bytes) => bytes.len(),
         }
     }
@@ -131,6 +139,10 @@ impl Payload {
             Repr::Typed(message) => {
                 message.encode(codec, buffer).map_err(|error| Status::internal(error.to_string()))
             }
+            Repr::Lent(slot) => slot.with(|message| message.encode(codec, buffer)).map_or_else(
+                || Err(taken()),
+                |encoded| encoded.map_err(|error| Status::internal(error.to_string())),
+            ),
             Repr::Encoded(own, bytes) if *own == codec => {
                 buffer.extend_from_slice(bytes);
                 Ok(())
@@ -147,24 +159,32 @@ impl Payload {
     /// # Errors
     /// `Internal` when the bytes are not such a message.
     pub fn decode<M: Message>(self) -> Result<M, Status> {
-        let (codec, bytes) = match self.repr {
-            Repr::Typed(message) if message.is(TypeId::of::<M>()) => {
+        let same_type = match self.repr {
+            Repr::Typed(message) if message.is(TypeId::of::<M>()) => Ok(message),
+            Repr::Lent(slot) => slot.take(TypeId::of::<M>()).ok_or(Repr::Lent(slot)),
+            other => Err(other),
+        };
+        let (codec, bytes) = match same_type {
+            Ok(message) => {
                 return match message.into_any().downcast() {
                     Ok(message) => Ok(*message),
                     Err(_) => Err(Status::internal("a message lied about its type")),
                 };
             }
-            Repr::Typed(message) => {
+            Err(Repr::Encoded(codec, bytes)) => (codec, bytes),
+            Err(repr) => {
                 let mut buffer = BytesMut::new();
-                message
-                    .encode(Codec::Protobuf, &mut buffer)
-                    .map_err(|error| Status::internal(error.to_string()))?;
+                Self { repr, observer: None, plain: false }.append(Codec::Protobuf, &mut buffer)?;
                 (Codec::Protobuf, buffer.freeze())
             }
-            Repr::Encoded(codec, bytes) => (codec, bytes),
         };
         codec.decode(bytes).map_err(|error| Status::internal(error.to_string()))
     }
+}
+
+/// The message was lent to two, and one of them has taken it.
+fn taken() -> Status {
+    Status::cancelled("another attempt at this call has been taken already")
 }
 
 impl<M: Message> From<M> for Payload {
@@ -176,7 +196,7 @@ impl<M: Message> From<M> for Payload {
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.repr {
-            Repr::Typed(_) => f.write_str("Payload(typed)"),
+            Repr::Typed(_) | Repr::Lent(_) => f.write_str("Payload(typed)"),
             Repr::Encoded(codec, bytes) => write!(f, "Payload({codec}, {} bytes)", bytes.len()),
         }
     }

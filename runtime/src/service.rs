@@ -1,7 +1,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use crate::{
-    Channel, Context, Method, Payload, Response, ServiceInfo, Status, Streaming,
+    Channel, Context, Explanation, Method, Payload, Response, ServiceInfo, Status, Streaming,
     layer::{Inner, Layered, TowerService},
 };
 
@@ -41,6 +41,11 @@ pub trait Service: Send + Sync + 'static {
     /// The services that answer here, as far as is known without asking anyone.
     fn services(&self) -> Vec<ServiceInfo> {
         Vec::new()
+    }
+
+    /// How calls choose among several ways, where they do; a layer of one's own may pass the question on.
+    fn explain(&self) -> Option<Explanation> {
+        None
     }
 
     /// The service inside of a tower layer: the ecosystem's middleware on every transport, on both ends.
@@ -95,6 +100,8 @@ pub(crate) trait DynService: Send + Sync + 'static {
     fn dyn_method(&self, path: &str) -> Option<&'static Method>;
 
     fn dyn_services(&self) -> Vec<ServiceInfo>;
+
+    fn dyn_explain(&self) -> Option<Explanation>;
 }
 
 impl<S: Service> DynService for S {
@@ -120,5 +127,9 @@ impl<S: Service> DynService for S {
 
     fn dyn_services(&self) -> Vec<ServiceInfo> {
         self.services()
+    }
+
+    fn dyn_explain(&self) -> Option<Explanation> {
+        self.explain()
     }
 }

@@ -10,6 +10,8 @@
 //! | `polywire_server_bytes_received_total`, `…_sent_total` | counter | `service, method, transport` |
 //! | `polywire_client_…` | the same, of the calls that this node makes | the same |
 //! | `polywire_client_fallbacks_total` | counter | `from, to, reason` |
+//! | `polywire_client_retries_total` | counter | `transport, reason` |
+//! | `polywire_client_shadow_calls_total` | counter | `service, outcome` (`same`, `different`, `failed`) |
 //! | `polywire_connections` | gauge | `transport, role` |
 //! | `polywire_build_info` | gauge, always 1 | `version` |
 //! | `polywire_iroh_paths` | gauge, of open connections | `kind` (`direct`, `relayed`), `selected` |
@@ -59,6 +61,8 @@ struct Inner {
     server: Families,
     client: Families,
     fallbacks: IntCounterVec,
+    retries: IntCounterVec,
+    shadows: IntCounterVec,
     connections: IntGaugeVec,
     /// Read by every call, written once for each method and transport.
     calls: ArcSwap<HashMap<Key, CallMetrics>>,
@@ -74,13 +78,32 @@ impl Metrics {
         let fallbacks =
             Opts::new("polywire_client_fallbacks_total", "Calls that were moved to another transport.");
         let fallbacks = own(&registry, IntCounterVec::new(fallbacks, &["from", "to", "reason"]));
+        let retries =
+            Opts::new("polywire_client_retries_total", "Calls that were made again over the same transport.");
+        let retries = own(&registry, IntCounterVec::new(retries, &["transport", "reason"]));
+        let shadows = Opts::new(
+            "polywire_client_shadow_calls_total",
+            "Calls whose answers over two transports were compared.",
+        );
+        let shadows = own(&registry, IntCounterVec::new(shadows, &["service", "outcome"]));
         let connections = Opts::new("polywire_connections", "Open connections.");
         let connections = own(&registry, IntGaugeVec::new(connections, &["transport", "role"]));
         let build = Opts::new("polywire_build_info", "The version of polywire that runs.");
         let build = own(&registry, IntGaugeVec::new(build, &["version"]));
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let calls = ArcSwap::default();
-        Self { inner: Arc::new(Inner { registry, server, client, fallbacks, connections, calls }) }
+        Self {
+            inner: Arc::new(Inner {
+                registry,
+                server,
+                client,
+                fallbacks,
+                retries,
+                shadows,
+                connections,
+                calls,
+            }),
+        }
     }
 
     /// The metrics of one method on one transport, to be asked for by every call: after the first time this
@@ -117,6 +140,16 @@ impl Metrics {
     /// Counts a call that was moved from one transport to another, with a short constant as the reason.
     pub fn fallback(&self, from: &'static str, to: &'static str, reason: &'static str) {
         self.inner.fallbacks.with_label_values(&[from, to, reason]).inc();
+    }
+
+    /// Counts a call that was made again over the same transport, with a short constant as the reason.
+    pub fn retry(&self, transport: &'static str, reason: &'static str) {
+        self.inner.retries.with_label_values(&[transport, reason]).inc();
+    }
+
+    /// Counts a call whose answers over two transports were compared. The service is one of this program's own.
+    pub(crate) fn shadowed(&self, service: &str, outcome: &'static str) {
+        self.inner.shadows.with_label_values(&[service, outcome]).inc();
     }
 
     /// The gauge of open connections of a transport, of those accepted ([`Side::Server`]) or dialled.

@@ -65,6 +65,12 @@ impl<D: Dial> Link<D> {
         }
     }
 
+    /// Has the next call dial anew. Calls on the connection that there is go on.
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "only targets are dialled anew"))]
+    pub(crate) fn forget(&self) {
+        self.current.store(None);
+    }
+
     /// The way that packets to the peer take; `None` before there is a connection.
     #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "only targets tell of it"))]
     pub(crate) fn path(&self) -> Option<NetworkPath> {

@@ -98,9 +98,15 @@ impl<T: StreamTransport> Transport for T {
         let limits = options.limits.clone().unwrap_or_default();
         let peer = Peer::new(Way { transport: self.clone(), address, options }, codec, limits);
         let link = peer.link().clone();
-        let seen = Arc::downgrade(&link);
+        let (seen, stale) = (Arc::downgrade(&link), Arc::downgrade(&link));
+        let forget = move || {
+            if let Some(link) = stale.upgrade() {
+                link.forget();
+            }
+        };
         Ok(Connected::new(peer)
             .over(move || seen.upgrade()?.path())
+            .renewing(forget)
             .closing(async move { link.close().await }))
     }
 

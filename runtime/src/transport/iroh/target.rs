@@ -101,8 +101,8 @@ impl Address {
 pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result<Connected, Status> {
     if let Some(dialer) = options.get::<Dialer>() {
         let peer = with_options(dialer.clone(), &options).peer(address.0);
-        let way = way(&peer);
-        return Ok(Connected::new(peer).over(way));
+        let (way, renew) = (way(&peer), renew(&peer));
+        return Ok(Connected::new(peer).over(way).renewing(renew));
     }
     let endpoint = address.endpoint(options.secret_key.as_ref()).await?;
     let dialer = Dialer::new(endpoint.clone()).connect_timeout(options.connect_timeout);
@@ -110,15 +110,25 @@ pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result
     let own = Arc::new(OwnEndpoint(endpoint));
     // What closes holds what closes by itself once dropped: of two that close, iroh lets the second return
     // before the peer has been told.
-    let way = way(&peer);
+    let (way, renew) = (way(&peer), renew(&peer));
     let connected = Connected::new(OnOwnEndpoint { peer, endpoint: own.clone() });
-    Ok(connected.over(way).closing(async move { own.0.close().await }))
+    Ok(connected.over(way).renewing(renew).closing(async move { own.0.close().await }))
 }
 
 /// Tells which way the packets to the peer take.
 fn way(peer: &Peer) -> impl Fn() -> Option<NetworkPath> + Send + Sync + use<> {
     let link = peer.weak_link();
     move || link.upgrade()?.path()
+}
+
+/// Has the next call dial anew.
+fn renew(peer: &Peer) -> impl Fn() + Send + Sync + use<> {
+    let link = peer.weak_link();
+    move || {
+        if let Some(link) = link.upgrade() {
+            link.forget();
+        }
+    }
 }
 
 fn with_options(mut dialer: Dialer, options: &ConnectOptions) -> Dialer {

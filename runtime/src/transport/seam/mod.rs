@@ -97,19 +97,29 @@ pub struct Connected {
     pub close: BoxFuture<()>,
     /// Tells which way the packets take.
     pub path: PathProbe,
+    /// Has the next call dial anew, whatever becomes of the connection that there is.
+    pub renew: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Connected {
     /// A channel that may simply be dropped.
     pub fn new(channel: impl crate::Service) -> Self {
         let close = Box::pin(std::future::ready(()));
-        Self { channel: channel.into_channel(), close, path: PathProbe::default() }
+        Self { channel: channel.into_channel(), close, path: PathProbe::default(), renew: None }
     }
 
     /// The same channel, over the way that this tells of.
     #[must_use]
     pub fn over(mut self, path: impl Fn() -> Option<NetworkPath> + Send + Sync + 'static) -> Self {
         self.path = PathProbe(Some(Arc::new(path)));
+        self
+    }
+
+    /// The same channel, whose next call dials anew once this was called. Where there is none, whoever wants a new
+    /// connection connects again.
+    #[must_use]
+    pub fn renewing(mut self, renew: impl Fn() + Send + Sync + 'static) -> Self {
+        self.renew = Some(Box::new(renew));
         self
     }
 

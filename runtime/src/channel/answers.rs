@@ -1,0 +1,47 @@
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+
+use tokio::time::Instant;
+
+use super::routes::Shared;
+use crate::{Metadata, Payload, Status, Streaming, streaming::Source};
+
+/// The answers of a stream, whose route is asked after where they break off.
+pub(super) struct Answers {
+    inner: Streaming<Payload>,
+    shared: Arc<Shared>,
+    place: usize,
+}
+
+impl Answers {
+    /// These answers, over the route at this place.
+    pub(super) fn over(shared: &Arc<Shared>, place: usize, inner: Streaming<Payload>) -> Streaming<Payload> {
+        Streaming::from_source(Self { inner, shared: shared.clone(), place })
+    }
+}
+
+impl Source<Payload> for Answers {
+    fn poll_message(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Payload, Status>>> {
+        let next = self.inner.poll_message(task);
+        if let Poll::Ready(Some(Err(status))) = &next
+            && self.shared.routes[self.place].struck(Instant::now(), status)
+        {
+            self.shared.keeper.wake();
+        }
+        next
+    }
+
+    fn last_is_plain(&self) -> bool {
+        self.inner.last_is_plain()
+    }
+
+    fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
+        self.inner.take_trailers()
+    }
+}

@@ -1,0 +1,292 @@
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
+
+use tokio::time::Instant;
+
+use super::{
+    plan::Order,
+    route::{Route, Standing},
+    routes::{Shared, is_of_the_way},
+    scores::{MethodScores, Ruling},
+};
+use crate::{
+    Code, Context, Payload, Response, Status,
+    payload::Kept,
+    policy::{Hedge, pushback::Pushback},
+    service::BoxFuture,
+};
+
+/// The attempts at one call: which were made, and whether and where another may be.
+///
+/// A call is made again only where nobody can have seen it, or where it does not matter how often it is made. Source of
+/// the rules: [gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md).
+pub(super) struct Attempts<'a> {
+    shared: &'a Arc<Shared>,
+    method: &'a Arc<MethodScores>,
+    ruling: &'a Ruling,
+    order: Order,
+    template: Context,
+    made: u32,
+    /// A bit for each route that was tried.
+    tried: u8,
+}
+
+/// A unary attempt under way. Dropped, it is cancelled.
+pub(super) struct Flight {
+    begun: Begun,
+    answer: BoxFuture<Outcome>,
+}
+
+type Outcome = Result<Response<Payload>, Status>;
+
+/// An attempt that has begun, until it is answered.
+pub(super) struct Begun {
+    place: usize,
+    route: Arc<Route>,
+    method: Arc<MethodScores>,
+    at: Instant,
+    deadline: Option<Instant>,
+    noted: bool,
+    shared: Arc<Shared>,
+}
+
+/// What became of an attempt that was watched.
+pub(super) enum Watched {
+    /// It ended.
+    Landed(Outcome),
+    /// It has not ended, and another is to be made beside it, for this reason.
+    Late(&'static str),
+}
+
+/// The metadata that tells a server how often the call was attempted before. Source:
+/// [gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata).
+const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+
+impl<'a> Attempts<'a> {
+    pub(super) fn new(
+        shared: &'a Arc<Shared>,
+        method: &'a Arc<MethodScores>,
+        ruling: &'a Ruling,
+        order: Order,
+        template: Context,
+    ) -> Self {
+        Self { shared, method, ruling, order, template, made: 0, tried: 0 }
+    }
+
+    /// Begins an attempt over this route.
+    pub(super) fn fly(&mut self, place: usize, cx: Context, message: Payload) -> Flight {
+        let begun = self.begin(place);
+        Flight { answer: begun.route.channel().call(cx, message), begun }
+    }
+
+    /// An attempt over this route begins.
+    pub(super) fn begin(&mut self, place: usize) -> Begun {
+        self.made += 1;
+        self.tried |= 1 << place;
+        let route = self.shared.routes[place].clone();
+        let at = Instant::now();
+        route.pulse.begin(at);
+        self.shared.keeper.call_made();
+        let (method, shared) = (self.method.clone(), self.shared.clone());
+        Begun { place, route, method, at, deadline: self.template.deadline, noted: false, shared }
+    }
+
+    /// The context of a further attempt.
+    pub(super) fn context(&self) -> Context {
+        let mut cx = self.template.again();
+        // The key and the number are well-formed.
+        let _ = cx.metadata.insert(PREVIOUS_ATTEMPTS, self.made.to_string());
+        cx
+    }
+
+    /// Waits for the answer, or until the call should be made over another route as well.
+    pub(super) async fn watch(&self, flight: &mut Flight) -> Watched {
+        if !self.template.idempotent || self.elsewhere().is_none() {
+            return Watched::Landed(flight.land().await);
+        }
+        let route = flight.begun.route.clone();
+        let lost = pin!(route.lost.notified());
+        let hedge = pin!(self.hedge());
+        tokio::select! {
+            biased;
+            outcome = flight.land() => Watched::Landed(outcome),
+            () = lost => Watched::Late("silent"),
+            () = hedge => Watched::Late("hedge"),
+        }
+    }
+
+    /// Completes when the call should be hedged.
+    async fn hedge(&self) {
+        let after = match self.ruling.policy.hedge {
+            None => None,
+            Some(Hedge::After(wait)) => Some(wait),
+            Some(Hedge::Percentile(percent)) => self.method.durations.percentile(percent),
+        };
+        match after {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Goes on after an attempt that failed.
+    pub(super) async fn after_failure(mut self, place: usize, status: Status, kept: &Kept) -> Outcome {
+        let (mut place, mut status) = (place, status);
+        loop {
+            let next = self.next(place, &status).await;
+            let Some((next, message)) = next.and_then(|next| Some((next, kept.again()?))) else {
+                return Err(self.last_word(status));
+            };
+            place = next;
+            let cx = self.context();
+            status = match self.fly(place, cx, message).land().await {
+                Ok(response) => return Ok(response),
+                Err(status) => status,
+            };
+        }
+    }
+
+    /// Makes another attempt beside one that is under way, and takes the first answer. The other is cancelled.
+    pub(super) async fn beside(mut self, first: Flight, reason: &'static str, kept: &Kept) -> Outcome {
+        let from = first.begun.route.transport;
+        let other = self.elsewhere().filter(|_| self.shared.budget.withdraw());
+        let Some((other, message)) = other.and_then(|other| Some((other, kept.again()?))) else {
+            return self.alone(first, kept).await;
+        };
+        self.shared.tally.fallback(from, self.shared.routes[other].transport, reason);
+        let cx = self.context();
+        let second = self.fly(other, cx, message);
+        let (outcome, left) = sooner(first, second).await;
+        match outcome {
+            // The other may still do it.
+            Err(status) if self.may_repeat(&status) => self.alone(left, kept).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn alone(self, mut flight: Flight, kept: &Kept) -> Outcome {
+        let place = flight.begun.place;
+        match flight.land().await {
+            Err(status) => {
+                drop(flight);
+                Box::pin(self.after_failure(place, status, kept)).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The route for the attempt after one that failed so, once it may be made; `None` where none may.
+    pub(super) async fn next(&mut self, failed: usize, status: &Status) -> Option<usize> {
+        if !self.may_repeat(status) {
+            return None;
+        }
+        let elsewhere = self.elsewhere();
+        // Each route has its turn where nobody has seen the call. Beyond that attempts are counted.
+        let free = status.is_not_processed() && elsewhere.is_some();
+        if !free && self.made >= self.ruling.policy.max_attempts {
+            return None;
+        }
+        if !status.is_not_processed() && !self.shared.budget.withdraw() {
+            return None;
+        }
+        let wait = match (Pushback::of(status), elsewhere) {
+            (Pushback::Never, _) => return None,
+            (Pushback::After(wait), _) => wait,
+            (Pushback::None, Some(_)) => std::time::Duration::ZERO,
+            (Pushback::None, None) => self.ruling.policy.backoff.wait(self.made, fastrand::f64()),
+        };
+        if !wait.is_zero() {
+            if self.template.time_left().is_some_and(|left| left <= wait) {
+                return None;
+            }
+            tokio::time::sleep(wait).await;
+        }
+        let next = match elsewhere {
+            Some(next) => next,
+            None => self.shared.open(&self.order, &self.template).await.ok()?,
+        };
+        let (from, to) = (&self.shared.routes[failed], &self.shared.routes[next]);
+        let reason = if status.is_not_processed() { "not_processed" } else { "unavailable" };
+        self.shared.tally.again(from.transport, to.transport, reason);
+        Some(next)
+    }
+
+    /// What the caller is told in the end: where the call may have been executed, that it may.
+    pub(super) fn last_word(&self, status: Status) -> Status {
+        let uncertain = status.code() == Code::Unavailable && !status.is_not_processed();
+        if !uncertain || self.template.idempotent {
+            return status;
+        }
+        let message = format!("{}; the call may have been executed", status.message());
+        status.with_message(message)
+    }
+
+    /// Whether the call may be made again after it failed so.
+    fn may_repeat(&self, status: &Status) -> bool {
+        let unseen =
+            status.is_not_processed() && matches!(status.code(), Code::Unavailable | Code::Unimplemented);
+        let harmless = self.template.idempotent
+            && match status.code() {
+                Code::Unavailable => true,
+                Code::ResourceExhausted => matches!(Pushback::of(status), Pushback::After(_)),
+                _ => false,
+            };
+        (unseen || harmless) && self.template.time_left().is_none_or(|left| !left.is_zero())
+    }
+
+    /// Another route than those that were tried, which works or may.
+    fn elsewhere(&self) -> Option<usize> {
+        let untried = |place: usize| self.tried & (1 << place) == 0;
+        let best = self.order.best(&self.shared.routes, untried);
+        best.filter(|(_, standing)| *standing <= Standing::Untried).map(|(place, _)| place)
+    }
+}
+
+/// The first of two attempts to end, and the other.
+async fn sooner(mut one: Flight, mut other: Flight) -> (Outcome, Flight) {
+    let (outcome, first) = poll_fn(|task| {
+        if let Poll::Ready(outcome) = one.answer.as_mut().poll(task) {
+            return Poll::Ready((outcome, true));
+        }
+        other.answer.as_mut().poll(task).map(|outcome| (outcome, false))
+    })
+    .await;
+    let (mut landed, left) = if first { (one, other) } else { (other, one) };
+    landed.begun.note(outcome.as_ref().err());
+    (outcome, left)
+}
+
+impl Flight {
+    /// Its answer.
+    pub(super) async fn land(&mut self) -> Outcome {
+        let outcome = self.answer.as_mut().await;
+        self.begun.note(outcome.as_ref().err());
+        outcome
+    }
+}
+
+impl Begun {
+    /// It was answered, or failed so.
+    pub(super) fn note(&mut self, failure: Option<&Status>) {
+        self.noted = true;
+        let now = Instant::now();
+        let took = now.duration_since(self.at);
+        let of_the_way = failure.is_some_and(is_of_the_way);
+        if !of_the_way && !failure.is_some_and(Status::is_not_processed) {
+            self.route.answered(now);
+            self.method.durations.note(took);
+        }
+        self.method.service.note(self.place, now, took, !of_the_way);
+        if failure.is_some_and(|status| self.route.struck(now, status)) {
+            self.shared.keeper.wake();
+        }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.route.pulse.end();
+        let now = Instant::now();
+        if !self.noted && self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.method.service.note(self.place, now, now.duration_since(self.at), false);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    route::{Route, Standing},
+    routes::Shared,
+    scores::ServiceScores,
+};
+use crate::policy::{Adaptive, circuit::State};
+
+/// How the calls of a [`Channel`](super::Channel) choose their transport now, and why. Its `Display` is a table for people.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Each transport, in the channel's order.
+    pub routes: Vec<RouteExplanation>,
+    /// Each service that was called: what a call of it would take now, and why.
+    pub services: Vec<ServiceExplanation>,
+    /// How many further attempts at calls may be made now.
+    pub budget: u32,
+}
+
+/// One transport of a channel.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RouteExplanation {
+    /// The transport's name.
+    pub transport: &'static str,
+    /// Where it leads.
+    pub target: String,
+    /// Whether it works.
+    pub state: RouteState,
+    /// How often it failed in a row.
+    pub failures: u32,
+    /// How many calls wait for their answer over it.
+    pub waiting: u32,
+    /// The transport's own round trip, where it measures one.
+    pub round_trip: Option<Duration>,
+    /// Why it failed last, and how long ago.
+    pub last_error: Option<(String, Duration)>,
+}
+
+/// Whether a transport works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RouteState {
+    /// Nobody has tried it.
+    Untried,
+    /// It works.
+    Closed,
+    /// It does not answer, and is being asked.
+    Suspected,
+    /// It does not work, and is asked again after this.
+    Open(Duration),
+    /// It did not work, and is being asked.
+    HalfOpen,
+}
+
+/// One service of a channel.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServiceExplanation {
+    /// Its name, `package.Service`.
+    pub name: String,
+    /// The transport that a call would take now.
+    pub taken: &'static str,
+    /// Why that.
+    pub reason: String,
+    /// For each transport, in the channel's order: the average latency and the share of calls that fail.
+    pub scores: Vec<(Option<Duration>, f64)>,
+}
+
+pub(super) fn explain(shared: &Shared) -> Explanation {
+    let now = Instant::now();
+    Explanation {
+        routes: shared.routes.iter().map(|route| route_now(route, now)).collect(),
+        services: shared.methods.services().iter().map(|service| service_now(shared, service)).collect(),
+        budget: shared.budget.left(),
+    }
+}
+
+fn route_now(route: &Route, now: Instant) -> RouteExplanation {
+    let state = match route.state() {
+        State::Untried => RouteState::Untried,
+        State::Closed => RouteState::Closed,
+        State::Suspected => RouteState::Suspected,
+        State::Open { until } => RouteState::Open(until.saturating_duration_since(now)),
+        State::HalfOpen => RouteState::HalfOpen,
+    };
+    RouteExplanation {
+        transport: route.transport,
+        target: route.target.clone(),
+        state,
+        failures: route.failures(),
+        waiting: route.pulse.waiting(),
+        round_trip: route.round_trip(),
+        last_error: route.last_error().map(|(at, reason)| (reason, now.saturating_duration_since(at))),
+    }
+}
+
+fn service_now(shared: &Shared, service: &ServiceScores) -> ServiceExplanation {
+    let ruling = shared.methods.rule(&format!("/{}/", service.name));
+    let (policy, order) = (&ruling.policy, &ruling.order);
+    let transport = |place: usize| shared.routes[place].transport;
+    let best = order.best(&shared.routes, |place| policy.fallback || place == order.first());
+    let (standing, reason) = match best {
+        Some((place, Standing::Up)) if place != order.first() => {
+            let preferred = transport(order.first());
+            (place, format!("{preferred} is preferred and does not work now"))
+        }
+        Some((place, Standing::Up)) => (place, rule(shared, service, &ruling)),
+        _ => (order.first(), "nothing is known to work; the first call finds out".to_owned()),
+    };
+    let measured =
+        policy.adaptive == Adaptive::Fastest && best.is_some_and(|(_, standing)| standing == Standing::Up);
+    let taken = if measured { order.at(service.choice.taken()) } else { standing };
+    ServiceExplanation {
+        name: service.name.clone(),
+        taken: transport(taken),
+        reason,
+        scores: (0..shared.routes.len())
+            .map(|place| {
+                let score = service.score(place);
+                (score.latency(), score.errors())
+            })
+            .collect(),
+    }
+}
+
+fn rule(shared: &Shared, _: &ServiceScores, ruling: &super::scores::Ruling) -> String {
+    let policy = &ruling.policy;
+    match policy.adaptive {
+        Adaptive::Fastest => "it costs least by what has been measured, or was taken lately".to_owned(),
+        Adaptive::Below(threshold) => {
+            format!("the preferred one is taken while its latency is below {threshold:?}")
+        }
+        Adaptive::Off if policy.share < 1.0 => {
+            format!("{:.1} % of the calls prefer it, the others the next", 100.0 * policy.share)
+        }
+        Adaptive::Off if policy.prefer.is_empty() => "it comes first in the channel".to_owned(),
+        Adaptive::Off => {
+            let known =
+                policy.prefer.iter().any(|name| shared.routes.iter().any(|route| route.transport == name));
+            if known { "its policy prefers it" } else { "it comes first in the channel" }.to_owned()
+        }
+    }
+}
+
+impl fmt::Display for RouteState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untried => f.write_str("untried"),
+            Self::Closed => f.write_str("closed"),
+            Self::Suspected => f.write_str("suspected"),
+            Self::Open(left) => write!(f, "open for {}", short(*left)),
+            Self::HalfOpen => f.write_str("half-open"),
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for route in &self.routes {
+            write!(f, "{:<10} {:<16} {}", route.transport, route.state.to_string(), route.target)?;
+            if let Some(round_trip) = route.round_trip {
+                write!(f, "  round trip {}", short(round_trip))?;
+            }
+            if route.failures > 0 {
+                write!(f, "  failed {} times in a row", route.failures)?;
+            }
+            if let Some((reason, ago)) = &route.last_error {
+                write!(f, "  last error {} ago: {reason}", short(*ago))?;
+            }
+            f.write_char('\n')?;
+        }
+        for service in &self.services {
+            writeln!(f, "{} takes {}: {}", service.name, service.taken, service.reason)?;
+            for (route, (latency, errors)) in self.routes.iter().zip(&service.scores) {
+                let latency = latency.map_or_else(|| "not called yet".to_owned(), short);
+                writeln!(f, "  {:<10} {latency}, {:.1} % fail", route.transport, 100.0 * errors)?;
+            }
+        }
+        writeln!(f, "{} further attempts may be made", self.budget)
+    }
+}
+
+fn short(duration: Duration) -> String {
+    match duration {
+        long if long >= Duration::from_secs(1) => format!("{:.1} s", long.as_secs_f64()),
+        middle if middle >= Duration::from_millis(1) => format!("{:.1} ms", 1e3 * middle.as_secs_f64()),
+        short => format!("{} us", short.as_micros()),
+    }
+}

@@ -1,0 +1,107 @@
+use std::{
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// Whether a way shows signs of life while calls wait on it: cheap enough to be kept by every call, so that nobody needs
+/// a timer of their own to see that a path has gone dark.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    epoch: Instant,
+    waiting: AtomicU32,
+    /// When the last sign of life came, or the first of the waiting calls was made, in microseconds of `epoch`.
+    since: AtomicU64,
+    /// How long a silence is not remarkable, in milliseconds.
+    patience: AtomicU64,
+}
+
+/// How long a silence is remarkable at first, and at most. Where calls take longer than that and the way is found to be
+/// well, it is twice as long the next time.
+const PATIENCE: Duration = Duration::from_millis(500);
+const MOST_PATIENCE: Duration = Duration::from_secs(4);
+
+impl Pulse {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            epoch: now,
+            waiting: AtomicU32::new(0),
+            since: AtomicU64::new(0),
+            patience: AtomicU64::new(PATIENCE.as_millis() as u64),
+        }
+    }
+
+    /// A call waits for its answer from now on.
+    pub(super) fn begin(&self, now: Instant) {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.beat(now);
+        }
+    }
+
+    /// One waits no more.
+    pub(super) fn end(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The peer has shown that it is there.
+    pub(super) fn beat(&self, now: Instant) {
+        self.since.store(self.micros(now), Ordering::Relaxed);
+    }
+
+    /// How many calls wait.
+    pub(super) fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether calls wait and have waited for remarkably long without a sign of life.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        let silence = self.micros(now).saturating_sub(self.since.load(Ordering::Relaxed));
+        self.waiting() > 0 && silence >= 1_000 * self.patience.load(Ordering::Relaxed)
+    }
+
+    /// The silence was the calls' own doing.
+    pub(super) fn false_alarm(&self) {
+        let longer = 2 * self.patience.load(Ordering::Relaxed);
+        self.patience.store(longer.min(MOST_PATIENCE.as_millis() as u64), Ordering::Relaxed);
+    }
+
+    /// The silence was the way's.
+    pub(super) fn alarm(&self) {
+        self.patience.store(PATIENCE.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// How long this has been kept.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.epoch)
+    }
+
+    fn micros(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.epoch).as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_is_silent_only_while_calls_wait_and_nothing_comes() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let pulse = Pulse::new(start);
+        assert!(!pulse.is_silent(at(10_000)), "nobody waits");
+        pulse.begin(at(10_000));
+        pulse.begin(at(10_400));
+        assert!(!pulse.is_silent(at(10_499)));
+        assert!(pulse.is_silent(at(10_500)));
+        pulse.beat(at(10_500));
+        assert!(!pulse.is_silent(at(10_999)));
+        pulse.false_alarm();
+        assert!(!pulse.is_silent(at(11_499)));
+        assert!(pulse.is_silent(at(11_500)));
+        pulse.end();
+        pulse.end();
+        assert!(!pulse.is_silent(at(60_000)));
+    }
+}

@@ -1,0 +1,226 @@
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::{sync::Notify, time::Instant};
+
+use super::{Channel, pulse::Pulse};
+use crate::{
+    Code, Status,
+    policy::circuit::{Circuit, State},
+    service::BoxFuture,
+};
+
+/// One transport to the peer: the connection, and whether it works.
+pub(super) struct Route {
+    /// The transport's name.
+    pub(super) transport: &'static str,
+    /// Where it leads, for people.
+    pub(super) target: String,
+    way: ArcSwap<Way>,
+    circuit: Mutex<Circuit>,
+    /// What the circuit says, for every call to read.
+    standing: AtomicU8,
+    pub(super) pulse: Pulse,
+    /// Told to calls that can be made elsewhere when this way stops answering.
+    pub(super) lost: Notify,
+    /// A call would have taken it, had it been tried.
+    wanted: AtomicBool,
+    /// Calls in a row that did not get through although probes did.
+    strikes: AtomicU32,
+    last_error: Mutex<Option<(Instant, String)>>,
+}
+
+/// A connection, and how to have another in its place.
+pub(super) struct Way {
+    pub(super) channel: Channel,
+    /// The transport's own round trip, where it measures one.
+    pub(super) round_trip: Box<dyn Fn() -> Option<Duration> + Send + Sync>,
+    /// Makes the next call dial anew; gives the way that it takes, where that is another.
+    pub(super) renew: Box<dyn Fn() -> BoxFuture<Option<Way>> + Send + Sync>,
+}
+
+impl Way {
+    /// A connection that looks after itself.
+    pub(super) fn lasting(channel: Channel) -> Self {
+        Self {
+            channel,
+            round_trip: Box::new(|| None),
+            renew: Box::new(|| Box::pin(std::future::ready(None))),
+        }
+    }
+}
+
+/// How a call sees a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// It works.
+    Up,
+    /// Nobody knows yet.
+    Untried,
+    /// It does not answer, and is being asked.
+    Suspected,
+    /// It does not work.
+    Down,
+}
+
+/// So many calls that provably did not get through set a way aside, whatever probes say: a server, or something on the
+/// way to it, that lets probes in and refuses calls.
+const STRIKES: u32 = 8;
+
+impl Route {
+    pub(super) fn new(transport: &'static str, target: String, way: Way) -> Self {
+        Self {
+            transport,
+            target,
+            way: ArcSwap::from_pointee(way),
+            circuit: Mutex::new(Circuit::new()),
+            standing: AtomicU8::new(Standing::Untried as u8),
+            pulse: Pulse::new(Instant::now()),
+            lost: Notify::new(),
+            wanted: AtomicBool::new(false),
+            strikes: AtomicU32::new(0),
+            last_error: Mutex::new(None),
+        }
+    }
+
+    /// The connection.
+    pub(super) fn channel(&self) -> Channel {
+        self.way.load().channel.clone()
+    }
+
+    /// The transport's own round trip, where it measures one.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        (self.way.load().round_trip)()
+    }
+
+    /// Has the next call dial anew. Calls in flight keep what they have.
+    pub(super) async fn renew(&self) {
+        let renewing = (self.way.load().renew)();
+        if let Some(way) = renewing.await {
+            self.way.store(way.into());
+        }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::Relaxed) {
+            0 => Standing::Up,
+            1 => Standing::Untried,
+            2 => Standing::Suspected,
+            _ => Standing::Down,
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.circuit().state()
+    }
+
+    /// How often it failed in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.circuit().failures()
+    }
+
+    /// When the next probe is to be made, where one is.
+    pub(super) fn probe_at(&self, now: Instant) -> Option<Instant> {
+        self.circuit().probe_at(now)
+    }
+
+    /// Asks for a probe of a way that nobody has tried; whether it was asked for just now.
+    pub(super) fn want(&self) -> bool {
+        self.standing() == Standing::Untried && !self.wanted.swap(true, Ordering::Relaxed)
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn probing(&self) {
+        self.change(Circuit::probing);
+    }
+
+    /// A probe was answered.
+    pub(super) fn proved(&self, now: Instant) {
+        if self.standing() == Standing::Suspected {
+            self.pulse.false_alarm();
+        }
+        self.pulse.beat(now);
+        self.strikes.store(STRIKES / 2, Ordering::Relaxed);
+        self.change(|circuit| circuit.proved(now));
+    }
+
+    /// A call was answered.
+    pub(super) fn answered(&self, now: Instant) {
+        self.pulse.beat(now);
+        if self.strikes.load(Ordering::Relaxed) != 0 {
+            self.strikes.store(0, Ordering::Relaxed);
+        }
+        if self.standing() != Standing::Up {
+            self.change(|circuit| circuit.proved(now));
+        }
+    }
+
+    /// It does not answer, which may be the calls' own doing: calls that can be made elsewhere are told.
+    pub(super) fn suspect(&self) {
+        self.change(Circuit::suspect);
+        self.lost.notify_waiters();
+    }
+
+    /// A call failed on this side; whether it asks for a probe.
+    pub(super) fn struck(&self, now: Instant, status: &Status) -> bool {
+        if status.code() != Code::Unavailable {
+            return false;
+        }
+        self.remember(now, status.message());
+        if status.is_not_processed() && self.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= STRIKES {
+            self.failed(now, status.message());
+        } else {
+            self.change(Circuit::suspect);
+        }
+        true
+    }
+
+    /// It does not work.
+    pub(super) fn failed(&self, now: Instant, reason: &str) {
+        self.pulse.alarm();
+        self.wanted.store(false, Ordering::Relaxed);
+        self.remember(now, reason);
+        self.change(|circuit| circuit.failed(now, fastrand::f64()));
+        self.lost.notify_waiters();
+    }
+
+    /// Why it failed last, and when.
+    pub(super) fn last_error(&self) -> Option<(Instant, String)> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, now: Instant, reason: &str) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, reason.to_owned()));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Circuit)) {
+        let mut circuit = self.circuit();
+        let before = circuit.state();
+        change(&mut circuit);
+        let state = circuit.state();
+        let standing = match state {
+            State::Closed => Standing::Up,
+            State::Untried => Standing::Untried,
+            State::Suspected => Standing::Suspected,
+            State::Open { .. } | State::HalfOpen => Standing::Down,
+        };
+        self.standing.store(standing as u8, Ordering::Relaxed);
+        drop(circuit);
+        if std::mem::discriminant(&before) != std::mem::discriminant(&state) {
+            tracing::debug!(transport = self.transport, target = %self.target, ?before, ?state, "a way to a peer has changed");
+        }
+    }
+
+    fn circuit(&self) -> MutexGuard<'_, Circuit> {
+        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

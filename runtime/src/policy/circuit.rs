@@ -1,0 +1,187 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Whether a way to a peer works, as probes and calls have shown: the circuit breaker of one transport to one peer.
+///
+/// A way that fails is set aside, for a pause that grows with each failure, and let in again by a probe alone, so that
+/// no call pays for finding out. Source: [Circuit Breaker](https://martinfowler.com/bliki/CircuitBreaker.html).
+#[derive(Clone, Debug)]
+pub(crate) struct Circuit {
+    state: State,
+    /// How often the way failed in a row, with hardly any time between.
+    failures: u32,
+    /// When it began to work.
+    since: Option<Instant>,
+}
+
+/// What is known of a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Nobody has tried it.
+    Untried,
+    /// It works.
+    Closed,
+    /// It worked, and does not answer. Calls go elsewhere while a probe finds out.
+    Suspected,
+    /// It does not work, and is left alone until then.
+    Open { until: Instant },
+    /// It did not work, and a probe is under way.
+    HalfOpen,
+}
+
+/// The first pause, and the longest. A way that works again is taken again within the longest and the time that a probe
+/// takes.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// A way that has worked for this long has recovered, and its pauses begin anew. One that comes and goes is left alone for
+/// longer each time.
+const STABLE: Duration = Duration::from_secs(30);
+
+impl Circuit {
+    pub(crate) fn new() -> Self {
+        Self { state: State::Untried, failures: 0, since: None }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    /// When a probe is to be made, where one is.
+    pub(crate) fn probe_at(&self, now: Instant) -> Option<Instant> {
+        match self.state {
+            State::Suspected => Some(now),
+            State::Open { until } => Some(until),
+            State::Untried | State::Closed | State::HalfOpen => None,
+        }
+    }
+
+    /// A probe is under way.
+    pub(crate) fn probing(&mut self) {
+        if let State::Open { .. } = self.state {
+            self.state = State::HalfOpen;
+        }
+    }
+
+    /// It works.
+    pub(crate) fn proved(&mut self, now: Instant) {
+        if self.state != State::Closed {
+            self.state = State::Closed;
+            self.since = Some(now);
+        }
+    }
+
+    /// It does not answer, which may be the calls' own doing.
+    pub(crate) fn suspect(&mut self) {
+        if self.state == State::Closed {
+            self.state = State::Suspected;
+        }
+    }
+
+    /// It does not work; `random` is from 0 to 1, and spreads those who failed together.
+    pub(crate) fn failed(&mut self, now: Instant, random: f64) {
+        if let State::Open { .. } = self.state {
+            return;
+        }
+        let recovered = self.since.is_some_and(|since| now.duration_since(since) >= STABLE);
+        let failures = if recovered { 0 } else { self.failures };
+        self.since = None;
+        self.failures = failures + 1;
+        self.state = State::Open { until: now + pause(failures, random) };
+    }
+
+    /// How often it failed in a row.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+}
+
+/// The pause behind so many earlier failures: doubled each time, less a fifth at random.
+fn pause(failures: u32, random: f64) -> Duration {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << failures.min(16));
+    doubled.min(LONGEST_PAUSE).mul_f64(1.0 - 0.2 * random.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Event {
+        Proved,
+        Suspect,
+        Failed,
+        Probing,
+        Time(u64),
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            Just(Event::Proved),
+            Just(Event::Suspect),
+            Just(Event::Failed),
+            Just(Event::Probing),
+            (0_u64..40_000).prop_map(Event::Time),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_way_that_is_not_closed_is_always_probed_within_the_longest_pause(events in proptest::collection::vec(event(), 0..60)) {
+            let mut circuit = Circuit::new();
+            let mut now = Instant::now();
+            for event in events {
+                match event {
+                    Event::Proved => circuit.proved(now),
+                    Event::Suspect => circuit.suspect(),
+                    Event::Failed => circuit.failed(now, 0.5),
+                    Event::Probing => circuit.probing(),
+                    Event::Time(ms) => now += Duration::from_millis(ms),
+                }
+                match circuit.state() {
+                    State::Untried | State::Closed | State::HalfOpen => prop_assert_eq!(circuit.probe_at(now), None),
+                    State::Suspected => prop_assert_eq!(circuit.probe_at(now), Some(now)),
+                    State::Open { until } => {
+                        prop_assert_eq!(circuit.probe_at(now), Some(until));
+                        prop_assert!(until <= now + LONGEST_PAUSE);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pauses_grow_while_a_way_keeps_failing_and_begin_anew_once_it_has_been_stable() {
+        let mut now = Instant::now();
+        let mut circuit = Circuit::new();
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            circuit.failed(now, 0.0);
+            let State::Open { until } = circuit.state() else { panic!("it is set aside") };
+            pauses.push(until.duration_since(now).as_millis());
+            now = until;
+            circuit.probing();
+            assert_eq!(circuit.state(), State::HalfOpen);
+            circuit.proved(now);
+            now += Duration::from_secs(1);
+        }
+        assert_eq!(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
+        now += STABLE;
+        circuit.failed(now, 0.0);
+        assert_eq!(circuit.state(), State::Open { until: now + FIRST_PAUSE });
+    }
+
+    #[test]
+    fn one_that_is_open_is_not_set_aside_for_longer_by_calls_that_began_before() {
+        let now = Instant::now();
+        let mut circuit = Circuit::new();
+        circuit.failed(now, 0.0);
+        let first = circuit.state();
+        circuit.failed(now + Duration::from_millis(100), 0.0);
+        circuit.suspect();
+        assert_eq!((circuit.state(), circuit.failures()), (first, 1));
+    }
+}
