@@ -405,14 +405,14 @@ async fn a_hedge_is_made_over_the_other_transport_and_the_loser_is_dropped() {
 async fn an_adaptive_choice_moves_to_what_is_faster_and_stays_there() {
     let (client, iroh, grpc) = dual(Policy::default().adaptive(Adaptive::Fastest)).await;
     iroh.is(Mood::Well(50 * MS));
-    for _ in 0..400 {
+    for _ in 0..4_000 {
         read(&client).await.unwrap();
     }
     let (slow, fast) = (iroh.calls(), grpc.calls());
-    for _ in 0..400 {
+    for _ in 0..4_000 {
         read(&client).await.unwrap();
     }
-    assert!(grpc.calls() - fast > 380, "{} of 400 calls went over the faster one", grpc.calls() - fast);
+    assert!(grpc.calls() - fast > 3_800, "{} of 4000 calls went over the faster one", grpc.calls() - fast);
     assert!(iroh.calls() > slow, "the other is looked at now and then");
 }
 
