@@ -1,11 +1,10 @@
 use std::{fmt, future::poll_fn, task::Poll, time::Duration};
 
-use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
 use crate::{
-    Channel, Code, Codec, Context, Limits, Method, Payload, Response, Service, ServiceInfo, Status,
-    Streaming, TraceContext, context::Path, deadline,
+    Channel, Code, Codec, Context, Explanation, Limits, Method, Payload, Response, Service, ServiceInfo,
+    Status, Streaming, channel::probe::probe,
 };
 
 /// Passes calls on as they came: a [`Service`] that serves one transport by calling another.
@@ -71,22 +70,8 @@ impl Gateway {
     /// # Cancel safety
     /// Dropping the future gives the call up.
     pub async fn check(&self) -> Result<(), String> {
-        // Traces of what is asked all the time would hide those of calls.
-        let cx = Context::new().with_trace(TraceContext::unsampled());
-        let mut cx = cx.with_codec(Codec::Protobuf).with_timeout(CHECK_PATIENCE);
-        cx.path = Path::Static("/grpc.health.v1.Health/Check");
-        let deadline = cx.deadline;
-        // The whole node is asked for by the request that has no fields.
-        let asking = self.target.unary(cx, Payload::encoded(Codec::Protobuf, Bytes::new()));
-        match deadline::bound(deadline, asking).await {
-            Err(status) if status.code() == Code::DeadlineExceeded => {
-                Err(format!("no answer within {CHECK_PATIENCE:?}"))
-            }
-            Err(status) if status.code() == Code::Unavailable => {
-                Err(self.explain(status).message().to_owned())
-            }
-            Err(_) | Ok(_) => Ok(()),
-        }
+        let asked = probe(&self.target, CHECK_PATIENCE).await;
+        asked.map_err(|status| self.unreached(status).message().to_owned())
     }
 
     /// Makes the context of a call that came in that of the call that goes out.
@@ -106,7 +91,7 @@ impl Gateway {
 
     /// Says of a call that did not get to the target where it went. No handler has seen it, so these are nobody's
     /// words that are changed.
-    fn explain(&self, status: Status) -> Status {
+    fn unreached(&self, status: Status) -> Status {
         if status.code() != Code::Unavailable || !status.is_not_processed() {
             return status;
         }
@@ -122,7 +107,7 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(4);
 impl Service for Gateway {
     async fn unary(&self, mut cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         self.admit(&mut cx)?;
-        self.target.unary(cx, message).await.map_err(|status| self.explain(status))
+        self.target.unary(cx, message).await.map_err(|status| self.unreached(status))
     }
 
     async fn stream(
@@ -132,7 +117,7 @@ impl Service for Gateway {
     ) -> Result<Response<Streaming<Payload>>, Status> {
         self.admit(&mut cx)?;
         let messages = gather(messages).await?;
-        self.target.stream(cx, messages).await.map_err(|status| self.explain(status))
+        self.target.stream(cx, messages).await.map_err(|status| self.unreached(status))
     }
 
     fn method(&self, path: &str) -> Option<&'static Method> {
@@ -141,6 +126,10 @@ impl Service for Gateway {
 
     fn services(&self) -> Vec<ServiceInfo> {
         self.target.services()
+    }
+
+    fn explain(&self) -> Option<Explanation> {
+        self.target.explain()
     }
 }
 

@@ -65,6 +65,8 @@ pub struct HealthReport {
     pub components: BTreeMap<String, Result<(), String>>,
     /// Services that said of themselves that they take no calls, and why.
     pub failing_services: BTreeMap<String, String>,
+    /// What people should know, though the node takes calls: by what it is about.
+    pub notes: BTreeMap<String, String>,
 }
 
 impl HealthReport {
@@ -143,6 +145,17 @@ impl Health {
             match outcome {
                 Ok(()) => report.failing_services.remove(service),
                 Err(reason) => report.failing_services.insert(service.to_owned(), reason),
+            };
+        });
+    }
+
+    /// Says something that people should know of `about`, though the node takes calls; `None` that there is nothing any
+    /// more.
+    pub fn note(&self, about: &str, text: Option<String>) {
+        self.change(|report| {
+            match text {
+                Some(text) => report.notes.insert(about.to_owned(), text),
+                None => report.notes.remove(about),
             };
         });
     }

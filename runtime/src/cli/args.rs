@@ -61,8 +61,10 @@ pub(super) struct GatewayArgs {
     /// Serves this transport, for instance grpc://127.0.0.1:7001, grpc or iroh; repeated for several
     #[arg(long, value_name = "TRANSPORT[://ADDRESS]", required = true)]
     pub(super) listen: Vec<Listen>,
-    /// Whom to call: a target, such as grpc://host:port, iroh://…, unix:///path
-    pub(super) target: Target,
+    /// Whom to call: a target, such as grpc://host:port, iroh://…, unix:///path; several are ways to the same peer, among
+    /// which `transport.strategy` chooses
+    #[arg(value_name = "TARGET", required = true)]
+    pub(super) targets: Vec<Target>,
     /// Trusts these certificate authorities (PEM) of a grpcs:// target instead of the system's
     #[arg(long, value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,
@@ -93,7 +95,7 @@ pub(super) struct ServicesArgs {
     pub(super) json: bool,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct ConfigArgs {
     /// A TOML file; without one, defaults, the environment and flags
     #[arg(long, value_name = "FILE")]

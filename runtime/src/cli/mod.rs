@@ -20,6 +20,7 @@ mod listen;
 mod log;
 mod node;
 mod reflection;
+mod reload;
 mod schema;
 mod serve;
 mod services;

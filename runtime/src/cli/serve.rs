@@ -6,10 +6,16 @@ use std::{
 };
 
 use super::{
-    args::ServeArgs, failure::Failure, flags::Flags, interrupt::Interrupt, log, node::Made, settings,
+    args::ServeArgs,
+    failure::Failure,
+    flags::Flags,
+    interrupt::Interrupt,
+    log,
+    node::Made,
+    reload::{Reloading, Source},
     traces::Traces,
 };
-use crate::{Node, Service as _, ServiceInfo, Shape, config::Loaded, node::Targets};
+use crate::{Node, Service as _, ServiceInfo, Shape, config::Loader, node::Targets};
 
 pub(super) async fn serve(
     program: &str,
@@ -17,8 +23,8 @@ pub(super) async fn serve(
     flags: Flags,
     node: impl Future<Output = Made>,
 ) -> Result<(), Failure> {
-    let loaded = settings::load(&args.config, args.log.over(flags))?;
-    run(loaded, node, |node| match args.json {
+    let source = Source::new(Loader::new(), args.config, args.log.over(flags));
+    run(source, node, |node| match args.json {
         true => print_json(node.targets()),
         false => {
             let example = example(&node.parts().router.services());
@@ -29,12 +35,13 @@ pub(super) async fn serve(
     .await
 }
 
-/// Runs a node of this configuration until it is told to stop; `say` says where it listens.
+/// Runs a node of the configuration that is found there until it is told to stop; `say` says where it listens.
 pub(super) async fn run(
-    loaded: Loaded,
+    source: Source,
     node: impl Future<Output = Made>,
     say: impl FnOnce(&Node) -> io::Result<()>,
 ) -> Result<(), Failure> {
+    let loaded = source.load().map_err(Failure::other)?;
     let traces = Traces::start(&loaded.config)?;
     log::init(&loaded.config.log, traces.as_ref())?;
     for warning in &loaded.warnings {
@@ -51,6 +58,7 @@ pub(super) async fn run(
         return Ok(());
     };
     let node = node?;
+    let _reloading = Reloading::start(source, node.parts().clone()).map_err(Failure::other)?;
     say(&node).map_err(Failure::other)?;
     let outcome = node.serve(stopped(interrupt)).await.map_err(Failure::other);
     if let Some(traces) = traces {

@@ -48,6 +48,7 @@ fn contradictions(config: &Config) -> Vec<Finding> {
         keep_alive(&transport.iroh),
         iroh_switched_off(transport),
         retired_and_fallback(transport),
+        preferred_and_shifted(transport),
         same_address(config),
     ]
     .into_iter()
@@ -165,6 +166,17 @@ fn retired_and_fallback(transport: &Transport) -> Option<Finding> {
         );
         Finding::new("transport.strategy.retired_on_grpc", [other], message)
     })
+}
+
+fn preferred_and_shifted(transport: &Transport) -> Option<Finding> {
+    let strategy = &transport.strategy;
+    let both = strategy.prefer_iroh_for.iter().find(|service| strategy.shift.of(service).is_some())?;
+    let other = "transport.strategy.prefer_iroh_for";
+    let message = format!(
+        "\"{}\" is in {other}, which moves all of its calls; expected it in one of them",
+        both.as_str()
+    );
+    Some(Finding::new("transport.strategy.shift", [other], message))
 }
 
 fn same_address(config: &Config) -> Option<Finding> {

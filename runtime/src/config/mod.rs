@@ -42,7 +42,9 @@ mod origin;
 mod print;
 mod read;
 mod registered;
+mod rules;
 mod setting;
+mod shift;
 mod strategy;
 mod suggest;
 mod telemetry;
@@ -63,8 +65,10 @@ pub use self::{
     node::Node,
     origin::{Origin, Position},
     registered::Registered,
+    rules::{Rule, RuleName, Rules},
     section::Section,
     setting::Setting,
+    shift::Shift,
     strategy::{RaftTransport, Strategy},
     telemetry::Telemetry,
     transport::{Mode, Transport},

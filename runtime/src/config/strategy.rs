@@ -1,7 +1,12 @@
 //! `[transport.strategy]`: which service travels over which transport.
 
-use super::setting::Setting;
-use crate::ShortName;
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Rules, Shift, setting::Setting};
+use crate::{
+    ShortName,
+    policy::{Adaptive, Policies, Policy},
+};
 use serde::{Deserialize, Serialize};
 
 section! {
@@ -21,6 +26,55 @@ section! {
         /// Short names of the services that are no longer served on gRPC; needs
         /// `fallback_to_grpc = false`.
         pub retired_on_grpc: Vec<ShortName> = Vec::new(),
+        /// The share of calls, from 0 to 1, that prefer Iroh, by the short name of their service; the
+        /// others prefer gRPC: { inventory = 0.25 }. Raise it step by step.
+        pub shift: Shift = Shift::default(),
+        /// How calls choose besides, by the short name of a service or service/Method: { inventory =
+        /// { adaptive = true }, "inventory/Get" = { hedge = "p95", shadow = 0.01 } }. Keys are
+        /// adaptive, fallback, hedge, max_attempts and shadow.
+        pub policy: Rules = Rules::default(),
+    }
+}
+
+impl Strategy {
+    /// What it says of each service to a [`Channel`](crate::Channel).
+    pub fn policies(&self) -> Policies {
+        let on_iroh = Policy::default().prefer(["iroh", "grpc"]).fallback(self.fallback_to_grpc);
+        let on_grpc = Policy::default().prefer(["grpc", "iroh"]);
+        let mut named: BTreeMap<String, Policy> = BTreeMap::new();
+        named.insert("raft".to_owned(), self.raft_transport.policy());
+        for service in &self.prefer_iroh_for {
+            named.insert(service.as_str().to_owned(), on_iroh.clone());
+        }
+        for (service, share) in self.shift.iter() {
+            named.insert(service.as_str().to_owned(), on_iroh.clone().share(share));
+        }
+        let mut policies = Policies::new(on_grpc.clone());
+        for (name, rule) in self.policy.iter() {
+            let (service, method) = name.parts();
+            let base = named.get(service).unwrap_or(&on_grpc).clone();
+            match method {
+                None => {
+                    named.insert(service.to_owned(), rule.over(base));
+                }
+                // The names of services sort before those of their methods.
+                Some(method) => policies = policies.method(service, method, rule.over(base)),
+            }
+        }
+        named.into_iter().fold(policies, |policies, (service, policy)| policies.service(service, policy))
+    }
+}
+
+impl RaftTransport {
+    fn policy(self) -> Policy {
+        match self {
+            Self::AlwaysGrpc => Policy::default().prefer(["grpc"]).fallback(false),
+            Self::AlwaysIroh => Policy::default().prefer(["iroh"]).fallback(false),
+            Self::Adaptive { latency_threshold_ms: ms } => {
+                let threshold = Duration::try_from_secs_f64(ms / 1e3).unwrap_or(Duration::MAX);
+                Policy::default().prefer(["iroh", "grpc"]).adaptive(Adaptive::Below(threshold))
+            }
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+
 use super::*;
 use crate::Metadata;
+use crate::context::Path;
 
 /// Notes each call, and answers as the function says.
 struct Target<F> {

@@ -13,6 +13,7 @@ use crate::{
     cli::{Command, DynCommand},
     config::Config,
     metrics::Metrics,
+    policy::PolicyHandle,
 };
 
 /// A node that is being put together: services, schemas, configuration.
@@ -53,6 +54,9 @@ pub struct Parts {
     pub health: Health,
     /// What the node counts.
     pub metrics: Metrics,
+    /// How the calls that the node itself makes choose their transport; `transport.strategy` at first, and it may be
+    /// changed while the node runs.
+    pub policies: PolicyHandle,
     /// Which transports serve each service.
     pub exposure: Exposure,
     /// The schemas that were added: encoded `google.protobuf.FileDescriptorSet`s that fit together.
@@ -167,6 +171,7 @@ impl NodeBuilder {
             router: Router::new(),
             health: Health::new(),
             metrics: Metrics::new(),
+            policies: config.transport.strategy.policies().into(),
             exposure: transports::exposure(&config.transport),
             descriptors: self.descriptor_sets.clone().into(),
         };

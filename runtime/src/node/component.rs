@@ -1,7 +1,7 @@
 use std::{error::Error, fmt, future::Future, sync::Arc};
 
 use super::{Parts, Targets};
-use crate::{Channel, ConnectOptions, service::BoxFuture, transport::LiveTarget};
+use crate::{Channel, ChannelBuilder, ConnectOptions, service::BoxFuture, transport::LiveTarget};
 
 /// Something of a node that has services and a life of its own: it starts once the node is bound and can say
 /// where it is reached, and ends with it.
@@ -56,6 +56,15 @@ pub struct NodeHandle {
 }
 
 impl NodeHandle {
+    /// A channel to a peer of the node, being put together: it chooses among the peer's targets as `transport.strategy` says,
+    /// and calls under the node's identity.
+    pub fn channel(&self) -> ChannelBuilder {
+        Channel::builder()
+            .options(self.connect_options.clone())
+            .policy(self.parts.policies.clone())
+            .metrics(self.parts.metrics.clone())
+    }
+
     /// Where the node is reached now: addresses come and go with the networks of a machine.
     pub fn targets_now(&self) -> Targets {
         let transports = self.live.iter().map(|(name, target)| (*name, target())).collect();

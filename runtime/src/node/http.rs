@@ -46,5 +46,9 @@ async fn ready(State(health): State<Health>, request: Request) -> Response {
     for (service, reason) in &report.failing_services {
         text += &format!("{service}: {reason}\n");
     }
+    for (about, note) in &report.notes {
+        // One line each, whatever they say.
+        text += &format!("note: {about}: {}\n", note.replace('\n', " "));
+    }
     (status, text).into_response()
 }

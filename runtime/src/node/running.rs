@@ -16,7 +16,7 @@ use super::{
     data_dir::DataDir, http, meter::Meter, transports::Transports,
 };
 use crate::{
-    ConnectOptions, Drain, Health, NodeState, Service,
+    Channel, ChannelBuilder, ConnectOptions, Drain, Health, NodeState, Service,
     config::Config,
     net::{Listener, ListenerOptions, reachable},
     service::BoxFuture,
@@ -68,6 +68,15 @@ impl Node {
     /// ```
     pub fn connect_options(&self) -> &ConnectOptions {
         &self.connect_options
+    }
+
+    /// A channel to a peer of the node, being put together: it chooses among the peer's targets as `transport.strategy` says,
+    /// and calls under the node's identity.
+    pub fn channel(&self) -> ChannelBuilder {
+        Channel::builder()
+            .options(self.connect_options.clone())
+            .policy(self.parts.policies.clone())
+            .metrics(self.parts.metrics.clone())
     }
 
     /// Serves until `shutdown` completes, and then drains in the order that the module describes. Returns

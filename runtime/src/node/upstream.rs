@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::{NodeError, Parts, Targets};
 use crate::{
-    Codec, ConnectOptions, Gateway, Limits, Target, config, service::BoxFuture, transport::Connected,
+    Channel, Codec, ConnectOptions, Gateway, Limits, Target, config, service::BoxFuture, transport::Connected,
 };
 
 /// Whom a node passes calls on to that none of its own services answers: see [`Gateway`] for what travels.
@@ -19,7 +19,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    target: Target,
+    targets: Vec<Target>,
     codecs: Vec<Codec>,
     options: ConnectOptions,
 }
@@ -28,15 +28,22 @@ impl Upstream {
     /// Passes calls on to this target: in any codec, but in protobuf alone where that is the transport's own, as it
     /// is gRPC's, for hardly any server there takes another.
     pub fn new(target: Target) -> Self {
-        let codecs = match target.default_codec() {
-            Codec::Protobuf => vec![Codec::Protobuf],
-            Codec::MessagePack => vec![Codec::Protobuf, Codec::MessagePack],
-        };
+        let codecs = taken_by(&target);
         // What a call may weigh is up to the listener that it came in by.
         let limits = Limits { max_message_bytes: config::MAX_MESSAGE_SIZE, ..Limits::default() };
         // A foreign server may take pings on silent streams for abuse; TCP's probes find out who is gone.
         let options = ConnectOptions::new().keep_alive_interval(None).limits(limits);
-        Self { target, codecs, options }
+        Self { targets: vec![target], codecs, options }
+    }
+
+    /// Or over this target, which leads to the same peer: the node's `transport.strategy` chooses for each call, and
+    /// a call that nobody has seen goes over the other. Only codecs that both take are passed on.
+    #[must_use]
+    pub fn or(mut self, target: Target) -> Self {
+        let taken = taken_by(&target);
+        self.codecs.retain(|codec| taken.contains(codec));
+        self.targets.push(target);
+        self
     }
 
     /// Passes calls on in these codecs and refuses those in others.
@@ -66,20 +73,46 @@ impl Upstream {
         own: &Targets,
         complete: impl Fn(ConnectOptions) -> ConnectOptions,
     ) -> Result<BoxFuture<()>, NodeError> {
-        let failed = |problem: String| NodeError::Upstream { target: self.target.to_string(), problem };
-        if own.transports.iter().any(|(_, own)| same_place(own, &self.target.to_string())) {
-            return Err(failed("this is the node itself; expected another target".to_owned()));
+        let failed =
+            |target: &Target, problem: String| NodeError::Upstream { target: target.to_string(), problem };
+        let itself =
+            |target: &&Target| own.transports.iter().any(|(_, own)| same_place(own, &target.to_string()));
+        if let Some(itself) = self.targets.iter().find(itself) {
+            return Err(failed(itself, "this is the node itself; expected another target".to_owned()));
         }
-        let opened = self.target.open(&complete(self.options.clone())).await;
-        let Connected { channel, close, .. } =
-            opened.map_err(|status| failed(status.message().to_owned()))?;
-        let gateway = Gateway::new(channel).codecs(self.codecs.clone()).over(self.target.transport());
+        let options = complete(self.options.clone());
+        let (gateway, close) = match self.targets.as_slice() {
+            [target] => {
+                let opened = target.open(&options).await;
+                let Connected { channel, close, .. } =
+                    opened.map_err(|status| failed(target, status.message().to_owned()))?;
+                (Gateway::new(channel).over(target.transport()), close)
+            }
+            targets => {
+                let builder = Channel::builder().options(options).policy(parts.policies.clone());
+                let builder = builder.metrics(parts.metrics.clone()).targets(targets.iter().cloned());
+                let connecting = builder.connect().await;
+                let channel =
+                    connecting.map_err(|status| failed(&targets[0], status.message().to_owned()))?;
+                let nothing: BoxFuture<()> = Box::pin(std::future::ready(()));
+                (Gateway::new(channel), nothing)
+            }
+        };
+        let gateway = gateway.codecs(self.codecs.clone());
         parts.router.set_fallback(gateway.clone());
         parts.health.register("target", move || {
             let gateway = gateway.clone();
             async move { gateway.check().await }
         });
         Ok(close)
+    }
+}
+
+/// The codecs of calls that are passed on to this target.
+fn taken_by(target: &Target) -> Vec<Codec> {
+    match target.default_codec() {
+        Codec::Protobuf => vec![Codec::Protobuf],
+        Codec::MessagePack => vec![Codec::Protobuf, Codec::MessagePack],
     }
 }
 
