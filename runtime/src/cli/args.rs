@@ -151,9 +151,14 @@ pub(super) struct CallArgs {
     /// Encodes messages with protobuf or msgpack; otherwise as the transport does by default
     #[arg(long)]
     pub(super) codec: Option<Codec>,
-    /// Calls this target when the first provably did not process the call, or the method is idempotent
+    /// Calls this target when the one before it provably did not process the call, or the method is idempotent; repeated
+    /// for several
     #[arg(long, value_name = "TARGET")]
-    pub(super) fallback: Option<Target>,
+    pub(super) fallback: Vec<Target>,
+    /// Chooses between the targets as a node's clients do, the first preferred, and says on stderr how it chose: for each
+    /// transport whether it works, how fast it is and why it failed last
+    #[arg(long)]
+    pub(super) explain: bool,
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
 }
@@ -292,7 +297,7 @@ mod tests {
         assert_eq!(call.headers.len(), 2);
         assert_eq!(call.connect.timeout, Some(Duration::from_millis(1500)));
         assert_eq!(call.codec, Some(Codec::MessagePack));
-        assert_eq!(call.fallback.unwrap().to_string(), "grpc://127.0.0.1:2");
+        assert_eq!(call.fallback[0].to_string(), "grpc://127.0.0.1:2");
         assert_eq!(call.connect.verbose, 2);
     }
 

@@ -70,7 +70,7 @@ pub(super) async fn list(lanes: &Lanes, metadata: &Metadata) -> Result<Vec<Servi
     lanes
         .attempt(Repeat::IfUnavailable, async |lane| {
             // Every node reads protobuf, whatever its transport prefers.
-            let cx = lanes.context(LIST, metadata, Codec::Protobuf);
+            let cx = lanes.context(LIST, metadata, Codec::Protobuf, true);
             let answer = lane.channel.unary(cx, Payload::new(ListRequest {})).await?;
             Ok(answer.into_message().decode::<ListResponse>()?.services)
         })

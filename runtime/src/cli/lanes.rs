@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::{args::ConnectArgs, failure::Failure};
 use crate::{
-    Channel, Code, Codec, ConnectOptions, Context, Metadata, Status, Target, context::Path, deadline,
-    transport::Connected,
+    Channel, Code, Codec, ConnectOptions, Context, Explanation, Metadata, Status, Target, context::Path,
+    deadline, transport::Connected,
 };
 
 /// The targets that a command may call, the wanted one first, and when all of it must be over.
@@ -18,6 +18,8 @@ pub(super) struct Lanes {
     /// Those before this one could not be reached; they are not tried again.
     first: AtomicUsize,
     deadline: Option<Instant>,
+    /// Whether calls may be made again.
+    repeats: bool,
 }
 
 /// One of them.
@@ -55,24 +57,38 @@ impl Lanes {
         args: &ConnectArgs,
     ) -> Result<Self, Failure> {
         let targets = Vec::from_iter(targets);
-        let mut connect_timeout = CONNECT_TIMEOUT;
-        if targets.len() > 1 {
-            let half = args.timeout.map_or(Duration::MAX, |timeout| timeout / 2);
-            connect_timeout = CONNECT_TIMEOUT_BEFORE_FALLBACK.min(half);
-        }
-        // A foreign server may take pings for abuse, and a person who waits sees that nothing comes.
-        let mut options = ConnectOptions::new().connect_timeout(connect_timeout).keep_alive_interval(None);
-        if let Some(file) = &args.ca {
-            options = options.ca_file(file);
-        }
+        let options = options(args, targets.len() > 1);
         let mut lanes = Vec::new();
         for target in targets {
             let Connected { channel, close, .. } = target.open(&options).await.map_err(Failure::other)?;
             let codec = codec.unwrap_or_else(|| target.default_codec());
             lanes.push(Lane { target, channel, codec, close });
         }
-        let deadline = args.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Ok(Self { lanes, first: AtomicUsize::new(0), deadline })
+        let repeats = lanes.len() > 1;
+        Ok(Self { lanes, first: AtomicUsize::new(0), deadline: deadline_of(args), repeats })
+    }
+
+    /// One way to these targets, which chooses between them as a node's clients do. Nothing is dialled yet.
+    pub(super) async fn choosing(
+        targets: Vec<Target>,
+        codec: Option<Codec>,
+        args: &ConnectArgs,
+    ) -> Result<Self, Failure> {
+        let repeats = targets.len() > 1;
+        let builder = Channel::builder().options(options(args, repeats)).targets(targets.iter().cloned());
+        let channel = builder.connect().await.map_err(Failure::other)?;
+        // What one of them takes by default, all of ours take, and a foreign server takes nothing else.
+        let protobuf = targets.iter().any(|target| target.default_codec() == Codec::Protobuf);
+        let codec = codec.unwrap_or(if protobuf { Codec::Protobuf } else { Codec::MessagePack });
+        let target =
+            targets.into_iter().next().ok_or_else(|| Failure::usage("no target to call".to_owned()))?;
+        let lane = Lane { target, channel, codec, close: Box::pin(std::future::ready(())) };
+        Ok(Self { lanes: vec![lane], first: AtomicUsize::new(0), deadline: deadline_of(args), repeats })
+    }
+
+    /// How calls choose between the targets now, where they do.
+    pub(super) fn explain(&self) -> Option<Explanation> {
+        self.lanes[0].channel.explain()
     }
 
     /// Makes the attempt on one target after the other, for as long as their failures allow it. All of
@@ -97,13 +113,14 @@ impl Lanes {
         }
     }
 
-    /// The context of a call to this path.
-    pub(super) fn context(&self, path: &str, metadata: &Metadata, codec: Codec) -> Context {
+    /// The context of a call to this path, which may be made twice or not.
+    pub(super) fn context(&self, path: &str, metadata: &Metadata, codec: Codec, idempotent: bool) -> Context {
         Context {
             path: Path::Received(Bytes::copy_from_slice(path.as_bytes())),
             metadata: metadata.clone(),
             deadline: self.deadline,
             codec: Some(codec),
+            idempotent,
             ..Context::new()
         }
     }
@@ -113,7 +130,7 @@ impl Lanes {
     }
 
     pub(super) fn has_fallback(&self) -> bool {
-        self.lanes.len() > 1
+        self.repeats
     }
 
     /// The transport of the target that answers now.
@@ -127,6 +144,25 @@ impl Lanes {
         // They are told as far as they can be.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, futures_util::future::join_all(closing)).await;
     }
+}
+
+/// How the targets are connected to.
+fn options(args: &ConnectArgs, several: bool) -> ConnectOptions {
+    let mut connect_timeout = CONNECT_TIMEOUT;
+    if several {
+        let half = args.timeout.map_or(Duration::MAX, |timeout| timeout / 2);
+        connect_timeout = CONNECT_TIMEOUT_BEFORE_FALLBACK.min(half);
+    }
+    // A foreign server may take pings for abuse, and a person who waits sees that nothing comes.
+    let options = ConnectOptions::new().connect_timeout(connect_timeout).keep_alive_interval(None);
+    match &args.ca {
+        Some(file) => options.ca_file(file),
+        None => options,
+    }
+}
+
+fn deadline_of(args: &ConnectArgs) -> Option<Instant> {
+    args.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
 }
 
 impl Repeat {
@@ -151,7 +187,9 @@ impl Lanes {
             channel,
             close: Box::pin(async {}),
         });
-        Self { lanes: lanes.collect(), first: AtomicUsize::new(0), deadline: None }
+        let lanes: Vec<_> = lanes.collect();
+        let repeats = lanes.len() > 1;
+        Self { lanes, first: AtomicUsize::new(0), deadline: None, repeats }
     }
 
     pub(super) fn within(self, timeout: Duration) -> Self {

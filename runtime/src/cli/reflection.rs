@@ -92,7 +92,7 @@ impl Conversation {
     fn start(lanes: &Lanes, lane: &Lane, metadata: &Metadata, path: &str) -> Self {
         let (questions, requests) = Streaming::channel(1);
         // Foreign servers know no other codec.
-        let cx = lanes.context(path, metadata, Codec::Protobuf);
+        let cx = lanes.context(path, metadata, Codec::Protobuf, true);
         let channel = lane.channel.clone();
         let opening = async move { Ok(channel.stream(cx, requests).await?.into_message()) };
         Self { questions, answers: Answers::Opening(opening.boxed()) }

@@ -39,13 +39,21 @@ pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Re
     }
     let interrupted = || Failure::from(Status::cancelled("interrupted"));
     let sets = interrupt.before(compiled_in(node)).await.ok_or_else(interrupted)?;
-    let targets = std::iter::once(args.target).chain(args.fallback);
-    let opening = Lanes::open(targets, args.codec, &args.connect);
+    let targets: Vec<_> = std::iter::once(args.target).chain(args.fallback).collect();
+    let opening = async {
+        match args.explain {
+            true => Lanes::choosing(targets, args.codec, &args.connect).await,
+            false => Lanes::open(targets, args.codec, &args.connect).await,
+        }
+    };
     let lanes = interrupt.before(opening).await.ok_or_else(interrupted)??;
     let output = Output::new(io::stdout(), args.connect.verbose > 0);
     let metadata = Header::collect(args.headers);
     let call = make(&lanes, &sets, args.method, metadata, args.codec, args.json, output);
     let outcome = interrupt.before(call).await.unwrap_or_else(|| Err(interrupted()));
+    if let Some(explanation) = lanes.explain() {
+        eprint!("{explanation}");
+    }
     lanes.close().await;
     outcome
 }
@@ -201,7 +209,8 @@ impl<W: Write> Making<'_, W> {
 
     fn begin(&self, lane: &Lane) -> Result<(Codec, Context), Status> {
         let codec = self.schema.form.codec(lane.codec, self.codec_asked)?;
-        Ok((codec, self.lanes.context(self.method.path(), &self.metadata, codec)))
+        let idempotent = self.schema.idempotent;
+        Ok((codec, self.lanes.context(self.method.path(), &self.metadata, codec, idempotent)))
     }
 
     fn repeat(&self) -> Repeat {
