@@ -88,18 +88,8 @@ async fn forward(from: &Tun, to: &Tun, way: &Mutex<Way>) {
             },
             () = until(due) => {}
         }
-        deliver(to, way).await;
-    }
-}
-
-async fn deliver(to: &Tun, way: &Mutex<Way>) {
-    let now = Instant::now();
-    loop {
-        let Some(arrived) = locked(way).arrived(now) else { return };
-        match to.send(&arrived.packet).await {
-            Ok(_) => locked(way).forwarded(&arrived),
-            Err(_) => locked(way).refused(),
-        }
+        // A device takes a packet at once or not at all.
+        locked(way).deliver(Instant::now(), |packet| to.try_send(packet).is_ok());
     }
 }
 

@@ -24,11 +24,11 @@ pub(super) struct Way {
 
 /// A packet between two sides.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct UnderWay {
+struct UnderWay {
     // The order of the fields is that of arrival.
     due: Instant,
     place: u64,
-    pub(super) packet: Box<[u8]>,
+    packet: Box<[u8]>,
 }
 
 /// What chance has in store for one packet.
@@ -138,24 +138,20 @@ impl Way {
         self.under_way.peek().map(|Reverse(next)| next.due)
     }
 
-    /// A packet that has arrived by now. It is for the other side, and then for [`forwarded`](Self::forwarded) or
-    /// [`refused`](Self::refused).
-    pub(super) fn arrived(&mut self, now: Instant) -> Option<UnderWay> {
-        if self.next_due()? > now {
-            return None;
+    /// Hands over what has arrived by now, to what says whether it took the packet. Whoever sees one on the other side
+    /// finds it counted: nobody reads the counters meanwhile.
+    pub(super) fn deliver(&mut self, now: Instant, mut hand_over: impl FnMut(&[u8]) -> bool) {
+        while self.next_due().is_some_and(|due| due <= now) {
+            let Some(Reverse(UnderWay { place, packet, .. })) = self.under_way.pop() else { return };
+            if !hand_over(&packet) {
+                self.counters.dropped.refused += 1;
+                continue;
+            }
+            self.counters.forwarded += 1;
+            // A second copy that comes right after the first is in order.
+            self.counters.reordered += u64::from(place < self.furthest);
+            self.furthest = self.furthest.max(place);
         }
-        self.under_way.pop().map(|Reverse(arrived)| arrived)
-    }
-
-    pub(super) fn forwarded(&mut self, arrived: &UnderWay) {
-        self.counters.forwarded += 1;
-        // A second copy that comes right after the first is in order.
-        self.counters.reordered += u64::from(arrived.place < self.furthest);
-        self.furthest = self.furthest.max(arrived.place);
-    }
-
-    pub(super) fn refused(&mut self) {
-        self.counters.dropped.refused += 1;
     }
 }
 
@@ -178,10 +174,10 @@ mod tests {
     /// The numbers of the packets that have arrived by then, and what is counted.
     fn arrived(way: &mut Way, now: Instant) -> Vec<u16> {
         let mut numbers = Vec::new();
-        while let Some(arrived) = way.arrived(now) {
-            numbers.push(u16::from_be_bytes([arrived.packet[98], arrived.packet[99]]));
-            way.forwarded(&arrived);
-        }
+        way.deliver(now, |packet| {
+            numbers.push(u16::from_be_bytes([packet[98], packet[99]]));
+            true
+        });
         numbers
     }
 
@@ -260,6 +256,17 @@ mod tests {
         }
         assert_eq!(way.under_way.len(), MOST_UNDER_WAY);
         assert_eq!(way.counters().dropped, Dropped { overflow: 3, ..Dropped::default() });
+    }
+
+    #[test]
+    fn what_the_other_side_does_not_take_is_dropped() {
+        let mut way = Way::new(0);
+        let now = Instant::now();
+        way.take(&packet(UDP, 0), now);
+        way.deliver(now, |_| false);
+        let dropped = Dropped { refused: 1, ..Dropped::default() };
+        assert_eq!(way.counters(), Counters { dropped, ..Counters::default() });
+        assert_eq!(dropped.total(), 1);
     }
 
     #[test]
