@@ -7,6 +7,8 @@ pub mod endpoint;
 pub mod foreign;
 pub mod http2;
 pub mod inventory;
+#[cfg(target_os = "linux")]
+pub mod lab;
 pub mod link;
 pub mod node;
 pub mod patience;

@@ -2,7 +2,9 @@
 
 mod binary;
 mod http;
+mod killed;
 mod output;
+mod recipe;
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -17,12 +19,18 @@ use tokio::{
 
 pub use binary::binary;
 pub use http::{Page, get};
-pub use output::{Finished, call, run, run_with_stdin};
+pub use killed::Killed;
+pub use output::{Finished, call, run, run_command, run_with_stdin};
 
+use self::recipe::Recipe;
+#[cfg(target_os = "linux")]
+use crate::lab::Namespace;
+#[cfg(target_os = "linux")]
+use crate::patience::eventually;
 use crate::patience::within;
 
 /// The line that `serve --json` prints.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Targets {
     /// The node's id.
     pub node_id: String,
@@ -42,6 +50,7 @@ pub struct Targets {
 pub struct Node {
     /// Where it is reached.
     pub targets: Targets,
+    recipe: Recipe,
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
     stderr: JoinHandle<String>,
@@ -84,6 +93,23 @@ impl Node {
         Self::run(command, "serve", flags).await
     }
 
+    /// Starts a node on free ports of this side of a link, with these flags beside. Its targets are for the other
+    /// side; this process reaches none of them.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[cfg(target_os = "linux")]
+    pub async fn start_in(side: &Namespace, flags: &[&str]) -> Self {
+        let address = side.address();
+        let addresses = [
+            format!("--transport.grpc.bind_address={address}:0"),
+            format!("--transport.iroh.bind_address={address}"),
+            format!("--http.bind_address={address}:0"),
+        ];
+        let flags = addresses.iter().map(String::as_str).chain(flags.iter().copied());
+        Self::start_with(side.command(binary()), flags).await
+    }
+
     /// Starts a gateway with these arguments. Its data are in a directory of its own, unless they name one.
     ///
     /// # Panics
@@ -99,7 +125,12 @@ impl Node {
         if !flags.iter().any(|flag| flag.starts_with("--node.data_dir=")) {
             command.arg(format!("--node.data_dir={}", data.path().join("data").display()));
         }
-        command.args(flags).current_dir(data.path()).kill_on_drop(true);
+        command.args(flags).current_dir(data.path());
+        Self::started(Recipe::of(&command), command, data).await
+    }
+
+    async fn started(recipe: Recipe, mut command: Command, data: TempDir) -> Self {
+        command.kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let stderr = tokio::spawn(output::read_all(child.stderr.take().expect("a pipe")));
@@ -110,7 +141,7 @@ impl Node {
             panic!("the node ended with {} before it served:\n{log}", child.wait().await.expect("its end"));
         };
         let targets = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        Self { targets, child, stdout, stderr, data }
+        Self { targets, recipe, child, stdout, stderr, data }
     }
 
     /// The target over gRPC.
@@ -187,6 +218,44 @@ impl Node {
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(pid, signal).expect("a process of ours");
+    }
+
+    /// Stops it, as a machine does that swaps or is suspended: it keeps its connections, and does nothing. Returns once
+    /// it stands still.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[cfg(target_os = "linux")]
+    pub async fn stop(&self) {
+        self.signal(Signal::STOP);
+        eventually("it stands still", async || (self.state() == 'T').then_some(())).await;
+    }
+
+    /// Lets it go on after [`stop`](Self::stop).
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn cont(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// The state of the process, as proc_pid_stat(5) has it: the word behind the name, which is in parentheses and may
+    /// have some in it.
+    #[cfg(target_os = "linux")]
+    fn state(&self) -> char {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("a process");
+        let (_, behind) = stat.rsplit_once(") ").expect("a name in parentheses");
+        behind.chars().next().expect("a state")
+    }
+
+    /// Ends it at once, as a crash does, and waits until it has ended. It can be [started again](Killed::start), if it
+    /// is no gateway.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub async fn kill(mut self) -> Killed {
+        within(self.child.kill()).await.expect("a process of ours");
+        Killed { recipe: self.recipe.on_the_ports_of(&self.targets), data: self.data }
     }
 
     /// Asks it to end, and waits until it has.

@@ -37,7 +37,16 @@ pub async fn run(directory: &Path, arguments: &[&str]) -> Finished {
 /// When it does not end in time.
 pub async fn run_with_stdin(directory: &Path, arguments: &[&str], stdin: &str) -> Finished {
     let mut command = Command::new(binary());
-    command.args(arguments).current_dir(directory).kill_on_drop(true);
+    command.args(arguments).current_dir(directory);
+    run_command(command, stdin).await
+}
+
+/// A command that runs the binary, with this on its standard input.
+///
+/// # Panics
+/// When it does not end in time.
+pub async fn run_command(mut command: Command, stdin: &str) -> Finished {
+    command.kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary runs");
     let mut input = child.stdin.take().expect("a pipe");

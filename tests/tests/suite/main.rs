@@ -10,6 +10,8 @@ mod equivalence;
 mod gateway;
 mod hardening;
 mod iroh_transport;
+#[cfg(target_os = "linux")]
+mod lab;
 mod memory;
 mod metrics;
 mod node;
