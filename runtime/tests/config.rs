@@ -2,7 +2,10 @@
 
 #![cfg(feature = "node")]
 
-use polywire::config::{Config, Loader, Mode, Origin, RaftTransport};
+use polywire::{
+    config::{Config, Loader, Mode, Origin, RaftTransport},
+    policy::{Adaptive, Hedge},
+};
 use proptest::prelude::*;
 use std::{net::Ipv6Addr, time::Duration};
 
@@ -215,6 +218,10 @@ fn contradictions_name_both_keys_and_their_places() {
             ["3:1: transport.strategy.retired_on_grpc", "transport.strategy.fallback_to_grpc: node.toml:2:1"],
         ),
         (
+            "[transport.strategy]\nprefer_iroh_for = ['health']\nshift = { health = 0.5 }",
+            ["3:1: transport.strategy.shift", "transport.strategy.prefer_iroh_for: node.toml:2:1"],
+        ),
+        (
             "[transport]\nmode = 'iroh'\niroh.enabled = false",
             ["2:1: transport.mode", "transport.iroh.enabled: node.toml:3:6"],
         ),
@@ -232,6 +239,56 @@ fn contradictions_name_both_keys_and_their_places() {
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].starts_with(&format!("node.toml:{start}: ")), "{lines:?}");
         assert!(lines[0].contains(end), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_strategy_says_of_each_service_how_its_calls_choose() {
+    let text = r#"
+        [transport.strategy]
+        prefer_iroh_for = ["health"]
+        raft_transport = { adaptive = { latency_threshold_ms = 50.0 } }
+        [transport.strategy.shift]
+        inventory = 0.25
+        [transport.strategy.policy.inventory]
+        adaptive = true
+        [transport.strategy.policy."inventory/Get"]
+        hedge = "p95"
+        shadow = 0.01
+    "#;
+    let policies = load(file(text)).transport.strategy.policies();
+    let of = |path: &str| policies.of(path).clone();
+    assert_eq!(of("/grpc.health.v1.Health/Check").prefer, ["iroh", "grpc"]);
+    assert_eq!(of("/polywire.kv.v1.Kv/Get").prefer, ["grpc", "iroh"]);
+    let service = of("/inventory.v1.Inventory/List");
+    assert_eq!((service.share, service.adaptive), (0.25, Adaptive::Fastest));
+    let method = of("/inventory.v1.Inventory/Get");
+    assert_eq!((method.share, method.adaptive), (0.25, Adaptive::Fastest));
+    assert_eq!((method.hedge, method.shadow), (Some(Hedge::Percentile(95)), 0.01));
+    assert_eq!(
+        of("/polywire.raft.v1.Raft/Vote").adaptive,
+        Adaptive::Below(std::time::Duration::from_millis(50))
+    );
+    let strict = load(file("[transport.strategy]\nprefer_iroh_for = ['health']\nfallback_to_grpc = false"));
+    let policies = strict.transport.strategy.policies();
+    assert!(!policies.of("/grpc.health.v1.Health/Check").fallback);
+    assert!(!policies.of("/polywire.raft.v1.Raft/Vote").fallback, "always_grpc means always");
+}
+
+#[test]
+fn what_is_wrong_in_a_rule_is_said() {
+    let cases = [
+        ("shift = { health = 1.5 }", "shift: expected a share from 0 to 1"),
+        ("shift = { 'a b' = 0.5 }", "shift"),
+        ("policy = { kv = { hedge = 'soon' } }", "says of no moment to hedge at"),
+        ("policy = { kv = { hegde = 'p95' } }", "hegde"),
+        ("policy = { 'kv/' = { adaptive = true } }", "neither the short name of a service"),
+        ("policy = { kv = { max_attempts = 0 } }", "policy: expected a rule"),
+    ];
+    for (line, reason) in cases {
+        let lines = report(file(&format!("[transport.strategy]\n{line}")));
+        assert_eq!(lines.len(), 1, "{line}: {lines:?}");
+        assert!(lines[0].starts_with("node.toml:2:") && lines[0].contains(reason), "{line}: {lines:?}");
     }
 }
 

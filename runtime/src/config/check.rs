@@ -30,7 +30,8 @@ pub(super) fn errors(config: &Config) -> Vec<Finding> {
     let mut found = out_of_range(config);
     found.extend(filter("log.filter", &config.log.filter));
     found.extend(filter("telemetry.filter", &config.telemetry.filter));
-    found.extend(collector(config.telemetry.otlp_endpoint.as_ref()));
+    let collector = collector(config.telemetry.otlp_endpoint.as_ref());
+    found.extend(collector.filter(|collector| !found.iter().any(|fault| collector.names_key_of(fault))));
     found.extend(repeated_alpn(&config.transport.iroh.alpn_protocols));
     let contradictions: Vec<Finding> = contradictions(config)
         .into_iter()
