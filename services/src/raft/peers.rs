@@ -192,7 +192,7 @@ impl Peer {
     }
 
     async fn open(&self, transport: Transport, target: &Target) -> Result<Channel, Status> {
-        let Connected { channel, close, path } = target.open(&self.options).await?;
+        let Connected { channel, close, path, .. } = target.open(&self.options).await?;
         let open = Arc::new(Open { channel, path, close: Mutex::new(Some(close)) });
         let mut state = self.lock();
         // Another call may have been faster.

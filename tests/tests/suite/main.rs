@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod adapters;
+#[cfg(target_os = "linux")]
+mod choosing;
 mod conformance;
 mod equivalence;
 mod gateway;

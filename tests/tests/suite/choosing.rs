@@ -1,0 +1,6 @@
+//! A channel over Iroh and gRPC to one peer, across a link that is made bad.
+
+mod faults;
+mod load;
+mod peer;
+mod running;
