@@ -20,7 +20,6 @@ mod exposed;
 mod exposure;
 mod http;
 mod identity;
-mod meter;
 mod running;
 mod targets;
 mod transports;
