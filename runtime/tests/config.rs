@@ -356,8 +356,10 @@ fn what_has_no_effect_is_a_warning_when_somebody_asked_for_it() {
     assert_eq!(warnings("[transport]\nmode = 'iroh'"), [""; 0]);
     assert_eq!(
         warnings("[transport]\nmode = 'iroh'\nstrategy.raft_transport = 'always_grpc'"),
-        ["node.toml:3:10: transport.strategy.raft_transport: has no effect while gRPC is off \
-          (transport.mode: node.toml:2:1)"]
+        [
+            "node.toml:3:10: transport.strategy.raft_transport: is not followed while gRPC is off: Raft goes over \
+          Iroh (transport.mode: node.toml:2:1)"
+        ]
     );
     let grpc = warnings(
         "[transport]\nmode = 'grpc'\n[transport.strategy]\nprefer_iroh_for = ['health']\n\
@@ -366,6 +368,70 @@ fn what_has_no_effect_is_a_warning_when_somebody_asked_for_it() {
     assert_eq!(grpc.len(), 2, "{grpc:?}");
     let tls = warnings("[transport.grpc]\ntls_cert = 'c.pem'\ntls_key = 'k.pem'");
     assert_eq!(tls.len(), 1, "{tls:?}");
+}
+
+const ADAPTIVE: &str = "{ adaptive = { latency_threshold_ms = 5.0 } }";
+
+#[test]
+fn raft_goes_over_what_is_served_and_whoever_asked_for_another_is_told() {
+    let served = |mode: &str, rule: &str| {
+        let rule = if rule.is_empty() { String::new() } else { format!("strategy.raft_transport = {rule}") };
+        let loaded = file(&format!("[transport]\nmode = '{mode}'\n{rule}")).load().unwrap();
+        (loaded.config.transport.raft_transport(), loaded.warnings)
+    };
+    let adaptive = RaftTransport::Adaptive { latency_threshold_ms: 5.0 };
+    for (mode, rule, taken, warning) in [
+        ("dual", "'always_iroh'", RaftTransport::AlwaysIroh, None),
+        ("dual", ADAPTIVE, adaptive, None),
+        ("grpc", "", RaftTransport::AlwaysGrpc, None),
+        ("iroh", "", RaftTransport::AlwaysIroh, None),
+        ("iroh", "'always_iroh'", RaftTransport::AlwaysIroh, None),
+        ("iroh", "'always_grpc'", RaftTransport::AlwaysIroh, Some("is not followed while gRPC is off")),
+        ("grpc", "'always_iroh'", RaftTransport::AlwaysGrpc, Some("is not followed while Iroh is off")),
+        ("iroh", ADAPTIVE, RaftTransport::AlwaysIroh, Some("has nothing to choose while gRPC is off")),
+        ("grpc", ADAPTIVE, RaftTransport::AlwaysGrpc, Some("has nothing to choose while Iroh is off")),
+        ("none", ADAPTIVE, adaptive, Some("has no effect while gRPC and Iroh are off")),
+    ] {
+        let (found, warnings) = served(mode, rule);
+        assert_eq!(found, taken, "{mode} {rule}");
+        assert_eq!(warnings.len(), usize::from(warning.is_some()), "{mode} {rule}: {warnings:?}");
+        assert!(warnings.iter().all(|line| line.contains(warning.unwrap())), "{mode} {rule}: {warnings:?}");
+    }
+}
+
+#[test]
+fn nodes_that_list_each_other_must_serve_what_raft_asks_for() {
+    let text = |mode: &str, rule: &str| {
+        let rule = if rule.is_empty() { String::new() } else { format!("raft_transport = {rule}") };
+        let peers = "[cluster]\npeers = ['grpc://127.0.0.1:7001']";
+        format!("[transport]\nmode = '{mode}'\n[transport.strategy]\n{rule}\n{peers}")
+    };
+    for (mode, rule, place, asked, expected) in [
+        ("iroh", "", "default", "gRPC", "expected \"always_iroh\""),
+        ("iroh", "'always_grpc'", "node.toml:4:1", "gRPC", "expected \"always_iroh\""),
+        ("grpc", "'always_iroh'", "node.toml:4:1", "Iroh", "expected \"always_grpc\""),
+        ("none", ADAPTIVE, "node.toml:4:1", "gRPC or Iroh", "expected another transport.mode"),
+    ] {
+        let lines = report(file(&text(mode, rule)));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let start = format!(
+            "{place}: transport.strategy.raft_transport: asks for {asked}, which transport.mode keeps"
+        );
+        assert!(lines[0].starts_with(&start), "{lines:?}");
+        assert!(lines[0].contains(expected), "{lines:?}");
+        for place in ["(transport.mode: node.toml:2:1", "cluster.peers: node.toml:6:1)"] {
+            assert!(lines[0].contains(place), "{lines:?}");
+        }
+    }
+    for (mode, rule) in
+        [("iroh", "'always_iroh'"), ("iroh", ADAPTIVE), ("grpc", ADAPTIVE), ("grpc", ""), ("dual", "")]
+    {
+        load(file(&text(mode, rule)));
+    }
+    let off = "[transport.iroh]\nenabled = false\n[transport.strategy]\nraft_transport = 'always_iroh'\n\
+               [cluster]\npeers = ['grpc://127.0.0.1:7001']";
+    let lines = report(file(off));
+    assert!(lines[0].contains("transport.iroh.enabled keeps"), "{lines:?}");
 }
 
 #[test]

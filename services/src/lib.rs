@@ -12,12 +12,14 @@
 
 mod blixard;
 mod clipped;
+mod cluster_health;
 pub mod directory;
 pub mod health;
 pub mod health_detail;
 mod machine;
 pub mod monitoring;
 pub mod raft;
+mod reach;
 pub mod reflection;
 pub mod status;
 

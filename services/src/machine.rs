@@ -1,11 +1,12 @@
 //! The machine that the node runs on, and the node's own process.
 
-use std::{fmt, fs, path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
+use polywire::node::DiskSpace;
 use polywire_proto::monitoring::v1;
 use sysinfo::{
-    CpuRefreshKind, Disks, Error, MINIMUM_CPU_UPDATE_INTERVAL, MemoryRefreshKind, Networks, Pid,
-    ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System,
+    CpuRefreshKind, Error, MINIMUM_CPU_UPDATE_INTERVAL, MemoryRefreshKind, Networks, Pid, ProcessRefreshKind,
+    ProcessesToUpdate, RefreshKind, System,
 };
 use tokio::time::Instant;
 
@@ -99,13 +100,10 @@ impl Machine {
     }
 }
 
-/// The file system that this directory is on: that of the longest mount point that leads to it.
+/// The file system that this directory is on.
 fn disk(directory: &Path) -> Option<v1::Disk> {
-    let directory = fs::canonicalize(directory).ok()?;
-    let disks = Disks::new_with_refreshed_list().ok()?;
-    let holds = disks.iter().filter(|disk| directory.starts_with(disk.mount_point()));
-    let disk = holds.max_by_key(|disk| disk.mount_point().components().count())?;
-    Some(v1::Disk { total_bytes: disk.total_space(), available_bytes: disk.available_space() })
+    let DiskSpace { total_bytes, available_bytes } = DiskSpace::of(directory).ok()?;
+    Some(v1::Disk { total_bytes, available_bytes })
 }
 
 impl fmt::Debug for Machine {

@@ -10,6 +10,7 @@ use std::{
 use futures_util::stream;
 use polywire::{
     Health, Parts, Status, Streaming,
+    config::Transport,
     metrics::{Format, Metrics},
 };
 use polywire_proto::monitoring::v1;
@@ -19,7 +20,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 
-use crate::{machine::Machine, raft::Handle};
+use crate::{cluster_health::Findings, machine::Machine, raft::Handle, reach::Reach};
 
 /// Tells what a node measures.
 #[polywire::service(package = "polywire.monitoring.v1")]
@@ -33,7 +34,8 @@ pub trait Monitoring {
     #[rpc(idempotent)]
     async fn get_system_info(&self, request: v1::GetSystemInfoRequest) -> Result<v1::SystemInfo, Status>;
 
-    /// How the other members of the cluster are reached from this node.
+    /// How the other members of the cluster are reached from this node: each is asked over every transport that it has
+    /// an address for, which takes a second where one does not answer.
     #[rpc(idempotent)]
     async fn get_cluster_health(
         &self,
@@ -59,6 +61,8 @@ pub struct NodeMonitoring {
     health: Health,
     raft: Handle,
     data_dir: PathBuf,
+    transports: Transport,
+    reach: Reach,
     /// There once somebody has asked.
     machine: Arc<Mutex<Option<Machine>>>,
 }
@@ -71,6 +75,8 @@ impl NodeMonitoring {
             health: parts.health.clone(),
             raft,
             data_dir: parts.config.node.data_dir.clone(),
+            transports: parts.config.transport.clone(),
+            reach: Reach::default(),
             machine: Arc::default(),
         }
     }
@@ -120,46 +126,23 @@ impl Monitoring for NodeMonitoring {
     }
 
     async fn get_cluster_health(&self, _: v1::GetClusterHealthRequest) -> Result<v1::ClusterHealth, Status> {
-        let metrics = self.raft.metrics().ok_or_else(|| Status::unavailable("Raft has not started"))?;
+        let running = self.raft.running()?;
+        let metrics = running.metrics();
         let leads = metrics.current_leader == Some(metrics.id);
-        let report = self.health.report();
-        let of_cluster = |name: &str| matches!(name, "raft" | "storage" | "peers");
-        let mut reasons: Vec<_> = report
-            .components
-            .iter()
-            .filter(|(name, _)| of_cluster(name))
-            .filter_map(|(name, outcome)| Some(format!("{name}: {}", outcome.as_ref().err()?)))
-            .collect();
-        let peers: Vec<_> = self
-            .raft
-            .peers()
-            .into_iter()
-            .map(|peer| {
-                let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-                let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-                // Only the leader calls the others all the time; what a follower knows may be old.
-                let reachable = (leads || !peer.failures.is_empty()).then(|| peer.is_reachable());
-                if leads && reachable == Some(false) {
-                    reasons.push(format!("{} is not reachable", peer.member.name));
-                }
-                v1::PeerHealth {
-                    id: peer.id,
-                    name: peer.member.name.clone(),
-                    reachable,
-                    transport: peer.transport.unwrap_or_default().to_owned(),
-                    round_trip_us: peer.latency.map(microseconds),
-                    path: peer.path.map(|path| v1::PeerPath {
-                        relayed: path.relay.is_some(),
-                        remote: path.remote.unwrap_or_default(),
-                        relay_url: path.relay.unwrap_or_default(),
-                        round_trip_us: path.round_trip.map(microseconds),
-                    }),
-                    last_contact_ms: peer.last_contact.map(milliseconds),
-                    errors: peer.failures.iter().map(|(name, reason)| format!("{name}: {reason}")).collect(),
-                }
-            })
-            .collect();
-        Ok(v1::ClusterHealth { healthy: reasons.is_empty(), reasons, peers })
+        let nodes = metrics.membership_config.membership().nodes();
+        let others = nodes.filter(|(id, _)| **id != running.id);
+        let mut members: Vec<_> = others.map(|(id, member)| (*id, member.clone())).collect();
+        members.sort_by_key(|(id, _)| *id);
+        let ways = self.reach.ask(running.peers.options(), &members).await;
+        let findings = Findings {
+            own: &self.health.report(),
+            leads,
+            members: &members,
+            calls: &running.peers.reports(),
+            ways: &ways,
+            serves: &|transport| self.transports.serves(transport),
+        };
+        Ok(findings.verdict())
     }
 
     async fn watch_vitals(&self, request: v1::WatchVitalsRequest) -> Result<Streaming<v1::Vitals>, Status> {

@@ -1,8 +1,8 @@
 //! What a configuration must not say, key by key and between keys.
 
 use super::{
-    Config, Grpc, Iroh, Mode, Transport, error::ConfigError, explain::show, finding::Finding, registered,
-    section::Section as _,
+    Config, Grpc, Iroh, Mode, RaftTransport, Transport, error::ConfigError, explain::show, finding::Finding,
+    registered, section::Section as _,
 };
 use crate::{AlpnName, transport::seam};
 use std::collections::BTreeSet;
@@ -50,6 +50,7 @@ fn contradictions(config: &Config) -> Vec<Finding> {
         iroh_switched_off(transport),
         retired_and_fallback(transport),
         preferred_and_shifted(transport),
+        raft_without_transport(config),
         same_address(config),
     ]
     .into_iter()
@@ -178,6 +179,33 @@ fn preferred_and_shifted(transport: &Transport) -> Option<Finding> {
         both.as_str()
     );
     Some(Finding::new("transport.strategy.shift", [other], message))
+}
+
+/// Nodes that list each other must be able to talk.
+fn raft_without_transport(config: &Config) -> Option<Finding> {
+    let transport = &config.transport;
+    let is_alone = config.cluster.peers.is_empty();
+    if is_alone || iroh_switched_off(transport).is_some() {
+        return None;
+    }
+    let mode = "transport.mode";
+    let (grpc, iroh) = (transport.serves_grpc(), transport.serves_iroh());
+    let (asked, off) = match transport.strategy.raft_transport {
+        RaftTransport::AlwaysGrpc if !grpc => ("gRPC", mode),
+        RaftTransport::AlwaysIroh if !iroh => ("Iroh", transport.without_iroh()),
+        RaftTransport::Adaptive { .. } if !grpc && !iroh => ("gRPC or Iroh", mode),
+        _ => return None,
+    };
+    let expected = match (grpc, iroh) {
+        (true, _) => "expected \"always_grpc\"".to_owned(),
+        (_, true) => "expected \"always_iroh\"".to_owned(),
+        _ => format!("expected another {mode}"),
+    };
+    let message = format!(
+        "asks for {asked}, which {off} keeps this node from serving, so that it could not form a cluster with \
+         cluster.peers; {expected}"
+    );
+    Some(Finding::new("transport.strategy.raft_transport", [off, "cluster.peers"], message))
 }
 
 fn same_address(config: &Config) -> Option<Finding> {

@@ -15,7 +15,9 @@ section! {
         /// Short names of the services that are called over Iroh where a peer offers both.
         pub prefer_iroh_for: Vec<ShortName> = Vec::new(),
         /// How the service with the short name "raft" is called: "always_grpc", "always_iroh", or
-        /// { adaptive = { latency_threshold_ms = 50.0 } }.
+        /// { adaptive = { latency_threshold_ms = 50.0 } }. A node that serves only one of gRPC and
+        /// Iroh calls it over that one; with cluster.peers it refuses to start with a rule that
+        /// asks for the other.
         ///
         /// Consensus has its own rule, because a change of transport during an election costs
         /// more than a slow call.

@@ -1,6 +1,6 @@
 //! `[transport]`: which transports the node speaks.
 
-use super::{Grpc, Iroh, Registered, Strategy, setting::Setting};
+use super::{Grpc, Iroh, RaftTransport, Registered, Strategy, setting::Setting};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -44,6 +44,24 @@ impl Transport {
         };
         // What TOML cannot hold has been refused by the configuration's check.
         written.unwrap_or_default()
+    }
+
+    /// How Raft is called: as [`Strategy::raft_transport`] says, but where the node serves only one of gRPC and Iroh,
+    /// over that one.
+    pub fn raft_transport(&self) -> RaftTransport {
+        match (self.serves_grpc(), self.serves_iroh()) {
+            (true, false) => RaftTransport::AlwaysGrpc,
+            (false, true) => RaftTransport::AlwaysIroh,
+            (true, true) | (false, false) => self.strategy.raft_transport,
+        }
+    }
+
+    /// The key that keeps the node from serving Iroh.
+    pub(super) fn without_iroh(&self) -> &'static str {
+        match self.mode {
+            Mode::Grpc | Mode::None => "transport.mode",
+            Mode::Iroh | Mode::Dual => "transport.iroh.enabled",
+        }
     }
 
     /// Whether the node listens for gRPC.

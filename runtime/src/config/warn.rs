@@ -1,6 +1,6 @@
 //! What a configuration says without effect.
 
-use super::{Config, Grpc, Mode, RaftTransport, Telemetry, Transport, finding::Finding};
+use super::{Config, Grpc, RaftTransport, Telemetry, Transport, finding::Finding};
 
 const MODE: &str = "transport.mode";
 const RAFT: &str = "transport.strategy.raft_transport";
@@ -9,31 +9,40 @@ const RAFT: &str = "transport.strategy.raft_transport";
 pub(super) fn warnings(config: &Config) -> Vec<Finding> {
     let transport = &config.transport;
     let mut found = Vec::new();
-    found.extend(without_grpc(transport));
+    found.extend(raft(transport));
     found.extend(without_iroh(transport));
     found.extend(without_tls(&transport.grpc));
     found.extend(without_collector(&config.telemetry));
     found
 }
 
-fn without_grpc(transport: &Transport) -> Option<Finding> {
-    let wrong = !transport.serves_grpc() && transport.strategy.raft_transport == RaftTransport::AlwaysGrpc;
-    wrong.then(|| Finding::new(RAFT, [MODE], "has no effect while gRPC is off"))
+/// What Raft does instead of what it was told.
+fn raft(transport: &Transport) -> Option<Finding> {
+    use RaftTransport::{Adaptive, AlwaysGrpc, AlwaysIroh};
+    let message = match (transport.strategy.raft_transport, transport.serves_grpc(), transport.serves_iroh())
+    {
+        (_, true, true) | (AlwaysGrpc, true, false) | (AlwaysIroh, false, true) => return None,
+        (_, false, false) => {
+            "has no effect while gRPC and Iroh are off: Raft speaks no other, and the node stays alone"
+        }
+        (AlwaysGrpc, false, true) => "is not followed while gRPC is off: Raft goes over Iroh",
+        (AlwaysIroh, true, false) => "is not followed while Iroh is off: Raft goes over gRPC",
+        (Adaptive { .. }, false, true) => "has nothing to choose while gRPC is off: Raft goes over Iroh",
+        (Adaptive { .. }, true, false) => "has nothing to choose while Iroh is off: Raft goes over gRPC",
+    };
+    let off = if transport.serves_grpc() { transport.without_iroh() } else { MODE };
+    Some(Finding::new(RAFT, [off], message))
 }
 
 fn without_iroh(transport: &Transport) -> Vec<Finding> {
     if transport.serves_iroh() {
         return Vec::new();
     }
-    let off = match transport.mode {
-        Mode::Grpc | Mode::None => MODE,
-        Mode::Iroh | Mode::Dual => "transport.iroh.enabled",
-    };
+    let off = transport.without_iroh();
     let strategy = &transport.strategy;
     let idle = "has no effect while Iroh is off";
     let unserved = "these services are not served at all while Iroh is off";
     [
-        (RAFT, strategy.raft_transport != RaftTransport::AlwaysGrpc, idle),
         ("transport.strategy.prefer_iroh_for", !strategy.prefer_iroh_for.is_empty(), idle),
         ("transport.strategy.retired_on_grpc", !strategy.retired_on_grpc.is_empty(), unserved),
     ]

@@ -19,11 +19,16 @@
 //! | `polywire_iroh_socket_…`, `…_net_report_…`, `…_address_lookup_…` | what iroh counts itself | |
 //! | `process_…` | the process, as every Prometheus client tells of it (Linux) | |
 //!
-//! The families `polywire_client_…` are fed only by a client that chooses between transports. A connection to
-//! one peer over one transport counts nothing on its own side, so these families may have no series.
+//! The node counts the calls that it makes itself: Raft's, those that a gateway passes on, and those of whoever
+//! calls with [`Node::connect_options`](crate::Node::connect_options) or
+//! [`ConnectOptions::metrics`](crate::ConnectOptions::metrics). `polywire_connections` has the role `server` for
+//! connections that were accepted and `client` for those that were made; over `memory://` none are made. A message
+//! counts as sent once it is on its way to the transport, and its bytes each time that they are encoded: twice
+//! where gRPC repeats a call that was certainly not taken.
 //!
 //! A duration runs from the call's start to its status, so for streams it is the life of the stream. No label
-//! ever holds what a peer chose: a service or method that this node does not know is called `unknown`.
+//! ever holds what a peer chose: a service or method that this node does not know is called `unknown`. Of the calls
+//! that it makes it knows those of its own program; a gateway knows none that it passes on.
 
 mod call;
 mod code;
@@ -31,6 +36,7 @@ mod connections;
 mod families;
 mod format;
 mod key;
+mod meter;
 mod openmetrics;
 mod text;
 
@@ -46,6 +52,7 @@ pub use call::{CallMetrics, InFlight};
 pub use connections::Connections;
 pub use families::Side;
 pub use format::Format;
+pub(crate) use meter::Meter;
 
 use families::Families;
 use key::Key;

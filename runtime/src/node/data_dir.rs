@@ -8,6 +8,8 @@ use std::{
 
 use tokio::sync::Mutex;
 
+use super::DiskSpace;
+
 /// The data directory, to be checked again and again. Clones are the same.
 #[derive(Clone)]
 pub(super) struct DataDir {
@@ -62,8 +64,8 @@ fn round_trip(data_dir: &Path) -> Result<(), String> {
 }
 
 fn free_space(data_dir: &Path, min_free_bytes: u64) -> Result<(), String> {
-    let space = rustix::fs::statvfs(data_dir).map_err(|error| format!("{}: {error}", data_dir.display()))?;
-    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    let space = DiskSpace::of(data_dir).map_err(|error| format!("{}: {error}", data_dir.display()))?;
+    let free = space.available_bytes;
     if free >= min_free_bytes {
         return Ok(());
     }

@@ -15,12 +15,12 @@
 mod builder;
 mod component;
 mod data_dir;
+mod disk_space;
 mod error;
 mod exposed;
 mod exposure;
 mod http;
 mod identity;
-mod meter;
 mod running;
 mod targets;
 mod transports;
@@ -28,6 +28,7 @@ mod upstream;
 
 pub use builder::{NodeBuilder, Parts, ServiceOverview};
 pub use component::{Component, ComponentError, NodeHandle};
+pub use disk_space::DiskSpace;
 pub use error::NodeError;
 pub use exposure::Exposure;
 pub use identity::Identity;

@@ -13,11 +13,12 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::{
     Identity, NodeBuilder, NodeError, NodeHandle, Parts, Targets, Upstream, component::Components,
-    data_dir::DataDir, http, meter::Meter, transports::Transports,
+    data_dir::DataDir, http, transports::Transports,
 };
 use crate::{
     Channel, ChannelBuilder, ConnectOptions, Drain, Health, NodeState, Service,
     config::Config,
+    metrics::Meter,
     net::{Listener, ListenerOptions, reachable},
     service::BoxFuture,
     transport::{BindContext, BindError},
@@ -59,7 +60,8 @@ impl Node {
     }
 
     /// The options for calls that the node itself makes: a transport that dials from what it has bound, as
-    /// Iroh does from the node's endpoint and under its id, has put that into them.
+    /// Iroh does from the node's endpoint and under its id, has put that into them. The node's metrics count these
+    /// calls, and the connections made for them.
     ///
     /// ```no_run
     /// # async fn show(node: polywire::Node, peer: polywire::Target) -> Result<(), polywire::Status> {
@@ -155,13 +157,15 @@ pub(super) async fn start(
     upstream: Option<Upstream>,
 ) -> Result<Node, NodeError> {
     let identity = Identity::load_or_create(&config.node.data_dir)?;
-    let service = Meter::new(parts.router.clone(), parts.metrics.clone()).into_channel();
+    let service = Meter::server(parts.router.clone(), parts.metrics.clone()).into_channel();
     let context = BindContext::new(identity.secret_key().to_bytes(), service.clone());
     let bound = Transports::bind(&config.transport, &context).await?;
     let mut targets = Targets { node_id: identity.id(), transports: bound.targets(), http: None };
     let http_listener = bind_http(&config, &mut targets).await?;
     let secret_key = identity.secret_key().to_bytes();
-    let connect_options = |options: ConnectOptions| bound.connect_options(options.secret_key(secret_key));
+    let connect_options = |options: ConnectOptions| {
+        bound.connect_options(options.secret_key(secret_key).metrics(parts.metrics.clone()))
+    };
     let leave_upstream = match upstream {
         None => None,
         Some(upstream) => Some(upstream.attach(&parts, &targets, connect_options).await?),

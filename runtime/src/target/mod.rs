@@ -15,7 +15,8 @@ pub use options::ConnectOptions;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
-    Channel, Codec, Status,
+    Channel, Codec, Service as _, Status,
+    metrics::Meter,
     service::BoxFuture,
     transport::{Connected, Transport},
 };
@@ -104,7 +105,12 @@ impl Target {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn open(&self, options: &ConnectOptions) -> Result<Connected, Status> {
-        self.0.connect(options.clone()).await
+        let mut connected = self.0.connect(options.clone()).await?;
+        if let Some(metrics) = &options.metrics {
+            let metered = Meter::client(connected.channel, metrics.clone(), self.transport());
+            connected.channel = metered.into_channel();
+        }
+        Ok(connected)
     }
 }
 

@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{Codec, Limits};
+use crate::{
+    Codec, Limits,
+    metrics::{Metrics, Side},
+    transport::ConnectionGauge,
+};
 
 /// How [`Target::connect`](super::Target::connect) connects. What is not set is left to the transport's
 /// own default.
@@ -27,6 +31,8 @@ pub struct ConnectOptions {
     /// The Ed25519 secret key that proves who calls, where the transport proves that by a key and nothing that it
     /// dials from has one.
     pub secret_key: Option<[u8; 32]>,
+    /// Where calls and connections are counted, where they are.
+    pub metrics: Option<Metrics>,
     own: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
 }
 
@@ -39,6 +45,7 @@ impl Default for ConnectOptions {
             codec: None,
             ca_file: None,
             secret_key: None,
+            metrics: None,
             own: HashMap::new(),
         }
     }
@@ -99,6 +106,20 @@ impl ConnectOptions {
         self
     }
 
+    /// Counts the calls here, and the connections made for them. A node's
+    /// [`connect_options`](crate::Node::connect_options) have its own metrics.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// What is told of the connections that this transport makes.
+    pub(crate) fn gauge(&self, transport: &'static str) -> Option<Arc<dyn ConnectionGauge>> {
+        let metrics = self.metrics.as_ref()?;
+        Some(Arc::new(metrics.connections(transport, Side::Client)))
+    }
+
     /// Adds what one transport alone understands, one value a type: for Iroh a
     /// [`Dialer`](crate::iroh::Dialer), whose endpoint and pool are then used instead of an endpoint made for
     /// the one channel.
@@ -123,6 +144,7 @@ impl fmt::Debug for ConnectOptions {
             .field("codec", &self.codec)
             .field("ca_file", &self.ca_file)
             .field("has_secret_key", &self.secret_key.is_some())
+            .field("metrics", &self.metrics)
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{
 
 /// Told of every connection that opens and closes, on any transport.
 pub trait ConnectionGauge: Send + Sync {
-    /// A connection was accepted.
+    /// A connection was accepted, or made.
     fn opened(&self);
     /// A connection ended, whoever ended it. Follows exactly one [`opened`](Self::opened).
     fn closed(&self);

@@ -1,5 +1,5 @@
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    Handle,
+    Handle, Metrics,
     cluster::{ClusterNode, ClusterServer},
     formation,
     kv::{KvNode, KvServer},
@@ -112,15 +112,29 @@ fn check(health: &Health, handle: &Handle) {
 }
 
 fn raft_health(handle: &Handle) -> Result<(), String> {
-    let metrics = handle.metrics().ok_or("Raft has not started")?;
-    metrics.running_state.map_err(|error| format!("Raft has stopped: {error}"))?;
+    let running = handle.running().map_err(|_| "Raft has not started")?;
+    let metrics = running.metrics();
+    metrics.running_state.clone().map_err(|error| format!("Raft has stopped: {error}"))?;
     if voters_are_none(&metrics.membership_config) {
         return Err("this node is in no cluster yet".to_owned());
     }
     if metrics.current_leader.is_none() {
         return Err(format!("there is no leader in term {}", metrics.current_term));
     }
+    keeps_up(&metrics, running.leader_commit.load(Ordering::Relaxed))
+}
+
+/// Whether this node's store has about what its own log has, and what its leader has committed: that this node has
+/// not heard of it yet does not show in its log.
+fn keeps_up(metrics: &Metrics, leader_commit: u64) -> Result<(), String> {
     let applied = metrics.last_applied.map_or(0, |id| id.index);
+    let behind_leader = leader_commit.saturating_sub(applied);
+    if behind_leader > LAG {
+        return Err(format!(
+            "this node is {behind_leader} entries behind its leader, which has committed {leader_commit}, and \
+             {applied} are applied here; expected at most {LAG}"
+        ));
+    }
     let behind = metrics.last_log_index.unwrap_or_default().saturating_sub(applied);
     match behind > LAG {
         true => Err(format!("{behind} entries of the log are not applied yet, expected at most {LAG}")),
@@ -241,5 +255,31 @@ async fn keep_known(lifecycle: Lifecycle) {
         if !starts.has_changed().unwrap_or(true) && starts.changed().await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openraft::{CommittedLeaderId, LogId};
+
+    use super::*;
+
+    fn metrics(last: u64, applied: u64) -> Metrics {
+        let applied = LogId::new(CommittedLeaderId::new(1, 1), applied);
+        Metrics { last_log_index: Some(last), last_applied: Some(applied), ..Metrics::new_initial(1) }
+    }
+
+    #[test]
+    fn a_node_lags_behind_its_leader_and_behind_its_own_log() {
+        assert_eq!(keeps_up(&metrics(20_000, 10_000), 0), Ok(()));
+        assert_eq!(keeps_up(&metrics(10_000, 10_000), 20_000), Ok(()));
+        let behind = keeps_up(&metrics(10_000, 10_000), 20_001).unwrap_err();
+        assert_eq!(
+            behind,
+            "this node is 10001 entries behind its leader, which has committed 20001, and 10000 are applied here; \
+             expected at most 10000"
+        );
+        let unapplied = keeps_up(&metrics(20_001, 10_000), 0).unwrap_err();
+        assert!(unapplied.starts_with("10001 entries of the log are not applied yet"), "{unapplied}");
     }
 }

@@ -1,4 +1,8 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use openraft::{RaftMetrics, ServerState, error::Fatal};
@@ -39,6 +43,8 @@ pub struct Running {
     pub peers: Peers,
     /// How many bytes a value may have.
     pub max_value_bytes: usize,
+    /// The highest index that a leader has said it has committed, whether or not this node has what is there.
+    pub(super) leader_commit: AtomicU64,
 }
 
 /// What Raft says of itself.

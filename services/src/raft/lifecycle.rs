@@ -1,7 +1,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -156,7 +156,7 @@ impl Setup {
             directory: config.node.data_dir.join("raft"),
             config: Arc::new(raft_config(&config.cluster)?),
             connect_options: node.connect_options.clone(),
-            rule: config.transport.strategy.raft_transport,
+            rule: config.transport.raft_transport(),
             batch: smallest / 4 * 3,
             max_value_bytes: VALUE.min(smallest / 2),
         })
@@ -178,6 +178,7 @@ impl Setup {
             reader,
             peers,
             max_value_bytes: self.max_value_bytes,
+            leader_commit: AtomicU64::new(0),
         })
     }
 }

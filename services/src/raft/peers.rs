@@ -76,6 +76,8 @@ pub struct PeerReport {
     pub path: Option<NetworkPath>,
     /// Why calls fail now, for each transport over which they do.
     pub failures: Vec<(&'static str, String)>,
+    /// How long ago and why a call failed last, for each transport over which one has, whatever went well since.
+    pub past: Vec<(&'static str, Duration, String)>,
 }
 
 impl PeerReport {
@@ -136,7 +138,7 @@ impl Peers {
     }
 
     /// The options with which members are dialled.
-    pub(super) fn options(&self) -> &ConnectOptions {
+    pub(crate) fn options(&self) -> &ConnectOptions {
         &self.0.options
     }
 
@@ -252,6 +254,10 @@ impl Peer {
             let (_, reason) = line.way.failure.as_ref()?;
             Some((*name, reason.clone()))
         });
+        let past = lines.iter().filter_map(|(name, line)| {
+            let (at, reason) = line.way.last_failure.as_ref()?;
+            Some((*name, at.elapsed(), reason.clone()))
+        });
         PeerReport {
             id: self.id,
             member: state.member.clone(),
@@ -260,6 +266,7 @@ impl Peer {
             latency: latest.and_then(|(_, line)| line.way.latency),
             path: latest.and_then(|(_, line)| line.open.as_ref()?.path.now()),
             failures: failures.collect(),
+            past: past.collect(),
         }
     }
 

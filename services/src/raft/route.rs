@@ -14,6 +14,8 @@ pub(super) struct Way {
     pub(super) last_contact: Option<Instant>,
     /// Why the last call failed, and when; `None` since one went well.
     pub(super) failure: Option<(Instant, String)>,
+    /// Why and when a call failed last, whatever went well since.
+    pub(super) last_failure: Option<(Instant, String)>,
     /// When it was tried last although another way was better.
     probed: Option<Instant>,
 }
@@ -38,6 +40,7 @@ impl Way {
 
     /// A call got no answer.
     pub(super) fn failed(&mut self, now: Instant, reason: String) {
+        self.last_failure = Some((now, reason.clone()));
         self.failure = Some((now, reason));
     }
 

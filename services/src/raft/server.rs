@@ -1,5 +1,7 @@
 //! What the members of a cluster say to each other.
 
+use std::sync::atomic::Ordering;
+
 use openraft::{
     Snapshot,
     error::{Fatal, RaftError},
@@ -58,7 +60,11 @@ impl Raft for RaftNode {
             entries,
             leader_commit: request.leader_commit.map(wire::read_log_id),
         };
+        let leader_commit = request.leader_commit.map_or(0, |id| id.index);
         let answer = running.raft.append_entries(request).await.map_err(failed)?;
+        if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
+            running.leader_commit.fetch_max(leader_commit, Ordering::Relaxed);
+        }
         let none = v1::AppendEntriesResponse::default();
         Ok(match answer {
             AppendEntriesResponse::Success => none,

@@ -77,7 +77,7 @@ class Monitoring(unittest.TestCase):
             self.assertGreater(process.resident_bytes, 1 << 20)
             members.assert_same_over_iroh(self, place, stub.GetSystemInfo, NAME + "GetSystemInfo", request, lasting)
 
-    def test_the_leader_reaches_everybody_and_all_is_well(self):
+    def test_everybody_reaches_everybody_and_all_is_well(self):
         own = [
             status_services.StatusStub(channel).GetRaftStatus(status.GetRaftStatusRequest(), timeout=target.PATIENCE)
             for channel in self.channels
@@ -89,11 +89,18 @@ class Monitoring(unittest.TestCase):
             self.assertEqual(list(answer.reasons), [])
             others = sorted(other.node_id for other in own if other.node_id != own[place].node_id)
             self.assertEqual([peer.id for peer in answer.peers], others)
-            if own[place].state == status.ROLE_LEADER:
-                for peer in answer.peers:
-                    self.assertEqual((peer.reachable, peer.transport, list(peer.errors)), (True, "grpc", []))
-                    self.assertGreater(peer.round_trip_us, 0)
-            steady = lambda told: members.without(told, "peers.round_trip_us", "peers.last_contact_ms")
+            for peer in answer.peers:
+                self.assertEqual((peer.reachable, peer.transport, list(peer.errors)), (True, "grpc", []))
+                self.assertGreater(peer.round_trip_us, 0)
+                self.assertEqual([(way.transport, way.reachable) for way in peer.ways], [("grpc", True), ("iroh", True)])
+                for way in peer.ways:
+                    self.assertGreater(way.round_trip_us, 0)
+                    self.assertFalse(way.path.relayed)
+                    self.assertIn(way.path.remote, way.target)
+            moving = ["round_trip_us", "last_contact_ms"]
+            of_ways = ["round_trip_us", "last_contact_ms", "path.round_trip_us", "last_error_ms"]
+            paths = [f"peers.{field}" for field in moving] + [f"peers.ways.{field}" for field in of_ways]
+            steady = lambda told: members.without(told, *paths)
             members.assert_same_over_iroh(
                 self, place, stub.GetClusterHealth, NAME + "GetClusterHealth", request, steady
             )

@@ -1,6 +1,7 @@
 //! What a node counts, and what nobody can make it count.
 
 mod cardinality;
+mod client;
 mod monitoring;
 mod streams;
 

@@ -5,9 +5,15 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use futures_util::{FutureExt, future::Shared};
+use tokio::sync::oneshot;
 
 use super::Connection;
-use crate::{Status, service::BoxFuture, transport::NetworkPath, wire::ConnectionCode};
+use crate::{
+    Status,
+    service::BoxFuture,
+    transport::{ConnectionGauge, NetworkPath, gauge::Counted},
+    wire::ConnectionCode,
+};
 
 /// Makes connections to one peer.
 pub trait Dial: Send + Sync + 'static {
@@ -16,6 +22,11 @@ pub trait Dial: Send + Sync + 'static {
 
     /// The transport's name, such as `quic`.
     fn transport(&self) -> &'static str;
+
+    /// Told of every connection that is made, and of its end. Default none.
+    fn gauge(&self) -> Option<Arc<dyn ConnectionGauge>> {
+        None
+    }
 
     /// Makes a connection, within a time of its own choosing.
     ///
@@ -30,6 +41,8 @@ pub(crate) struct Link<D: Dial> {
     pub(crate) dial: D,
     current: ArcSwapOption<D::Connection>,
     dialling: Mutex<Option<Dialling<D>>>,
+    /// Dropped once the connection that was made last is let go, for what counts it holds it too.
+    counting: Mutex<Option<oneshot::Sender<()>>>,
 }
 
 /// A dial that any number of calls wait for; they share its failure too.
@@ -37,7 +50,8 @@ type Dialling<D> = Shared<BoxFuture<Result<Arc<<D as Dial>::Connection>, Status>
 
 impl<D: Dial> Link<D> {
     pub(crate) fn new(dial: D) -> Self {
-        Self { dial, current: ArcSwapOption::empty(), dialling: Mutex::new(None) }
+        let (dialling, counting) = (Mutex::new(None), Mutex::new(None));
+        Self { dial, current: ArcSwapOption::empty(), dialling, counting }
     }
 
     /// The connection: the one that was made last, unless it is the `stale` one, or a new one. Whether it
@@ -60,6 +74,7 @@ impl<D: Dial> Link<D> {
     )]
     pub(crate) async fn close(&self) {
         if let Some(connection) = self.current.swap(None) {
+            self.counting.lock().unwrap_or_else(PoisonError::into_inner).take();
             connection.close(ConnectionCode::Closed, "");
             connection.closed().await;
         }
@@ -105,6 +120,7 @@ impl<D: Dial> Link<D> {
             let mut dialling = self.dialling();
             *dialling = None;
             if let Ok(connection) = &outcome {
+                self.count(connection.clone());
                 self.current.store(Some(connection.clone()));
             }
             outcome
@@ -116,6 +132,23 @@ impl<D: Dial> Link<D> {
             })
         });
         (Box::pin(outcome) as BoxFuture<_>).shared()
+    }
+
+    /// Counts the connection, where anybody wants to know, until it has ended or this lets go of it.
+    fn count(&self, connection: Arc<D::Connection>) {
+        let Some(gauge) = self.dial.gauge() else { return };
+        let (let_go, released) = oneshot::channel();
+        *self.counting.lock().unwrap_or_else(PoisonError::into_inner) = Some(let_go);
+        let counted = Counted::new(Some(gauge));
+        tokio::spawn(async move {
+            let _counted = counted;
+            // A peer that is called opens no streams: this side learns from it how long the connection is there.
+            let ended = async { while connection.accept().await.is_ok() {} };
+            tokio::select! {
+                () = ended => {}
+                _ = released => {}
+            }
+        });
     }
 
     fn dialling(&self) -> MutexGuard<'_, Option<Dialling<D>>> {

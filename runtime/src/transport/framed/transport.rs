@@ -4,7 +4,9 @@ use super::{Connection, Dial, Listener, Peer, ServeOptions, serve};
 use crate::{
     Codec, ConnectOptions, Status,
     config::Section,
-    transport::{Address, BindContext, BindError, Bound, Connected, Scheme, Serving, Transport},
+    transport::{
+        Address, BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving, Transport,
+    },
 };
 
 /// A network with bidirectional streams of bytes. The framing of [`wire`](crate::wire) does the rest: metadata,
@@ -40,7 +42,7 @@ pub trait StreamTransport: Clone + Send + Sync + 'static {
     /// What is wrong with it, for people.
     fn parse(&self, scheme: &'static str, rest: &str) -> Result<Self::Address, String>;
 
-    /// Makes a connection. It is given up after [`ConnectOptions::connect_timeout`].
+    /// Makes a connection. It is given up after [`ConnectOptions::connect_timeout`]. Somebody else counts it.
     ///
     /// # Errors
     /// `Unavailable` where the peer cannot be reached, `InvalidArgument` where the options cannot be used.
@@ -127,6 +129,10 @@ impl<T: StreamTransport> Dial for Way<T> {
 
     fn transport(&self) -> &'static str {
         self.transport.name()
+    }
+
+    fn gauge(&self) -> Option<Arc<dyn ConnectionGauge>> {
+        self.options.gauge(self.transport.name())
     }
 
     async fn connect(&self) -> Result<T::Connection, Status> {

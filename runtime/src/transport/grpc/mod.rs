@@ -13,6 +13,8 @@ mod adapter;
 mod bound;
 mod client;
 mod compression;
+#[cfg(feature = "node")]
+mod connector;
 mod head;
 mod incoming;
 mod metadata;

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use http::uri::Authority;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
-use super::Connection;
+use super::{Connection, NAME, connector::Connector};
 use crate::{
     ConnectOptions, Limits, Status,
     net::Authorities,
@@ -94,7 +94,9 @@ fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig, Status> {
 /// Must run within a runtime, as tonic's channels want.
 pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result<Connected, Status> {
     let remote = address.authority.to_string();
-    let mut connection = Connection::new(address.endpoint(&options)?.connect_lazy());
+    let endpoint = address.endpoint(&options)?;
+    let connector = Connector::new(&endpoint, options.gauge(NAME));
+    let mut connection = Connection::new(endpoint.connect_with_connector_lazy(connector));
     if let Some(codec) = options.codec {
         connection = connection.codec(codec);
     }

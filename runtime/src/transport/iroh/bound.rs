@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ::iroh::{Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets};
 
-use super::{Alpns, Dialer, QuicProfile, ServeOptions, metrics::EndpointCollector, serve::serve_known};
+use super::{Alpns, Dialer, NAME, QuicProfile, ServeOptions, metrics::EndpointCollector, serve::serve_known};
 use crate::{
     ConnectOptions, Limits, config,
     net::reachable,
@@ -73,7 +73,12 @@ impl Bound for Listening {
     }
 
     fn connect_options(&self, options: ConnectOptions) -> ConnectOptions {
-        options.with(self.dialer.clone())
+        let dialer = self.dialer.clone();
+        let dialer = match options.gauge(NAME) {
+            Some(gauge) => dialer.gauge(gauge),
+            None => dialer,
+        };
+        options.with(dialer)
     }
 
     async fn serve(mut self, serving: Serving) {

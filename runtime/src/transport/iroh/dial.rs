@@ -1,5 +1,5 @@
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -13,7 +13,10 @@ use ::iroh::{
 use super::{NAME, QuicProfile, alpn::ALPNS, connection::lost, known::Known};
 use crate::{
     Status,
-    transport::framed::{self, Batched},
+    transport::{
+        ConnectionGauge,
+        framed::{self, Batched},
+    },
     wire::ConnectionCode,
 };
 
@@ -25,6 +28,7 @@ pub(super) struct Dial {
     pub(super) profile: QuicProfile,
     pub(super) timeout: Duration,
     pub(super) known: Known,
+    pub(super) gauge: Option<Arc<dyn ConnectionGauge>>,
 }
 
 /// The TLS alert `no_application_protocol` (RFC 7301, section 3.2).
@@ -35,6 +39,10 @@ impl framed::Dial for Dial {
 
     fn transport(&self) -> &'static str {
         NAME
+    }
+
+    fn gauge(&self) -> Option<Arc<dyn ConnectionGauge>> {
+        self.gauge.clone()
     }
 
     async fn connect(&self) -> Result<Batched<Connection>, Status> {

@@ -10,7 +10,10 @@ use ::iroh::{Endpoint, EndpointAddr, EndpointId, endpoint::Connection};
 use super::{ALPN, NAME, QuicProfile, dial::Dial, known::Known};
 use crate::{
     Caller, Channel, Codec, Context, Limits, Payload, Response, Service, Status, Streaming,
-    transport::framed::{self, Link, Requester},
+    transport::{
+        ConnectionGauge,
+        framed::{self, Link, Requester},
+    },
 };
 
 /// Dials peers over one endpoint and pools the connections: one a peer and ALPN, dialled once however many
@@ -25,6 +28,7 @@ pub struct Dialer {
     connect_timeout: Duration,
     own: Option<Channel>,
     known: Known,
+    gauge: Option<Arc<dyn ConnectionGauge>>,
     pool: Arc<Mutex<Pool>>,
 }
 
@@ -43,6 +47,7 @@ impl Dialer {
             connect_timeout: Duration::from_secs(5),
             own: None,
             known: Known::default(),
+            gauge: None,
             pool: Arc::default(),
         }
     }
@@ -87,6 +92,14 @@ impl Dialer {
         self
     }
 
+    /// Tells this of every connection that is made from now on, and of its end. One that is in the pool already goes
+    /// on as it began.
+    #[must_use]
+    pub fn gauge(mut self, gauge: Arc<dyn ConnectionGauge>) -> Self {
+        self.gauge = Some(gauge);
+        self
+    }
+
     /// The peer at this address, over the framework's ALPN. Nothing is dialled before the first call.
     pub fn peer(&self, address: impl Into<EndpointAddr>) -> Peer {
         self.peer_with_alpns(address, [ALPN])
@@ -124,6 +137,7 @@ impl Dialer {
             profile: self.profile.clone(),
             timeout: self.connect_timeout,
             known: self.known.clone(),
+            gauge: self.gauge.clone(),
         }));
         pool.insert(key, Arc::downgrade(&link));
         link

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::runtime::Handle;
 use url::form_urlencoded;
 
-use super::{Dialer, Iroh, Peer, QuicProfile};
+use super::{Dialer, Iroh, NAME, Peer, QuicProfile};
 use crate::{
     ConnectOptions, Context, Payload, Response, Service, Status, Streaming, Target,
     transport::{Connected, NetworkPath, Scheme},
@@ -137,6 +137,9 @@ fn with_options(mut dialer: Dialer, options: &ConnectOptions) -> Dialer {
     }
     if let Some(limits) = &options.limits {
         dialer = dialer.limits(limits.clone());
+    }
+    if let Some(gauge) = options.gauge(NAME) {
+        dialer = dialer.gauge(gauge);
     }
     dialer
 }

@@ -65,6 +65,9 @@ pub trait Transport: Send + Sync + 'static {
     /// A way to the peer. Nothing is dialled before the first call; a peer that cannot be reached fails the
     /// calls, with `Unavailable` and as not processed.
     ///
+    /// Somebody else counts the calls. The connections are counted here, where the options have
+    /// [`metrics`](ConnectOptions::metrics), by [`Metrics::connections`](crate::metrics::Metrics::connections).
+    ///
     /// # Errors
     /// When the options cannot be used with this transport, or it can dial nobody at all.
     fn connect(

@@ -4,11 +4,15 @@ use polywire_proto::{
     blixard as old,
     health::v1::DetailRequest,
     monitoring::v1::{GetClusterHealthRequest, GetMetricsRequest, GetSystemInfoRequest, WatchVitalsRequest},
+    raft::v1::{AppendEntriesRequest, LogId, Vote},
     status::v1::{GetClusterStatusRequest, GetRaftStatusRequest, Role, WatchClusterRequest},
 };
-use polywire_services::{health_detail::HealthClient, monitoring::MonitoringClient, status::StatusClient};
+use polywire_services::{
+    health_detail::HealthClient, monitoring::MonitoringClient, raft::RaftClient, status::StatusClient,
+};
 use polywire_tests::{
-    node::{Node, call},
+    disk::SmallDisk,
+    node::{FREE_PORTS, Node, binary, call},
     patience::{eventually, within},
 };
 
@@ -77,6 +81,93 @@ async fn a_lost_member_shows_in_the_status_and_in_the_health_and_so_does_a_lost_
     })
     .await;
     assert_eq!(cluster.node(leader).get("/readyz").await.status, 503);
+}
+
+#[tokio::test]
+async fn every_member_tells_over_which_transports_each_other_answers_and_what_went_wrong_last() {
+    let mut cluster = Cluster::start(&[]).await;
+    let leader = cluster.leader().await;
+    let (follower, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    cluster.caught_up(follower).await;
+    let monitoring = MonitoringClient::new(connect(cluster.node(follower).grpc()).await);
+    let well = monitoring.get_cluster_health(GetClusterHealthRequest {}).await.unwrap();
+    assert!(well.healthy, "{well:?}");
+    assert_eq!(well.peers.len(), 2);
+    for peer in &well.peers {
+        let node = cluster.node((0..3).find(|place| format!("node-{place}") == peer.name).unwrap());
+        assert_eq!((peer.reachable, &*peer.transport), (Some(true), "grpc"), "{peer:?}");
+        let ways: Vec<_> =
+            peer.ways.iter().map(|way| (&*way.transport, &*way.target, way.reachable)).collect();
+        assert_eq!(ways, [("grpc", node.grpc(), true), ("iroh", node.iroh(), true)]);
+        for way in &peer.ways {
+            assert!((1..1_000_000).contains(&way.round_trip_us.unwrap()), "{way:?}");
+            let path = way.path.as_ref().unwrap();
+            assert!(!path.relayed && way.target.contains(&path.remote), "{way:?}");
+            assert_eq!(path.round_trip_us.is_some(), way.transport == "iroh", "{way:?}");
+        }
+    }
+
+    cluster.kill(other).await;
+    let name = format!("node-{other}");
+    let told = monitoring.get_cluster_health(GetClusterHealthRequest {}).await.unwrap();
+    let lost = told.peers.iter().find(|peer| peer.name == name).unwrap();
+    assert_eq!((lost.reachable, lost.errors.len()), (Some(false), 2), "{lost:?}");
+    assert!(lost.ways.iter().all(|way| !way.reachable && !way.last_error.is_empty()), "{lost:?}");
+    let reason = format!("{name} is not reachable (over grpc: ");
+    assert!(
+        told.reasons.iter().any(|told| told.starts_with(&reason) && told.contains("; over iroh: ")),
+        "{told:?}"
+    );
+
+    cluster.restart(other).await;
+    cluster.caught_up(other).await;
+    let back = eventually("the member is reached again", async || {
+        let told = monitoring.get_cluster_health(GetClusterHealthRequest {}).await.ok()?;
+        let back = told.peers.into_iter().find(|peer| peer.name == name)?;
+        (back.ways.len() == 2 && back.ways.iter().all(|way| way.reachable)).then_some(back)
+    })
+    .await;
+    assert!(back.errors.is_empty(), "{back:?}");
+    for way in &back.ways {
+        let contact = way.last_contact_ms.unwrap();
+        assert!(!way.last_error.is_empty() && way.last_error_ms.unwrap() >= contact, "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_follower_that_is_far_behind_its_leader_says_so() {
+    let cluster = Cluster::start(&["--health.check_interval=100ms"]).await;
+    let follower = cluster.node((cluster.leader().await + 1) % 3);
+    assert_eq!(follower.get("/readyz").await.status, 200);
+    let channel = connect(follower.grpc()).await;
+    let own = StatusClient::new(channel.clone()).get_raft_status(GetRaftStatusRequest {}).await.unwrap();
+    // As its leader would tell one to which none of it has come yet.
+    let heartbeat = AppendEntriesRequest {
+        to: own.node_id,
+        vote: Some(Vote { term: own.term, node_id: own.leader_id.unwrap(), committed: true }),
+        leader_commit: Some(LogId { term: own.term, leader_id: own.leader_id.unwrap(), index: 100_000 }),
+        ..AppendEntriesRequest::default()
+    };
+    RaftClient::new(channel).append_entries(heartbeat).await.unwrap();
+    let page = eventually("the lag is told", async || {
+        let page = follower.get("/readyz?verbose").await;
+        page.body.contains("entries behind its leader, which has committed 100000").then_some(page)
+    })
+    .await;
+    assert_eq!(page.status, 503);
+    assert!(page.body.contains("raft: this node is "), "{}", page.body);
+}
+
+#[tokio::test]
+async fn the_disk_is_that_of_the_data_directory_though_it_be_in_memory() {
+    let Some(disk) = SmallDisk::mount(96 << 20).await else { return };
+    let data = format!("--node.data_dir={}", disk.path().join("data").display());
+    let node = Node::start_with(disk.command(binary()), FREE_PORTS.into_iter().chain([&*data])).await;
+    let monitoring = MonitoringClient::new(connect(node.grpc()).await);
+    let info = monitoring.get_system_info(GetSystemInfoRequest {}).await.unwrap();
+    let told = info.data_disk.expect("the system says it of every file system");
+    assert_eq!(told.total_bytes, 96 << 20);
+    assert!((1..96 << 20).contains(&told.available_bytes), "{told:?}");
 }
 
 #[tokio::test]

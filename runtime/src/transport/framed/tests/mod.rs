@@ -5,6 +5,7 @@ mod cancelling;
 mod carrier;
 #[cfg(feature = "gzip")]
 mod compression;
+mod counting;
 mod deadlines;
 mod draining;
 mod limits;

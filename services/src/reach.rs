@@ -1,0 +1,190 @@
+//! Which ways lead to the other members of the cluster, found out by asking them.
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use polywire::{
+    Channel, Code, Codec, ConnectOptions, Context, Status, Target, TraceContext,
+    transport::{NetworkPath, PathProbe},
+};
+use polywire_proto::grpc::health::v1::HealthCheckRequest;
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::{health::HealthClient, raft::Member};
+
+/// How long a member may take to be dialled and to answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Transports whose addresses mean another thing in another process or on another machine, so that what answers there
+/// may be anybody.
+const LOCAL: [&str; 2] = ["memory", "unix"];
+
+/// The ways to members, kept from one question to the next. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct Reach(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// When those were asked who have answered last.
+    begun: Option<Instant>,
+    /// By the member's id and the target.
+    ways: BTreeMap<(u64, String), Way>,
+}
+
+/// A way to one member.
+struct Way {
+    target: Target,
+    /// In which place among the targets of its member it is.
+    place: usize,
+    open: Option<(Channel, PathProbe)>,
+    reachable: bool,
+    /// When it was answered last, and how long that took.
+    answered: Option<(Instant, Duration)>,
+    /// When and why it failed last.
+    failed: Option<(Instant, String)>,
+}
+
+/// How a member is reached over one transport.
+#[derive(Clone, Debug)]
+pub(crate) struct WayReport {
+    /// The member's id.
+    pub(crate) member: u64,
+    pub(crate) transport: &'static str,
+    pub(crate) target: String,
+    /// Whether it has just answered.
+    pub(crate) reachable: bool,
+    /// How long its last answer took.
+    pub(crate) round_trip: Option<Duration>,
+    /// How long ago that was.
+    pub(crate) last_contact: Option<Duration>,
+    /// The way of the packets, while there is a connection.
+    pub(crate) path: Option<NetworkPath>,
+    /// How long ago and why it failed last, whether or not it has answered since.
+    pub(crate) last_error: Option<(Duration, String)>,
+}
+
+impl Reach {
+    /// Asks each of these members over every transport that it has an address for, side by side, and tells how that
+    /// went, in the order of their ids and of their targets. Of callers that come at once, those who had to wait are
+    /// told what was found out meanwhile.
+    ///
+    /// # Cancel safety
+    /// Safe: members that have not answered yet are as they were before.
+    pub(crate) async fn ask(&self, options: &ConnectOptions, members: &[(u64, Member)]) -> Vec<WayReport> {
+        let arrived = Instant::now();
+        let mut state = self.0.lock().await;
+        if state.begun.is_none_or(|begun| begun < arrived) {
+            let begun = Instant::now();
+            state.learn(members);
+            join_all(state.ways.values_mut().map(|way| way.ask(options))).await;
+            state.begun = Some(begun);
+        }
+        let mut reports: Vec<_> =
+            state.ways.iter().map(|((member, _), way)| (way.place, way.report(*member))).collect();
+        reports.sort_by_key(|(place, report)| (report.member, *place));
+        reports.into_iter().map(|(_, report)| report).collect()
+    }
+}
+
+impl State {
+    /// Takes up new ways and forgets those that are no more. Where a member has moved, what was known of the way to it
+    /// over the same transport stays known.
+    fn learn(&mut self, members: &[(u64, Member)]) {
+        let mut before = std::mem::take(&mut self.ways);
+        for (id, member) in members {
+            let targets = member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
+            for (place, target) in targets.enumerate().filter(|(_, to)| !LOCAL.contains(&to.transport())) {
+                let key = (*id, target.to_string());
+                let way = before.remove(&key).or_else(|| moved(&mut before, *id, member, &target));
+                let way = way.unwrap_or_else(|| Way::new(target));
+                self.ways.insert(key, Way { place, ..way });
+            }
+        }
+    }
+}
+
+/// The way to where the member was before it was reached at this target.
+fn moved(
+    before: &mut BTreeMap<(u64, String), Way>,
+    id: u64,
+    member: &Member,
+    target: &Target,
+) -> Option<Way> {
+    let is_left = |(other, text): &(u64, String), way: &Way| {
+        *other == id && way.target.transport() == target.transport() && !member.targets.contains(text)
+    };
+    let key = before.iter().find(|(key, way)| is_left(key, way)).map(|(key, _)| key.clone())?;
+    let way = before.remove(&key)?;
+    Some(Way { target: target.clone(), open: None, reachable: false, ..way })
+}
+
+impl Way {
+    fn new(target: Target) -> Self {
+        Self { target, place: 0, open: None, reachable: false, answered: None, failed: None }
+    }
+
+    async fn ask(&mut self, options: &ConnectOptions) {
+        let late = || Err(Status::deadline_exceeded(format!("no answer within {PATIENCE:?}")));
+        let outcome = tokio::time::timeout(PATIENCE, self.measure(options)).await.unwrap_or_else(|_| late());
+        let now = Instant::now();
+        self.reachable = outcome.is_ok();
+        match outcome {
+            Ok(took) => self.answered = Some((now, took)),
+            Err(status) => {
+                self.failed = Some((now, status.to_string()));
+                // A member that was restarted does not know the connection: the next question makes another.
+                self.open = None;
+            }
+        }
+    }
+
+    /// How long an answer takes over a connection that is there.
+    async fn measure(&mut self, options: &ConnectOptions) -> Result<Duration, Status> {
+        let channel = match &self.open {
+            Some((channel, _)) => channel.clone(),
+            None => {
+                let opened = self.target.open(options).await?;
+                // What the dial takes is not the way's length.
+                check(&opened.channel).await?;
+                self.open.insert((opened.channel, opened.path)).0.clone()
+            }
+        };
+        let begun = Instant::now();
+        check(&channel).await?;
+        Ok(begun.elapsed())
+    }
+
+    fn report(&self, member: u64) -> WayReport {
+        WayReport {
+            member,
+            transport: self.target.transport(),
+            target: self.target.to_string(),
+            reachable: self.reachable,
+            round_trip: self.answered.map(|(_, took)| took),
+            last_contact: self.answered.map(|(at, _)| at.elapsed()),
+            path: self.open.as_ref().and_then(|(_, path)| path.now()),
+            last_error: self.failed.as_ref().map(|(at, reason)| (at.elapsed(), reason.clone())),
+        }
+    }
+}
+
+/// One call, as cheap as any and served by every node. Whatever the member answers, it is there.
+async fn check(channel: &Channel) -> Result<(), Status> {
+    // Traces of what is asked all the time would hide those of calls.
+    let cx = Context::new().with_trace(TraceContext::unsampled()).with_codec(Codec::Protobuf);
+    let whole = HealthCheckRequest::default();
+    match HealthClient::new(channel.clone()).check(whole).context(&cx).timeout(PATIENCE).await {
+        Err(status) if is_of_the_way(status.code()) => Err(status),
+        Err(_) | Ok(_) => Ok(()),
+    }
+}
+
+fn is_of_the_way(code: Code) -> bool {
+    matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown)
+}
+
+impl fmt::Debug for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reach").finish_non_exhaustive()
+    }
+}
