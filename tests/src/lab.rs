@@ -68,6 +68,9 @@ impl Lab {
     /// # Errors
     /// When it cannot be had here, with the reason.
     ///
+    /// # Panics
+    /// When a part of it can be had and the rest cannot, which is no reason to skip a test.
+    ///
     /// # Cancel safety
     /// Nothing is left behind when the future is dropped.
     pub async fn new() -> Result<Self, Unavailable> {

@@ -33,7 +33,7 @@ impl Namespace {
         let device = format!("pw{token:08x}{}", &side[..1]);
         ip(&format!("netns add {name}"))?;
         let this = Self { name, device, address, inside: OnceLock::new() };
-        this.ip("link set lo up")?;
+        this.ip("link set lo up");
         Ok(this)
     }
 
@@ -42,16 +42,16 @@ impl Namespace {
         let Self { name, device, address, .. } = self;
         let unavailable = |error| Unavailable::because("no TUN device can be made", error);
         let tun = Tun::builder().name(device).build().map_err(unavailable)?.remove(0);
-        ip(&format!("link set {device} netns {name}"))?;
+        furnish(&format!("link set {device} netns {name}"));
         // Without an address of IPv6, nothing is sent that no test has asked for.
-        self.ip(&format!("link set {device} addrgenmode none mtu {MTU} txqueuelen {DEVICE_QUEUE}"))?;
-        self.ip(&format!("address add {address}/24 dev {device}"))?;
-        self.ip(&format!("link set {device} up"))?;
+        self.ip(&format!("link set {device} addrgenmode none mtu {MTU} txqueuelen {DEVICE_QUEUE}"));
+        self.ip(&format!("address add {address}/24 dev {device}"));
+        self.ip(&format!("link set {device} up"));
         Ok(tun)
     }
 
-    fn ip(&self, words: &str) -> Result<String, Unavailable> {
-        ip(&format!("-netns {} {words}", self.name))
+    fn ip(&self, words: &str) {
+        furnish(&format!("-netns {} {words}", self.name));
     }
 
     /// The address of this side.
@@ -94,6 +94,12 @@ impl Namespace {
     pub fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.inside.get_or_init(|| Inside::new(&self.name)).spawn(task)
     }
+}
+
+/// Does what must succeed where a namespace and a device could be made: if it does not, something is wrong, and no
+/// test may pass for being skipped.
+fn furnish(words: &str) {
+    ip(words).unwrap_or_else(|error| panic!("a namespace was made, and then: {error}"));
 }
 
 impl Drop for Namespace {
