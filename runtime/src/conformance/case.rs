@@ -84,7 +84,7 @@ cases! {
     "cancellation" {
         CallDropped = "dropping a call drops its handler" => cancellation::call_dropped,
         CallDroppedAtOnce = "calls dropped as soon as they are made leave no handler" => cancellation::dropped_at_once,
-        DroppedInQueue = "a call dropped while it waits for its turn takes none, and no handler begins" => waiting::dropped_in_queue,
+        DroppedInQueue = "a call dropped while it waits for its turn holds up no other, and no handler begins" => waiting::dropped_in_queue,
         DroppedInDial = "a call dropped while it waits for its connection leaves no handler, and the next is answered" => waiting::dropped_in_dial,
         UploadDropped = "dropping a call of streams that has no answer yet drops its handler" => cancellation::stream_dropped,
         AnswersDropped = "dropping the answers drops the handler's stream and ends the requests" => cancellation::answers_dropped,
