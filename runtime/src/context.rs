@@ -96,6 +96,12 @@ impl Context {
         self.compression
     }
 
+    /// The largest message that this call may carry in either direction, in bytes, where its method or whoever
+    /// serves it says so. A transport keeps the least of this and its own [`Limits`](crate::Limits).
+    pub fn message_limit(&self) -> Option<usize> {
+        self.message_limit
+    }
+
     /// Who makes the call; `None` for a call within the process.
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_deref()
@@ -142,6 +148,19 @@ impl Context {
     #[must_use]
     pub fn with_codec(mut self, codec: Codec) -> Self {
         self.codec = Some(codec);
+        self
+    }
+
+    /// The same context with this limit on messages, in bytes, or the smaller one it already had. A transport says
+    /// so of a call that has arrived, for whoever passes it on.
+    ///
+    /// ```
+    /// let cx = polywire::Context::new().with_message_limit(4_096).with_message_limit(1 << 20);
+    /// assert_eq!(cx.message_limit(), Some(4_096));
+    /// ```
+    #[must_use]
+    pub fn with_message_limit(mut self, bytes: usize) -> Self {
+        self.message_limit = Some(self.message_limit.map_or(bytes, |limit| limit.min(bytes)));
         self
     }
 

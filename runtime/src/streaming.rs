@@ -196,8 +196,28 @@ impl<T> Streaming<T> {
         }
     }
 
-    /// The same stream, whose messages came compressed with this, but for those that are plain.
-    pub(crate) fn received_with(mut self, compression: Option<Compression>) -> Self {
+    /// What the messages of this direction came compressed with, those that are plain apart.
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        self.compression
+    }
+
+    /// The same stream, whose messages came compressed with this, but for those that
+    /// [are plain](Payload::is_plain): what [`last_compression`](Self::last_compression) tells. For a transport that
+    /// has received it; whoever sends chooses by [`Response::with_compression`](crate::Response::with_compression).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), polywire::Status> {
+    /// use polywire::{Compression, Streaming};
+    ///
+    /// let mut received = Streaming::from_iter([1, 2]).received_with(Some(Compression::Zstd));
+    /// received.message().await?;
+    /// assert_eq!(received.last_compression(), Some(Compression::Zstd));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn received_with(mut self, compression: Option<Compression>) -> Self {
         self.compression = compression;
         self
     }

@@ -78,6 +78,13 @@ const TRANSPORTS: &[Transport] = &[
         codec: None,
     },
     Transport {
+        name: "polywire over websockets",
+        peer: None,
+        config: "mode = 'grpc'\ngrpc.bind_address = '127.0.0.1:0'\nwebsocket = { enabled = true, bind_address = '127.0.0.1:0' }",
+        target: "websocket",
+        codec: None,
+    },
+    Transport {
         name: "polywire over memory",
         peer: None,
         config: "mode = 'grpc'\ngrpc.bind_address = '127.0.0.1:0'\nmemory = { enabled = true, name = 'bench' }",

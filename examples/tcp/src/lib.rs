@@ -26,6 +26,8 @@ polywire::section! {
         pub bind_address: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7009)),
         /// Largest message in either direction, in bytes.
         pub max_message_size: usize = 4_194_304,
+        /// How many calls one connection may have under way at once.
+        pub max_concurrent_streams: u32 = 1024,
     }
 }
 
@@ -78,23 +80,28 @@ impl StreamTransport for Tcp {
         let target = format!("tcp://{}", listener.local_addr().map_err(refused)?);
         let limits = Limits { max_message_bytes: config.max_message_size, ..Limits::default() };
         let options = ServeOptions { limits, ..ServeOptions::default() };
-        Ok(Listening { listener: Acceptor(listener), target, options })
+        let mux = MuxConfig { max_concurrent_streams: config.max_concurrent_streams, ..MuxConfig::default() };
+        Ok(Listening { listener: Acceptor { tcp: listener, mux }, target, options })
     }
 }
 
 /// Accepts TCP connections.
 #[derive(Debug)]
-pub struct Acceptor(TcpListener);
+pub struct Acceptor {
+    tcp: TcpListener,
+    mux: MuxConfig,
+}
 
 impl Listener for Acceptor {
     type Connection = MuxConnection;
 
     async fn accept(&mut self) -> io::Result<Option<Handshake<MuxConnection>>> {
-        let (tcp, remote) = self.0.accept().await?;
+        let (tcp, remote) = self.tcp.accept().await?;
+        let mux = self.mux.clone();
         // What takes a round trip is left to the handshake, so that a slow peer holds up nobody.
         Ok(Some(Box::pin(async move {
             tcp.set_nodelay(true).map_err(|error| Status::unavailable(error.to_string()))?;
-            let connection = Mux::server(tcp, MuxConfig::default()).await?;
+            let connection = Mux::server(tcp, mux).await?;
             let caller = Caller { transport: "tcp", identity: None, address: Some(remote.to_string()) };
             Ok(Accepted::new(connection, caller))
         })))

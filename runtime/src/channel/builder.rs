@@ -11,7 +11,7 @@ use super::{
     tally::Tally,
 };
 #[cfg(feature = "node")]
-use crate::{ConnectOptions, Target, metrics::Metrics, service::BoxFuture, transport::Connected};
+use crate::{ConnectOptions, Target, service::BoxFuture, transport::Connected};
 use crate::{Service, Status, policy::PolicyHandle};
 
 /// A [`Channel`] over several transports to one peer, being put together. They are in the order of preference, unless a
@@ -37,8 +37,6 @@ pub struct ChannelBuilder {
     policies: PolicyHandle,
     #[cfg(feature = "node")]
     options: ConnectOptions,
-    #[cfg(feature = "node")]
-    metrics: Option<Metrics>,
 }
 
 enum Wanted {
@@ -81,17 +79,11 @@ impl ChannelBuilder {
         targets.into_iter().fold(self, Self::target)
     }
 
-    /// Connects to targets so.
+    /// Connects to targets so. Where the options have [metrics](ConnectOptions::metrics), these count also which calls go
+    /// over another transport or are made again.
     #[cfg(feature = "node")]
     pub fn options(mut self, options: ConnectOptions) -> Self {
         self.options = options;
-        self
-    }
-
-    /// Counts there which calls fall back or are made again.
-    #[cfg(feature = "node")]
-    pub fn metrics(mut self, metrics: Metrics) -> Self {
-        self.metrics = Some(metrics);
         self
     }
 
@@ -126,7 +118,7 @@ impl ChannelBuilder {
         }
         let tally = Tally {
             #[cfg(feature = "node")]
-            metrics: self.metrics,
+            metrics: self.options.metrics,
         };
         Ok(Channel::new(Routes::new(routes, policies, tally)))
     }

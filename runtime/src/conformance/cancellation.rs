@@ -1,7 +1,7 @@
-use std::{future::pending, sync::Arc};
+use std::{future::pending, sync::Arc, time::Instant};
 
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
     NOTICE,
@@ -54,16 +54,23 @@ pub(super) async fn call_dropped(rig: Rig) -> Verdict {
 pub(super) async fn dropped_at_once(rig: Rig) -> Verdict {
     let served = rig.serve(waiting(&rig)).await?;
     let client = served.connected().await?;
-    for _ in 0..100 {
+    let before = Handle::current().metrics().num_alive_tasks();
+    // Fewer than may run at a time, so that those which are dropped and go on would not hold the others up.
+    for _ in 0..rig.concurrency.map_or(100, |limit| limit.div_ceil(2)) {
         let mut call = client.unary(Parcel::numbered(1)).into_future();
         if let Some(outcome) = (&mut call).now_or_never() {
             return Err(unexpected(outcome));
         }
     }
-    // What a faulty transport goes on with has overtaken one of these by then.
-    for _ in 0..10 {
+    // A call that is queued behind these has its answer when each of them has had its turn. What a faulty transport
+    // goes on with may have been queued as a task instead: each has had its turn when no more tasks are left than
+    // there were, or when they have had time enough for it.
+    still_served(&served, &client).await?;
+    let by = Instant::now() + NOTICE;
+    while Handle::current().metrics().num_alive_tasks() > before && Instant::now() < by {
         still_served(&served, &client).await?;
     }
+    // Of the handlers that began, which may be none, each has been dropped.
     served.handlers(0).await
 }
 

@@ -1,8 +1,8 @@
 //! Every case, its topic, and what runs it.
 
 use super::{
-    cancellation, check::Verdict, deadlines, death, drain, flow, limits, load, metadata, panics, rig::Rig,
-    services, shapes, skew, status, traces,
+    cancellation, check::Verdict, compression, deadlines, death, drain, flow, limits, load, metadata, panics,
+    rig::Rig, services, shapes, skew, status, traces, waiting,
 };
 use crate::service::BoxFuture;
 
@@ -78,10 +78,14 @@ cases! {
         DeadlineAmidRequests = "requests that never come do not outlast the deadline" => deadlines::amid_requests,
         DeadlineAmidAnswers = "a stream of answers that rests is over at its deadline" => deadlines::amid_answers,
         DeadlineUnread = "a stream that nobody reads is over at its deadline" => deadlines::unread,
+        DeadlineInQueue = "a call that waits for its turn fails at its deadline, and no handler begins" => waiting::deadline_in_queue,
+        DeadlineInDial = "a call that waits for its connection fails at its deadline" => waiting::deadline_in_dial,
     }
     "cancellation" {
         CallDropped = "dropping a call drops its handler" => cancellation::call_dropped,
         CallDroppedAtOnce = "calls dropped as soon as they are made leave no handler" => cancellation::dropped_at_once,
+        DroppedInQueue = "a call dropped while it waits for its turn holds up no other, and no handler begins" => waiting::dropped_in_queue,
+        DroppedInDial = "a call dropped while it waits for its connection leaves no handler, and the next is answered" => waiting::dropped_in_dial,
         UploadDropped = "dropping a call of streams that has no answer yet drops its handler" => cancellation::stream_dropped,
         AnswersDropped = "dropping the answers drops the handler's stream and ends the requests" => cancellation::answers_dropped,
         UnreadDropped = "dropping answers that wait to be read drops the handler's stream" => cancellation::unread_dropped,
@@ -101,6 +105,14 @@ cases! {
         RequestOverClients = "a request over the client's limit is RESOURCE_EXHAUSTED for its call alone" => limits::request_over_clients,
         AnswerOverClients = "an answer over the client's limit is RESOURCE_EXHAUSTED for its call alone" => limits::answer_over_clients,
         AtOnce = "calls beyond the limit of a connection wait their turn, and all succeed" => load::at_once,
+    }
+    "compression" {
+        Gzip = "requests and answers are compressed with gzip where each side asks for it" => compression::gzip,
+        Zstd = "requests and answers are compressed with zstd where each side asks for it" => compression::zstd,
+        GzipByMessage = "a stream chooses for each message whether gzip compresses it" => compression::gzip_by_message,
+        ZstdByMessage = "a stream chooses for each message whether zstd compresses it" => compression::zstd_by_message,
+        GzipBomb = "what gzip has made small weighs what it is once decompressed, and too much costs its call alone" => compression::gzip_bomb,
+        ZstdBomb = "what zstd has made small weighs what it is once decompressed, and too much costs its call alone" => compression::zstd_bomb,
     }
     "death" {
         NobodyThere = "a call to nobody is UNAVAILABLE and not processed" => death::nobody_there,

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{Body, Call, Code, Context, Method, Payload, Service, Status, Streaming, context::Path};
 
-/// Long enough for a message to get through first.
-const SHORT: Duration = Duration::from_millis(300);
+/// Long enough for a message to get through first, on a slow machine too.
+pub(super) const SHORT: Duration = Duration::from_secs(1);
 
 pub(super) async fn time_left(rig: Rig) -> Verdict {
     let script = rig.script().on_unary(async |arrival, _: Parcel| {
@@ -116,8 +116,9 @@ pub(super) async fn unread(rig: Rig) -> Verdict {
     let script = rig.script().on_download(async |_, _: Parcel| Ok(endless(Arc::default())));
     let served = rig.serve(script).await?;
     let client = served.connected().await?;
+    let begun = served.begin(1);
     let mut answers = client.download(Parcel::default()).timeout(SHORT).await?;
-    served.handlers(1).await?;
+    begun.await?;
     // Nobody reads, so that the handler's stream rests at a full window, and learns of the deadline there.
     served.handlers(0).await?;
     let rest: Status = loop {

@@ -7,7 +7,13 @@ use super::check::Stop;
 
 /// How many there are of something that tells of its end.
 #[derive(Clone, Default)]
-pub(super) struct Live(Arc<watch::Sender<usize>>);
+pub(super) struct Live(Arc<watch::Sender<Count>>);
+
+#[derive(Clone, Copy, Default)]
+struct Count {
+    now: usize,
+    ever: usize,
+}
 
 /// One of them.
 pub(super) struct Guard(Live);
@@ -15,8 +21,37 @@ pub(super) struct Guard(Live);
 impl Live {
     /// One more, for as long as the guard is there.
     pub(super) fn guard(&self) -> Guard {
-        self.0.send_modify(|count| *count += 1);
+        self.0.send_modify(|count| {
+            count.now += 1;
+            count.ever += 1;
+        });
         Guard(self.clone())
+    }
+
+    /// How many there have been.
+    pub(super) fn ever(&self) -> usize {
+        self.0.borrow().ever
+    }
+
+    /// Waits until there have been this many more than there had been when this was called, whatever has become
+    /// of them.
+    #[track_caller]
+    pub(super) fn more(
+        &self,
+        count: usize,
+        limit: Duration,
+        what: &'static str,
+    ) -> impl Future<Output = Result<(), Stop>> + use<> {
+        let mut changes = self.0.subscribe();
+        let (before, place) = (self.ever(), std::panic::Location::caller());
+        async move {
+            let reached = changes.wait_for(|found| found.ever >= before + count);
+            if tokio::time::timeout(limit, reached).await.is_ok() {
+                return Ok(());
+            }
+            let found = changes.borrow().ever - before;
+            Err(Stop::at(place, format_args!("expected {count} more {what} within {limit:?}, found {found}")))
+        }
     }
 
     /// Bytes that are counted until the last handle to them is gone.
@@ -35,11 +70,12 @@ impl Live {
         let mut changes = self.0.subscribe();
         let place = std::panic::Location::caller();
         async move {
-            let reached = tokio::time::timeout(limit, changes.wait_for(|now| *now == count)).await.is_ok();
+            let reached =
+                tokio::time::timeout(limit, changes.wait_for(|found| found.now == count)).await.is_ok();
             if reached {
                 return Ok(());
             }
-            let now = *changes.borrow();
+            let now = changes.borrow().now;
             Err(Stop::at(place, format_args!("expected {count} {what} within {limit:?}, found {now}")))
         }
     }
@@ -47,7 +83,7 @@ impl Live {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.0.send_modify(|count| *count -= 1);
+        self.0.0.send_modify(|count| count.now -= 1);
     }
 }
 

@@ -33,13 +33,14 @@
 //! Limits and how many calls run at a time are told to the suite where the configuration sets them:
 //! [`limits`](Conformance::limits), [`concurrency_limit`](Conformance::concurrency_limit). A case that by a
 //! transport's nature cannot be asked of it is [left out](Conformance::without) with a reason, which the report
-//! and [`matrix`] show. Where a transport may choose, the report notes what it does.
+//! and [`matrix`] show. Where a transport may choose, the report notes what it did.
 //!
 //! While a transport grows, [`only`](Conformance::only) runs the cases that it is ready for.
 
 mod cancellation;
 mod case;
 mod check;
+mod compression;
 mod deadlines;
 mod death;
 mod drain;
@@ -58,6 +59,7 @@ mod shapes;
 mod skew;
 mod status;
 mod traces;
+mod waiting;
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::live::Live;
-use crate::{Caller, Codec, Context, Metadata, Response, Status, Streaming};
+use crate::{Caller, Codec, Compression, Context, Metadata, Response, Status, Streaming};
 
 /// The one message of the probe.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
@@ -70,6 +70,7 @@ pub(super) struct Arrival {
     pub(super) metadata: Metadata,
     pub(super) time_left: Option<Duration>,
     pub(super) codec: Option<Codec>,
+    pub(super) compression: Option<Compression>,
     pub(super) caller: Option<Caller>,
 }
 
@@ -79,6 +80,7 @@ impl From<&Context> for Arrival {
             metadata: cx.metadata().clone(),
             time_left: cx.time_left(),
             codec: cx.codec(),
+            compression: cx.compression(),
             caller: cx.caller().cloned(),
         }
     }

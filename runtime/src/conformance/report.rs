@@ -29,7 +29,7 @@ pub struct CaseResult {
 pub enum Outcome {
     /// It is true of the transport.
     Passed {
-        /// What is worth knowing beside that: where a transport may choose, what it does.
+        /// What is worth knowing beside that: where a transport may choose, what it did in this run.
         notes: Vec<String>,
     },
     /// It is not true: what was expected, what was found, and the line of the suite that says so.
@@ -104,8 +104,9 @@ impl fmt::Display for Report {
     }
 }
 
-/// The reports side by side, as a table in Markdown: a row a case, a column a report, and below it what is not
-/// applicable and what is worth knowing. The same outcomes give the same text.
+/// The reports side by side, as a table in Markdown: a row a case, a column a report, and below it why a case is not
+/// applicable or has failed. The same outcomes give the same text: notes, which may differ from run to run, are left
+/// to the reports.
 pub fn matrix(reports: &[Report]) -> String {
     let mut table = String::new();
     let mut remarks = Vec::new();
@@ -132,7 +133,7 @@ pub fn matrix(reports: &[Report]) -> String {
 fn cell(report: &Report, case: Case, remarks: &mut Vec<String>) -> String {
     let (word, own) = match report.outcome(case) {
         None => return " not run |".to_owned(),
-        Some(Outcome::Passed { notes }) => ("yes", notes.as_slice()),
+        Some(Outcome::Passed { .. }) => ("yes", [].as_slice()),
         Some(Outcome::Failed(reason)) => ("**no**", std::slice::from_ref(reason)),
         Some(Outcome::NotApplicable(reason)) => ("-", std::slice::from_ref(reason)),
     };

@@ -103,6 +103,15 @@ impl Rig {
 
     /// Serves any service at an address of its own.
     pub(super) async fn serve_any(&self, service: impl Service) -> Result<Served, Stop> {
+        Ok(self.bind(service).await?.serve())
+    }
+
+    /// Binds an address for the probe, at which nobody answers yet.
+    pub(super) async fn bind_only(&self, script: Script) -> Result<Silent, Stop> {
+        self.bind(ProbeServer::new(script)).await
+    }
+
+    async fn bind(&self, service: impl Service) -> Result<Silent, Stop> {
         let service = service.into_channel();
         let bound = self.ends.bind(SecretKey::generate().to_bytes(), service.clone()).await?;
         let text = bound.dyn_target();
@@ -111,10 +120,7 @@ impl Rig {
                 "expected that the transport reads the target {text:?} it has printed, found: {problem}"
             ))
         })?;
-        let (drain, connections) = (Drain::new(), Arc::new(Connections::default()));
-        let serving = Serving::new(service, drain.clone()).connections(connections.clone());
-        let serving = tokio::spawn(bound.dyn_serve(serving));
-        Ok(Served { rig: self.clone(), target, drain, connections, serving })
+        Ok(Silent { rig: self.clone(), target, bound, service })
     }
 }
 
@@ -123,6 +129,32 @@ impl Deref for Rig {
 
     fn deref(&self) -> &Shared {
         &self.0
+    }
+}
+
+/// What is bound and does not serve, so that whoever dials it waits.
+pub(super) struct Silent {
+    rig: Rig,
+    target: Target,
+    bound: Box<dyn DynBound>,
+    service: Channel,
+}
+
+impl Silent {
+    /// A client over a channel of its own, which has not been connected.
+    pub(super) fn client(&self) -> impl Future<Output = Result<ProbeClient, Stop>> + use<> {
+        let options = self.rig.options.clone().limits(self.rig.limits.clone());
+        let target = self.target.clone();
+        async move { Ok(ProbeClient::new(target.open(&options).await?.channel)) }
+    }
+
+    /// Serves from now on.
+    pub(super) fn serve(self) -> Served {
+        let Self { rig, target, bound, service } = self;
+        let (drain, connections) = (Drain::new(), Arc::new(Connections::default()));
+        let serving = Serving::new(service, drain.clone()).connections(connections.clone());
+        let serving = tokio::spawn(bound.dyn_serve(serving));
+        Served { rig, target, drain, connections, serving }
     }
 }
 
@@ -168,6 +200,12 @@ impl Served {
     #[track_caller]
     pub(super) fn handlers(&self, count: usize) -> impl Future<Output = Verdict> + use<> {
         self.rig.handlers.reach(count, NOTICE, "handlers alive")
+    }
+
+    /// Waits until this many more handlers have begun than had when this was called, whatever has become of them.
+    #[track_caller]
+    pub(super) fn begin(&self, count: usize) -> impl Future<Output = Verdict> + use<> {
+        self.rig.handlers.more(count, NOTICE, "handlers to begin")
     }
 
     /// That everything so far has used one connection: nothing has cost its client the one it had.

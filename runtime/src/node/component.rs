@@ -62,7 +62,6 @@ impl NodeHandle {
         Channel::builder()
             .options(self.connect_options.clone())
             .policy(self.parts.policies.clone())
-            .metrics(self.parts.metrics.clone())
     }
 
     /// Where the node is reached now: addresses come and go with the networks of a machine.

@@ -78,7 +78,6 @@ impl Node {
         Channel::builder()
             .options(self.connect_options.clone())
             .policy(self.parts.policies.clone())
-            .metrics(self.parts.metrics.clone())
     }
 
     /// Serves until `shutdown` completes, and then drains in the order that the module describes. Returns

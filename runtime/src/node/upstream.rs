@@ -90,7 +90,7 @@ impl Upstream {
             }
             targets => {
                 let builder = Channel::builder().options(options).policy(parts.policies.clone());
-                let builder = builder.metrics(parts.metrics.clone()).targets(targets.iter().cloned());
+                let builder = builder.targets(targets.iter().cloned());
                 let connecting = builder.connect().await;
                 let channel =
                     connecting.map_err(|status| failed(&targets[0], status.message().to_owned()))?;

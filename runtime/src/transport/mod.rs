@@ -6,6 +6,7 @@ pub mod framed;
 mod gauge;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+mod guarded;
 #[cfg(feature = "iroh")]
 pub mod iroh;
 mod limits;
@@ -28,6 +29,7 @@ pub use alpn::{AlpnError, AlpnName};
 pub use gauge::ConnectionGauge;
 #[cfg(feature = "node")]
 pub(crate) use gauge::Counted;
+pub use guarded::Guarded;
 pub use limits::Limits;
 pub use path::NetworkPath;
 #[cfg(feature = "node")]

@@ -4,6 +4,7 @@
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const path = require("node:path");
+const { PerformanceObserver } = require("node:perf_hooks");
 const { after, test } = require("node:test");
 
 const grpc = require("@grpc/grpc-js");
@@ -226,10 +227,32 @@ test("client_compressed_unary", async (t) => {
   }
 });
 
+// What a call comes to, and how many bytes of HTTP/2 data its answers took. grpc-js takes grpc-encoding out of the
+// metadata and does not say which messages came compressed; node counts what each stream of HTTP/2 reads.
+async function weighed(call) {
+  let observer;
+  const bytes = new Promise((resolve) => {
+    observer = new PerformanceObserver((list) => {
+      const streams = list.getEntries().filter(({ name }) => name === "Http2Stream");
+      // Streams that were cancelled before may end only now; they have read next to nothing.
+      const read = streams.map(({ detail }) => detail.bytesRead).find((bytes) => bytes > 0);
+      if (read !== undefined) resolve(read);
+    });
+    observer.observe({ entryTypes: ["http2"] });
+  });
+  try {
+    return { ...(await call()), bytes: await bytes };
+  } finally {
+    observer.disconnect();
+  }
+}
+
 test("server_compressed_unary", async () => {
   for (const value of [true, false]) {
-    const { response } = await unary(client, "UnaryCall", largeRequest({ response_compressed: { value } }));
+    const request = largeRequest({ response_compressed: { value } });
+    const { response, bytes } = await weighed(() => unary(client, "UnaryCall", request));
     assertZeros(LARGE_RESPONSE, response.payload);
+    assert.equal(bytes < LARGE_RESPONSE / 10, value, `${bytes} bytes`);
   }
 });
 
@@ -256,6 +279,9 @@ test("server_compressed_streaming", async () => {
     { size: 31415, compressed: { value: true } },
     { size: 92653, compressed: { value: false } },
   ];
-  const { responses } = await collect(client.StreamingOutputCall({ response_parameters: asked }, patient()));
+  const call = () => collect(client.StreamingOutputCall({ response_parameters: asked }, patient()));
+  const { responses, bytes } = await weighed(call);
   assert.deepEqual(sizes(responses), [31415, 92653]);
+  // The first at least: some servers compress all answers of a call or none.
+  assert.ok(bytes < 92653 + 3142, `${bytes} bytes`);
 });

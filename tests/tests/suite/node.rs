@@ -7,6 +7,7 @@ mod http;
 mod identity;
 mod serve;
 mod tls;
+mod transports;
 
 use polywire::{Channel, ConnectOptions, Target};
 use polywire_proto::grpc::health::v1::{

@@ -22,6 +22,14 @@ pub trait Listener: Send + 'static {
     /// Must be safe: an attempt is taken only by the call that returns it.
     fn accept(&mut self) -> impl Future<Output = io::Result<Option<Handshake<Self::Connection>>>> + Send;
 
+    /// Registers what the transport can tell of itself with the node that it serves: [checks](crate::Health::register)
+    /// of its health, and [metrics](crate::metrics::Metrics::add_collector) where somebody shows them. Called once,
+    /// before anything is accepted; by default there is nothing to tell.
+    #[cfg(feature = "node")]
+    fn register(&mut self, health: &crate::Health, metrics: Option<&crate::metrics::Metrics>) {
+        let _ = (health, metrics);
+    }
+
     /// Listens no more, and returns once the peers of connections that were closed have been told, or cannot be.
     fn close(self) -> impl Future<Output = ()> + Send
     where

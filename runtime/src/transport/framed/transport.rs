@@ -151,6 +151,7 @@ impl<L: Listener> Bound for Listening<L> {
 
     async fn serve(mut self, serving: Serving) {
         self.options.gauge = serving.connections;
+        self.listener.register(&serving.health, serving.metrics.as_ref());
         serve(self.listener, serving.service, self.options, serving.drain).await.close().await;
     }
 }

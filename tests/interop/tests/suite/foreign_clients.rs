@@ -41,7 +41,9 @@ pub(crate) async fn assert_node_passes(server: impl Into<Place<'_>>) {
     let server = server.into();
     let modules = spawn_blocking(foreign::node_modules).await.unwrap();
     let mut command = Command::new("node");
-    command.args(["--test", "interop_client.js"]).current_dir(format!("{SCRIPTS}/node"));
+    command
+        .args(["--test", "--test-reporter=tap", "interop_client.js"])
+        .current_dir(format!("{SCRIPTS}/node"));
     command.env("NODE_PATH", modules);
     introduce(&mut command, server);
     let said = assert_succeeds(command).await;

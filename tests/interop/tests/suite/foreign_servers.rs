@@ -5,6 +5,10 @@ use tokio::{process::Command, task::spawn_blocking};
 
 use crate::processes::Server;
 
+/// The case that a plain tonic server does not know: its handlers cannot choose for each answer of a stream whether
+/// it is compressed.
+pub(crate) const ONE_COMPRESSION_A_CALL: &str = "server_compressed_streaming";
+
 #[tokio::test]
 async fn our_client_passes_at_pythons_server() {
     let mut command = Command::new(spawn_blocking(foreign::python).await.unwrap());
@@ -14,6 +18,12 @@ async fn our_client_passes_at_pythons_server() {
     server
         .assert_our_client_passes("grpc", &["client_compressed_unary", "client_compressed_streaming"])
         .await;
+}
+
+#[tokio::test]
+async fn our_client_passes_at_a_plain_tonic_server() {
+    let except = [ONE_COMPRESSION_A_CALL];
+    Server::plain_tonic().await.assert_our_client_passes("grpc", &except).await;
 }
 
 #[tokio::test]

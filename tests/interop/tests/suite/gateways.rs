@@ -8,6 +8,7 @@ use tokio::{process::Command, task::spawn_blocking};
 
 use crate::{
     foreign_clients::{Place, assert_go_passes, assert_node_passes, assert_python_passes},
+    foreign_servers::ONE_COMPRESSION_A_CALL,
     processes::{Server, assert_all_pass},
 };
 
@@ -84,11 +85,35 @@ async fn our_client_passes_by_grpc_at_pythons_server_beyond_iroh() {
     assert_all_pass(our_client(), near.grpc(), except).await;
 }
 
-#[tokio::test]
-async fn nodes_client_passes_at_a_plain_grpc_server_beyond_iroh() {
-    let server = Server::ours(&["--transport.mode=grpc"]).await;
+/// A server of tonic's with nothing of ours, the gateway that makes it reachable by Iroh, and the one that serves
+/// gRPC before that.
+async fn plain_tonic_beyond_iroh() -> (Server, [Node; 2]) {
+    let server = Server::plain_tonic().await;
     let far = from_iroh(server.target("grpc")).await;
     let near = from_grpc(far.iroh()).await;
-    assert_node_passes(place(&near)).await;
+    (server, [near, far])
+}
+
+#[tokio::test]
+async fn our_client_passes_at_a_plain_tonic_server_beyond_iroh() {
+    let (_server, [near, _far]) = plain_tonic_beyond_iroh().await;
+    assert_all_pass(our_client(), near.grpc(), &[ONE_COMPRESSION_A_CALL]).await;
+}
+
+#[tokio::test]
+async fn pythons_client_passes_at_a_plain_tonic_server_beyond_iroh() {
+    let (_server, [near, _far]) = plain_tonic_beyond_iroh().await;
     assert_python_passes(place(&near)).await;
+}
+
+#[tokio::test]
+async fn nodes_client_passes_at_a_plain_tonic_server_beyond_iroh() {
+    let (_server, [near, _far]) = plain_tonic_beyond_iroh().await;
+    assert_node_passes(place(&near)).await;
+}
+
+#[tokio::test]
+async fn gos_own_client_passes_at_a_plain_tonic_server_beyond_iroh() {
+    let (_server, [near, _far]) = plain_tonic_beyond_iroh().await;
+    assert_go_passes(place(&near)).await;
 }

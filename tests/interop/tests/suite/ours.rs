@@ -1,5 +1,11 @@
 //! Our client against our server.
 
+use polywire::{ConnectOptions, Node, Target, config::Loader};
+use polywire_interop::{
+    cases::{self, Peer},
+    implementation::Implementation,
+    service::TestServiceServer,
+};
 use polywire_tests::patience::within;
 use tokio::process::Command;
 
@@ -40,6 +46,32 @@ async fn every_case_passes_over_plain_quic() {
 async fn every_case_passes_over_a_websocket() {
     let flags = ["--transport.websocket.enabled=true", "--transport.websocket.bind_address=127.0.0.1:0"];
     Server::ours(&flags).await.assert_our_client_passes("websocket", &[]).await;
+}
+
+#[tokio::test]
+async fn every_case_passes_over_memory() {
+    let data = tempfile::tempdir().unwrap();
+    let config = Loader::new()
+        .flag("node.data_dir", data.path().display().to_string())
+        .flag("http.enabled", "false")
+        .flag("transport.mode", "grpc")
+        .flag("transport.grpc.bind_address", "127.0.0.1:0")
+        .flag("transport.memory.enabled", "true")
+        .flag("transport.memory.name", "interop")
+        .load()
+        .unwrap()
+        .config;
+    let node = Node::builder().service(TestServiceServer::new(Implementation)).config(config);
+    let node = node.bind().await.unwrap();
+    let target: Target = node.targets().get("memory").unwrap().parse().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(node.serve(async { drop(stopped.await) }));
+    let peer = Peer::new(target.connect(&ConnectOptions::new()).await.unwrap());
+    for case in cases::ALL {
+        within(case.run(&peer)).await.unwrap_or_else(|failure| panic!("{}: {failure}", case.name()));
+    }
+    drop((peer, stop));
+    within(serving).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -38,6 +38,11 @@ impl Server {
         Self { _directory: directory, ..Self::start(command, Some(authority)).await }
     }
 
+    /// tonic's, with nothing of ours.
+    pub(crate) async fn plain_tonic() -> Self {
+        Self::start(Command::new(env!("CARGO_BIN_EXE_interop-tonic-server")), None).await
+    }
+
     /// Whatever the command runs.
     pub(crate) async fn start(mut command: Command, authority: Option<PathBuf>) -> Self {
         let directory = tempfile::tempdir().unwrap();

@@ -1,6 +1,10 @@
 //! A transport that breaks one rule at a time. Each must be noticed: a case that cannot fail shows nothing.
 
-use std::{future::pending, time::Duration};
+use std::{
+    future::pending,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::BytesMut;
 use futures_util::StreamExt;
@@ -37,7 +41,9 @@ enum Fault {
     /// Answers are read ahead of their reader, and requests ahead of the network.
     Backpressure,
     /// A panic's text is told to the caller.
-    Panics,
+    PanicText,
+    /// A panic arrives as UNKNOWN.
+    PanicCode,
     /// Draining changes nothing.
     Drain,
     /// The server goes on when the task that serves has ended.
@@ -54,6 +60,14 @@ enum Fault {
     Concurrency,
     /// Requests are only sent once all are there.
     Interleaving,
+    /// The handler is not told how requests came.
+    RequestCompression,
+    /// Answers travel plain, whatever the handler wants.
+    AnswerCompression,
+    /// All messages of a stream are compressed, whatever it chooses.
+    Choice,
+    /// A call goes on past its deadline, of which the server is not told.
+    Patience,
 }
 
 #[derive(Clone, Copy)]
@@ -143,8 +157,9 @@ impl Service for Caller {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let _turn = if self.fault == Fault::Concurrency { self.turn.acquire().await.ok() } else { None };
         let inner = self.inner.clone();
+        let cx = if self.fault == Fault::Patience { patient(&cx)? } else { cx };
         let call = async move { inner.unary(cx, message).await };
-        let outcome = if self.fault == Fault::Cancellation {
+        let outcome = if matches!(self.fault, Fault::Cancellation | Fault::Patience) {
             tokio::spawn(call).await.unwrap_or_else(|error| Err(Status::internal(error.to_string())))
         } else {
             call.await
@@ -166,6 +181,11 @@ impl Service for Caller {
         let messages = match self.fault {
             Fault::Backpressure => read_ahead(messages),
             Fault::Interleaving => Streaming::from_iter(collect(messages).await?),
+            // Made anew of its bytes alone, a message does not know that it is to stay plain.
+            Fault::Choice => {
+                let codec = cx.codec().unwrap_or(Grpc.codec());
+                Streaming::new(messages.map(move |message| recoded(codec, message?)))
+            }
             _ => messages,
         };
         let response = self.inner.stream(cx, messages).await.map_err(|status| self.failure(status))?;
@@ -192,7 +212,8 @@ impl Answerer {
     /// The context without what the fault loses.
     fn context(&self, cx: Context) -> Result<Context, Status> {
         let keeps_deadline = self.fault != Fault::Deadline;
-        if keeps_deadline && self.fault != Fault::RequestMetadata {
+        let loses = [Fault::Deadline, Fault::RequestMetadata, Fault::RequestCompression];
+        if !loses.contains(&self.fault) {
             return Ok(cx);
         }
         let caller = cx.caller().cloned().ok_or_else(|| Status::internal("a call of nobody's"))?;
@@ -203,7 +224,7 @@ impl Answerer {
         if let (true, Some(left)) = (keeps_deadline, cx.time_left()) {
             rebuilt = rebuilt.with_timeout(left);
         }
-        if !keeps_deadline {
+        if self.fault != Fault::RequestMetadata {
             *rebuilt.metadata_mut() = cx.metadata().clone();
         }
         Ok(rebuilt)
@@ -222,10 +243,16 @@ impl Service for Answerer {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let message = self.message(cx.codec(), message)?;
         let outcome = self.inner.unary(self.context(cx)?, message).await;
-        outcome.map_err(|status| match (self.fault, status.code()) {
-            (Fault::Panics, Code::Internal) => Status::unknown("the handler has gone"),
+        let outcome = outcome.map_err(|status| match (self.fault, status.code()) {
+            (Fault::PanicText, Code::Internal) => Status::internal(last_panic()),
+            (Fault::PanicCode, Code::Internal) => Status::unknown(status.message().to_owned()),
             _ => status,
-        })
+        });
+        let mut response = outcome?;
+        if self.fault == Fault::AnswerCompression {
+            response.compression = None;
+        }
+        Ok(response)
     }
 
     async fn stream(
@@ -239,6 +266,23 @@ impl Service for Answerer {
     fn method(&self, path: &str) -> Option<&'static polywire::Method> {
         self.inner.method(path)
     }
+}
+
+/// The same call, without its deadline.
+fn patient(cx: &Context) -> Result<Context, Status> {
+    let caller = polywire::Caller { transport: "grpc", identity: None, address: None };
+    let patient = Context::incoming(cx.path().to_owned(), caller.into())?;
+    Ok(match cx.codec() {
+        Some(codec) => patient.with_codec(codec),
+        None => patient,
+    })
+}
+
+/// The same message, of its bytes alone.
+fn recoded(codec: Codec, message: Payload) -> Result<Payload, Status> {
+    let mut buffer = BytesMut::new();
+    message.encode(codec, &mut buffer)?;
+    Ok(Payload::encoded(codec, buffer.freeze()))
 }
 
 /// The same messages, taken as fast as they come.
@@ -264,6 +308,27 @@ async fn collect(mut messages: Streaming<Payload>) -> Result<Vec<Payload>, Statu
     Ok(all)
 }
 
+/// What the last panic of this process said. The hook that there was goes on to be called.
+fn last_panic() -> String {
+    LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
+
+fn remember_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = info.to_string();
+        before(info);
+    }));
+}
+
+/// How long a case of this fault may take. One that is about time or memory is not ended by the clock: what it has
+/// to say must be said by itself.
+fn time_limit(fault: Fault) -> Duration {
+    Duration::from_secs(if fault == Fault::Interleaving { 10 } else { 60 })
+}
+
 fn suite(fault: Fault) -> Conformance {
     let config =
         config::Grpc { bind_address: LOOPBACK, max_concurrent_streams: 16, ..config::Grpc::default() };
@@ -272,48 +337,122 @@ fn suite(fault: Fault) -> Conformance {
         .named(format!("{fault:?}"))
         .concurrency_limit(16)
         .allocated(allocated, super::TOLERANCE)
-        .time_limit(Duration::from_secs(10))
+        .time_limit(time_limit(fault))
 }
 
-/// Each fault, and the cases that must notice it.
-const FAULTS: &[(Fault, &[Case])] = &[
-    (Fault::Trailers, &[Case::AnswerMetadata, Case::StreamMetadata]),
-    (Fault::RequestMetadata, &[Case::RequestMetadata]),
-    (Fault::Deadline, &[Case::TimeLeft]),
-    (Fault::Cancellation, &[Case::CallDropped, Case::CallDroppedAtOnce]),
-    (Fault::Codes, &[Case::Codes]),
-    (Fault::NotProcessed, &[Case::ServerDies, Case::DrainCut]),
-    (Fault::Losses, &[Case::Download]),
-    (Fault::Truncation, &[Case::Unary, Case::OldClient, Case::NewClient]),
-    (Fault::Backpressure, &[Case::SlowCaller, Case::SlowHandler]),
-    (Fault::Panics, &[Case::Panics]),
-    (Fault::Drain, &[Case::DrainFinishes, Case::DrainRefuses, Case::DrainIdle]),
-    (Fault::Death, &[Case::ServerDies]),
-    (Fault::Leak, &[Case::Unary]),
-    (Fault::Memory, &[Case::Memory]),
-    (Fault::Gauge, &[Case::Connections]),
-    (Fault::Name, &[Case::Caller]),
-    (Fault::Concurrency, &[Case::AtOnce]),
-    (Fault::Interleaving, &[Case::Exchange]),
+/// Each fault, the cases that must notice it, and what each must say of it.
+const FAULTS: &[(Fault, &[(Case, &str)])] = &[
+    (
+        Fault::Trailers,
+        &[(Case::AnswerMetadata, "expected [\"trail\"]"), (Case::StreamMetadata, "expected [\"trail\"]")],
+    ),
+    (Fault::RequestMetadata, &[(Case::RequestMetadata, "what the unary handler found wrong")]),
+    (Fault::Deadline, &[(Case::TimeLeft, "60 s left of 60 s, found 0 ms")]),
+    (
+        Fault::Cancellation,
+        &[
+            (Case::CallDropped, "expected 0 handlers alive within 2s, found 1"),
+            (Case::CallDroppedAtOnce, "expected 0 handlers alive within 2s, found 8"),
+            (Case::DroppedInQueue, "expected 16 handlers to begin after the call has gone, found 17"),
+            (Case::DroppedInDial, "expected 0 handlers alive within 2s, found 3"),
+        ],
+    ),
+    (
+        Fault::Patience,
+        &[
+            (Case::DeadlineInQueue, "expected 16 handlers to begin after the call has gone, found 17"),
+            (Case::DeadlineInDial, "expected 0 handlers alive within 2s, found 1"),
+        ],
+    ),
+    (Fault::Codes, &[(Case::Codes, "expected ABORTED, found INTERNAL")]),
+    (
+        Fault::NotProcessed,
+        &[
+            (Case::ServerDies, "expected a status that does not deny what was processed"),
+            (Case::DrainCut, "expected a status that does not deny what was processed"),
+        ],
+    ),
+    (Fault::Losses, &[(Case::Download, "the answer's number: expected 999, found 1000")]),
+    (
+        Fault::Truncation,
+        &[
+            (Case::Unary, "message does not decode"),
+            (Case::OldClient, "message does not decode"),
+            (Case::NewClient, "message does not decode"),
+        ],
+    ),
+    (
+        Fault::Backpressure,
+        &[
+            (Case::SlowCaller, "expected a sender to wait for its reader"),
+            (Case::SlowHandler, "expected a sender to wait for its reader"),
+        ],
+    ),
+    (Fault::PanicText, &[(Case::Panics, "expected that the panic's text stays at the server")]),
+    (Fault::PanicCode, &[(Case::Panics, "expected INTERNAL, found UNKNOWN")]),
+    (
+        Fault::Drain,
+        &[
+            (Case::DrainFinishes, "the end of serving once nothing is in flight"),
+            (Case::DrainRefuses, "found none refused"),
+            (Case::DrainIdle, "the end of serving an idle connection"),
+        ],
+    ),
+    (Fault::Death, &[(Case::ServerDies, "the end of a call whose server died")]),
+    (Fault::Leak, &[(Case::Unary, "expected no task after the case within 4s, found 1")]),
+    (Fault::Memory, &[(Case::Memory, "bytes more after a thousand calls of each shape, found 1")]),
+    (Fault::Gauge, &[(Case::Connections, "the number of connections that have opened: expected 1, found 0")]),
+    (Fault::Name, &[(Case::Caller, "expected \"pigeon\", found \"grpc\"")]),
+    (Fault::Concurrency, &[(Case::AtOnce, "as many calls at once as the limit allows")]),
+    (Fault::Interleaving, &[(Case::Exchange, "expected an end within 10s, found none")]),
+    (
+        Fault::RequestCompression,
+        &[
+            (Case::Gzip, "how the request came: expected \"gzip\", found \"plain\""),
+            (Case::Zstd, "how the request came: expected \"zstd\", found \"plain\""),
+        ],
+    ),
+    (
+        Fault::AnswerCompression,
+        &[
+            (Case::Gzip, "how the answer came: expected \"gzip\", found \"plain\""),
+            (Case::Zstd, "how the answer came: expected \"zstd\", found \"plain\""),
+        ],
+    ),
+    (
+        Fault::Choice,
+        &[
+            (Case::GzipByMessage, "how a request came: expected \"plain\", found \"gzip\""),
+            (Case::ZstdByMessage, "how a request came: expected \"plain\", found \"zstd\""),
+        ],
+    ),
 ];
 
 #[test]
 fn a_transport_that_breaks_a_rule_is_found_out() {
+    remember_panics();
     let mut missed = Vec::new();
     for (fault, cases) in FAULTS {
-        for result in suite(*fault).only(cases.iter().copied()).run().results() {
-            println!("{fault:?}: {}: {:?}", result.case, result.outcome);
-            if !matches!(result.outcome, Outcome::Failed(_)) {
-                missed.push((*fault, result.case));
+        let report = suite(*fault).only(cases.iter().map(|(case, _)| *case)).run();
+        assert_eq!(report.results().len(), cases.len(), "{report}");
+        for result in report.results() {
+            println!("{fault:?}: {:?}: {:?}", result.case, result.outcome);
+            let expected = cases.iter().find(|(case, _)| *case == result.case).map(|(_, said)| *said);
+            let Outcome::Failed(said) = &result.outcome else {
+                missed.push((*fault, result.case, "nothing".to_owned()));
+                continue;
+            };
+            if expected.is_none_or(|expected| !said.contains(expected)) {
+                missed.push((*fault, result.case, said.clone()));
             }
         }
     }
-    assert!(missed.is_empty(), "these faults were not noticed by these cases: {missed:?}");
+    assert!(missed.is_empty(), "these faults were not found, or taken for others: {missed:#?}");
 }
 
 #[test]
 fn the_same_transport_without_a_fault_passes_those_cases() {
-    let cases = FAULTS.iter().flat_map(|(_, cases)| cases.iter().copied());
+    let cases = FAULTS.iter().flat_map(|(_, cases)| cases.iter().map(|(case, _)| *case));
     suite(Fault::Nothing).only(cases).run().assert();
 }
 
@@ -325,10 +464,19 @@ fn a_server_that_takes_more_than_it_says_is_found_out() {
         max_concurrent_streams: 1_000,
         ..config::Grpc::default()
     };
-    let cases = [Case::RequestOverServers, Case::AnswerOverServers, Case::AtOnce];
-    let report = Conformance::new(Grpc, config).concurrency_limit(16).only(cases).run();
-    for result in report.results() {
-        assert!(matches!(result.outcome, Outcome::Failed(_)), "{}: {:?}", result.case, result.outcome);
+    let taken = "expected RESOURCE_EXHAUSTED, found the answer";
+    let cases = [
+        (Case::RequestOverServers, taken),
+        (Case::AnswerOverServers, taken),
+        (Case::GzipBomb, taken),
+        (Case::ZstdBomb, taken),
+        (Case::AtOnce, "expected at most 16 calls at a time on a connection, found more"),
+    ];
+    let report = Conformance::new(Grpc, config).concurrency_limit(16).only(cases.map(|(case, _)| case)).run();
+    for (case, expected) in cases {
+        let result = report.results().iter().find(|result| result.case == case).unwrap();
+        let found = matches!(&result.outcome, Outcome::Failed(said) if said.contains(expected));
+        assert!(found, "{case}: {:?}", result.outcome);
     }
 }
 

@@ -154,6 +154,12 @@ async fn a_deadline_and_giving_up_reach_the_server_behind_a_chain_of_gateways() 
             async move { Ok(Streaming::new(items)) }
         });
     let chain = Chain::to(stock).await;
+    // Connections are made first, so that the deadline is the handler's alone.
+    let mut warm = chain.client.watch(WatchRequest::default()).await.unwrap();
+    within(beginnings.recv()).await.unwrap();
+    within(warm.message()).await.unwrap().unwrap();
+    drop(warm);
+    drops.next().await;
 
     let call = chain.client.get(GetRequest::default()).timeout(Duration::from_millis(500));
     assert_eq!(within(call.into_future()).await.unwrap_err().code(), Code::DeadlineExceeded);

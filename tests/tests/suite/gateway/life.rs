@@ -55,13 +55,14 @@ async fn a_peer_that_is_killed_amid_a_call_is_unavailable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_is_ready_while_its_target_answers() {
     let data = tempfile::tempdir().unwrap();
-    let data_dir = format!("--node.data_dir={}", data.path().display());
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let bind = format!("--transport.grpc.bind_address=127.0.0.1:{port}");
-    let target = format!("grpc://127.0.0.1:{port}");
+    let data_dir = format!("--node.data_dir={}", data.path().join("data").display());
+    // A place that is the same for one node after another, and nobody else's.
+    let path = data.path().join("node.sock");
+    let bind = format!("--transport.unix.path={}", path.display());
+    let target = format!("unix://{}", path.display());
     let gateway = Node::gateway(["--listen", "iroh", &target, "--health.check_interval=100ms"]).await;
     // Nobody is there yet.
-    let unreachable = "target: the gateway's target cannot be reached over grpc: ";
+    let unreachable = "target: the gateway's target cannot be reached over unix: ";
     assert_eq!(target_is(&gateway, unreachable).await, 503);
     let status = HealthClient::new(connect(gateway.iroh()).await)
         .check(ask(""))
@@ -70,11 +71,10 @@ async fn a_gateway_is_ready_while_its_target_answers() {
         .unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.is_not_processed());
-    assert!(status.message().starts_with("the gateway's target cannot be reached over grpc: "), "{status}");
+    assert!(status.message().starts_with("the gateway's target cannot be reached over unix: "), "{status}");
 
-    let arguments = || [bind.as_str(), "--http.bind_address=127.0.0.1:0", &data_dir];
     for _ in 0..2 {
-        let node = Node::start_with(Command::new(binary()), arguments()).await;
+        let node = Node::start(&["--transport.unix.enabled=true", &bind, &data_dir]).await;
         assert_eq!(target_is(&gateway, "target: ok").await, 200);
         drop(watch(gateway.iroh()).await);
         node.terminate().await;
@@ -131,7 +131,7 @@ async fn a_gateway_that_is_told_to_stop_lets_calls_finish() {
 async fn a_gateway_keeps_its_key() {
     let node = Node::start(&["--transport.mode=grpc"]).await;
     let data = tempfile::tempdir().unwrap();
-    let data_dir = format!("--node.data_dir={}", data.path().display());
+    let data_dir = format!("--node.data_dir={}", data.path().join("data").display());
     let arguments = || ["--listen", "iroh", node.grpc(), data_dir.as_str()];
     let first = Node::gateway(arguments()).await;
     let id = first.targets.node_id.clone();

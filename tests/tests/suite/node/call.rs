@@ -146,9 +146,10 @@ async fn a_fallback_is_taken_only_where_nothing_was_processed() {
         .on_get(async |_, _| Err::<Item, _>(Status::unavailable("seen and failed")))
         .on_watch(async |_, _: WatchRequest| Ok(Streaming::once(Item::named("from the fallback"))));
     let shop = Shop::open(stock).await;
-    // Bound and closed again: nobody listens.
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let dead = format!("grpc://{dead}");
+    // Bound and never listening, so that nobody else does.
+    let bound = tokio::net::TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let dead = format!("grpc://{}", bound.local_addr().unwrap());
     let taken = call(&["--fallback", &shop.iroh, &dead, "inventory.v1.Inventory/Watch"]).await;
     assert_eq!(taken.code, 0, "{}", taken.stderr);
     assert!(taken.stdout.contains("from the fallback"));

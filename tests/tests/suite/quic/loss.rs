@@ -12,6 +12,9 @@ use rustix::process::Signal;
 
 use super::{Server, client};
 
+/// Soon enough, on a busy machine too: before the default idle and connect timeouts of 10 s have had a part in it.
+const AT_ONCE: Duration = Duration::from_secs(9);
+
 #[tokio::test]
 async fn a_server_that_was_killed_is_noticed_within_the_idle_timeout() {
     let node = Node::start(&[
@@ -31,7 +34,7 @@ async fn a_server_that_was_killed_is_noticed_within_the_idle_timeout() {
     let status = within(watch.message()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     assert!(!status.is_not_processed());
-    assert!(killed.elapsed() < Duration::from_secs(4), "{:?}", killed.elapsed());
+    assert!(killed.elapsed() < AT_ONCE, "{:?}", killed.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +46,7 @@ async fn a_channel_that_is_dropped_is_gone_at_the_server_at_once() {
     drop(client);
     let dropped = Instant::now();
     eventually("the connection is gone", async || (server.connections() == 0).then_some(())).await;
-    assert!(dropped.elapsed() < Duration::from_secs(2), "{:?}", dropped.elapsed());
+    assert!(dropped.elapsed() < AT_ONCE, "{:?}", dropped.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,5 +58,5 @@ async fn a_peer_that_nobody_listens_at_costs_the_connect_timeout_and_nothing_is_
     let status = client(&target, &options).await.get(GetRequest::default()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.is_not_processed());
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
 }
