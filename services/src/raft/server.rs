@@ -1,15 +1,13 @@
 //! What the members of a cluster say to each other.
 
 use openraft::{
-    Snapshot,
     error::{Fatal, RaftError},
     raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest},
 };
 use polywire::{Status, Streaming};
 use polywire_proto::raft::v1::{self, append_entries_response::Outcome};
-use tokio::io::AsyncWriteExt as _;
 
-use super::{Handle, Running, wire};
+use super::{Handle, Running, store::StoreError, wire};
 
 /// What the members of a cluster say to each other. Source: Ongaro and Ousterhout,
 /// [In Search of an Understandable Consensus Algorithm](https://raft.github.io/raft.pdf).
@@ -103,23 +101,25 @@ impl Raft for RaftNode {
         let head = first.head.ok_or_else(none)?;
         meant_for(&running, head.to)?;
         let (vote, meta) = (wire::read_vote(head.vote)?, wire::unpack(&head.meta)?);
-        let mut file = running.raft.begin_receiving_snapshot().await.map_err(|error| failed_with(&error))?;
+        let mut receipt = running.store.receive().await.map_err(refused)?;
         let (mut data, mut size) = (first.data, 0);
         loop {
             size += data.len() as u64;
             if size > head.size {
                 return Err(Status::invalid_argument("the snapshot is longer than its head says"));
             }
-            file.write_all(&data).await.map_err(|error| failed_with(&error))?;
+            receipt.write(&data).await.map_err(|error| failed_with(&error))?;
             let Some(next) = requests.message().await? else { break };
             data = next.data;
         }
         if size < head.size {
             return Err(Status::invalid_argument("the snapshot is shorter than its head says"));
         }
-        file.flush().await.map_err(|error| failed_with(&error))?;
-        let snapshot = Snapshot { meta, snapshot: file };
-        let answer = running.raft.install_full_snapshot(vote, snapshot).await.map_err(fatal)?;
+        // What is not whole must not come to Raft, which would stop.
+        let received = receipt.finish(meta).await.map_err(refused)?;
+        // Raft goes on with it whether or not the caller waits, and so must what keeps the file for it.
+        let installing = tokio::spawn(received.install(running.raft.clone(), vote));
+        let answer = installing.await.map_err(|error| failed_with(&error))?.map_err(fatal)?;
         Ok(v1::InstallSnapshotResponse { vote: Some(wire::vote(answer.vote)) })
     }
 }
@@ -143,6 +143,16 @@ pub(super) fn fatal(error: Fatal<u64>) -> Status {
     match error {
         Fatal::Stopped => Status::unavailable("this node's Raft is stopping"),
         error => Status::internal(format!("this node's Raft has failed: {error}")),
+    }
+}
+
+fn refused(error: StoreError) -> Status {
+    match error {
+        StoreError::Snapshot { problem } => {
+            tracing::warn!(problem, "a member has sent a snapshot that cannot be used");
+            Status::data_loss(problem)
+        }
+        error => failed_with(&error),
     }
 }
 

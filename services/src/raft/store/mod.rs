@@ -3,26 +3,33 @@
 //!
 //! Everything that Raft acknowledges is on disk before: a write of the log or of the vote returns after its `fsync`.
 //! The state machine is derived from the log, so its file may be some entries behind after a crash, and catches up by
-//! applying them again; it is on disk before the entries that it came from leave the log.
+//! applying them again; it is on disk before the entries that it came from leave the log. Entries may leave it too
+//! because a snapshot of another member stands for them. That one is on disk before Raft hears of it, and a start
+//! finishes what a crash kept from being done with it.
 
+mod changes;
 mod error;
 mod file;
 mod log;
 mod machine;
 mod reader;
+mod receipt;
 mod snapshot;
+mod snapshots;
 mod state;
 
 use std::{path::Path, sync::Arc};
 
 pub use self::{
+    changes::{Change, Changes, Missed},
     error::StoreError,
     log::LogStore,
     machine::StateMachine,
-    reader::{Change, KvReader},
+    reader::KvReader,
+    receipt::{Receipt, Received},
     state::Stored,
 };
-use self::{file::File, state::State};
+use self::{file::File, snapshots::Snapshots, state::State};
 
 /// The storage of one node. Clones share it.
 #[derive(Clone, Debug)]
@@ -44,11 +51,60 @@ impl Store {
             Self::make(directory)?;
         }
         let log = File::open(directory.join(LOG), log::FORMAT)?;
-        let state =
-            State::open(File::open(directory.join(STATE), state::FORMAT)?, directory.join(SNAPSHOTS))?;
+        let file = File::open(directory.join(STATE), state::FORMAT)?;
+        let state = State::new(file, Snapshots::open(directory.join(SNAPSHOTS))?);
         let store = Self { log: Arc::new(log), state: Arc::new(state) };
+        store.finish()?;
         store.check()?;
+        store.tidy()?;
         Ok(store)
+    }
+
+    /// Installs the snapshot that a crash has kept from being installed: Raft empties the log before that is done.
+    fn finish(&self) -> Result<(), StoreError> {
+        let purged = log::purged(&self.log)?;
+        if purged <= self.state.applied()? {
+            return Ok(());
+        }
+        let name = snapshots::name(purged);
+        let path = self.state.snapshots().at(&name);
+        if !path.exists() {
+            return Ok(());
+        }
+        let failed = |source| StoreError::disk(&path, source);
+        let mut file = std::fs::File::open(&path).map_err(failed)?;
+        let head = match snapshot::inspect(&self.state.file, &mut file) {
+            // Then entries are missing, which is what is said of it.
+            Err(StoreError::Snapshot { .. }) => return Ok(()),
+            head => head?,
+        };
+        let meta = openraft::SnapshotMeta {
+            last_log_id: head.applied,
+            last_membership: head.membership,
+            snapshot_id: name,
+        };
+        machine::install(&self.state, meta, file)
+    }
+
+    /// Removes the snapshots that nobody needs.
+    pub(super) fn tidy(&self) -> Result<(), StoreError> {
+        let _publishing = self.state.snapshots().publish()?;
+        self.state.tidy()
+    }
+
+    /// Leaves the directory to another store: a snapshot that is still under way here comes to nothing.
+    ///
+    /// Blocks until nothing is being done there.
+    pub(super) fn retire(&self) {
+        self.state.snapshots().retire();
+    }
+
+    /// Begins to take in a snapshot of another member.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    pub async fn receive(&self) -> Result<Receipt, StoreError> {
+        Receipt::begin(self.state.clone()).await
     }
 
     /// Makes the files beside the directory and moves them there together, so that there is never a part of them.
