@@ -10,7 +10,7 @@ use openraft::{
     ChangeMembers,
     error::{ChangeMembershipError, ClientWriteError, RaftError},
 };
-use polywire::{Context, Status, Target};
+use polywire::{Code, Context, Status, Target};
 use polywire_proto::cluster::v1;
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ use super::{
     Handle, Member, Metrics, Running,
     forward::{FORWARDED, Refusal, refusal},
     lifecycle::{Lifecycle, id, voters},
+    peers::Peer,
 };
 
 /// Forms and changes a cluster.
@@ -70,6 +71,9 @@ const CATCH_UP: Duration = Duration::from_secs(15);
 /// How long a change of members may take that has no deadline.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a node that leaves waits for one answer.
+const ASKING: Duration = Duration::from_secs(2);
+
 /// How long one member may take to tell the leader where another is reached.
 const ANNOUNCING: Duration = Duration::from_secs(3);
 
@@ -87,10 +91,16 @@ impl ClusterNode {
     }
 
     /// Joins the cluster of whoever answers at this target.
+    ///
+    /// # Cancel safety
+    /// A join that has begun goes on.
     pub(super) async fn join_at(&self, cx: &Context, seed: &Target) -> Result<(), Status> {
-        let _changing = self.0.change().await;
+        let (node, seed, by) = (self.clone(), seed.clone(), end(cx));
+        self.0.change(async move { node.enter(&seed, by).await }).await
+    }
+
+    async fn enter(&self, seed: &Target, by: Instant) -> Result<(), Status> {
         let running = self.handle().running()?;
-        let by = cx.deadline().unwrap_or_else(|| Instant::now() + PATIENCE);
         let at_seed = |status: Status| {
             Status::new(status.code(), format!("the seed {seed} says: {}", status.message()))
         };
@@ -121,6 +131,43 @@ impl ClusterNode {
         }
         opened.close.await;
         self.wait_for_membership(by).await
+    }
+
+    async fn exit(&self, by: Instant) -> Result<(), Status> {
+        let running = self.handle().running()?;
+        if others(&running).is_empty() {
+            return Err(Status::failed_precondition("this node is the only member of its cluster"));
+        }
+        self.remove_itself(&running, by).await?;
+        drop(running);
+        self.0.begin_anew().await?;
+        self.0.form().await
+    }
+
+    /// Has this node taken out of the cluster: by the leader, and where this node hears of none by way of the others.
+    /// It hears of none once it is out, should the leader's answer have been lost.
+    async fn remove_itself(&self, running: &Running, by: Instant) -> Result<(), Status> {
+        let request = || v1::RemoveMemberRequest { id: running.id };
+        let left = || ASKING.min(by.saturating_duration_since(Instant::now()));
+        loop {
+            let asking = Context::new().with_timeout(left());
+            let Err(status) = self.remove_member(&asking, request()).await else { return Ok(()) };
+            if !matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) {
+                return Err(status);
+            }
+            for peer in others(running) {
+                let asking = peer.call(|channel| {
+                    let asking = ClusterClient::new(channel).remove_member(request()).timeout(left());
+                    async move { asking.await }
+                });
+                if asking.await.is_ok() {
+                    return Ok(());
+                }
+            }
+            if left().is_zero() {
+                return Err(status);
+            }
+        }
     }
 
     /// Returns once this node knows that it votes.
@@ -180,11 +227,8 @@ impl ClusterNode {
             let own = member(running.id, &running.member(), true);
             v1::UpdateMemberRequest { member: Some(own) }
         };
-        let metrics = running.metrics();
-        let others = metrics.membership_config.membership().nodes().filter(|(id, _)| **id != running.id);
         let mut outcome = None;
-        for (id, node) in others {
-            let peer = running.peers.learn(*id, node);
+        for peer in others(&running) {
             let telling = peer.call(|channel| {
                 let telling = ClusterClient::new(channel).update_member(request()).timeout(ANNOUNCING);
                 async move { telling.await }
@@ -233,8 +277,8 @@ impl Cluster for ClusterNode {
     }
 
     async fn init(&self, _: v1::InitRequest) -> Result<v1::InitResponse, Status> {
-        let _changing = self.0.change().await;
-        self.0.form().await?;
+        let lifecycle = self.0.clone();
+        self.0.change(async move { lifecycle.form().await }).await?;
         Ok(v1::InitResponse {})
     }
 
@@ -246,16 +290,8 @@ impl Cluster for ClusterNode {
     }
 
     async fn leave(&self, cx: &Context, _: v1::LeaveRequest) -> Result<v1::LeaveResponse, Status> {
-        let _changing = self.0.change().await;
-        let running = self.handle().running()?;
-        let metrics = running.metrics();
-        if metrics.membership_config.membership().nodes().count() < 2 {
-            return Err(Status::failed_precondition("this node is the only member of its cluster"));
-        }
-        self.remove_member(cx, v1::RemoveMemberRequest { id: running.id }).await?;
-        drop(running);
-        self.0.begin_anew().await?;
-        self.0.form().await?;
+        let (node, by) = (self.clone(), end(cx));
+        self.0.change(async move { node.exit(by).await }).await?;
         Ok(v1::LeaveResponse {})
     }
 
@@ -290,6 +326,18 @@ impl Cluster for ClusterNode {
         self.change(cx, here, ForwardChange::Remove(request)).await?;
         Ok(v1::RemoveMemberResponse {})
     }
+}
+
+/// When a change must be through.
+fn end(cx: &Context) -> Instant {
+    cx.deadline().unwrap_or_else(|| Instant::now() + PATIENCE)
+}
+
+/// The ways to the other members.
+fn others(running: &Running) -> Vec<Arc<Peer>> {
+    let metrics = running.metrics();
+    let nodes = metrics.membership_config.membership().nodes().filter(|(id, _)| **id != running.id);
+    nodes.map(|(id, node)| running.peers.learn(*id, node)).collect()
 }
 
 /// A node that joins another cluster loses what it has.
