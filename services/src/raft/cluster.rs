@@ -112,12 +112,22 @@ impl ClusterNode {
         if found.this.as_ref().is_some_and(|this| this.id == running.id) {
             return Err(Status::invalid_argument(format!("the seed {seed} is this node; expected another")));
         }
-        if found.members.iter().any(|member| member.id == running.id && member.voter) {
-            return Ok(());
-        }
-        free_to_join(&running).await?;
-        if running.raft.is_initialized().await.map_err(super::server::fatal)? {
-            self.0.begin_anew().await?;
+        let listed = found.members.iter().find(|member| member.id == running.id);
+        let at_home = running.store.cluster().is_some_and(|own| *own == *found.cluster_id);
+        match listed {
+            Some(listed) if listed.voter && at_home => return Ok(()),
+            Some(listed) if listed.voter => return Err(at_seed(lost(running.id))),
+            // The join before this one was not finished.
+            Some(_) if at_home => {}
+            listed => {
+                free_to_join(&running).await?;
+                if listed.is_some() {
+                    // What it had as a learner is gone, which the leader must not go on from.
+                    let request = v1::RemoveMemberRequest { id: running.id, cluster_id: String::new() };
+                    client.remove_member(request).timeout(left()).await.map_err(at_seed)?;
+                }
+                self.prepare(&running, &found.cluster_id).await?;
+            }
         }
         drop(running);
         let asked = client.add_member(v1::AddMemberRequest { member: Some(own) }).timeout(left()).await;
@@ -131,6 +141,16 @@ impl ClusterNode {
         }
         opened.close.await;
         self.wait_for_membership(by).await
+    }
+
+    /// Gives up what this node has, and lets the members of that cluster talk to it.
+    async fn prepare(&self, running: &Running, cluster_id: &str) -> Result<(), Status> {
+        let initialized = running.raft.is_initialized().await.map_err(super::server::fatal)?;
+        if initialized || running.store.cluster().is_some() {
+            self.0.begin_anew().await?;
+        }
+        let joined = self.handle().running()?.store.join_cluster(cluster_id).await;
+        joined.map_err(|error| Status::internal(error.to_string()))
     }
 
     async fn exit(&self, by: Instant) -> Result<(), Status> {
@@ -147,7 +167,8 @@ impl ClusterNode {
     /// Has this node taken out of the cluster: by the leader, and where this node hears of none by way of the others.
     /// It hears of none once it is out, should the leader's answer have been lost.
     async fn remove_itself(&self, running: &Running, by: Instant) -> Result<(), Status> {
-        let request = || v1::RemoveMemberRequest { id: running.id };
+        let cluster_id = cluster_id(running);
+        let request = || v1::RemoveMemberRequest { id: running.id, cluster_id: cluster_id.clone() };
         let left = || ASKING.min(by.saturating_duration_since(Instant::now()));
         loop {
             let asking = Context::new().with_timeout(left());
@@ -268,6 +289,7 @@ impl Cluster for ClusterNode {
         Ok(v1::StatusResponse {
             this: Some(member(running.id, &running.member(), voters.contains(&running.id))),
             initialized: !voters.is_empty(),
+            cluster_id: cluster_id(&running),
             leader_id: metrics.current_leader,
             term: metrics.current_term,
             members: members.into_values().collect(),
@@ -322,7 +344,14 @@ impl Cluster for ClusterNode {
         cx: &Context,
         request: v1::RemoveMemberRequest,
     ) -> Result<v1::RemoveMemberResponse, Status> {
-        let here = |running| remove(running, request.id);
+        // A member may have left for another cluster since the caller heard of it.
+        let own = cluster_id(&*self.handle().running()?);
+        if !own.is_empty() && !request.cluster_id.is_empty() && own != request.cluster_id {
+            let problem = format!("this member is in the cluster {own}, not in {}", request.cluster_id);
+            return Err(Status::failed_precondition(problem));
+        }
+        let id = request.id;
+        let here = |running| remove(running, id);
         self.change(cx, here, ForwardChange::Remove(request)).await?;
         Ok(v1::RemoveMemberResponse {})
     }
@@ -338,6 +367,19 @@ fn others(running: &Running) -> Vec<Arc<Peer>> {
     let metrics = running.metrics();
     let nodes = metrics.membership_config.membership().nodes().filter(|(id, _)| **id != running.id);
     nodes.map(|(id, node)| running.peers.learn(*id, node)).collect()
+}
+
+/// The id of the cluster that this node is in; empty where there is none.
+fn cluster_id(running: &Running) -> String {
+    running.store.cluster().map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// A member that votes, and has lost its vote and what it has acknowledged, must not be taken for what it was.
+fn lost(id: u64) -> Status {
+    Status::failed_precondition(format!(
+        "node {id} is a voter of this cluster, and has lost what it had: remove it \
+         (polywire.cluster.v1.Cluster/RemoveMember), and let it join again"
+    ))
 }
 
 /// A node that joins another cluster loses what it has.

@@ -146,7 +146,16 @@ impl Lifecycle {
 
     /// Forms a cluster of this node alone, unless it is in one.
     pub(super) async fn form(&self) -> Result<(), Status> {
-        let running = self.handle.running()?;
+        let mut running = self.handle.running()?;
+        if !running.raft.is_initialized().await.map_err(fatal)? {
+            if running.store.cluster().is_some() {
+                // It had asked to join one, which may take it in yet.
+                drop(running);
+                self.begin_anew().await?;
+                running = self.handle.running()?;
+            }
+            running.store.found_cluster().await.map_err(|error| Status::internal(error.to_string()))?;
+        }
         let members = BTreeMap::from([(running.id, running.member())]);
         match running.raft.initialize(members).await {
             Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
@@ -212,7 +221,7 @@ impl Setup {
         let directory = self.directory.clone();
         let store = tokio::task::spawn_blocking(move || Store::open(&directory)).await??;
         let peers = Peers::new(&self.connect_options, self.rule);
-        let network = Network { peers: peers.clone(), batch: self.batch };
+        let network = Network { peers: peers.clone(), store: store.clone(), batch: self.batch };
         let raft =
             Raft::new(self.id, self.config.clone(), network, store.log(), store.state_machine()).await?;
         let reader = store.reader();

@@ -23,6 +23,7 @@ use super::{
     Member, TypeConfig,
     peers::{Peer, Peers},
     server::RaftClient,
+    store::Store,
     wire,
 };
 
@@ -30,6 +31,7 @@ use super::{
 #[derive(Clone, Debug)]
 pub(super) struct Network {
     pub(super) peers: Peers,
+    pub(super) store: Store,
     /// How many bytes of entries go into one message, at most; but one entry at least.
     pub(super) batch: usize,
 }
@@ -38,7 +40,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Line;
 
     async fn new_client(&mut self, target: u64, member: &Member) -> Line {
-        Line { to: target, peer: self.peers.learn(target, member), batch: self.batch }
+        let peer = self.peers.learn(target, member);
+        Line { to: target, peer, store: self.store.clone(), batch: self.batch }
     }
 }
 
@@ -47,7 +50,15 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 pub(super) struct Line {
     to: u64,
     peer: Arc<Peer>,
+    store: Store,
     batch: usize,
+}
+
+impl Line {
+    /// The id of this node's cluster.
+    fn cluster_id(&self) -> String {
+        self.store.cluster().map(|id| id.to_string()).unwrap_or_default()
+    }
 }
 
 // A call is bounded by the soft limit: at the hard one Raft drops it, and what became of it would not be noted.
@@ -77,6 +88,7 @@ impl RaftNetwork<TypeConfig> for Line {
             prev_log_id: rpc.prev_log_id.map(wire::log_id),
             entries,
             leader_commit: rpc.leader_commit.map(wire::log_id),
+            cluster_id: self.cluster_id(),
         };
         let limit = option.soft_ttl();
         let calling = self.peer.measured(async |channel| {
@@ -100,6 +112,7 @@ impl RaftNetwork<TypeConfig> for Line {
             to: self.to,
             vote: Some(wire::vote(rpc.vote)),
             last_log_id: rpc.last_log_id.map(wire::log_id),
+            cluster_id: self.cluster_id(),
         };
         let limit = option.soft_ttl();
         let calling = self.peer.measured(async |channel| {
@@ -123,7 +136,8 @@ impl RaftNetwork<TypeConfig> for Line {
         let mut file = *snapshot.snapshot;
         let size = measure(&mut file).await.map_err(unreadable)?;
         let meta = wire::pack(&snapshot.meta).map_err(|status| Unreachable::new(&status))?;
-        let head = v1::SnapshotHead { to: self.to, vote: Some(wire::vote(vote)), meta, size };
+        let (vote, cluster_id) = (Some(wire::vote(vote)), self.cluster_id());
+        let head = v1::SnapshotHead { to: self.to, vote, meta, size, cluster_id };
         let (taken, progress) = watch::channel(0);
         let patience = Patience { chunk: option.soft_ttl(), size };
         let sending = self.peer.call(async |channel| {

@@ -219,12 +219,12 @@ impl Peer {
         let mut state = self.lock();
         let line = state.line_mut(transport);
         let now = Instant::now();
-        // Whatever the member answers, it is there.
-        let unanswered = error.filter(|status| {
-            matches!(
-                status.code(),
-                Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown
-            )
+        let unanswered = error.filter(|status| match status.code() {
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => true,
+            // It is there, but not the member that it was.
+            Code::FailedPrecondition => takes.measured(Duration::ZERO).is_some(),
+            // Whatever else it answers, it is there.
+            _ => false,
         });
         match unanswered {
             None => {

@@ -48,7 +48,7 @@ impl Raft for RaftNode {
         request: v1::AppendEntriesRequest,
     ) -> Result<v1::AppendEntriesResponse, Status> {
         let running = self.0.running()?;
-        meant_for(&running, request.to)?;
+        meant_for(&running, request.to, &request.cluster_id)?;
         let entries = request.entries.iter().map(|entry| wire::unpack(entry)).collect::<Result<_, _>>()?;
         let request = AppendEntriesRequest {
             vote: wire::read_vote(request.vote)?,
@@ -78,7 +78,7 @@ impl Raft for RaftNode {
 
     async fn vote(&self, request: v1::VoteRequest) -> Result<v1::VoteResponse, Status> {
         let running = self.0.running()?;
-        meant_for(&running, request.to)?;
+        meant_for(&running, request.to, &request.cluster_id)?;
         let request = VoteRequest {
             vote: wire::read_vote(request.vote)?,
             last_log_id: request.last_log_id.map(wire::read_log_id),
@@ -99,7 +99,7 @@ impl Raft for RaftNode {
         let none = || Status::invalid_argument("the first message must say which snapshot comes");
         let first = requests.message().await?.ok_or_else(none)?;
         let head = first.head.ok_or_else(none)?;
-        meant_for(&running, head.to)?;
+        meant_for(&running, head.to, &head.cluster_id)?;
         let (vote, meta) = (wire::read_vote(head.vote)?, wire::unpack(&head.meta)?);
         let mut receipt = running.store.receive().await.map_err(refused)?;
         let (mut data, mut size) = (first.data, 0);
@@ -124,12 +124,21 @@ impl Raft for RaftNode {
     }
 }
 
-/// An address may have passed to another node since the caller learnt it.
-fn meant_for(running: &Running, id: u64) -> Result<(), Status> {
-    match id == running.id {
-        true => Ok(()),
-        false => Err(Status::failed_precondition(format!("this is node {}, not node {id}", running.id))),
+/// An address may have passed to another node since the caller learnt it, and a node to another cluster. One that has
+/// lost what it had must not vote again in a term in which it has voted, nor be counted among those who hold an entry.
+fn meant_for(running: &Running, id: u64, cluster: &str) -> Result<(), Status> {
+    if id != running.id {
+        return Err(Status::failed_precondition(format!("this is node {}, not node {id}", running.id)));
     }
+    let found = match running.store.cluster() {
+        Some(own) if own.is_empty() || cluster.is_empty() || *own == *cluster => return Ok(()),
+        Some(own) => format!("in the cluster {own}"),
+        None => "in no cluster".to_owned(),
+    };
+    Err(Status::failed_precondition(format!(
+        "node {id} is {found}, and has not joined the cluster {cluster}; if it was a member there, it has lost what \
+         it had: remove it there, and let it join again"
+    )))
 }
 
 fn failed(error: RaftError<u64>) -> Status {

@@ -10,6 +10,7 @@
 mod changes;
 mod error;
 mod file;
+mod identity;
 mod log;
 mod machine;
 mod reader;
@@ -29,13 +30,14 @@ pub use self::{
     receipt::{Receipt, Received},
     state::Stored,
 };
-use self::{file::File, snapshots::Snapshots, state::State};
+use self::{file::File, identity::Identity, snapshots::Snapshots, state::State};
 
 /// The storage of one node. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
     log: Arc<File>,
     state: Arc<State>,
+    identity: Identity,
 }
 
 impl Store {
@@ -53,7 +55,10 @@ impl Store {
         let log = File::open(directory.join(LOG), log::FORMAT)?;
         let file = File::open(directory.join(STATE), state::FORMAT)?;
         let state = State::new(file, Snapshots::open(directory.join(SNAPSHOTS))?);
-        let store = Self { log: Arc::new(log), state: Arc::new(state) };
+        let log = Arc::new(log);
+        let has_something = log::has_something(&log)? || state.applied()?.is_some();
+        let identity = Identity::open(log.clone(), has_something)?;
+        let store = Self { log, state: Arc::new(state), identity };
         store.finish()?;
         store.check()?;
         store.tidy()?;
@@ -84,6 +89,28 @@ impl Store {
             snapshot_id: name,
         };
         machine::install(&self.state, meta, file)
+    }
+
+    /// The id of the cluster that this node has formed or asked to join; empty where that has none, because it was
+    /// formed by an older version. `None` for a node that has done neither, or has lost all that it had.
+    pub fn cluster(&self) -> Option<Arc<str>> {
+        self.identity.cluster()
+    }
+
+    /// From now on this node belongs to the cluster with this id. Waits for the disk.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    pub async fn join_cluster(&self, id: &str) -> Result<(), StoreError> {
+        self.identity.set(id).await
+    }
+
+    /// From now on this node belongs to a cluster that there has not been before. Waits for the disk.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    pub async fn found_cluster(&self) -> Result<(), StoreError> {
+        self.identity.set(&identity::random()).await
     }
 
     /// Removes the snapshots that nobody needs.

@@ -329,3 +329,29 @@ async fn a_store_that_has_made_way_for_another_leaves_its_directory_alone() {
     assert!(files(&place).is_empty(), "{:?}", files(&place));
     drop(new);
 }
+
+#[tokio::test]
+async fn a_store_knows_its_cluster_for_as_long_as_it_knows_its_vote() {
+    let place = Place::new();
+    let store = place.open();
+    assert_eq!(store.cluster(), None);
+    store.found_cluster().await.unwrap();
+    let founded = store.cluster().unwrap();
+    assert_eq!(founded.len(), 32, "{founded}");
+    drop(store);
+    let store = place.open();
+    assert_eq!(store.cluster(), Some(founded.clone()));
+    let other = Place::new();
+    other.open().found_cluster().await.unwrap();
+    assert_ne!(other.open().cluster(), Some(founded));
+    drop(store);
+    fs::remove_dir_all(place.path()).unwrap();
+    assert_eq!(place.open().cluster(), None);
+}
+
+#[tokio::test]
+async fn a_store_of_before_clusters_had_ids_is_in_one_without() {
+    let place = Place::new();
+    place.open().log().save_vote(&openraft::Vote::new(1, 1)).await.unwrap();
+    assert_eq!(place.open().cluster().as_deref(), Some(""));
+}
