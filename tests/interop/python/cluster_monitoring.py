@@ -84,12 +84,16 @@ class Monitoring(unittest.TestCase):
         ]
         for place, stub in enumerate(self.stubs):
             request = monitoring.GetClusterHealthRequest()
-            answer = stub.GetClusterHealth(request, timeout=target.PATIENCE)
+            leads = own[place].state == status.ROLE_LEADER
+            answer = members.eventually(
+                lambda: stub.GetClusterHealth(request, timeout=target.PATIENCE),
+                lambda told: told.healthy and (not leads or all(peer.reachable for peer in told.peers)),
+            )
             self.assertTrue(answer.healthy, answer)
             self.assertEqual(list(answer.reasons), [])
             others = sorted(other.node_id for other in own if other.node_id != own[place].node_id)
             self.assertEqual([peer.id for peer in answer.peers], others)
-            if own[place].state == status.ROLE_LEADER:
+            if leads:
                 for peer in answer.peers:
                     self.assertEqual((peer.reachable, peer.transport, list(peer.errors)), (True, "grpc", []))
                     self.assertGreater(peer.round_trip_us, 0)
@@ -133,7 +137,9 @@ class Health(unittest.TestCase):
         for place in members.ALL:
             stub = health_services.HealthStub(members.connect(self, place))
             request = health.DetailRequest()
-            detail = stub.Detail(request, timeout=target.PATIENCE)
+            detail = members.eventually(
+                lambda: stub.Detail(request, timeout=target.PATIENCE), lambda told: told.serving
+            )
             self.assertEqual((detail.serving, detail.state), (True, health.STATE_SERVING))
             self.assertEqual([part.name for part in detail.components], ["data directory", "peers", "raft", "storage"])
             self.assertEqual([(part.ok, part.reason) for part in detail.components], [(True, "")] * 4)
