@@ -249,7 +249,7 @@ async fn a_crash_between_the_end_of_the_log_and_the_snapshot_in_its_place_is_mad
     assert_eq!(applied(&store).await, 5);
     assert!(store.reader().get("key 5".to_owned()).await.unwrap().is_some());
     assert_eq!(store.reader().get("key".to_owned()).await.unwrap(), None);
-    assert_eq!(files(&place), [meta.snapshot_id.clone()]);
+    assert_eq!(files(&place), [&*meta.snapshot_id]);
     let kept = store.state_machine().get_current_snapshot().await.unwrap().unwrap();
     assert_eq!(kept.meta, meta);
     drop(store);
