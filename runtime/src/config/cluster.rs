@@ -17,6 +17,6 @@ section! {
         pub heartbeat_interval: Duration as "humantime_serde" = Duration::from_millis(150),
         /// How long a node hears of no leader before it stands for election: at least this, at most twice this, and
         /// behind that twice this once more, for as long as the lease of the leader before may last.
-        pub election_timeout: Duration as "humantime_serde" = Duration::from_millis(400),
+        pub election_timeout: Duration as "humantime_serde" = Duration::from_millis(300),
     }
 }

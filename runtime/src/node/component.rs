@@ -59,9 +59,7 @@ impl NodeHandle {
     /// A channel to a peer of the node, being put together: it chooses among the peer's targets as `transport.strategy` says,
     /// and calls under the node's identity.
     pub fn channel(&self) -> ChannelBuilder {
-        Channel::builder()
-            .options(self.connect_options.clone())
-            .policy(self.parts.policies.clone())
+        Channel::builder().options(self.connect_options.clone()).policy(self.parts.policies.clone())
     }
 
     /// Where the node is reached now: addresses come and go with the networks of a machine.

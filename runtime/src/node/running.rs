@@ -75,9 +75,7 @@ impl Node {
     /// A channel to a peer of the node, being put together: it chooses among the peer's targets as `transport.strategy` says,
     /// and calls under the node's identity.
     pub fn channel(&self) -> ChannelBuilder {
-        Channel::builder()
-            .options(self.connect_options.clone())
-            .policy(self.parts.policies.clone())
+        Channel::builder().options(self.connect_options.clone()).policy(self.parts.policies.clone())
     }
 
     /// Serves until `shutdown` completes, and then drains in the order that the module describes. Returns

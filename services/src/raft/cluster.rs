@@ -10,7 +10,7 @@ use openraft::{
     ChangeMembers,
     error::{ChangeMembershipError, ClientWriteError, RaftError},
 };
-use polywire::{Context, Status, Target};
+use polywire::{Code, Context, Status, Target};
 use polywire_proto::cluster::v1;
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ use super::{
     Handle, Member, Metrics, Running,
     forward::{FORWARDED, Refusal, refusal},
     lifecycle::{Lifecycle, id, voters},
+    peers::Peer,
 };
 
 /// Forms and changes a cluster.
@@ -70,6 +71,9 @@ const CATCH_UP: Duration = Duration::from_secs(15);
 /// How long a change of members may take that has no deadline.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a node that leaves waits for one answer.
+const ASKING: Duration = Duration::from_secs(2);
+
 /// How long one member may take to tell the leader where another is reached.
 const ANNOUNCING: Duration = Duration::from_secs(3);
 
@@ -87,10 +91,16 @@ impl ClusterNode {
     }
 
     /// Joins the cluster of whoever answers at this target.
+    ///
+    /// # Cancel safety
+    /// A join that has begun goes on.
     pub(super) async fn join_at(&self, cx: &Context, seed: &Target) -> Result<(), Status> {
-        let _changing = self.0.change().await;
+        let (node, seed, by) = (self.clone(), seed.clone(), end(cx));
+        self.0.change(async move { node.enter(&seed, by).await }).await
+    }
+
+    async fn enter(&self, seed: &Target, by: Instant) -> Result<(), Status> {
         let running = self.handle().running()?;
-        let by = cx.deadline().unwrap_or_else(|| Instant::now() + PATIENCE);
         let at_seed = |status: Status| {
             Status::new(status.code(), format!("the seed {seed} says: {}", status.message()))
         };
@@ -102,12 +112,22 @@ impl ClusterNode {
         if found.this.as_ref().is_some_and(|this| this.id == running.id) {
             return Err(Status::invalid_argument(format!("the seed {seed} is this node; expected another")));
         }
-        if found.members.iter().any(|member| member.id == running.id && member.voter) {
-            return Ok(());
-        }
-        free_to_join(&running).await?;
-        if running.raft.is_initialized().await.map_err(super::server::fatal)? {
-            self.0.begin_anew().await?;
+        let listed = found.members.iter().find(|member| member.id == running.id);
+        let at_home = running.store.cluster().is_some_and(|own| *own == *found.cluster_id);
+        match listed {
+            Some(listed) if listed.voter && at_home => return Ok(()),
+            Some(listed) if listed.voter => return Err(at_seed(lost(running.id))),
+            // The join before this one was not finished.
+            Some(_) if at_home => {}
+            listed => {
+                free_to_join(&running).await?;
+                if listed.is_some() {
+                    // What it had as a learner is gone, which the leader must not go on from.
+                    let request = v1::RemoveMemberRequest { id: running.id, cluster_id: String::new() };
+                    client.remove_member(request).timeout(left()).await.map_err(at_seed)?;
+                }
+                self.prepare(&running, &found.cluster_id).await?;
+            }
         }
         drop(running);
         let asked = client.add_member(v1::AddMemberRequest { member: Some(own) }).timeout(left()).await;
@@ -121,6 +141,54 @@ impl ClusterNode {
         }
         opened.close.await;
         self.wait_for_membership(by).await
+    }
+
+    /// Gives up what this node has, and lets the members of that cluster talk to it.
+    async fn prepare(&self, running: &Running, cluster_id: &str) -> Result<(), Status> {
+        let initialized = running.raft.is_initialized().await.map_err(super::server::fatal)?;
+        if initialized || running.store.cluster().is_some() {
+            self.0.begin_anew().await?;
+        }
+        let joined = self.handle().running()?.store.join_cluster(cluster_id).await;
+        joined.map_err(|error| Status::internal(error.to_string()))
+    }
+
+    async fn exit(&self, by: Instant) -> Result<(), Status> {
+        let running = self.handle().running()?;
+        if others(&running).is_empty() {
+            return Err(Status::failed_precondition("this node is the only member of its cluster"));
+        }
+        self.remove_itself(&running, by).await?;
+        drop(running);
+        self.0.begin_anew().await?;
+        self.0.form().await
+    }
+
+    /// Has this node taken out of the cluster: by the leader, and where this node hears of none by way of the others.
+    /// It hears of none once it is out, should the leader's answer have been lost.
+    async fn remove_itself(&self, running: &Running, by: Instant) -> Result<(), Status> {
+        let cluster_id = cluster_id(running);
+        let request = || v1::RemoveMemberRequest { id: running.id, cluster_id: cluster_id.clone() };
+        let left = || ASKING.min(by.saturating_duration_since(Instant::now()));
+        loop {
+            let asking = Context::new().with_timeout(left());
+            let Err(status) = self.remove_member(&asking, request()).await else { return Ok(()) };
+            if !matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) {
+                return Err(status);
+            }
+            for peer in others(running) {
+                let asking = peer.call(|channel| {
+                    let asking = ClusterClient::new(channel).remove_member(request()).timeout(left());
+                    async move { asking.await }
+                });
+                if asking.await.is_ok() {
+                    return Ok(());
+                }
+            }
+            if left().is_zero() {
+                return Err(status);
+            }
+        }
     }
 
     /// Returns once this node knows that it votes.
@@ -180,11 +248,8 @@ impl ClusterNode {
             let own = member(running.id, &running.member(), true);
             v1::UpdateMemberRequest { member: Some(own) }
         };
-        let metrics = running.metrics();
-        let others = metrics.membership_config.membership().nodes().filter(|(id, _)| **id != running.id);
         let mut outcome = None;
-        for (id, node) in others {
-            let peer = running.peers.learn(*id, node);
+        for peer in others(&running) {
             let telling = peer.call(|channel| {
                 let telling = ClusterClient::new(channel).update_member(request()).timeout(ANNOUNCING);
                 async move { telling.await }
@@ -224,6 +289,7 @@ impl Cluster for ClusterNode {
         Ok(v1::StatusResponse {
             this: Some(member(running.id, &running.member(), voters.contains(&running.id))),
             initialized: !voters.is_empty(),
+            cluster_id: cluster_id(&running),
             leader_id: metrics.current_leader,
             term: metrics.current_term,
             members: members.into_values().collect(),
@@ -233,8 +299,8 @@ impl Cluster for ClusterNode {
     }
 
     async fn init(&self, _: v1::InitRequest) -> Result<v1::InitResponse, Status> {
-        let _changing = self.0.change().await;
-        self.0.form().await?;
+        let lifecycle = self.0.clone();
+        self.0.change(async move { lifecycle.form().await }).await?;
         Ok(v1::InitResponse {})
     }
 
@@ -246,16 +312,8 @@ impl Cluster for ClusterNode {
     }
 
     async fn leave(&self, cx: &Context, _: v1::LeaveRequest) -> Result<v1::LeaveResponse, Status> {
-        let _changing = self.0.change().await;
-        let running = self.handle().running()?;
-        let metrics = running.metrics();
-        if metrics.membership_config.membership().nodes().count() < 2 {
-            return Err(Status::failed_precondition("this node is the only member of its cluster"));
-        }
-        self.remove_member(cx, v1::RemoveMemberRequest { id: running.id }).await?;
-        drop(running);
-        self.0.begin_anew().await?;
-        self.0.form().await?;
+        let (node, by) = (self.clone(), end(cx));
+        self.0.change(async move { node.exit(by).await }).await?;
         Ok(v1::LeaveResponse {})
     }
 
@@ -286,10 +344,42 @@ impl Cluster for ClusterNode {
         cx: &Context,
         request: v1::RemoveMemberRequest,
     ) -> Result<v1::RemoveMemberResponse, Status> {
-        let here = |running| remove(running, request.id);
+        // A member may have left for another cluster since the caller heard of it.
+        let own = cluster_id(&*self.handle().running()?);
+        if !own.is_empty() && !request.cluster_id.is_empty() && own != request.cluster_id {
+            let problem = format!("this member is in the cluster {own}, not in {}", request.cluster_id);
+            return Err(Status::failed_precondition(problem));
+        }
+        let id = request.id;
+        let here = |running| remove(running, id);
         self.change(cx, here, ForwardChange::Remove(request)).await?;
         Ok(v1::RemoveMemberResponse {})
     }
+}
+
+/// When a change must be through.
+fn end(cx: &Context) -> Instant {
+    cx.deadline().unwrap_or_else(|| Instant::now() + PATIENCE)
+}
+
+/// The ways to the other members.
+fn others(running: &Running) -> Vec<Arc<Peer>> {
+    let metrics = running.metrics();
+    let nodes = metrics.membership_config.membership().nodes().filter(|(id, _)| **id != running.id);
+    nodes.map(|(id, node)| running.peers.learn(*id, node)).collect()
+}
+
+/// The id of the cluster that this node is in; empty where there is none.
+fn cluster_id(running: &Running) -> String {
+    running.store.cluster().map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// A member that votes, and has lost its vote and what it has acknowledged, must not be taken for what it was.
+fn lost(id: u64) -> Status {
+    Status::failed_precondition(format!(
+        "node {id} is a voter of this cluster, and has lost what it had: remove it \
+         (polywire.cluster.v1.Cluster/RemoveMember), and let it join again"
+    ))
 }
 
 /// A node that joins another cluster loses what it has.

@@ -105,6 +105,7 @@ struct Shown<'a> {
     leader_id: Option<String>,
     term: u64,
     initialized: bool,
+    cluster_id: &'a str,
     last_log_index: u64,
     applied_index: u64,
     members: Vec<ShownMember<'a>>,
@@ -126,6 +127,7 @@ impl<'a> Shown<'a> {
             leader_id: status.leader_id.map(|id| id.to_string()),
             term: status.term,
             initialized: status.initialized,
+            cluster_id: &status.cluster_id,
             last_log_index: status.last_log_index,
             applied_index: status.applied_index,
             members: status

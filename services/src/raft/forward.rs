@@ -11,7 +11,7 @@ use super::{Handle, Member, Running, handle::Leader, peers::Peer, server::fatal}
 /// Says of a call that it was sent on to the leader already, so that nobody sends it on again.
 pub(crate) const FORWARDED: &str = "polywire-forwarded";
 
-/// Says of an answer that the call was sent on to a member that does not lead, and nothing was done.
+/// Says of an answer that the call was sent on to a member that does not lead, and may be made again.
 const NOT_LEADER: &str = "polywire-not-leader";
 
 /// How long a call may take that has no deadline: by then the members have elected a leader, if they can.
@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why this node could not do it.
 pub(crate) enum Refusal {
-    /// It does not lead, and nothing was done.
+    /// It does not lead. A read was not made; a write was mostly not begun, but may have been, and come to nothing or
+    /// not: Raft says the same of an entry that another leader has cut off the log.
     NotLeader,
     /// It leads, and this is the answer.
     Status(Status),
@@ -90,6 +91,7 @@ impl Handle {
                 Leader::This(running) => {
                     let outcome = tokio::time::timeout_at(by, here(running)).await;
                     match outcome.map_err(|_| unconfirmed())? {
+                        Err(Refusal::NotLeader) if !repeatable => return Err(lost()),
                         Err(Refusal::NotLeader) if forwarded => return Err(not_leader()),
                         Err(Refusal::NotLeader) => {}
                         Err(Refusal::Status(status)) => return Err(status),

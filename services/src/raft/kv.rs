@@ -7,14 +7,14 @@ use futures_util::stream;
 use openraft::error::{CheckIsLeaderError, RaftError};
 use polywire::{Context, Status, Streaming};
 use polywire_proto::kv::v1;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 use super::{
     Command, Handle, Metrics, Outcome, Running,
     forward::{FORWARDED, Refusal, refusal},
     handle::failure,
     server::fatal,
-    store::{Change, Stored},
+    store::{Change, Changes, Missed, Stored},
 };
 
 /// A small replicated key-value store. Reads and writes are linearizable, whichever member is asked.
@@ -220,7 +220,7 @@ impl Kv for KvNode {
 /// One watcher.
 struct Watch {
     prefix: String,
-    changes: broadcast::Receiver<Change>,
+    changes: Changes,
     told: u64,
     begun: Option<v1::WatchResponse>,
     /// Not what runs: a watcher must not keep the files of a cluster that the node has left.
@@ -235,28 +235,28 @@ impl Watch {
         }
         loop {
             let change = tokio::select! {
-                change = self.changes.recv() => change,
+                change = self.changes.next() => change,
                 failure = failed(&mut self.metrics) => return Err(failure),
                 () = self.handle.draining() => return Ok(None),
             };
             match change {
-                Ok(Change::Written { key, value, revision })
+                Ok(Some(Change::Written { key, value, revision }))
                     if revision > self.told && key.starts_with(&self.prefix) =>
                 {
                     return Ok(Some(v1::WatchResponse { key, value, revision }));
                 }
-                Ok(Change::Written { .. }) => {}
-                Ok(Change::Replaced) => {
+                Ok(Some(Change::Written { .. })) => {}
+                Ok(Some(Change::Replaced)) => {
                     return Err(Status::data_loss(
                         "this member took a snapshot in place of single changes; list, and watch again",
                     ));
                 }
-                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                Err(Missed(missed)) => {
                     return Err(Status::data_loss(format!(
                         "the watcher fell behind and has missed {missed} changes; list, and watch again"
                     )));
                 }
-                Err(broadcast::error::RecvError::Closed) => return Ok(None),
+                Ok(None) => return Ok(None),
             }
         }
     }

@@ -1,13 +1,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{Arc, Mutex as SyncMutex, OnceLock, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
 use openraft::{Config, Raft, SnapshotPolicy, error::InitializeError, error::RaftError};
 use polywire::{ComponentError, ConnectOptions, NodeHandle, Status, config::RaftTransport};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{
+    sync::{Mutex, oneshot},
+    task::JoinSet,
+};
 
 use super::{
     Handle, Running,
@@ -25,6 +28,8 @@ pub(super) struct Lifecycle {
     setup: Arc<OnceLock<Setup>>,
     /// Held by what changes which cluster the node is in.
     changing: Arc<Mutex<()>>,
+    /// Such changes, which go on when nobody waits for them any more.
+    changes: Arc<SyncMutex<JoinSet<()>>>,
 }
 
 /// What does not change while the node is there.
@@ -57,7 +62,7 @@ const SNAPSHOT_TIMEOUT: u64 = 60_000;
 
 impl Lifecycle {
     pub(super) fn new(handle: Handle) -> Self {
-        Self { handle, setup: Arc::default(), changing: Arc::default() }
+        Self { handle, setup: Arc::default(), changing: Arc::default(), changes: Arc::default() }
     }
 
     /// Starts what the node has on disk, and a cluster of one where `alone` says so and it has nothing.
@@ -89,8 +94,14 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Ends Raft; what it has is on disk.
+    /// Ends what changes the cluster, and Raft; what it has is on disk.
     pub(super) async fn stop(&self) {
+        let mut changes = std::mem::take(&mut *self.changes());
+        changes.shutdown().await;
+        self.end().await;
+    }
+
+    async fn end(&self) {
         let running = self.handle.running();
         self.handle.set(None);
         if let Ok(running) = running
@@ -100,14 +111,51 @@ impl Lifecycle {
         }
     }
 
-    /// Waits until nobody else changes which cluster the node is in.
-    pub(super) async fn change(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().await
+    /// Makes a change of which cluster the node is in, once the one before it is through.
+    ///
+    /// # Errors
+    /// Those of the change; `Unavailable` where the node stops before it is through.
+    ///
+    /// # Cancel safety
+    /// A change that has begun goes on: half of one leaves a node that is in no cluster, or a cluster with a member
+    /// that is none.
+    pub(super) async fn change(
+        &self,
+        change: impl Future<Output = Result<(), Status>> + Send + 'static,
+    ) -> Result<(), Status> {
+        let (tell, told) = oneshot::channel();
+        let changing = self.changing.clone();
+        let task = async move {
+            let _changing = changing.lock().await;
+            if !tell.is_closed() {
+                // Whoever asked for it may have gone.
+                let _ = tell.send(change.await);
+            }
+        };
+        {
+            let mut changes = self.changes();
+            while changes.try_join_next().is_some() {}
+            changes.spawn(task);
+        }
+        told.await.unwrap_or_else(|_| Err(Status::unavailable("this node is stopping")))
+    }
+
+    fn changes(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forms a cluster of this node alone, unless it is in one.
     pub(super) async fn form(&self) -> Result<(), Status> {
-        let running = self.handle.running()?;
+        let mut running = self.handle.running()?;
+        if !running.raft.is_initialized().await.map_err(fatal)? {
+            if running.store.cluster().is_some() {
+                // It had asked to join one, which may take it in yet.
+                drop(running);
+                self.begin_anew().await?;
+                running = self.handle.running()?;
+            }
+            running.store.found_cluster().await.map_err(|error| Status::internal(error.to_string()))?;
+        }
         let members = BTreeMap::from([(running.id, running.member())]);
         match running.raft.initialize(members).await {
             Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
@@ -124,10 +172,17 @@ impl Lifecycle {
     pub(super) async fn begin_anew(&self) -> Result<(), Status> {
         let failed = |error: StoreError| Status::internal(error.to_string());
         let setup = self.setup.get().ok_or_else(|| Status::unavailable("this node has not started"))?;
-        self.stop().await;
+        let store = self.handle.running().ok().map(|running| running.store.clone());
+        self.end().await;
         let directory = setup.directory.clone();
         // Whoever still reads the old files may go on; new ones take their place.
-        let cleared = tokio::task::spawn_blocking(move || clear(&directory)).await;
+        let clearing = move || {
+            if let Some(store) = store {
+                store.retire();
+            }
+            clear(&directory)
+        };
+        let cleared = tokio::task::spawn_blocking(clearing).await;
         cleared.map_err(|error| Status::internal(error.to_string()))?.map_err(failed)?;
         let running = setup.open().await.map_err(|error| Status::internal(error.to_string()))?;
         self.handle.set(Some(running));
@@ -166,7 +221,7 @@ impl Setup {
         let directory = self.directory.clone();
         let store = tokio::task::spawn_blocking(move || Store::open(&directory)).await??;
         let peers = Peers::new(&self.connect_options, self.rule);
-        let network = Network { peers: peers.clone(), batch: self.batch };
+        let network = Network { peers: peers.clone(), store: store.clone(), batch: self.batch };
         let raft =
             Raft::new(self.id, self.config.clone(), network, store.log(), store.state_machine()).await?;
         let reader = store.reader();
@@ -212,4 +267,47 @@ pub(super) fn id(endpoint_id: &str) -> Option<u64> {
 /// The members that vote.
 pub(super) fn voters(metrics: &super::Metrics) -> BTreeSet<u64> {
     metrics.membership_config.membership().voter_ids().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, poll};
+    use polywire::Health;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_that_has_begun_goes_on_without_whoever_asked_for_it() {
+        let lifecycle = Lifecycle::new(Handle::new(Health::new()));
+        let (begin, begun) = oneshot::channel();
+        let (go_on, may_go_on) = oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel();
+        let change = lifecycle.change(async move {
+            begin.send(()).unwrap();
+            may_go_on.await.unwrap();
+            end.send(()).unwrap();
+            Ok(())
+        });
+        let mut change = Box::pin(change);
+        assert!(poll!(&mut change).is_pending());
+        begun.await.unwrap();
+
+        let mut next = Box::pin(lifecycle.change(async { Err(Status::aborted("the next")) }));
+        let given_up = lifecycle.change(async { panic!("nobody waits for this one") });
+        assert!(poll!(&mut next).is_pending(), "one after the other");
+        given_up.now_or_never();
+        drop(change);
+        go_on.send(()).unwrap();
+        ended.await.unwrap();
+        assert_eq!(next.await.unwrap_err().message(), "the next");
+    }
+
+    #[tokio::test]
+    async fn a_change_ends_with_the_node() {
+        let lifecycle = Lifecycle::new(Handle::new(Health::new()));
+        let mut change = Box::pin(lifecycle.change(std::future::pending()));
+        assert!(poll!(&mut change).is_pending());
+        lifecycle.stop().await;
+        assert!(change.await.unwrap_err().message().contains("is stopping"));
+    }
 }

@@ -14,12 +14,16 @@ use openraft::{
 };
 use polywire::{Code, Context, Status, Streaming, TraceContext};
 use polywire_proto::raft::v1::{self, append_entries_response::Outcome};
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncSeekExt as _},
+    sync::watch,
+};
 
 use super::{
     Member, TypeConfig,
     peers::{Peer, Peers},
     server::RaftClient,
+    store::Store,
     wire,
 };
 
@@ -27,6 +31,7 @@ use super::{
 #[derive(Clone, Debug)]
 pub(super) struct Network {
     pub(super) peers: Peers,
+    pub(super) store: Store,
     /// How many bytes of entries go into one message, at most; but one entry at least.
     pub(super) batch: usize,
 }
@@ -35,7 +40,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Line;
 
     async fn new_client(&mut self, target: u64, member: &Member) -> Line {
-        Line { to: target, peer: self.peers.learn(target, member), batch: self.batch }
+        let peer = self.peers.learn(target, member);
+        Line { to: target, peer, store: self.store.clone(), batch: self.batch }
     }
 }
 
@@ -44,7 +50,15 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 pub(super) struct Line {
     to: u64,
     peer: Arc<Peer>,
+    store: Store,
     batch: usize,
+}
+
+impl Line {
+    /// The id of this node's cluster.
+    fn cluster_id(&self) -> String {
+        self.store.cluster().map(|id| id.to_string()).unwrap_or_default()
+    }
 }
 
 // A call is bounded by the soft limit: at the hard one Raft drops it, and what became of it would not be noted.
@@ -74,9 +88,10 @@ impl RaftNetwork<TypeConfig> for Line {
             prev_log_id: rpc.prev_log_id.map(wire::log_id),
             entries,
             leader_commit: rpc.leader_commit.map(wire::log_id),
+            cluster_id: self.cluster_id(),
         };
         let limit = option.soft_ttl();
-        let calling = self.peer.call(async |channel| {
+        let calling = self.peer.measured(async |channel| {
             RaftClient::new(channel).append_entries(request).context(&unrecorded()).timeout(limit).await
         });
         let answer = calling.await.map_err(failure)?;
@@ -97,9 +112,10 @@ impl RaftNetwork<TypeConfig> for Line {
             to: self.to,
             vote: Some(wire::vote(rpc.vote)),
             last_log_id: rpc.last_log_id.map(wire::log_id),
+            cluster_id: self.cluster_id(),
         };
         let limit = option.soft_ttl();
-        let calling = self.peer.call(async |channel| {
+        let calling = self.peer.measured(async |channel| {
             RaftClient::new(channel).vote(request).context(&unrecorded()).timeout(limit).await
         });
         let answer = calling.await.map_err(failure)?;
@@ -120,14 +136,17 @@ impl RaftNetwork<TypeConfig> for Line {
         let mut file = *snapshot.snapshot;
         let size = measure(&mut file).await.map_err(unreadable)?;
         let meta = wire::pack(&snapshot.meta).map_err(|status| Unreachable::new(&status))?;
-        let head = v1::SnapshotHead { to: self.to, vote: Some(wire::vote(vote)), meta, size };
-        let limit = option.soft_ttl();
+        let (vote, cluster_id) = (Some(wire::vote(vote)), self.cluster_id());
+        let head = v1::SnapshotHead { to: self.to, vote, meta, size, cluster_id };
+        let (taken, progress) = watch::channel(0);
+        let patience = Patience { chunk: option.soft_ttl(), size };
         let sending = self.peer.call(async |channel| {
-            RaftClient::new(channel)
-                .install_snapshot(chunks(head, file))
-                .context(&unrecorded())
-                .timeout(limit)
-                .await
+            let client = RaftClient::new(channel);
+            let sending = client.install_snapshot(chunks(head, file, taken)).context(&unrecorded());
+            tokio::select! {
+                answer = sending => answer,
+                late = patience.ends(progress) => Err(late),
+            }
         });
         let answer = tokio::select! {
             closed = cancel => return Err(closed.into()),
@@ -161,16 +180,55 @@ async fn measure(file: &mut <TypeConfig as RaftTypeConfig>::SnapshotData) -> io:
     Ok(file.metadata().await?.len())
 }
 
-/// The snapshot in messages: what it is, and then its bytes.
-fn chunks(head: v1::SnapshotHead, file: tokio::fs::File) -> Streaming<v1::InstallSnapshotRequest> {
-    Streaming::new(stream::try_unfold((Some(head), file), |(head, mut file)| async move {
+/// How long a snapshot may take: for as long as the member takes it in, whatever its size.
+struct Patience {
+    /// How long the member may take for one chunk.
+    chunk: Duration,
+    size: u64,
+}
+
+/// How many bytes of a snapshot a member checks and installs in a second, at least.
+const INSTALLED: u64 = 4 << 20;
+
+impl Patience {
+    /// Returns once the member has taken nothing more for too long.
+    async fn ends(&self, mut taken: watch::Receiver<u64>) -> Status {
+        loop {
+            let so_far = *taken.borrow_and_update();
+            let last = so_far >= self.size;
+            let installing = if last { Duration::from_secs(self.size / INSTALLED) } else { Duration::ZERO };
+            let limit = self.chunk + installing;
+            // There is no more to come where nobody reports any more: then the member installs it.
+            let moved = async {
+                if taken.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            if tokio::time::timeout(limit, moved).await.is_err() {
+                return Status::deadline_exceeded(format!(
+                    "of {} bytes of a snapshot the member has taken {so_far}, and no more for {limit:?}",
+                    self.size
+                ));
+            }
+        }
+    }
+}
+
+/// The snapshot in messages: what it is, and then its bytes. Reports how many of them have been taken.
+fn chunks(
+    head: v1::SnapshotHead,
+    file: tokio::fs::File,
+    taken: watch::Sender<u64>,
+) -> Streaming<v1::InstallSnapshotRequest> {
+    Streaming::new(stream::try_unfold((Some(head), file, taken), |(head, mut file, taken)| async move {
         let mut data = bytes::BytesMut::with_capacity(CHUNK);
         let reading = (&mut file).take(CHUNK as u64).read_buf(&mut data).await;
         reading.map_err(|error| Status::aborted(format!("the snapshot cannot be read: {error}")))?;
         if head.is_none() && data.is_empty() {
             return Ok(None);
         }
-        Ok(Some((v1::InstallSnapshotRequest { head, data: data.freeze() }, (None, file))))
+        taken.send_modify(|taken| *taken += data.len() as u64);
+        Ok(Some((v1::InstallSnapshotRequest { head, data: data.freeze() }, (None, file, taken))))
     }))
 }
 
@@ -201,5 +259,34 @@ mod tests {
         assert_eq!(fitting([3, 3, 3].into_iter(), 8), 2);
         assert_eq!(fitting([30, 3].into_iter(), 8), 1);
         assert_eq!(fitting([].into_iter(), 8), 0);
+    }
+    /// How long a member may take that takes chunks of this size, one in so long, and then installs them.
+    async fn snapshot(size: u64, chunk: u64, each: Duration, installs: Duration) -> Result<(), Status> {
+        let (taken, progress) = watch::channel(0);
+        let patience = Patience { chunk: Duration::from_secs(45), size };
+        let taking = async move {
+            for _ in 0..size / chunk {
+                tokio::time::sleep(each).await;
+                taken.send_modify(|taken| *taken += chunk);
+            }
+            drop(taken);
+            tokio::time::sleep(installs).await;
+        };
+        tokio::select! {
+            () = taking => Ok(()),
+            late = patience.ends(progress) => Err(late),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_snapshot_may_take_long_and_a_member_that_stands_still_may_not() {
+        const MIB: u64 = 1 << 20;
+        let seconds = Duration::from_secs;
+        snapshot(1_024 * MIB, MIB, seconds(1), seconds(250)).await.unwrap();
+        let stuck = snapshot(4 * MIB, MIB, seconds(46), seconds(0)).await.unwrap_err();
+        assert_eq!(stuck.code(), Code::DeadlineExceeded);
+        assert!(stuck.message().contains("the member has taken 0, and no more for 45s"), "{stuck}");
+        snapshot(4 * MIB, MIB, seconds(1), seconds(44)).await.unwrap();
+        snapshot(4 * MIB, MIB, seconds(1), seconds(60)).await.unwrap_err();
     }
 }

@@ -70,7 +70,7 @@ pub struct PeerReport {
     pub transport: Option<&'static str>,
     /// How long ago that was.
     pub last_contact: Option<Duration>,
-    /// Moving average of how long calls over that transport take.
+    /// Moving average of how long messages of consensus take over that transport; `None` before there was one.
     pub latency: Option<Duration>,
     /// The way that the packets of that transport take now.
     pub path: Option<NetworkPath>,
@@ -155,7 +155,8 @@ impl Peer {
         self.id
     }
 
-    /// Makes one call, over the transport that the rule chooses now.
+    /// Makes one call, over the transport that the rule chooses now. How long it takes says nothing of the way to the
+    /// member: a write waits for others, and a snapshot for the disk.
     ///
     /// # Errors
     /// Those of the call, and `Unavailable` where the member has no address over that transport.
@@ -163,11 +164,26 @@ impl Peer {
     where
         F: Future<Output = Result<T, Status>>,
     {
+        self.make(call, Takes::WhatItTakes).await
+    }
+
+    /// As [`call`](Self::call), for what the member answers by itself and at once: what the way to it is judged by.
+    pub(super) async fn measured<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.make(call, Takes::ARoundTrip).await
+    }
+
+    async fn make<T, F>(&self, call: impl FnOnce(Channel) -> F, takes: Takes) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
         let transport = self.choose();
         let channel = self.channel(transport).await?;
         let begun = Instant::now();
         let outcome = call(channel).await;
-        self.note(transport, begun, outcome.as_ref().err());
+        self.note(transport, begun, takes, outcome.as_ref().err());
         outcome
     }
 
@@ -188,7 +204,7 @@ impl Peer {
         let opening = async { self.open(transport, &target?).await };
         let opened = opening.await;
         if let Err(status) = &opened {
-            self.note(transport, Instant::now(), Some(status));
+            self.note(transport, Instant::now(), Takes::WhatItTakes, Some(status));
         }
         opened
     }
@@ -201,16 +217,16 @@ impl Peer {
         Ok(state.line_mut(transport).open.get_or_insert(open).channel.clone())
     }
 
-    fn note(&self, transport: Transport, begun: Instant, error: Option<&Status>) {
+    fn note(&self, transport: Transport, begun: Instant, takes: Takes, error: Option<&Status>) {
         let mut state = self.lock();
         let line = state.line_mut(transport);
         let now = Instant::now();
-        // Whatever the member answers, it is there.
-        let unanswered = error.filter(|status| {
-            matches!(
-                status.code(),
-                Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown
-            )
+        let unanswered = error.filter(|status| match status.code() {
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => true,
+            // It is there, but not the member that it was.
+            Code::FailedPrecondition => takes.measured(Duration::ZERO).is_some(),
+            // Whatever else it answers, it is there.
+            _ => false,
         });
         match unanswered {
             None => {
@@ -221,7 +237,7 @@ impl Peer {
                         "a member is reached again"
                     );
                 }
-                line.way.answered(now, now.duration_since(begun));
+                line.way.answered(now, takes.measured(now.duration_since(begun)));
                 line.silent = None;
             }
             Some(status) => {
@@ -275,6 +291,21 @@ impl Peer {
     }
 }
 
+/// What the time that a call takes says.
+#[derive(Clone, Copy, Debug)]
+enum Takes {
+    /// How far the member is.
+    ARoundTrip,
+    /// Nothing of that.
+    WhatItTakes,
+}
+
+impl Takes {
+    fn measured(self, took: Duration) -> Option<Duration> {
+        matches!(self, Self::ARoundTrip).then_some(took)
+    }
+}
+
 impl PeerState {
     fn line(&self, transport: Transport) -> &Line {
         match transport {
@@ -321,5 +352,37 @@ impl Line {
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Peer").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polywire::{Router, Service as _};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_messages_of_consensus_say_how_far_a_member_is() {
+        const RULE: RaftTransport = RaftTransport::Adaptive { latency_threshold_ms: 20.0 };
+        let peers = Peers::new(&ConnectOptions::new(), RULE);
+        let peer = peers.learn(1, &Member::default());
+        let open = Open {
+            channel: Router::new().into_channel(),
+            path: PathProbe::default(),
+            close: Mutex::default(),
+        };
+        peer.lock().iroh.open = Some(Arc::new(open));
+        let takes = async |milliseconds| {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            Ok(())
+        };
+
+        peer.call(|_| takes(5_000)).await.unwrap();
+        let report = peers.reports().remove(0);
+        assert_eq!((report.transport, report.latency), (Some("iroh"), None), "it was there, and that is all");
+        peer.measured(|_| takes(3)).await.unwrap();
+        peer.call(|_| takes(5_000)).await.unwrap();
+        assert_eq!(peers.reports()[0].latency, Some(Duration::from_millis(3)));
+        assert_eq!(peer.choose(), Transport::Iroh, "a slow write does not send consensus another way");
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// What is known of the way to a member over one transport.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Way {
-    /// Moving average of how long calls that ended well took.
+    /// Moving average of how long messages of consensus took that were answered.
     pub(super) latency: Option<Duration>,
     /// When a call was answered last.
     pub(super) last_contact: Option<Instant>,
@@ -30,10 +30,12 @@ const REST: Duration = Duration::from_secs(2);
 const RETURN: f64 = 0.8;
 
 impl Way {
-    /// A call was answered after so long.
-    pub(super) fn answered(&mut self, now: Instant, took: Duration) {
-        let average = self.latency.map_or(took, |before| before.mul_f64(1.0 - WEIGHT) + took.mul_f64(WEIGHT));
-        self.latency = Some(average);
+    /// A call was answered, after so long where that says how far the member is.
+    pub(super) fn answered(&mut self, now: Instant, took: Option<Duration>) {
+        if let Some(took) = took {
+            let weighed = |before: Duration| before.mul_f64(1.0 - WEIGHT) + took.mul_f64(WEIGHT);
+            self.latency = Some(self.latency.map_or(took, weighed));
+        }
         self.last_contact = Some(now);
         self.failure = None;
     }
@@ -149,7 +151,7 @@ mod tests {
         let later = start + REST;
         assert_eq!(route.choose(later, &mut iroh, &way(1)), Transport::Iroh);
         assert_eq!(route.choose(later, &mut iroh, &way(1)), Transport::Grpc);
-        iroh.answered(later, Duration::from_millis(1));
+        iroh.answered(later, Some(Duration::from_millis(1)));
         assert_eq!(route.choose(later, &mut iroh, &way(1)), Transport::Iroh);
     }
 }

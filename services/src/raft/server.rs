@@ -3,15 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use openraft::{
-    Snapshot,
     error::{Fatal, RaftError},
     raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest},
 };
 use polywire::{Status, Streaming};
 use polywire_proto::raft::v1::{self, append_entries_response::Outcome};
-use tokio::io::AsyncWriteExt as _;
 
-use super::{Handle, Running, wire};
+use super::{Handle, Running, store::StoreError, wire};
 
 /// What the members of a cluster say to each other. Source: Ongaro and Ousterhout,
 /// [In Search of an Understandable Consensus Algorithm](https://raft.github.io/raft.pdf).
@@ -52,7 +50,7 @@ impl Raft for RaftNode {
         request: v1::AppendEntriesRequest,
     ) -> Result<v1::AppendEntriesResponse, Status> {
         let running = self.0.running()?;
-        meant_for(&running, request.to)?;
+        meant_for(&running, request.to, &request.cluster_id)?;
         let entries = request.entries.iter().map(|entry| wire::unpack(entry)).collect::<Result<_, _>>()?;
         let request = AppendEntriesRequest {
             vote: wire::read_vote(request.vote)?,
@@ -86,7 +84,7 @@ impl Raft for RaftNode {
 
     async fn vote(&self, request: v1::VoteRequest) -> Result<v1::VoteResponse, Status> {
         let running = self.0.running()?;
-        meant_for(&running, request.to)?;
+        meant_for(&running, request.to, &request.cluster_id)?;
         let request = VoteRequest {
             vote: wire::read_vote(request.vote)?,
             last_log_id: request.last_log_id.map(wire::read_log_id),
@@ -107,35 +105,46 @@ impl Raft for RaftNode {
         let none = || Status::invalid_argument("the first message must say which snapshot comes");
         let first = requests.message().await?.ok_or_else(none)?;
         let head = first.head.ok_or_else(none)?;
-        meant_for(&running, head.to)?;
+        meant_for(&running, head.to, &head.cluster_id)?;
         let (vote, meta) = (wire::read_vote(head.vote)?, wire::unpack(&head.meta)?);
-        let mut file = running.raft.begin_receiving_snapshot().await.map_err(|error| failed_with(&error))?;
+        let mut receipt = running.store.receive().await.map_err(refused)?;
         let (mut data, mut size) = (first.data, 0);
         loop {
             size += data.len() as u64;
             if size > head.size {
                 return Err(Status::invalid_argument("the snapshot is longer than its head says"));
             }
-            file.write_all(&data).await.map_err(|error| failed_with(&error))?;
+            receipt.write(&data).await.map_err(|error| failed_with(&error))?;
             let Some(next) = requests.message().await? else { break };
             data = next.data;
         }
         if size < head.size {
             return Err(Status::invalid_argument("the snapshot is shorter than its head says"));
         }
-        file.flush().await.map_err(|error| failed_with(&error))?;
-        let snapshot = Snapshot { meta, snapshot: file };
-        let answer = running.raft.install_full_snapshot(vote, snapshot).await.map_err(fatal)?;
+        // What is not whole must not come to Raft, which would stop.
+        let received = receipt.finish(meta).await.map_err(refused)?;
+        // Raft goes on with it whether or not the caller waits, and so must what keeps the file for it.
+        let installing = tokio::spawn(received.install(running.raft.clone(), vote));
+        let answer = installing.await.map_err(|error| failed_with(&error))?.map_err(fatal)?;
         Ok(v1::InstallSnapshotResponse { vote: Some(wire::vote(answer.vote)) })
     }
 }
 
-/// An address may have passed to another node since the caller learnt it.
-fn meant_for(running: &Running, id: u64) -> Result<(), Status> {
-    match id == running.id {
-        true => Ok(()),
-        false => Err(Status::failed_precondition(format!("this is node {}, not node {id}", running.id))),
+/// An address may have passed to another node since the caller learnt it, and a node to another cluster. One that has
+/// lost what it had must not vote again in a term in which it has voted, nor be counted among those who hold an entry.
+fn meant_for(running: &Running, id: u64, cluster: &str) -> Result<(), Status> {
+    if id != running.id {
+        return Err(Status::failed_precondition(format!("this is node {}, not node {id}", running.id)));
     }
+    let found = match running.store.cluster() {
+        Some(own) if own.is_empty() || cluster.is_empty() || *own == *cluster => return Ok(()),
+        Some(own) => format!("in the cluster {own}"),
+        None => "in no cluster".to_owned(),
+    };
+    Err(Status::failed_precondition(format!(
+        "node {id} is {found}, and has not joined the cluster {cluster}; if it was a member there, it has lost what \
+         it had: remove it there, and let it join again"
+    )))
 }
 
 fn failed(error: RaftError<u64>) -> Status {
@@ -149,6 +158,16 @@ pub(super) fn fatal(error: Fatal<u64>) -> Status {
     match error {
         Fatal::Stopped => Status::unavailable("this node's Raft is stopping"),
         error => Status::internal(format!("this node's Raft has failed: {error}")),
+    }
+}
+
+fn refused(error: StoreError) -> Status {
+    match error {
+        StoreError::Snapshot { problem } => {
+            tracing::warn!(problem, "a member has sent a snapshot that cannot be used");
+            Status::data_loss(problem)
+        }
+        error => failed_with(&error),
     }
 }
 

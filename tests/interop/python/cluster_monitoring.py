@@ -84,7 +84,10 @@ class Monitoring(unittest.TestCase):
         ]
         for place, stub in enumerate(self.stubs):
             request = monitoring.GetClusterHealthRequest()
-            answer = stub.GetClusterHealth(request, timeout=target.PATIENCE)
+            answer = members.eventually(
+                lambda: stub.GetClusterHealth(request, timeout=target.PATIENCE),
+                lambda told: told.healthy and all(peer.reachable for peer in told.peers),
+            )
             self.assertTrue(answer.healthy, answer)
             self.assertEqual(list(answer.reasons), [])
             others = sorted(other.node_id for other in own if other.node_id != own[place].node_id)
@@ -140,7 +143,9 @@ class Health(unittest.TestCase):
         for place in members.ALL:
             stub = health_services.HealthStub(members.connect(self, place))
             request = health.DetailRequest()
-            detail = stub.Detail(request, timeout=target.PATIENCE)
+            detail = members.eventually(
+                lambda: stub.Detail(request, timeout=target.PATIENCE), lambda told: told.serving
+            )
             self.assertEqual((detail.serving, detail.state), (True, health.STATE_SERVING))
             self.assertEqual([part.name for part in detail.components], ["data directory", "peers", "raft", "storage"])
             self.assertEqual([(part.ok, part.reason) for part in detail.components], [(True, "")] * 4)

@@ -27,7 +27,10 @@ class Status(unittest.TestCase):
         ids = [self.own(place).node_id for place in members.ALL]
         request = status.GetClusterStatusRequest()
         for place, stub in enumerate(self.stubs):
-            seen = stub.GetClusterStatus(request, timeout=target.PATIENCE)
+            seen = members.eventually(
+                lambda: stub.GetClusterStatus(request, timeout=target.PATIENCE),
+                lambda told: told.seen_by == told.leader_id and all(node.replication_lag == 0 for node in told.nodes),
+            )
             self.assertEqual([node.id for node in seen.nodes], sorted(ids))
             self.assertIn(seen.leader_id, ids)
             self.assertEqual(seen.seen_by, seen.leader_id)

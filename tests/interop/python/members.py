@@ -54,6 +54,16 @@ def stream_over_iroh(place, method, request, answer, count):
             running.kill()
 
 
+def eventually(ask, holds):
+    """The answer for which that holds; the last one where there is none in time, for the test to say what is wrong."""
+    until = time.monotonic() + target.PATIENCE
+    while True:
+        answer = ask()
+        if holds(answer) or time.monotonic() > until:
+            return answer
+        time.sleep(0.05)
+
+
 def assert_same_over_iroh(test, place, call, method, request, steady):
     """Over Iroh comes what comes over gRPC, as far as it is what it was a moment before."""
     until = time.monotonic() + target.PATIENCE

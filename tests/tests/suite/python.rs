@@ -1,18 +1,22 @@
 //! Python's own clients against a node: grpcio, its health checking and reflection, Prometheus's parsers, and one
 //! over WebSockets that was written from the specifications.
 
+use std::time::Duration;
+
 use polywire::{Code, Compression, Metadata, Response, Status};
 use polywire_tests::{
     foreign::python,
     inventory::{GetRequest, Item, Stock},
     node::Node,
-    patience::within,
 };
 use tokio::process::Command;
 
 use crate::{node::health, shop::Shop};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/python");
+
+/// How long a script may take, which makes many calls and starts many processes.
+const SCRIPT: Duration = Duration::from_secs(120);
 
 /// Whose pages may open WebSockets to the node.
 const ORIGIN: &str = "https://shop.example";
@@ -81,7 +85,8 @@ pub(crate) async fn run_against<const N: usize>(script: &str, servers: [(&str, &
     for (name, address) in servers {
         command.env(format!("POLYWIRE_{name}"), address.trim_start_matches("grpc://"));
     }
-    let output = within(command.output()).await.unwrap();
+    let output = tokio::time::timeout(SCRIPT, command.output()).await;
+    let output = output.unwrap_or_else(|_| panic!("{script} has not ended within {SCRIPT:?}")).unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("\nOK"), "{text}");
 }

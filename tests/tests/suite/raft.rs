@@ -1,5 +1,6 @@
 //! A cluster of real nodes, each a process of its own, that are really killed.
 
+mod amnesia;
 mod cluster;
 mod damage;
 mod full_disk;
@@ -9,4 +10,6 @@ mod load;
 mod membership;
 mod paths;
 mod python;
+mod snapshots;
 mod status;
+mod truncated;

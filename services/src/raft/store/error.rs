@@ -34,6 +34,12 @@ pub enum StoreError {
         /// What is wrong with it, and what was expected.
         problem: String,
     },
+    /// What another member has sent is no snapshot that can be used.
+    #[error("{problem}")]
+    Snapshot {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The operating system has refused before, and what the database has in memory may differ from the disk since.
     #[error("{}: {cause}; nothing more is written there until the node is started again", path.display())]
     Stopped {

@@ -34,6 +34,16 @@ pub(super) fn purged(file: &File) -> Result<Option<LogId<u64>>, StoreError> {
     file.read(|transaction| file.get(transaction, PURGED))
 }
 
+/// Whether the node has voted, or has had an entry.
+pub(super) fn has_something(file: &File) -> Result<bool, StoreError> {
+    file.read(|transaction| {
+        let vote: Option<Vote<u64>> = file.get(transaction, VOTE)?;
+        let table = transaction.open_table(ENTRIES).map_err(|error| file.failed(error))?;
+        let last = table.last().map_err(|error| file.failed(error))?;
+        Ok(vote.is_some() || last.is_some())
+    })
+}
+
 /// The log and the vote, as Raft writes them. Clones share them.
 #[derive(Clone, Debug)]
 pub struct LogStore(Arc<File>);

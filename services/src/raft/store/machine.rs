@@ -1,4 +1,4 @@
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{fs, io, sync::Arc};
 
 use openraft::{
     AnyError, Entry, ErrorSubject, ErrorVerb, LogId, OptionalSend, RaftSnapshotBuilder, Snapshot,
@@ -8,7 +8,8 @@ use redb::Durability;
 use tokio::task::spawn_blocking;
 
 use super::{
-    Change, StoreError, file, snapshot,
+    Change, StoreError, snapshot,
+    snapshots::{Part, name},
     state::{Kept, Membership, State},
 };
 use crate::raft::{Member, Outcome, TypeConfig};
@@ -82,10 +83,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<TypeConfig>>, StorageError<u64>> {
         self.with(snapshot_error(ErrorVerb::Read), |state| {
-            let Some(kept) = state.kept()? else { return Ok(None) };
-            let path = state.snapshots().join(kept.name);
-            let file = fs::File::open(&path).map_err(|source| StoreError::disk(&path, source))?;
-            Ok(Some(of(kept.meta, file)))
+            // A newer one could take its place between the look and the opening.
+            let _publishing = state.snapshots().publish()?;
+            state.kept()?.map(|kept| open(state, kept)).transpose()
         })
         .await
     }
@@ -97,40 +97,62 @@ impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
     }
 }
 
-fn of(meta: SnapshotMeta<u64, Member>, file: fs::File) -> Snapshot<TypeConfig> {
-    Snapshot { meta, snapshot: Box::new(tokio::fs::File::from_std(file)) }
+fn open(state: &State, kept: Kept) -> Result<Snapshot<TypeConfig>, StoreError> {
+    let path = state.snapshots().at(&kept.name);
+    let file = fs::File::open(&path).map_err(|source| StoreError::disk(&path, source))?;
+    Ok(Snapshot { meta: kept.meta, snapshot: Box::new(tokio::fs::File::from_std(file)) })
 }
 
 /// A file below the directory of snapshots that has no name, and is gone when it is closed.
 fn unnamed(state: &State) -> Result<fs::File, StoreError> {
-    tempfile::tempfile_in(state.snapshots()).map_err(|source| StoreError::disk(state.snapshots(), source))
+    let path = state.snapshots().path();
+    tempfile::tempfile_in(path).map_err(|source| StoreError::disk(path, source))
 }
 
+/// Builds a snapshot, while entries are applied and another may be installed.
 fn build(state: &State) -> Result<Snapshot<TypeConfig>, StoreError> {
-    let failed = |source| StoreError::disk(state.snapshots(), source);
-    let unfinished = tempfile::NamedTempFile::new_in(state.snapshots()).map_err(failed)?;
-    let head = snapshot::write(&state.file, unfinished.as_file())?;
+    let part = state.snapshots().part()?;
+    let head = snapshot::write(&state.file, &part.file)?;
+    keep(state, &part, head)
+}
+
+/// Keeps the snapshot that was built, unless there is a newer one by now.
+pub(super) fn keep(
+    state: &State,
+    part: &Part,
+    head: snapshot::Head,
+) -> Result<Snapshot<TypeConfig>, StoreError> {
+    let _publishing = state.snapshots().publish()?;
+    if let Some(kept) = state.kept()?
+        && kept.meta.last_log_id > head.applied
+    {
+        // One has been installed meanwhile.
+        return open(state, kept);
+    }
     let name = name(head.applied);
-    let path = state.snapshots().join(&name);
-    unfinished.persist(&path).map_err(|error| failed(error.error))?;
-    file::sync(state.snapshots()).map_err(failed)?;
+    let _held = state.snapshots().name(part, &name)?;
     let meta = SnapshotMeta {
         last_log_id: head.applied,
         last_membership: head.membership,
         snapshot_id: name.clone(),
     };
-    let kept = Kept { name, meta: meta.clone() };
+    let kept = Kept { name, meta };
     // On disk with everything that was applied: entries leave the log once there is a snapshot of them.
     state.file.write(Durability::Immediate, |transaction| state.keep(transaction, &kept))?;
     state.tidy()?;
-    let file = fs::File::open(&path).map_err(|source| StoreError::disk(&path, source))?;
-    Ok(of(meta, file))
+    open(state, kept)
 }
 
-fn install(state: &State, meta: SnapshotMeta<u64, Member>, mut received: fs::File) -> Result<(), StoreError> {
-    let failed = |source| StoreError::disk(state.snapshots(), source);
+/// Puts a snapshot in place of what the state machine holds.
+pub(super) fn install(
+    state: &State,
+    meta: SnapshotMeta<u64, Member>,
+    mut received: fs::File,
+) -> Result<(), StoreError> {
+    let _publishing = state.snapshots().publish()?;
     let name = name(meta.last_log_id);
-    let path: PathBuf = state.snapshots().join(&name);
+    let failed = |source| state.snapshots().failed(source);
+    let mut held = None;
     state.file.write(Durability::Immediate, |transaction| {
         let head = snapshot::load(&state.file, &mut received, transaction)?;
         if head.applied != meta.last_log_id {
@@ -142,23 +164,17 @@ fn install(state: &State, meta: SnapshotMeta<u64, Member>, mut received: fs::Fil
                 ),
             )));
         }
-        let named = tempfile::NamedTempFile::new_in(state.snapshots()).map_err(failed)?;
-        io::Seek::rewind(&mut received).map_err(failed)?;
-        io::copy(&mut received, &mut named.as_file()).map_err(failed)?;
-        named.as_file().sync_all().map_err(failed)?;
-        named.persist(&path).map_err(|error| failed(error.error))?;
-        file::sync(state.snapshots()).map_err(failed)?;
+        // One that another member has sent is there already.
+        if !state.snapshots().at(&name).exists() {
+            let part = state.snapshots().part()?;
+            io::Seek::rewind(&mut received).map_err(failed)?;
+            io::copy(&mut received, &mut &part.file).map_err(failed)?;
+            held = Some(state.snapshots().name(&part, &name)?);
+        }
         let kept =
             Kept { name: name.clone(), meta: SnapshotMeta { snapshot_id: name.clone(), ..meta.clone() } };
         state.keep(transaction, &kept)
     })?;
-    let _ = state.changes().send(Change::Replaced);
+    state.changes().push(Change::Replaced);
     state.tidy()
-}
-
-fn name(applied: Option<LogId<u64>>) -> String {
-    match applied {
-        Some(id) => format!("{}-{}.snapshot", id.leader_id.term, id.index),
-        None => "empty.snapshot".to_owned(),
-    }
 }

@@ -3,32 +3,41 @@
 //!
 //! Everything that Raft acknowledges is on disk before: a write of the log or of the vote returns after its `fsync`.
 //! The state machine is derived from the log, so its file may be some entries behind after a crash, and catches up by
-//! applying them again; it is on disk before the entries that it came from leave the log.
+//! applying them again; it is on disk before the entries that it came from leave the log. Entries may leave it too
+//! because a snapshot of another member stands for them. That one is on disk before Raft hears of it, and a start
+//! finishes what a crash kept from being done with it.
 
+mod changes;
 mod error;
 mod file;
+mod identity;
 mod log;
 mod machine;
 mod reader;
+mod receipt;
 mod snapshot;
+mod snapshots;
 mod state;
 
 use std::{path::Path, sync::Arc};
 
 pub use self::{
+    changes::{Change, Changes, Missed},
     error::StoreError,
     log::LogStore,
     machine::StateMachine,
-    reader::{Change, KvReader},
+    reader::KvReader,
+    receipt::{Receipt, Received},
     state::Stored,
 };
-use self::{file::File, state::State};
+use self::{file::File, identity::Identity, snapshots::Snapshots, state::State};
 
 /// The storage of one node. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
     log: Arc<File>,
     state: Arc<State>,
+    identity: Identity,
 }
 
 impl Store {
@@ -44,11 +53,85 @@ impl Store {
             Self::make(directory)?;
         }
         let log = File::open(directory.join(LOG), log::FORMAT)?;
-        let state =
-            State::open(File::open(directory.join(STATE), state::FORMAT)?, directory.join(SNAPSHOTS))?;
-        let store = Self { log: Arc::new(log), state: Arc::new(state) };
+        let file = File::open(directory.join(STATE), state::FORMAT)?;
+        let state = State::new(file, Snapshots::open(directory.join(SNAPSHOTS))?);
+        let log = Arc::new(log);
+        let has_something = log::has_something(&log)? || state.applied()?.is_some();
+        let identity = Identity::open(log.clone(), has_something)?;
+        let store = Self { log, state: Arc::new(state), identity };
+        store.finish()?;
         store.check()?;
+        store.tidy()?;
         Ok(store)
+    }
+
+    /// Installs the snapshot that a crash has kept from being installed: Raft empties the log before that is done.
+    fn finish(&self) -> Result<(), StoreError> {
+        let purged = log::purged(&self.log)?;
+        if purged <= self.state.applied()? {
+            return Ok(());
+        }
+        let name = snapshots::name(purged);
+        let path = self.state.snapshots().at(&name);
+        if !path.exists() {
+            return Ok(());
+        }
+        let failed = |source| StoreError::disk(&path, source);
+        let mut file = std::fs::File::open(&path).map_err(failed)?;
+        let head = match snapshot::inspect(&self.state.file, &mut file) {
+            // Then entries are missing, which is what is said of it.
+            Err(StoreError::Snapshot { .. }) => return Ok(()),
+            head => head?,
+        };
+        let meta = openraft::SnapshotMeta {
+            last_log_id: head.applied,
+            last_membership: head.membership,
+            snapshot_id: name,
+        };
+        machine::install(&self.state, meta, file)
+    }
+
+    /// The id of the cluster that this node has formed or asked to join; empty where that has none, because it was
+    /// formed by an older version. `None` for a node that has done neither, or has lost all that it had.
+    pub fn cluster(&self) -> Option<Arc<str>> {
+        self.identity.cluster()
+    }
+
+    /// From now on this node belongs to the cluster with this id. Waits for the disk.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    pub async fn join_cluster(&self, id: &str) -> Result<(), StoreError> {
+        self.identity.set(id).await
+    }
+
+    /// From now on this node belongs to a cluster that there has not been before. Waits for the disk.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    pub async fn found_cluster(&self) -> Result<(), StoreError> {
+        self.identity.set(&identity::random()).await
+    }
+
+    /// Removes the snapshots that nobody needs.
+    pub(super) fn tidy(&self) -> Result<(), StoreError> {
+        let _publishing = self.state.snapshots().publish()?;
+        self.state.tidy()
+    }
+
+    /// Leaves the directory to another store: a snapshot that is still under way here comes to nothing.
+    ///
+    /// Blocks until nothing is being done there.
+    pub(super) fn retire(&self) {
+        self.state.snapshots().retire();
+    }
+
+    /// Begins to take in a snapshot of another member.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    pub async fn receive(&self) -> Result<Receipt, StoreError> {
+        Receipt::begin(self.state.clone()).await
     }
 
     /// Makes the files beside the directory and moves them there together, so that there is never a part of them.

@@ -1,10 +1,9 @@
 use std::sync::Arc;
 
-use bytes::Bytes;
-use tokio::{sync::broadcast, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use super::{
-    StoreError,
+    Changes, StoreError,
     state::{KEYS, REVISION, State, Stored},
 };
 
@@ -12,22 +11,6 @@ use super::{
 /// the leader. Clones share it.
 #[derive(Clone, Debug)]
 pub struct KvReader(Arc<State>);
-
-/// A change of the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A key was written.
-    Written {
-        /// The key.
-        key: String,
-        /// Its value; `None` where it was taken out.
-        value: Option<Bytes>,
-        /// The revision of the store since then.
-        revision: u64,
-    },
-    /// The whole store was replaced by what another node sent: anything may have changed.
-    Replaced,
-}
 
 impl KvReader {
     pub(super) fn new(state: Arc<State>) -> Self {
@@ -103,9 +86,9 @@ impl KvReader {
         .await
     }
 
-    /// The changes from now on, in their order. Who is some thousands behind is told that he has missed some.
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
-        self.0.changes().subscribe()
+    /// The changes from now on, in their order.
+    pub fn changes(&self) -> Changes {
+        self.0.changes().watch()
     }
 
     async fn with<T: Send + 'static>(

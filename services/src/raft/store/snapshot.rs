@@ -119,6 +119,41 @@ pub(super) fn load(
     Ok(Head { applied, membership })
 }
 
+/// Reads all of a file that somebody has sent, and says what it is of; changes nothing.
+///
+/// # Errors
+/// [`StoreError::Snapshot`] when it is not whole, or is of a version that cannot be read.
+pub(super) fn inspect(state: &File, file: &mut fs::File) -> Result<Head, StoreError> {
+    let unusable = |error: StoreError| match error {
+        StoreError::Disk { source, .. } => refused(source, state),
+        error => StoreError::Snapshot { problem: error.to_string() },
+    };
+    check(file).map_err(|error| refused(error, state))?;
+    let mut records = BufReader::new(file);
+    io::copy(&mut (&mut records).take(MAGIC.len() as u64), &mut io::sink())
+        .map_err(|error| refused(error, state))?;
+    let Record::Head { applied, membership, .. } = next(state, &mut records).map_err(unusable)? else {
+        return Err(refused(incomplete("its head is missing"), state));
+    };
+    loop {
+        match next(state, &mut records).map_err(unusable)? {
+            Record::Key { .. } | Record::Request { .. } => {}
+            Record::End => return Ok(Head { applied, membership }),
+            Record::Head { .. } => return Err(refused(incomplete("it has two heads"), state)),
+        }
+    }
+}
+
+/// What is wrong with the file, or with the disk.
+fn refused(error: io::Error, state: &File) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            StoreError::Snapshot { problem: error.to_string() }
+        }
+        _ => StoreError::disk(state.path(), error),
+    }
+}
+
 /// Whether the file is whole; leaves it at its beginning.
 fn check(file: &mut fs::File) -> io::Result<()> {
     file.rewind()?;

@@ -1,5 +1,5 @@
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -7,11 +7,12 @@ use bytes::Bytes;
 use openraft::{Entry, EntryPayload, LogId, SnapshotMeta, StoredMembership};
 use redb::{Durability, ReadableTable as _, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
 
 use super::{
     Change, StoreError,
-    file::{self, File, META},
+    changes::Latest,
+    file::{File, META},
+    snapshots::Snapshots,
 };
 use crate::raft::{Command, Member, Outcome, TypeConfig};
 
@@ -37,9 +38,6 @@ pub(super) const WINDOW: u64 = 65_536;
 
 /// After so many commits, one waits for the disk: the others stay in memory until then.
 const COMMITS: u32 = 256;
-
-/// How many changes a watcher may be behind.
-const BEHIND: usize = 4_096;
 
 pub(super) type Membership = StoredMembership<u64, Member>;
 
@@ -73,28 +71,25 @@ pub(super) fn make(transaction: &WriteTransaction) -> Result<(), redb::TableErro
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) file: File,
-    snapshots: PathBuf,
-    changes: broadcast::Sender<Change>,
+    snapshots: Snapshots,
+    changes: Latest,
     commits: AtomicU32,
 }
 
 impl State {
-    pub(super) fn open(file: File, snapshots: PathBuf) -> Result<Self, StoreError> {
-        let state =
-            Self { file, snapshots, changes: broadcast::Sender::new(BEHIND), commits: AtomicU32::new(0) };
-        state.tidy()?;
-        Ok(state)
+    pub(super) fn new(file: File, snapshots: Snapshots) -> Self {
+        Self { file, snapshots, changes: Latest::new(), commits: AtomicU32::new(0) }
     }
 
     pub(super) fn path(&self) -> &Path {
         self.file.path()
     }
 
-    pub(super) fn snapshots(&self) -> &Path {
+    pub(super) fn snapshots(&self) -> &Snapshots {
         &self.snapshots
     }
 
-    pub(super) fn changes(&self) -> &broadcast::Sender<Change> {
+    pub(super) fn changes(&self) -> &Latest {
         &self.changes
     }
 
@@ -136,8 +131,7 @@ impl State {
             Ok(outcomes)
         })?;
         for change in changes {
-            // Where nobody watches, nobody is told.
-            let _ = self.changes.send(change);
+            self.changes.push(change);
         }
         Ok(outcomes)
     }
@@ -158,18 +152,9 @@ impl State {
         self.file.put(transaction, SNAPSHOT, kept)
     }
 
-    /// Removes the snapshots that are not kept: older ones, and those that were not finished.
+    /// Removes the snapshots that nobody needs. Only for who publishes.
     pub(super) fn tidy(&self) -> Result<(), StoreError> {
-        let failed = |source| StoreError::disk(&self.snapshots, source);
-        std::fs::create_dir_all(&self.snapshots).map_err(failed)?;
-        let kept = self.kept()?.map(|kept| kept.name);
-        for entry in std::fs::read_dir(&self.snapshots).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            if kept.as_deref().map(std::ffi::OsStr::new) != Some(&entry.file_name()) {
-                std::fs::remove_file(entry.path()).map_err(failed)?;
-            }
-        }
-        file::sync(&self.snapshots).map_err(failed)
+        self.snapshots.tidy(self.kept()?.map(|kept| kept.name).as_deref())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Three nodes on loopback.
 
 use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::{Arc, RwLock},
 };
@@ -33,6 +34,23 @@ pub(super) type Ways = Arc<RwLock<Vec<Option<Channel>>>>;
 /// `polywire-node cluster` with these arguments.
 pub(super) async fn cluster_command(arguments: &[&str]) -> Finished {
     run(Path::new("/"), &[&["cluster"], arguments].concat()).await
+}
+
+/// Addresses of loopback that are free and stay so: a port of 127.0.0.1 may be taken by another test as soon as it is
+/// let go, but no other process has this one's address.
+pub(super) fn addresses_of_its_own<const N: usize>() -> [SocketAddr; N] {
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let host = Ipv4Addr::new(127, high | 0x80, middle, low);
+    let sockets: [_; N] = std::array::from_fn(|_| TcpListener::bind((host, 0)).unwrap());
+    sockets.map(|socket| socket.local_addr().unwrap())
+}
+
+/// Starts a node that serves gRPC at this address, with its data below this directory.
+pub(super) async fn start_at(address: &SocketAddr, directory: &Path, flags: &[&str]) -> Node {
+    let address = format!("--transport.grpc.bind_address={address}");
+    let data = format!("--node.data_dir={}", directory.join("data").display());
+    let own = [&*address, &*data, FREE_PORTS[1]];
+    Node::start_with(Command::new(binary()), own.into_iter().chain(flags.iter().copied())).await
 }
 
 impl Cluster {

@@ -1,12 +1,17 @@
 //! How a cluster is formed and changed.
 
+use std::time::Duration;
+
+use polywire_proto::cluster::v1::{JoinRequest, LeaveRequest, RemoveMemberRequest};
+use polywire_services::raft::ClusterClient;
 use polywire_tests::{
     node::{Finished, Node, call},
     patience::eventually,
 };
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, cluster_command};
+use super::cluster::{Cluster, addresses_of_its_own, cluster_command, start_at};
+use crate::node::connect;
 
 async fn kv(target: &str, method: &str, request: Value) -> Finished {
     call(&[target, &format!("polywire.kv.v1.Kv/{method}"), &request.to_string()]).await
@@ -88,33 +93,63 @@ async fn a_node_that_leaves_is_a_cluster_of_one_without_data() {
 
 #[tokio::test]
 async fn nodes_that_list_each_other_become_one_cluster() {
-    let ports: Vec<u16> = {
-        let sockets: Vec<_> = (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect()
-    };
-    let targets: Vec<_> = ports.iter().map(|port| format!("grpc://127.0.0.1:{port}")).collect();
+    let addresses = addresses_of_its_own::<3>();
+    let targets: Vec<_> = addresses.iter().map(|address| format!("grpc://{address}")).collect();
     let peers = format!("--cluster.peers={targets:?}");
-    let start = async |port: &u16| {
-        let address = format!("--transport.grpc.bind_address=127.0.0.1:{port}");
-        let data = tempfile::tempdir().unwrap();
-        let directory = format!("--node.data_dir={}", data.path().join("data").display());
-        let flags = [&*address, &*peers, &*directory, "--http.bind_address=127.0.0.1:0"];
-        let command = tokio::process::Command::new(polywire_tests::node::binary());
-        (Node::start_with(command, flags).await, data)
-    };
+    let data: Vec<_> = addresses.iter().map(|_| tempfile::tempdir().unwrap()).collect();
     let mut nodes = Vec::new();
-    for port in &ports {
-        nodes.push(start(port).await);
+    for (address, data) in addresses.iter().zip(&data) {
+        nodes.push(start_at(address, data.path(), &[&peers]).await);
         if nodes.len() < 3 {
-            assert_eq!(nodes[0].0.get("/readyz").await.status, 503, "before all are there");
+            assert_eq!(nodes[0].get("/readyz").await.status, 503, "before all are there");
         }
     }
-    for (node, _) in &nodes {
+    for node in &nodes {
         eventually("all three are members", async || {
             let status = status(node).await;
             let voters = status["members"].as_array()?.iter().filter(|member| member["role"] != "learner");
             (voters.count() == 3 && status["leader_id"].is_string()).then_some(())
         })
         .await;
+    }
+}
+
+/// As after a crash behind the removal, or where the answer to it was lost.
+#[tokio::test]
+async fn a_node_that_is_out_and_does_not_know_it_leaves_all_the_same() {
+    let cluster = Cluster::start(&[]).await;
+    let leader = cluster.leader().await;
+    let out = (leader + 1) % 3;
+    let id = cluster.status(out).await.unwrap().this.unwrap().id;
+    let at_leader = ClusterClient::new(connect(cluster.node(leader).grpc()).await);
+    at_leader.remove_member(RemoveMemberRequest { id, ..RemoveMemberRequest::default() }).await.unwrap();
+    let left = cluster_command(&["leave", "--node", cluster.node(out).grpc()]).await;
+    assert_eq!(left.code, 0, "{}", left.stderr);
+    assert_eq!(status(cluster.node(out)).await["members"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_node_whose_caller_gives_up_has_left_or_joined_all_the_same_or_has_not_begun() {
+    let (one, two) = (Node::start(&[]).await, Node::start(&[]).await);
+    let client = ClusterClient::new(connect(two.grpc()).await);
+    let seed = one.grpc().to_owned();
+    let members = async |count: usize| {
+        eventually("the change is through", async || {
+            let status = status(&two).await;
+            (status["members"].as_array()?.len() == count && status["leader_id"].is_string()).then_some(())
+        })
+        .await;
+    };
+    for milliseconds in [1, 20, 80, 200] {
+        let limit = Duration::from_millis(milliseconds);
+        // Given up somewhere in between, and then made for certain.
+        let _ = client.join(JoinRequest { seed: seed.clone() }).timeout(limit).await;
+        client.join(JoinRequest { seed: seed.clone() }).await.unwrap();
+        members(2).await;
+        let _ = client.leave(LeaveRequest {}).timeout(limit).await;
+        if let Err(status) = client.leave(LeaveRequest {}).await {
+            assert!(status.message().contains("the only member of its cluster"), "{status}");
+        }
+        members(1).await;
     }
 }

@@ -1,0 +1,110 @@
+use std::{fs, io, sync::Arc};
+
+use openraft::{LogId, Snapshot, SnapshotMeta, Vote, error::Fatal, raft::SnapshotResponse};
+use tokio::{io::AsyncWriteExt as _, task::spawn_blocking};
+
+use super::{
+    StoreError, snapshot,
+    snapshots::{Held, Part, name},
+    state::State,
+};
+use crate::raft::{Member, TypeConfig};
+
+/// A snapshot that is being taken in. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Receipt {
+    state: Arc<State>,
+    part: Part,
+    file: tokio::fs::File,
+}
+
+impl Receipt {
+    pub(super) async fn begin(state: Arc<State>) -> Result<Self, StoreError> {
+        blocking(state, |state| {
+            let part = state.snapshots().part()?;
+            let file = part.file.try_clone().map_err(|source| state.snapshots().failed(source))?;
+            Ok(Self { state: state.clone(), part, file: tokio::fs::File::from_std(file) })
+        })
+        .await
+    }
+
+    /// Writes what comes next of it.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    pub async fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        self.file.write_all(data).await
+    }
+
+    /// Reads it again and puts it where the next start finds it, should this node crash before it is installed.
+    ///
+    /// # Errors
+    /// [`StoreError::Snapshot`] where it is not whole, or not what `meta` says; others where the disk refuses.
+    pub async fn finish(mut self, meta: SnapshotMeta<u64, Member>) -> Result<Received, StoreError> {
+        let failed = |source| self.state.snapshots().failed(source);
+        self.file.flush().await.map_err(failed)?;
+        let Self { state, mut part, file: _ } = self;
+        blocking(state, move |state| {
+            let head = snapshot::inspect(&state.file, &mut part.file)?;
+            if (head.applied, &head.membership) != (meta.last_log_id, &meta.last_membership) {
+                return Err(StoreError::Snapshot { problem: other(head.applied, meta.last_log_id) });
+            }
+            let name = name(meta.last_log_id);
+            let held = state.snapshots().name(&part, &name)?;
+            let path = state.snapshots().at(&name);
+            let file = fs::File::open(&path).map_err(|source| StoreError::disk(&path, source))?;
+            Ok(Received { state: state.clone(), meta, file, held })
+        })
+        .await
+    }
+}
+
+/// A snapshot that is whole and on disk. It stays there until it has become of no use, or this is dropped.
+#[derive(Debug)]
+pub struct Received {
+    state: Arc<State>,
+    meta: SnapshotMeta<u64, Member>,
+    file: fs::File,
+    held: Held,
+}
+
+impl Received {
+    /// Hands it to Raft, and waits until that has installed it or has said that it will not.
+    ///
+    /// # Errors
+    /// When Raft has stopped.
+    ///
+    /// # Cancel safety
+    /// None: Raft goes on with it, and needs the file for that.
+    pub async fn install(
+        self,
+        raft: openraft::Raft<TypeConfig>,
+        vote: Vote<u64>,
+    ) -> Result<SnapshotResponse<u64>, Fatal<u64>> {
+        let Self { state, meta, file, held } = self;
+        let snapshot = Snapshot { meta, snapshot: Box::new(tokio::fs::File::from_std(file)) };
+        let answer = raft.install_full_snapshot(vote, snapshot).await?;
+        let tidied = blocking(state, move |state| {
+            let _publishing = state.snapshots().publish()?;
+            drop(held);
+            state.tidy()
+        });
+        if let Err(error) = tidied.await {
+            tracing::debug!(%error, "a snapshot of no use is left until the next one comes");
+        }
+        Ok(answer)
+    }
+}
+
+fn other(found: Option<LogId<u64>>, announced: Option<LogId<u64>>) -> String {
+    format!("a snapshot is of {}, and was announced as of {}", name(found), name(announced))
+}
+
+async fn blocking<T: Send + 'static>(
+    state: Arc<State>,
+    work: impl FnOnce(&Arc<State>) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let path = state.path().to_owned();
+    let working = spawn_blocking(move || work(&state));
+    working.await.unwrap_or_else(|error| Err(StoreError::disk(&path, io::Error::other(error))))
+}
