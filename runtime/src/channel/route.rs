@@ -42,7 +42,7 @@ pub(super) struct Way {
     /// The transport's own round trip, where it measures one.
     pub(super) round_trip: Box<dyn Fn() -> Option<Duration> + Send + Sync>,
     /// Makes the next call dial anew; gives the way that it takes, where that is another.
-    pub(super) renew: Box<dyn Fn() -> BoxFuture<Option<Way>> + Send + Sync>,
+    pub(super) renew: Box<dyn Fn() -> BoxFuture<Option<Self>> + Send + Sync>,
 }
 
 impl Way {

@@ -165,7 +165,10 @@ pub(super) async fn start(
     };
     let leave_upstream = match upstream {
         None => None,
-        Some(upstream) => Some(upstream.attach(&parts, &targets, connect_options).await?),
+        Some(upstream) => {
+            let options = connect_options(upstream.options().clone());
+            Some(upstream.attach(&parts, &targets, options).await?)
+        }
     };
     let connect_options = connect_options(ConnectOptions::new());
 

@@ -60,6 +60,11 @@ impl Upstream {
         self
     }
 
+    /// How its targets are connected to, but for what the node adds.
+    pub(super) fn options(&self) -> &ConnectOptions {
+        &self.options
+    }
+
     /// The codecs that are passed on.
     pub(crate) fn passed_on(&self) -> &[Codec] {
         &self.codecs
@@ -71,7 +76,7 @@ impl Upstream {
         self,
         parts: &Parts,
         own: &Targets,
-        complete: impl Fn(ConnectOptions) -> ConnectOptions,
+        options: ConnectOptions,
     ) -> Result<BoxFuture<()>, NodeError> {
         let failed =
             |target: &Target, problem: String| NodeError::Upstream { target: target.to_string(), problem };
@@ -80,7 +85,6 @@ impl Upstream {
         if let Some(itself) = self.targets.iter().find(itself) {
             return Err(failed(itself, "this is the node itself; expected another target".to_owned()));
         }
-        let options = complete(self.options.clone());
         let (gateway, close) = match self.targets.as_slice() {
             [target] => {
                 let opened = target.open(&options).await;

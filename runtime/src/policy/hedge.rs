@@ -114,7 +114,7 @@ fn bucket(took: Duration) -> usize {
 /// The longest duration in a bucket.
 fn upper(bucket: usize) -> Duration {
     let octave = 1_u64 << (bucket / 2);
-    Duration::from_micros(if bucket % 2 == 0 { octave + octave / 2 } else { 2 * octave })
+    Duration::from_micros(if bucket.is_multiple_of(2) { octave + octave / 2 } else { 2 * octave })
 }
 
 #[cfg(test)]

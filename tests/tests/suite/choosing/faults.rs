@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use polywire::{Code, RouteState, policy::Policy};
 use polywire_tests::{
     lab::{Conditions, Direction, Lab},
-    patience::eventually,
+    patience::PATIENCE,
 };
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ const BEYOND: Duration = Duration::from_millis(100);
 /// Each increment was executed at most once, and one that succeeded just once; each call ended by its deadline.
 fn assert_honest(calls: &[Ended], executed: &Executed) {
     for call in calls {
-        let deadline = if call.increment.is_some() { load::INCREMENT } else { load::READ };
+        let deadline = if call.increment.is_some() { INCREMENT } else { load::READ };
         // The machine may be busy with other tests for a moment.
         assert!(call.took <= deadline + 10 * BEYOND, "{:?} took {:?}", call.outcome, call.took);
         let Some(name) = call.increment else { continue };
@@ -82,12 +82,11 @@ async fn udp_that_is_cut_under_load_costs_no_idempotent_call_and_comes_back() {
         let fallen_back = channel.explain().unwrap();
         link.set(Conditions::default());
         let restored = Instant::now();
-        let back = eventually_for(Duration::from_secs(30), async || {
+        let mut asking = Asking::begin();
+        while channel.explain().unwrap().services[0].taken != "iroh" {
+            asking.again().await;
             client.read(Number::default()).await.unwrap();
-            let told = channel.explain().unwrap();
-            (told.routes[0].state == RouteState::Closed && told.services[0].taken == "iroh").then_some(())
-        });
-        back.await;
+        }
         let back_after = restored.elapsed();
         // And it stays there.
         for _ in 0..200 {
@@ -148,10 +147,10 @@ async fn with_everything_cut_each_call_ends_by_its_deadline_and_the_peer_is_foun
         link.set(Conditions { down: true, ..Conditions::default() });
         let calls = load::run(&client, Duration::from_secs(2), |_| ()).await;
         link.set(Conditions::default());
-        eventually_for(Duration::from_secs(30), async || {
-            client.increment(Number { value: u64::MAX }).timeout(Duration::from_secs(1)).await.ok()
-        })
-        .await;
+        let mut asking = Asking::begin();
+        while client.read(Number::default()).timeout(Duration::from_secs(1)).await.is_err() {
+            asking.again().await;
+        }
         (calls, channel.explain().unwrap())
     });
     let (calls, told) = within_seconds(120, calling).await.unwrap();
@@ -203,8 +202,19 @@ async fn within_seconds<F: Future>(seconds: u64, future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(seconds), future).await.expect("it ends")
 }
 
-/// Asks again and again, for so long at most.
-async fn eventually_for<T>(patience: Duration, ask: impl AsyncFn() -> Option<T>) -> T {
-    let asking = eventually("the peer is found again", ask);
-    tokio::time::timeout(patience, asking).await.expect("it is found in time")
+/// Asking again and again, for half a minute at most.
+struct Asking {
+    begun: Instant,
+    ticks: tokio::time::Interval,
+}
+
+impl Asking {
+    fn begin() -> Self {
+        Self { begun: Instant::now(), ticks: tokio::time::interval(Duration::from_millis(10)) }
+    }
+
+    async fn again(&mut self) {
+        self.ticks.tick().await;
+        assert!(self.begun.elapsed() < PATIENCE, "not within {PATIENCE:?}");
+    }
 }

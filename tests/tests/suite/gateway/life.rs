@@ -5,11 +5,10 @@ use polywire_proto::grpc::{
 };
 use polywire_services::{health::HealthClient, reflection::ServerReflectionClient};
 use polywire_tests::{
-    node::{Node, binary},
+    node::Node,
     patience::{eventually, within},
 };
 use rustix::process::Signal;
-use tokio::process::Command;
 
 use super::{from_grpc, from_iroh};
 use crate::node::{ask, connect, health};
