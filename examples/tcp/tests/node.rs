@@ -1,5 +1,8 @@
 //! The transport beside those that are shipped, on one node.
 
+// Clippy's leave for tests covers their functions, not those that they share.
+#![allow(clippy::unwrap_used)]
+
 use std::{
     fmt, io,
     sync::{
