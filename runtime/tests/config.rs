@@ -265,10 +265,7 @@ fn a_strategy_says_of_each_service_how_its_calls_choose() {
     let method = of("/inventory.v1.Inventory/Get");
     assert_eq!((method.share, method.adaptive), (0.25, Adaptive::Fastest));
     assert_eq!((method.hedge, method.shadow), (Some(Hedge::Percentile(95)), 0.01));
-    assert_eq!(
-        of("/polywire.raft.v1.Raft/Vote").adaptive,
-        Adaptive::Below(std::time::Duration::from_millis(50))
-    );
+    assert_eq!(of("/polywire.raft.v1.Raft/Vote").adaptive, Adaptive::Below(Duration::from_millis(50)));
     let strict = load(file("[transport.strategy]\nprefer_iroh_for = ['health']\nfallback_to_grpc = false"));
     let policies = strict.transport.strategy.policies();
     assert!(!policies.of("/grpc.health.v1.Health/Check").fallback);

@@ -160,17 +160,18 @@ pub(super) async fn start(
     let mut targets = Targets { node_id: identity.id(), transports: bound.targets(), http: None };
     let http_listener = bind_http(&config, &mut targets).await?;
     let secret_key = identity.secret_key().to_bytes();
-    let connect_options = |options: ConnectOptions| {
-        bound.connect_options(options.secret_key(secret_key).metrics(parts.metrics.clone()))
+    // Before anything is waited for: what is bound is not for several tasks.
+    let (connect_options, upstream) = {
+        let complete = |options: ConnectOptions| {
+            bound.connect_options(options.secret_key(secret_key).metrics(parts.metrics.clone()))
+        };
+        let completed = upstream.map(|upstream| (complete(upstream.options().clone()), upstream));
+        (complete(ConnectOptions::new()), completed)
     };
     let leave_upstream = match upstream {
         None => None,
-        Some(upstream) => {
-            let options = connect_options(upstream.options().clone());
-            Some(upstream.attach(&parts, &targets, options).await?)
-        }
+        Some((options, upstream)) => Some(upstream.attach(&parts, &targets, options).await?),
     };
-    let connect_options = connect_options(ConnectOptions::new());
 
     let handle = NodeHandle {
         parts: parts.clone(),

@@ -80,7 +80,7 @@ impl Member {
             .flag("transport.grpc.bind_address", "127.0.0.1:0")
             .flag("http.bind_address", "127.0.0.1:0")
             .flag("node.data_dir", data.path().to_str().unwrap())
-            .flag("transport.strategy.raft_transport", &format!("always_{transport}"))
+            .flag("transport.strategy.raft_transport", format!("always_{transport}"))
             .load()
             .unwrap();
         let handle = Arc::new(OnceLock::new());
