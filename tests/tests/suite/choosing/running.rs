@@ -9,15 +9,20 @@ use polywire_tests::{
 use rustix::process::Signal;
 
 use crate::{
-    metrics::{samples, value},
+    metrics::samples,
     node::{connect, health},
 };
 
 /// How many health checks the node has answered over this transport.
 async fn answered(node: &Node, transport: &str) -> f64 {
     let samples = samples(&node.get("/metrics").await.body);
-    let labels = [("service", "grpc.health.v1.Health"), ("method", "Check"), ("transport", transport)];
-    value(&samples, "polywire_server_call_duration_seconds_count", &labels)
+    let labels =
+        ["service=\"grpc.health.v1.Health\"", "method=\"Check\"", &format!("transport=\"{transport}\"")];
+    let is_one = |series: &str| {
+        series.starts_with("polywire_server_calls_total{")
+            && labels.iter().all(|label| series.contains(label))
+    };
+    samples.iter().filter(|(series, _)| is_one(series)).map(|(_, calls)| calls).sum()
 }
 
 /// Makes calls through the gateway until one of them came to the node over this transport.
