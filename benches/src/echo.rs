@@ -18,6 +18,7 @@ pub struct Packet {
 #[polywire::service(package = "polywire.bench.v1")]
 pub trait Echo {
     /// The same packet.
+    #[rpc(idempotent)]
     async fn echo(&self, packet: Packet) -> Result<Packet, Status>;
     /// The script's messages.
     async fn subscribe(&self, script: Script) -> Result<Streaming<Packet>, Status>;

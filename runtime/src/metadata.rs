@@ -191,15 +191,21 @@ pub(crate) fn is_binary(key: &[u8]) -> bool {
     key.ends_with(b"-bin")
 }
 
+/// How often a call was attempted before, as its client says.
+pub(crate) const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+
+/// When a call may be attempted again, as its server says.
+pub(crate) const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
+
 /// What clients and servers that speak of further attempts tell each other. These are metadata like any other, and travel
 /// on every transport. Source:
 /// [gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata).
-const OF_RETRIES: [&[u8]; 2] = [b"grpc-previous-rpc-attempts", b"grpc-retry-pushback-ms"];
+const OF_RETRIES: [&str; 2] = [PREVIOUS_ATTEMPTS, RETRY_PUSHBACK];
 
 /// Names that HTTP/2 or gRPC use for themselves: an entry under one of them would be dropped by one
 /// transport and obeyed by another.
 pub(crate) fn is_reserved(key: &[u8]) -> bool {
-    (key.starts_with(b"grpc-") && !OF_RETRIES.contains(&key))
+    (key.starts_with(b"grpc-") && !OF_RETRIES.iter().any(|name| name.as_bytes() == key))
         || matches!(
             key,
             b"te"

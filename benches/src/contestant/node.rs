@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use polywire::{
-    Codec, ConnectOptions, Node, Target,
+    Channel, Codec, ConnectOptions, Node, Target,
     config::Loader,
     iroh::{Dialer, QuicProfile},
+    policy::{Hedge, Policy},
 };
 use tempfile::TempDir;
 
@@ -30,6 +31,9 @@ struct Transport {
     config: &'static str,
     /// Under which name the node prints the target.
     target: &'static str,
+    /// A second target of the same channel, which then has everything on that a policy can have and goes on taking the
+    /// first.
+    beside: Option<&'static str>,
     /// How calls are encoded; `None` for the transport's own default.
     codec: Option<Codec>,
 }
@@ -40,6 +44,15 @@ const TRANSPORTS: &[Transport] = &[
         peer: Some(roster::TONIC),
         config: "mode = 'grpc'\ngrpc.bind_address = '127.0.0.1:0'",
         target: "grpc",
+        beside: None,
+        codec: None,
+    },
+    Transport {
+        name: "polywire over grpc, iroh beside",
+        peer: Some(roster::POLYWIRE_GRPC),
+        config: "mode = 'dual'\ngrpc.bind_address = '127.0.0.1:0'",
+        target: "grpc",
+        beside: Some("iroh"),
         codec: None,
     },
     Transport {
@@ -47,6 +60,7 @@ const TRANSPORTS: &[Transport] = &[
         peer: Some(roster::TONIC_TLS),
         config: "mode = 'grpc'\ngrpc = { bind_address = '127.0.0.1:0', tls_enabled = true, tls_cert = 'CERT', tls_key = 'KEY' }",
         target: "grpc",
+        beside: None,
         codec: None,
     },
     Transport {
@@ -54,6 +68,7 @@ const TRANSPORTS: &[Transport] = &[
         peer: Some(roster::IROH),
         config: "mode = 'iroh'",
         target: "iroh",
+        beside: None,
         codec: None,
     },
     Transport {
@@ -61,6 +76,7 @@ const TRANSPORTS: &[Transport] = &[
         peer: Some(roster::IROH),
         config: "mode = 'iroh'",
         target: "iroh",
+        beside: None,
         codec: Some(Codec::Protobuf),
     },
     Transport {
@@ -68,6 +84,7 @@ const TRANSPORTS: &[Transport] = &[
         peer: Some(roster::QUINN),
         config: "mode = 'grpc'\ngrpc.bind_address = '127.0.0.1:0'\nquic = { enabled = true, bind_address = '127.0.0.1:0' }",
         target: "quic",
+        beside: None,
         codec: None,
     },
     Transport {
@@ -75,6 +92,7 @@ const TRANSPORTS: &[Transport] = &[
         peer: None,
         config: "mode = 'grpc'\ngrpc.bind_address = '127.0.0.1:0'\nunix = { enabled = true, path = 'DATA/socket' }",
         target: "unix",
+        beside: None,
         codec: None,
     },
     Transport {
@@ -82,6 +100,7 @@ const TRANSPORTS: &[Transport] = &[
         peer: None,
         config: "mode = 'grpc'\ngrpc.bind_address = '127.0.0.1:0'\nwebsocket = { enabled = true, bind_address = '127.0.0.1:0' }",
         target: "websocket",
+        beside: None,
         codec: None,
     },
     Transport {
@@ -89,6 +108,7 @@ const TRANSPORTS: &[Transport] = &[
         peer: None,
         config: "mode = 'grpc'\ngrpc.bind_address = '127.0.0.1:0'\nmemory = { enabled = true, name = 'bench' }",
         target: "memory",
+        beside: None,
         codec: None,
     },
 ];
@@ -107,6 +127,7 @@ pub(super) async fn contestants(pki: &Pki) -> Result<Vec<Contestant>> {
 #[derive(Clone)]
 struct Polywire {
     target: Target,
+    beside: Option<Target>,
     options: ConnectOptions,
     /// Peers that are dialled by key are dialled from here.
     endpoint: iroh::Endpoint,
@@ -129,13 +150,17 @@ impl Polywire {
         let node = Node::builder().config(config).service(EchoServer::new(Wall)).bind().await?;
         // As `serve --json` prints them, so that a transport is found by its name.
         let targets = serde_json::to_value(node.targets())?;
-        let target = targets[transport.target].as_str().ok_or("the node does not serve it")?.parse()?;
+        let named = |name: &str| -> Result<Target> {
+            Ok(targets[name].as_str().ok_or("the node does not serve it")?.parse()?)
+        };
+        let target = named(transport.target)?;
+        let beside = transport.beside.map(named).transpose()?;
         let mut options = ConnectOptions::new().ca_file(&pki.authority().path);
         if let Some(codec) = transport.codec {
             options = options.codec(codec);
         }
         let endpoint = loopback::endpoint(QuicProfile::default().transport_config(), &[]).await?;
-        Ok(Self { target, options, endpoint, _node: Arc::new((node, data)) })
+        Ok(Self { target, beside, options, endpoint, _node: Arc::new((node, data)) })
     }
 }
 
@@ -145,7 +170,14 @@ impl Stack for Polywire {
     async fn connect(&self) -> Result<EchoClient> {
         // A dialler pools its connections: another one makes another connection, as over all other transports.
         let options = self.options.clone().with(Dialer::new(self.endpoint.clone()));
-        Ok(EchoClient::new(self.target.connect(&options).await?))
+        let Some(beside) = &self.beside else {
+            return Ok(EchoClient::new(self.target.connect(&options).await?));
+        };
+        let policy = Policy::default().share(1.0).hedge(Hedge::Percentile(99));
+        let targets = [self.target.clone(), beside.clone()];
+        Ok(EchoClient::new(
+            Channel::builder().options(options).targets(targets).policy(policy).connect().await?,
+        ))
     }
 }
 

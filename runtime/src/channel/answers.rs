@@ -6,7 +6,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::routes::Shared;
+use super::shared::Shared;
 use crate::{Metadata, Payload, Status, Streaming, streaming::Source};
 
 /// The answers of a stream, whose route is asked after where they break off.

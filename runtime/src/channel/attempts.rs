@@ -3,13 +3,14 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 use tokio::time::Instant;
 
 use super::{
-    plan::Order,
+    order::Order,
     route::{Route, Standing},
-    routes::{Shared, is_of_the_way},
     scores::{MethodScores, Ruling},
+    shared::{Shared, is_of_the_way},
 };
 use crate::{
     Code, Context, Payload, Response, Status,
+    metadata::PREVIOUS_ATTEMPTS,
     payload::Kept,
     policy::{Hedge, pushback::Pushback},
     service::BoxFuture,
@@ -56,10 +57,6 @@ pub(super) enum Watched {
     /// It has not ended, and another is to be made beside it, for this reason.
     Late(&'static str),
 }
-
-/// The metadata that tells a server how often the call was attempted before. Source:
-/// [gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata).
-const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
 
 impl<'a> Attempts<'a> {
     pub(super) fn new(

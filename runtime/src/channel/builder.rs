@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Channel,
-    plan::MOST,
+    order::MOST,
     route::{Route, Way},
     routes::Routes,
     tally::Tally,

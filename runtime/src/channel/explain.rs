@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::{
     route::{Route, Standing},
-    routes::Shared,
     scores::ServiceScores,
+    shared::Shared,
 };
 use crate::policy::{Adaptive, circuit::State};
 

@@ -13,7 +13,6 @@ use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 use super::{
     probe::probe,
     route::{Route, Standing},
-    routes::Shared,
 };
 use crate::{Status, policy::circuit::State, service::BoxFuture};
 
@@ -58,9 +57,9 @@ const PATIENCE_WITH_SUSPECTS: Duration = Duration::from_secs(1);
 
 impl Keeper {
     /// Begins to look after the channel, at its first call.
-    pub(super) fn start(&self, shared: &Arc<Shared>) {
+    pub(super) fn start(&self, routes: &Arc<[Arc<Route>]>) {
         self.task.get_or_init(|| {
-            let keeping = keep(Arc::downgrade(shared), self.signals.clone());
+            let keeping = keep(Arc::downgrade(routes), self.signals.clone());
             tokio::spawn(keeping).abort_handle()
         });
     }
@@ -120,12 +119,12 @@ struct Race {
     leader: usize,
 }
 
-async fn keep(shared: Weak<Shared>, signals: Arc<Signals>) {
-    let Some(count) = shared.upgrade().map(|shared| shared.routes.len()) else { return };
+async fn keep(routes: Weak<[Arc<Route>]>, signals: Arc<Signals>) {
+    let Some(count) = routes.upgrade().map(|routes| routes.len()) else { return };
     let mut rounds = Rounds { probes: (0..count).map(|_| None).collect(), race: None };
     loop {
-        let next = match shared.upgrade() {
-            Some(shared) => rounds.begin(&shared.routes, &signals),
+        let next = match routes.upgrade() {
+            Some(routes) => rounds.begin(&routes, &signals),
             None => return,
         };
         let timer = async {
@@ -136,8 +135,8 @@ async fn keep(shared: Weak<Shared>, signals: Arc<Signals>) {
         };
         tokio::select! {
             (place, outcome) = rounds.landed() => {
-                let Some(shared) = shared.upgrade() else { return };
-                rounds.end(&shared.routes, place, outcome);
+                let Some(routes) = routes.upgrade() else { return };
+                rounds.end(&routes, place, outcome);
                 signals.news.notify_waiters();
             }
             () = signals.wake.notified() => {}

@@ -4,6 +4,7 @@ mod builder;
 mod explain;
 mod keeper;
 mod lent;
+mod order;
 mod plan;
 pub(crate) mod probe;
 mod pulse;
@@ -11,6 +12,7 @@ mod route;
 mod routes;
 mod scores;
 mod shadow;
+mod shared;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
-use super::plan::Order;
+use super::order::Order;
 use crate::{
     method,
     policy::{Policies, Policy, PolicyHandle, choice::Choice, hedge::Durations, score::Score, share::Share},

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 
 use super::{
     route::Standing,
-    routes::Shared,
     scores::{MethodScores, Ruling},
+    shared::Shared,
 };
 use crate::{Code, Codec, Context, Payload, Response, Status, deadline, payload::Kept};
 

@@ -27,13 +27,20 @@ impl Tally {
 
     /// A call that failed is made again, over the same transport or another.
     pub(super) fn again(&self, from: &'static str, to: &'static str, reason: &'static str) {
-        if from != to {
-            return self.fallback(from, to, reason);
+        if from == to {
+            self.retry(from, reason);
+        } else {
+            self.fallback(from, to, reason);
         }
+    }
+
+    fn retry(&self, transport: &'static str, reason: &'static str) {
         #[cfg(feature = "node")]
         if let Some(metrics) = &self.metrics {
-            metrics.retry(from, reason);
+            metrics.retry(transport, reason);
         }
+        #[cfg(not(feature = "node"))]
+        let _ = (transport, reason);
     }
 
     /// Two answers to one call have been compared.

@@ -416,6 +416,75 @@ async fn an_adaptive_choice_moves_to_what_is_faster_and_stays_there() {
     assert!(iroh.calls() > slow, "the other is looked at now and then");
 }
 
+/// A way over which answers come encoded, as over a network.
+#[cfg(feature = "node")]
+struct Encoding(Way);
+
+#[cfg(feature = "node")]
+impl Service for Encoding {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let codec = cx.codec().unwrap_or(crate::Codec::MessagePack);
+        let encoded = |message: &Payload| {
+            let mut bytes = bytes::BytesMut::new();
+            message.encode(codec, &mut bytes)?;
+            Ok::<_, Status>(Payload::encoded(codec, bytes.freeze()))
+        };
+        let response = self.0.unary(cx, encoded(&message)?).await?;
+        let answer = encoded(&response.message)?;
+        Ok(response.map(|_| answer))
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        self.0.stream(cx, messages).await
+    }
+}
+
+#[cfg(feature = "node")]
+#[tokio::test(start_paused = true)]
+async fn a_shadow_compares_the_answers_and_changes_nothing_for_the_caller() {
+    use crate::metrics::{Format, Metrics};
+    let metrics = Metrics::new();
+    let (iroh, grpc) = (Way::new("the same"), Way::new("the same"));
+    let builder = Channel::builder()
+        .options(crate::ConnectOptions::new().metrics(metrics.clone()))
+        .connection("iroh", Encoding(iroh.clone()))
+        .connection("grpc", Encoding(grpc.clone()))
+        .policy(Policy::default().share(0.5).shadow(1.0));
+    let client = WordsClient::new(builder.connect().await.unwrap());
+    let counted = |outcome: &str| {
+        let line = format!(
+            "polywire_client_shadow_calls_total{{outcome=\"{outcome}\",service=\"words.v1.Words\"}} "
+        );
+        let text = metrics.render(Format::Text);
+        text.lines().find_map(|told| told.strip_prefix(&line)?.parse::<f64>().ok()).unwrap_or(0.0)
+    };
+    // Until both are known to work.
+    for _ in 0..4 {
+        read(&client).await.unwrap();
+        tokio::time::sleep(10 * MS).await;
+    }
+    let before = (counted("same"), iroh.calls() + grpc.calls());
+    for _ in 0..10 {
+        assert_eq!(read(&client).await.unwrap(), "the same");
+        write(&client).await.unwrap();
+    }
+    tokio::time::sleep(10 * MS).await;
+    assert_eq!(counted("same") - before.0, 10.0);
+    assert_eq!(iroh.calls() + grpc.calls() - before.1, 30, "what is not idempotent has no shadow");
+    assert_eq!(counted("different") + counted("failed"), 0.0);
+
+    // The transport that is not asked first, whichever it is, answers otherwise or not at all.
+    grpc.is(Mood::ProbesOnly(Status::not_found("no such word")));
+    let outcomes = [read(&client).await, read(&client).await];
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    tokio::time::sleep(10 * MS).await;
+    assert_eq!(counted("failed") + counted("different"), 2.0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_is_opened_elsewhere_where_nothing_of_it_was_taken() {
     let (client, iroh, _) = dual(Policy::default()).await;

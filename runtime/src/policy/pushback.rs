@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prost::Message as _;
 
-use crate::{Code, Status};
+use crate::{Code, Status, metadata::RETRY_PUSHBACK};
 
 /// A server's word on whether and when the call may be made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,18 +17,15 @@ pub(crate) enum Pushback {
     Never,
 }
 
-/// The metadata by which gRPC's servers say it. Source:
-/// [gRFC A6, pushback](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback).
-const METADATA: &str = "grpc-retry-pushback-ms";
-
 /// The detail by which Google's APIs say it. Source:
 /// [`google.rpc.RetryInfo`](https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto).
 const DETAIL: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 impl Pushback {
-    /// What this status says. Metadata that cannot be read mean never, as gRFC A6 has it.
+    /// What this status says: by the metadata of gRPC's servers, of which those that cannot be read mean never
+    /// ([gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback)), or by its details.
     pub(crate) fn of(status: &Status) -> Self {
-        if let Some(text) = status.metadata().get(METADATA) {
+        if let Some(text) = status.metadata().get(RETRY_PUSHBACK) {
             return text.parse().map_or(Self::Never, |ms| Self::After(Duration::from_millis(ms)));
         }
         if !matches!(status.code(), Code::ResourceExhausted | Code::Unavailable)
@@ -89,7 +86,7 @@ mod tests {
 
     fn said(value: &str) -> Pushback {
         let mut metadata = Metadata::new();
-        metadata.insert(METADATA, value).unwrap();
+        metadata.insert(RETRY_PUSHBACK, value).unwrap();
         Pushback::of(&Status::unavailable("").with_metadata(metadata))
     }
 

@@ -7,7 +7,9 @@ use super::{
     TARGET, bridge,
     traced::{Traced, TracedOpening},
 };
-use crate::{Code, Context, Payload, Response, Status, Streaming, deadline, method};
+use crate::{
+    Code, Context, Payload, Response, Status, Streaming, deadline, metadata::PREVIOUS_ATTEMPTS, method,
+};
 
 /// The span of a call at one of its ends; nothing where no subscriber wants it.
 ///
@@ -53,6 +55,7 @@ macro_rules! call_span {
             rpc.method = method::split($cx.path()).1,
             rpc.grpc.status_code = field::Empty,
             polywire.transport = $transport,
+            polywire.previous_attempts = $cx.metadata().get(PREVIOUS_ATTEMPTS),
             network.peer.address = $cx.caller().and_then(|caller| caller.address.as_deref()),
             trace_id = field::Empty,
         )

@@ -3,4 +3,5 @@
 mod faults;
 mod load;
 mod peer;
+mod process;
 mod running;

@@ -1,0 +1,105 @@
+use std::sync::Arc;
+
+use super::route::{Route, Standing};
+
+/// How many transports a channel may have.
+pub(super) const MOST: usize = 8;
+
+/// Routes by their place in the channel, the one to be taken first in front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    places: [u8; MOST],
+    len: u8,
+}
+
+impl Order {
+    fn of(places: impl IntoIterator<Item = usize>) -> Self {
+        let mut order = Self { places: [0; MOST], len: 0 };
+        for place in places.into_iter().take(MOST) {
+            order.places[usize::from(order.len)] = place as u8;
+            order.len += 1;
+        }
+        order
+    }
+
+    /// Those that are preferred by name in front, the others behind as they are.
+    pub(super) fn preferring(preferred: &[String], transports: &[&'static str]) -> Self {
+        let rank = |place: &usize| {
+            preferred.iter().position(|name| *name == transports[*place]).unwrap_or(preferred.len())
+        };
+        let mut places: Vec<usize> = (0..transports.len()).collect();
+        places.sort_by_key(rank);
+        Self::of(places)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.places[..usize::from(self.len)].iter().map(|place| usize::from(*place))
+    }
+
+    pub(super) fn at(&self, position: usize) -> usize {
+        usize::from(self.places[position.min(self.len().saturating_sub(1))])
+    }
+
+    pub(super) fn first(&self) -> usize {
+        usize::from(self.places[0])
+    }
+
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    pub(super) fn only_first(mut self) -> Self {
+        self.len = self.len.min(1);
+        self
+    }
+
+    /// The same with the one at this position in front.
+    pub(super) fn led_by(mut self, position: usize) -> Self {
+        self.places[..=position].rotate_right(1);
+        self
+    }
+
+    /// The first in the best standing among those that `allowed` says yes to.
+    pub(super) fn best(
+        &self,
+        routes: &[Arc<Route>],
+        allowed: impl Fn(usize) -> bool,
+    ) -> Option<(usize, Standing)> {
+        let mut best: Option<(usize, Standing)> = None;
+        for place in self.iter().filter(|place| allowed(*place)) {
+            let standing = routes[place].standing();
+            if standing == Standing::Up {
+                return Some((place, standing));
+            }
+            if best.is_none_or(|(_, best)| standing < best) {
+                best = Some((place, standing));
+            }
+        }
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_preferred_comes_first_and_the_rest_stays() {
+        let transports = ["grpc", "iroh", "unix"];
+        let places = |preferred: &[&str]| {
+            let preferred: Vec<_> = preferred.iter().map(|name| (*name).to_owned()).collect();
+            Order::preferring(&preferred, &transports).iter().collect::<Vec<_>>()
+        };
+        assert_eq!(places(&[]), [0, 1, 2]);
+        assert_eq!(places(&["unix"]), [2, 0, 1]);
+        assert_eq!(places(&["pigeon", "iroh", "grpc"]), [1, 0, 2]);
+    }
+
+    #[test]
+    fn the_leader_passes_those_before_it() {
+        let order = Order::of([0, 1, 2]);
+        assert_eq!(order.led_by(2).iter().collect::<Vec<_>>(), [2, 0, 1]);
+        assert_eq!(order.led_by(0), order);
+        assert_eq!(order.only_first().iter().collect::<Vec<_>>(), [0]);
+    }
+}
