@@ -123,8 +123,9 @@ impl Drop for InFlight {
             Some(deadline) if deadline <= Instant::now() => code::DEADLINE_EXCEEDED,
             _ => code::CANCELLED,
         };
-        series.in_flight.dec();
         series.duration.observe(self.started.elapsed().as_secs_f64());
         series.ended(self.code.unwrap_or_else(abandoned)).inc();
+        // Last: whoever sees that nothing is in flight sees how it ended.
+        series.in_flight.dec();
     }
 }
