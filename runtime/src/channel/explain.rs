@@ -109,8 +109,11 @@ fn service_now(shared: &Shared, service: &ServiceScores) -> ServiceExplanation {
     let best = order.best(&shared.routes, |place| policy.fallback || place == order.first());
     let (standing, reason) = match best {
         Some((place, Standing::Up)) if place != order.first() => {
-            let preferred = transport(order.first());
-            (place, format!("{preferred} is preferred and does not work now"))
+            let why = match shared.routes[order.first()].standing() {
+                Standing::Untried => "has not answered yet",
+                _ => "does not work now",
+            };
+            (place, format!("{} is preferred and {why}", transport(order.first())))
         }
         Some((place, Standing::Up)) => (place, rule(shared, service, &ruling)),
         _ => (order.first(), "nothing is known to work; the first call finds out".to_owned()),

@@ -54,7 +54,14 @@ pub(super) async fn find(
     };
     debug!(method = method.path(), status = %reflection, "no schema from reflection");
     let directory = match directory::list(lanes, metadata).await {
-        Ok(services) => return Ok(listed(&services, method)?),
+        Ok(services) => {
+            let schema = listed(&services, method)?;
+            eprintln!(
+                "note: nobody has the schema of {}: JSON is sent by Rust field names, and a name that is not one is ignored",
+                method.service()
+            );
+            return Ok(schema);
+        }
         Err(status) if is_final(&status) => return Err(status.into()),
         Err(status) => status,
     };
@@ -137,10 +144,6 @@ fn listed(services: &[Service], method: &MethodName) -> Result<Schema, Status> {
         let names: Vec<_> = service.methods.iter().map(|method| method.name.clone()).collect();
         return Err(not_served(method, &format!("{} has", method.service()), &names));
     };
-    eprintln!(
-        "note: nobody has the schema of {}: JSON is sent by Rust field names, and a name that is not one is ignored",
-        method.service()
-    );
     Ok(Schema { form: Form::Plain, shape: Some(found.shape()), idempotent: found.idempotent })
 }
 

@@ -26,6 +26,10 @@
 //! counts as sent once it is on its way to the transport, and its bytes each time that they are encoded: twice
 //! where gRPC repeats a call that was certainly not taken.
 //!
+//! Calls go over another transport than the one they prefer because that does not work (`set_aside`) or has not been tried
+//! (`untried`); or are made there again because nobody had seen them (`not_processed`), the server was `unavailable`, the
+//! first attempt was `silent`, or for a `hedge`. The same reasons are those of calls made again over the same transport.
+//!
 //! A duration runs from the call's start to its status, so for streams it is the life of the stream. No label
 //! ever holds what a peer chose: a service or method that this node does not know is called `unknown`. Of the calls
 //! that it makes it knows those of its own program; a gateway knows none that it passes on.
