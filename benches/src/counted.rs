@@ -43,6 +43,15 @@ pub struct Count {
 }
 
 impl Count {
+    /// What this allocator has done.
+    pub fn of(stats: &stats_alloc::Stats) -> Self {
+        Self {
+            allocations: (stats.allocations + stats.reallocations) as u64,
+            allocated: stats.bytes_allocated as u64,
+            freed: stats.bytes_deallocated as u64,
+        }
+    }
+
     fn live(self) -> f64 {
         self.allocated as f64 - self.freed as f64
     }

@@ -6,6 +6,7 @@
 //! median over the rounds.
 
 pub mod arguments;
+pub mod choosing;
 pub mod cluster;
 pub mod contest;
 pub mod contestant;

@@ -30,10 +30,5 @@ async fn print(arguments: &Arguments) -> Result<()> {
 }
 
 fn count() -> Count {
-    let stats = ALLOCATOR.stats();
-    Count {
-        allocations: (stats.allocations + stats.reallocations) as u64,
-        allocated: stats.bytes_allocated as u64,
-        freed: stats.bytes_deallocated as u64,
-    }
+    Count::of(&ALLOCATOR.stats())
 }

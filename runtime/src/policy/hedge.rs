@@ -88,8 +88,7 @@ impl Durations {
 
     /// How long no more than this percentage of calls takes; `None` before there is enough to tell.
     pub(crate) fn percentile(&self, percent: u8) -> Option<Duration> {
-        let counts: Vec<u64> =
-            self.buckets.iter().map(|count| count.load(Ordering::Relaxed).into()).collect();
+        let counts = self.buckets.each_ref().map(|count| u64::from(count.load(Ordering::Relaxed)));
         let total: u64 = counts.iter().sum();
         if total < ENOUGH {
             return None;
