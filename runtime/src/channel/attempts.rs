@@ -281,8 +281,11 @@ impl Begun {
 impl Drop for Begun {
     fn drop(&mut self) {
         self.route.pulse.end();
+        if self.noted {
+            return;
+        }
         let now = Instant::now();
-        if !self.noted && self.deadline.is_some_and(|deadline| deadline <= now) {
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.method.service.note(self.place, now, now.duration_since(self.at), false);
         }
     }
