@@ -155,7 +155,12 @@ struct Samples {
 }
 
 impl Samples {
-    async fn take(&mut self, client: &mut EchoClient, number: u32, count: fn() -> Count) -> contestant::Result<()> {
+    async fn take(
+        &mut self,
+        client: &mut EchoClient,
+        number: u32,
+        count: fn() -> Count,
+    ) -> contestant::Result<()> {
         let (allocated, begun) = (count().allocations, thread_time());
         calls(client, number).await?;
         let (took, allocations) = (thread_time() - begun, count().allocations - allocated);
@@ -165,8 +170,7 @@ impl Samples {
     }
 
     fn row(&self, channel: &'static str, one: &Self) -> Option<Row> {
-        let more =
-            |of: &[f64], than: &[f64]| Spread::of(of.iter().zip(than).map(|(of, than)| of - than));
+        let more = |of: &[f64], than: &[f64]| Spread::of(of.iter().zip(than).map(|(of, than)| of - than));
         Some(Row {
             channel,
             time: Spread::of(self.time.iter().copied())?,

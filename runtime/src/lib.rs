@@ -41,6 +41,7 @@ pub mod policy;
 mod response;
 mod router;
 mod server;
+mod server_timing;
 mod service;
 mod short_name;
 mod status;

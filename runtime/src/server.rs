@@ -1,8 +1,10 @@
 use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 
+use tokio::time::Instant;
+
 use crate::{
     Body, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, body, context::Path,
-    deadline, panic,
+    deadline, panic, server_timing,
 };
 
 /// A service as the macro describes it: its method table.
@@ -77,6 +79,7 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
         if message.is_plain() {
             cx.compression = None;
         }
+        let begun = server_timing::is_asked(cx.metadata()).then(Instant::now);
         let response = self.call(cx, Body::One(message)).await?;
         let Response { metadata, message, mut trailers, compression } = response;
         let message = match message {
@@ -88,6 +91,9 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
                 message
             }
         };
+        if let Some(begun) = begun {
+            server_timing::tell(&mut trailers, begun.elapsed());
+        }
         Ok(Response { metadata, message, trailers, compression })
     }
 

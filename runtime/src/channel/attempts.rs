@@ -12,7 +12,8 @@ use crate::{
     Code, Context, Payload, Response, Status,
     metadata::PREVIOUS_ATTEMPTS,
     payload::Kept,
-    policy::{Hedge, pushback::Pushback},
+    policy::{Adaptive, Hedge, pushback::Pushback},
+    server_timing,
     service::BoxFuture,
 };
 
@@ -34,6 +35,8 @@ pub(super) struct Attempts<'a> {
 /// A unary attempt under way. Dropped, it is cancelled.
 pub(super) struct Flight {
     begun: Begun,
+    /// Whether it has asked how long the handler takes.
+    asks: bool,
     answer: BoxFuture<Outcome>,
 }
 
@@ -70,9 +73,15 @@ impl<'a> Attempts<'a> {
     }
 
     /// Begins an attempt over this route.
-    pub(super) fn fly(&mut self, place: usize, cx: Context, message: Payload) -> Flight {
+    pub(super) fn fly(&mut self, place: usize, mut cx: Context, message: Payload) -> Flight {
         let begun = self.begin(place);
-        Flight { answer: begun.route.channel().call(cx, message), begun }
+        let asks = self.ruling.policy.adaptive != Adaptive::Off
+            && !server_timing::is_asked(&cx.metadata)
+            && self.method.handler.asks(begun.at);
+        if asks {
+            server_timing::ask(&mut cx.metadata);
+        }
+        Flight { answer: begun.route.channel().call(cx, message), begun, asks }
     }
 
     /// An attempt over this route begins.
@@ -247,14 +256,24 @@ async fn sooner(mut one: Flight, mut other: Flight) -> (Outcome, Flight) {
     })
     .await;
     let (mut landed, left) = if first { (one, other) } else { (other, one) };
-    landed.begun.note(outcome.as_ref().err());
-    (outcome, left)
+    (landed.landed(outcome), left)
 }
 
 impl Flight {
     /// Its answer.
     pub(super) async fn land(&mut self) -> Outcome {
         let outcome = self.answer.as_mut().await;
+        self.landed(outcome)
+    }
+
+    fn landed(&mut self, mut outcome: Outcome) -> Outcome {
+        if self.asks
+            && let Ok(Response { trailers, .. }) = &mut outcome
+            && let Some(took) = server_timing::told(trailers)
+        {
+            self.begun.method.handler.told(took);
+            server_timing::strip(trailers);
+        }
         self.begun.note(outcome.as_ref().err());
         outcome
     }
@@ -271,7 +290,8 @@ impl Begun {
             self.route.answered(now);
             self.method.durations.note(took);
         }
-        self.method.service.note(self.place, now, took, !of_the_way);
+        let way = took.saturating_sub(self.method.handler.average());
+        self.method.service.note(self.place, now, way, !of_the_way);
         if failure.is_some_and(|status| self.route.struck(now, status)) {
             self.shared.keeper.wake();
         }

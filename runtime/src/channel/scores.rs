@@ -10,7 +10,10 @@ use tokio::time::Instant;
 use super::order::Order;
 use crate::{
     method,
-    policy::{Policies, Policy, PolicyHandle, choice::Choice, hedge::Durations, score::Score, share::Share},
+    policy::{
+        Policies, Policy, PolicyHandle, choice::Choice, handler_time::HandlerTime, hedge::Durations,
+        score::Score, share::Share,
+    },
 };
 
 /// What is known of each method that was called: its policy, and how its service has been doing over each transport.
@@ -26,6 +29,7 @@ pub(super) struct MethodScores {
     pub(super) service: Arc<ServiceScores>,
     ruling: ArcSwap<Ruling>,
     pub(super) durations: Durations,
+    pub(super) handler: HandlerTime,
     pub(super) share: Share,
     pub(super) shadow: Share,
 }
@@ -99,6 +103,7 @@ impl Methods {
             service: self.service(method::split(path).0),
             ruling: ArcSwap::from_pointee(self.rule(path)),
             durations: Durations::new(),
+            handler: HandlerTime::default(),
             share: Share::default(),
             shadow: Share::default(),
         });

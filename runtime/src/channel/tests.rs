@@ -56,6 +56,8 @@ struct Way(Arc<Inner>);
 struct Inner {
     name: &'static str,
     mood: Mutex<Mood>,
+    /// How long the handler takes, whatever the way to it.
+    work: Mutex<Duration>,
     calls: AtomicU32,
     executed: AtomicU32,
     probes: AtomicU32,
@@ -69,6 +71,7 @@ impl Way {
         Self(Arc::new(Inner {
             name,
             mood: Mutex::new(Mood::Well(MS)),
+            work: Mutex::default(),
             calls: AtomicU32::default(),
             executed: AtomicU32::default(),
             probes: AtomicU32::default(),
@@ -125,6 +128,8 @@ impl Spoken {
 
 impl Words for Spoken {
     async fn read(&self, _: Word) -> Result<Word, Status> {
+        let work = *self.0.work.lock().unwrap();
+        tokio::time::sleep(work).await;
         Ok(self.word())
     }
 
@@ -414,6 +419,27 @@ async fn an_adaptive_choice_moves_to_what_is_faster_and_stays_there() {
     }
     assert!(grpc.calls() - fast > 3_800, "{} of 4000 calls went over the faster one", grpc.calls() - fast);
     assert!(iroh.calls() > slow, "the other is looked at now and then");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_the_handler_takes_says_nothing_of_the_transport() {
+    let (client, iroh, grpc) = dual(Policy::default().adaptive(Adaptive::Fastest)).await;
+    for (way, latency) in [(&iroh, 40 * MS), (&grpc, 5 * MS)] {
+        way.is(Mood::Well(latency));
+        *way.0.work.lock().unwrap() = 200 * MS;
+    }
+    for _ in 0..500 {
+        let answer = client.read(Word::default()).response().await.unwrap();
+        assert!(answer.trailers.is_empty(), "the caller has not asked: {:?}", answer.trailers);
+    }
+    let slow = iroh.calls();
+    for _ in 0..500 {
+        read(&client).await.unwrap();
+    }
+    assert!(iroh.calls() - slow < 50, "{} of 500 calls went over the slower one", iroh.calls() - slow);
+    let explanation = client.channel.explain().unwrap().services[0].clone();
+    let latency = explanation.scores[1].0.unwrap();
+    assert!(latency < 20 * MS, "{latency:?}");
 }
 
 /// A way over which answers come encoded, as over a network.

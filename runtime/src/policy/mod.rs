@@ -9,6 +9,7 @@ pub(crate) mod budget;
 pub(crate) mod choice;
 pub(crate) mod circuit;
 mod handle;
+pub(crate) mod handler_time;
 pub(crate) mod hedge;
 pub(crate) mod pushback;
 pub(crate) mod score;
