@@ -61,6 +61,18 @@ on_every_transport! {
         assert_eq!(response.message, Item::named("anvil"));
     }
 
+    async fn a_caller_who_asks_is_told_how_long_the_handler_took_and_nobody_else_is(transport) {
+        let stock = Stock::new().on_get(async |_, _| Ok(Item::named("anvil").into()));
+        let link = transport.connect(stock.server()).await;
+        let client = InventoryClient::new(link.channel.clone());
+        let asking = client.get(GetRequest::default()).metadata("want-server-timing", "1");
+        let told = asking.response().await.unwrap().trailers;
+        let told = told.get("server-timing").and_then(|value| value.strip_prefix("handler;dur=")).map(str::parse::<f64>);
+        assert!(matches!(told, Some(Ok(milliseconds)) if milliseconds >= 0.0), "{told:?}");
+        let response = client.get(GetRequest::default()).response().await.unwrap();
+        assert_eq!(response.trailers.get("server-timing"), None);
+    }
+
     async fn the_answer_to_a_client_stream_has_leading_and_trailing_metadata(transport) {
         let stock = Stock::new().on_import(async |_, _| {
             Ok(Response::new(Summary::default()).with_metadata(sample("lead")).with_trailers(sample("trail")))
