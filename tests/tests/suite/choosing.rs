@@ -5,4 +5,5 @@ mod faults;
 mod load;
 mod peer;
 mod process;
+mod relay;
 mod running;
