@@ -115,7 +115,7 @@ impl<R: Receive> Call<R> {
             return Err(deadline::exceeded().not_processed());
         }
         let deadline = cx.deadline;
-        deadline::bound(deadline, R::receive(&channel, cx, body)).await
+        deadline::bound_call(deadline, method.is_idempotent(), R::receive(&channel, cx, body)).await
     }
 }
 
@@ -174,11 +174,12 @@ mod sealed {
 
     impl<M: Message> Receive for Streaming<M> {
         async fn receive(channel: &Channel, cx: Context, body: Body) -> Result<Response<Self>, Status> {
-            let deadline = cx.deadline;
+            let (deadline, idempotent) = (cx.deadline, cx.idempotent);
             let response = channel.stream(cx, body.stream()).await?;
             let compression = response.compression;
             Ok(response.map(|answers| {
-                deadline::bound_stream(deadline, answers).into_messages().received_with(compression)
+                let answers = deadline::bound_answers(deadline, idempotent, answers);
+                answers.into_messages().received_with(compression)
             }))
         }
     }

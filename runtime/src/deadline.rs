@@ -22,6 +22,12 @@ pub(crate) fn bound<F>(deadline: Option<Instant>, future: F) -> Bound<F> {
     Bound { future, limit: deadline.map(Limit::At), late: EXCEEDED, sleep: None }
 }
 
+/// The outcome of a call that somebody waits for, or `DeadlineExceeded` once the deadline passes, which says whether the call
+/// may be repeated.
+pub(crate) fn bound_call<F>(deadline: Option<Instant>, idempotent: bool, call: F) -> Bound<F> {
+    Bound { future: call, limit: deadline.map(Limit::At), late: late(idempotent), sleep: None }
+}
+
 /// The future's outcome, or `DeadlineExceeded` with this message when it has waited for so long.
 pub(crate) fn within<F>(patience: Duration, late: &'static str, future: F) -> Bound<F> {
     Bound { future, limit: Some(Limit::After(patience)), late, sleep: None }
@@ -71,10 +77,20 @@ pub(crate) fn bound_stream<T: Send + 'static>(
     deadline: Option<Instant>,
     stream: Streaming<T>,
 ) -> Streaming<T> {
+    bound_answers(deadline, true, stream)
+}
+
+/// The same of the answers to a call that somebody waits for.
+pub(crate) fn bound_answers<T: Send + 'static>(
+    deadline: Option<Instant>,
+    idempotent: bool,
+    answers: Streaming<T>,
+) -> Streaming<T> {
     match deadline {
-        None => stream,
+        None => answers,
         Some(deadline) => Streaming::from_source(Bounded {
-            inner: stream,
+            inner: answers,
+            late: late(idempotent),
             sleep: Box::pin(tokio::time::sleep_until(deadline)),
         }),
     }
@@ -127,6 +143,12 @@ impl<T> Drop for Watched<T> {
 }
 
 const EXCEEDED: &str = "the deadline passed before the call ended";
+const EXCEEDED_MAYBE: &str = "the deadline passed before the call ended; the call may have been executed";
+
+/// What a caller is told whose call was not answered in time.
+fn late(idempotent: bool) -> &'static str {
+    if idempotent { EXCEEDED } else { EXCEEDED_MAYBE }
+}
 
 pub(crate) fn exceeded() -> Status {
     Status::deadline_exceeded(EXCEEDED)
@@ -134,6 +156,7 @@ pub(crate) fn exceeded() -> Status {
 
 struct Bounded<T> {
     inner: Streaming<T>,
+    late: &'static str,
     sleep: Pin<Box<Sleep>>,
 }
 
@@ -142,7 +165,7 @@ impl<T: Send> Source<T> for Bounded<T> {
         // The deadline first: a stream that always has a message ready must end too.
         if self.sleep.as_mut().poll(task).is_ready() {
             self.inner = Streaming::empty();
-            return Poll::Ready(Some(Err(exceeded())));
+            return Poll::Ready(Some(Err(Status::deadline_exceeded(self.late))));
         }
         self.inner.poll_message(task)
     }

@@ -9,6 +9,7 @@ pub mod http2;
 pub mod inventory;
 #[cfg(target_os = "linux")]
 pub mod lab;
+pub mod ledger;
 pub mod link;
 pub mod node;
 pub mod patience;

@@ -6,7 +6,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::shared::Shared;
+use super::{attempts::last_word, shared::Shared};
 use crate::{Metadata, Payload, Status, Streaming, streaming::Source};
 
 /// The answers of a stream, whose route is asked after where they break off.
@@ -14,12 +14,18 @@ pub(super) struct Answers {
     inner: Streaming<Payload>,
     shared: Arc<Shared>,
     place: usize,
+    idempotent: bool,
 }
 
 impl Answers {
     /// These answers, over the route at this place.
-    pub(super) fn over(shared: &Arc<Shared>, place: usize, inner: Streaming<Payload>) -> Streaming<Payload> {
-        Streaming::from_source(Self { inner, shared: shared.clone(), place })
+    pub(super) fn over(
+        shared: &Arc<Shared>,
+        place: usize,
+        idempotent: bool,
+        inner: Streaming<Payload>,
+    ) -> Streaming<Payload> {
+        Streaming::from_source(Self { inner, shared: shared.clone(), place, idempotent })
     }
 }
 
@@ -29,12 +35,11 @@ impl Source<Payload> for Answers {
         task: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Payload, Status>>> {
         let next = self.inner.poll_message(task);
-        if let Poll::Ready(Some(Err(status))) = &next
-            && self.shared.routes[self.place].struck(Instant::now(), status)
-        {
+        let Poll::Ready(Some(Err(status))) = next else { return next };
+        if self.shared.routes[self.place].struck(Instant::now(), &status) {
             self.shared.keeper.wake();
         }
-        next
+        Poll::Ready(Some(Err(last_word(status, self.idempotent))))
     }
 
     fn last_is_plain(&self) -> bool {

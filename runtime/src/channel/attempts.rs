@@ -215,14 +215,9 @@ impl<'a> Attempts<'a> {
         Some(next)
     }
 
-    /// What the caller is told in the end: where the call may have been executed, that it may.
+    /// What the caller is told in the end.
     pub(super) fn last_word(&self, status: Status) -> Status {
-        let uncertain = status.code() == Code::Unavailable && !status.is_not_processed();
-        if !uncertain || self.template.idempotent {
-            return status;
-        }
-        let message = format!("{}; the call may have been executed", status.message());
-        status.with_message(message)
+        last_word(status, self.template.idempotent)
     }
 
     /// Whether the call may be made again after it failed so.
@@ -244,6 +239,18 @@ impl<'a> Attempts<'a> {
         let best = self.order.best(&self.shared.routes, untried);
         best.filter(|(_, standing)| *standing <= Standing::Untried).map(|(place, _)| place)
     }
+}
+
+/// What the caller is told of a call that failed so: where it may have been executed, that it may.
+pub(super) fn last_word(status: Status, idempotent: bool) -> Status {
+    const MAYBE: &str = "; the call may have been executed";
+    let certain = status.is_not_processed() || !is_of_the_way(&status);
+    // Another channel on the way may have said it.
+    if certain || idempotent || status.message().ends_with(MAYBE) {
+        return status;
+    }
+    let message = format!("{}{MAYBE}", status.message());
+    status.with_message(message)
 }
 
 /// The first of two attempts to end, and the other.
@@ -290,7 +297,7 @@ impl Begun {
             self.route.answered(now);
             self.method.durations.note(took);
         }
-        let way = took.saturating_sub(self.method.handler.average());
+        let way = took.saturating_sub(self.method.handler.taken_off());
         self.method.service.note(self.place, now, way, !of_the_way);
         if failure.is_some_and(|status| self.route.struck(now, status)) {
             self.shared.keeper.wake();

@@ -138,8 +138,7 @@ fn open(to: Arc<(Target, ConnectOptions)>) -> BoxFuture<Result<Way, Status>> {
             // A way that could be made once can be made again, but for want of sockets; then the old one has to do.
             Box::pin(async move { opening.await.ok() })
         };
-        let round_trip = move || path.now()?.round_trip;
-        Ok(Way { channel, round_trip: Box::new(round_trip), renew: Box::new(again) })
+        Ok(Way { channel, path: Box::new(move || path.now()), renew: Box::new(again) })
     })
 }
 

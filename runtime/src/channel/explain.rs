@@ -10,7 +10,10 @@ use super::{
     scores::ServiceScores,
     shared::Shared,
 };
-use crate::policy::{Adaptive, circuit::State};
+use crate::{
+    policy::{Adaptive, circuit::State},
+    transport::NetworkPath,
+};
 
 /// How the calls of a [`Channel`](super::Channel) choose their transport now, and why. Its `Display` is a table for people.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub struct RouteExplanation {
     pub waiting: u32,
     /// The transport's own round trip, where it measures one.
     pub round_trip: Option<Duration>,
+    /// The way that packets take, direct or through a relay, where the transport knows it.
+    pub path: Option<NetworkPath>,
     /// Why it failed last, and how long ago.
     pub last_error: Option<(String, Duration)>,
 }
@@ -91,13 +96,15 @@ fn route_now(route: &Route, now: Instant) -> RouteExplanation {
         State::Open { until } => RouteState::Open(until.saturating_duration_since(now)),
         State::HalfOpen => RouteState::HalfOpen,
     };
+    let path = route.path();
     RouteExplanation {
         transport: route.transport,
         target: route.target.clone(),
         state,
         failures: route.failures(),
         waiting: route.pulse.waiting(),
-        round_trip: route.round_trip(),
+        round_trip: path.as_ref().and_then(|path| path.round_trip),
+        path,
         last_error: route.last_error().map(|(at, reason)| (reason, now.saturating_duration_since(at))),
     }
 }
@@ -169,6 +176,9 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for route in &self.routes {
             write!(f, "{:<10} {:<16} {}", route.transport, route.state.to_string(), route.target)?;
+            if let Some(relay) = route.path.as_ref().and_then(|path| path.relay.as_ref()) {
+                write!(f, "  through the relay {relay}")?;
+            }
             if let Some(round_trip) = route.round_trip {
                 write!(f, "  round trip {}", short(round_trip))?;
             }

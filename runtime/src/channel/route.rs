@@ -1,9 +1,6 @@
-use std::{
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
 };
 
 use arc_swap::ArcSwap;
@@ -14,6 +11,7 @@ use crate::{
     Code, Status,
     policy::circuit::{Circuit, State},
     service::BoxFuture,
+    transport::NetworkPath,
 };
 
 /// One transport to the peer: the connection, and whether it works.
@@ -39,8 +37,8 @@ pub(super) struct Route {
 /// A connection, and how to have another in its place.
 pub(super) struct Way {
     pub(super) channel: Channel,
-    /// The transport's own round trip, where it measures one.
-    pub(super) round_trip: Box<dyn Fn() -> Option<Duration> + Send + Sync>,
+    /// The way that packets take, where the transport knows it.
+    pub(super) path: Box<dyn Fn() -> Option<NetworkPath> + Send + Sync>,
     /// Makes the next call dial anew; gives the way that it takes, where that is another.
     pub(super) renew: Box<dyn Fn() -> BoxFuture<Option<Self>> + Send + Sync>,
 }
@@ -48,11 +46,7 @@ pub(super) struct Way {
 impl Way {
     /// A connection that looks after itself.
     pub(super) fn lasting(channel: Channel) -> Self {
-        Self {
-            channel,
-            round_trip: Box::new(|| None),
-            renew: Box::new(|| Box::pin(std::future::ready(None))),
-        }
+        Self { channel, path: Box::new(|| None), renew: Box::new(|| Box::pin(std::future::ready(None))) }
     }
 }
 
@@ -94,9 +88,9 @@ impl Route {
         self.way.load().channel.clone()
     }
 
-    /// The transport's own round trip, where it measures one.
-    pub(super) fn round_trip(&self) -> Option<Duration> {
-        (self.way.load().round_trip)()
+    /// The way that packets take, where the transport knows it.
+    pub(super) fn path(&self) -> Option<NetworkPath> {
+        (self.way.load().path)()
     }
 
     /// Has the next call dial anew. Calls in flight keep what they have.

@@ -62,6 +62,7 @@ impl Service for Routes {
         let mut place = shared.open(&order, &cx).await?;
         let (mut messages, lent) = LentStream::keep(messages);
         let mut attempts = Attempts::new(shared, &method, &ruling, order, cx.again());
+        let idempotent = cx.idempotent;
         let mut cx = cx;
         loop {
             let opening = shared.routes[place].channel();
@@ -69,7 +70,9 @@ impl Service for Routes {
             let outcome = opening.stream(cx, messages).await;
             flight.note(outcome.as_ref().err());
             let status = match outcome {
-                Ok(response) => return Ok(response.map(|answers| Answers::over(shared, place, answers))),
+                Ok(response) => {
+                    return Ok(response.map(|answers| Answers::over(shared, place, idempotent, answers)));
+                }
                 Err(status) => status,
             };
             drop(flight);

@@ -439,7 +439,7 @@ async fn how_long_the_handler_takes_says_nothing_of_the_transport() {
     assert!(iroh.calls() - slow < 50, "{} of 500 calls went over the slower one", iroh.calls() - slow);
     let explanation = client.channel.explain().unwrap().services[0].clone();
     let latency = explanation.scores[1].0.unwrap();
-    assert!(latency < 20 * MS, "{latency:?}");
+    assert!(latency < 30 * MS, "{latency:?}");
 }
 
 /// A way over which answers come encoded, as over a network.

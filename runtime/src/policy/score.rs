@@ -12,6 +12,8 @@ pub(crate) struct Score {
     latency: f64,
     errors: f64,
     samples: u64,
+    /// How many of the last calls in a row took remarkably long.
+    slow: u8,
     at: Option<Instant>,
 }
 
@@ -25,6 +27,11 @@ const MOST: f64 = 0.5;
 
 /// How much more a slower call counts than a faster one.
 const RISE: f64 = 4.0;
+
+/// A call is remarkably slow that takes so many times the average. One or two in a row count as if they had taken that, and no
+/// more than faster ones do: they are somebody's bad luck, and only the third says that something has changed.
+const REMARKABLE: f64 = 2.0;
+const BAD_LUCK: u8 = 2;
 
 /// A transport over which every call fails is as bad as one that takes this much longer.
 const ERROR_COST: f64 = 20.0;
@@ -44,8 +51,19 @@ impl Score {
         }
         self.samples += 1;
         let took = took.as_secs_f64();
-        let weight = if took > self.latency { (weight * RISE).min(MOST) } else { weight };
-        self.latency = if self.samples == 1 { took } else { self.latency + (took - self.latency) * weight };
+        self.latency = if self.samples == 1 { took } else { self.latency + self.step(took, weight) };
+    }
+
+    /// By how much a call that took so long moves the average.
+    fn step(&mut self, took: f64, weight: f64) -> f64 {
+        let remarkable = self.latency * REMARKABLE;
+        self.slow = if took > remarkable { self.slow.saturating_add(1) } else { 0 };
+        let (took, weight) = match self.slow {
+            1..=BAD_LUCK => (remarkable, weight),
+            _ if took > self.latency => (took, (weight * RISE).min(MOST)),
+            _ => (took, weight),
+        };
+        (took - self.latency) * weight
     }
 
     /// The average of how long calls take; `None` before the first.
@@ -86,16 +104,16 @@ mod tests {
     #[test]
     fn a_rise_is_followed_faster_than_a_fall() {
         let steady = vec![(10, 10); 100];
-        let rise = after(&[steady.clone(), vec![(10, 100); 5]].concat()).latency().unwrap();
+        let rise = after(&[steady.clone(), vec![(10, 100); 6]].concat()).latency().unwrap();
         let fall = after(&[vec![(10, 100); 100], vec![(10, 10); 5]].concat()).latency().unwrap();
         assert!(rise > Duration::from_millis(55), "{rise:?}");
         assert!(fall > Duration::from_millis(55), "{fall:?}");
     }
 
     #[test]
-    fn one_call_does_not_make_an_average() {
-        let score = after(&[vec![(10, 10); 100], vec![(10, 1_000)]].concat());
-        assert!(score.latency().unwrap() < Duration::from_millis(510));
+    fn one_slow_call_or_two_do_not_make_an_average() {
+        let score = after(&[vec![(10, 10); 100], vec![(10, 1_000); 2]].concat());
+        assert!(score.latency().unwrap() < Duration::from_millis(12));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A channel over Iroh and gRPC to one peer, across a link that is made bad.
 
+mod failures;
 mod faults;
 mod load;
 mod peer;
 mod process;
+mod relay;
 mod running;

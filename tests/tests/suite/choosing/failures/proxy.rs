@@ -1,0 +1,163 @@
+//! What stands between a client and a server of TCP, and breaks connections.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::JoinHandle,
+};
+
+/// Passes bytes on until it is told otherwise. Dropped, everything is broken.
+pub(super) struct Proxy {
+    pub(super) address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+struct Shared {
+    server: Mutex<SocketAddr>,
+    /// How often all connections were broken.
+    cuts: watch::Sender<u64>,
+    /// Whether new connections are broken at once.
+    refuses: AtomicBool,
+    /// How many bytes are passed on until all connections are broken, to the server and from it.
+    allowances: [AtomicI64; 2],
+    broken: AtomicU64,
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    ToServer = 0,
+    ToClient = 1,
+}
+
+/// More than is ever sent.
+const UNLIMITED: i64 = i64::MAX / 2;
+
+impl Proxy {
+    pub(super) async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            server: Mutex::new(server),
+            cuts: watch::Sender::new(0),
+            refuses: AtomicBool::new(false),
+            allowances: [AtomicI64::new(UNLIMITED), AtomicI64::new(UNLIMITED)],
+            broken: AtomicU64::new(0),
+        });
+        let accepting = tokio::spawn(accept(listener, shared.clone()));
+        Self { address, shared, accepting }
+    }
+
+    /// Connections that are made from now on lead there.
+    pub(super) fn lead_to(&self, server: SocketAddr) {
+        *self.shared.server.lock().unwrap() = server;
+    }
+
+    /// Breaks all connections.
+    pub(super) fn cut(&self) {
+        self.shared.cut();
+    }
+
+    /// Breaks all connections once so many bytes more have gone this way.
+    pub(super) fn cut_after(&self, bytes: u32, way: Way) {
+        self.shared.allowances[way as usize].store(bytes.into(), Ordering::SeqCst);
+    }
+
+    /// Breaks new connections at once, or does so no more; and waits for nothing that was to come.
+    pub(super) fn refuse(&self, refuses: bool) {
+        self.shared.refuses.store(refuses, Ordering::SeqCst);
+        for allowance in &self.shared.allowances {
+            allowance.store(UNLIMITED, Ordering::SeqCst);
+        }
+    }
+
+    /// How many connections were broken.
+    pub(super) fn broken(&self) -> u64 {
+        self.shared.broken.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.cut();
+    }
+}
+
+impl Shared {
+    fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((client, _)) = listener.accept().await {
+        if shared.refuses.load(Ordering::SeqCst) {
+            shared.broken.fetch_add(1, Ordering::SeqCst);
+            reset(client);
+            continue;
+        }
+        tokio::spawn(pass_on(client, shared.clone()));
+    }
+}
+
+async fn pass_on(client: TcpStream, shared: Arc<Shared>) {
+    let mut cuts = shared.cuts.subscribe();
+    let server = *shared.server.lock().unwrap();
+    let Ok(server) = TcpStream::connect(server).await else { return reset(client) };
+    for stream in [&client, &server] {
+        stream.set_nodelay(true).unwrap();
+    }
+    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    let broken = tokio::select! {
+        // The peers end connections themselves too.
+        ended = pump(from_client, to_server, Way::ToServer, &shared) => ended,
+        ended = pump(from_server, to_client, Way::ToClient, &shared) => ended,
+        _ = cuts.changed() => Ok(true),
+    };
+    shared.broken.fetch_add(u64::from(broken.unwrap_or(false)), Ordering::SeqCst);
+}
+
+/// Passes on what comes; true where the allowance is used up.
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    way: Way,
+    shared: &Shared,
+) -> io::Result<bool> {
+    let mut buffer = [0; 16 << 10];
+    loop {
+        let read = from.read(&mut buffer).await?;
+        if read == 0 {
+            to.shutdown().await?;
+            return Ok(false);
+        }
+        let left = shared.allowances[way as usize].fetch_sub(read as i64, Ordering::SeqCst);
+        let allowed = usize::try_from(left).unwrap_or(0).min(read);
+        to.write_all(&buffer[..allowed]).await?;
+        if allowed < read {
+            shared.cut();
+            return Ok(true);
+        }
+    }
+}
+
+/// Ends a connection as a machine does that knows nothing of it.
+fn reset(stream: TcpStream) {
+    // Without lingering, the kernel sends a reset; where it cannot be set, the connection merely ends.
+    let _ = stream.set_zero_linger();
+}
