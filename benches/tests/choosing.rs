@@ -18,8 +18,8 @@ async fn choosing_with_everything_on_takes_at_most_two_allocations_more() {
     let report = hold(&arguments, || Count::of(&ALLOCATOR.stats())).await.unwrap();
     let row = |name| report.rows.iter().find(|row| row.channel == name).unwrap();
     assert!(row("one").allocations.median >= 1.0, "{report}");
-    // A hundredth more for what is done now and then, such as probes and hedged calls.
-    assert!(row(EVERYTHING).more_allocations.median <= MOST_ALLOCATIONS + 0.3, "{report}");
+    // A fifth for what is done now and then: probes, hedged calls, asking how long the handler takes.
+    assert!(row(EVERYTHING).more_allocations.median <= MOST_ALLOCATIONS + 0.2, "{report}");
 }
 
 #[tokio::test]
