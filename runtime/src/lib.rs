@@ -19,6 +19,8 @@ pub mod config;
 pub mod conformance;
 mod context;
 mod deadline;
+#[cfg(feature = "node")]
+mod directory;
 mod drain;
 mod encoding;
 mod extensions;

@@ -92,7 +92,8 @@ fn node(methods: &'static [(&'static str, bool)]) -> Channel {
             });
             let name = "demo.v1.Demo".to_owned();
             let service = directory::Service { name, methods: methods.collect(), ..Default::default() };
-            Ok(Streaming::once(Payload::new(ListResponse { services: vec![service] })))
+            let services = vec![service];
+            Ok(Streaming::once(Payload::new(ListResponse { services, ..Default::default() })))
         }
         path if path.starts_with("/demo.v1.Demo/") => Ok(messages),
         _ => Err(Status::unimplemented("").not_processed()),
