@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Channel, Codec, Context, Payload, Service as _, Shape, Status, TraceContext, context::Path, deadline};
+use crate::{
+    Channel, Codec, Context, Payload, Service as _, Shape, Status, TraceContext, context::Path, deadline,
+};
 
 /// The path of its only method.
 pub(crate) const LIST: &str = "/polywire.directory.v1.Directory/List";
@@ -143,7 +145,11 @@ pub(crate) fn shape(client_streaming: bool, server_streaming: bool) -> Shape {
 ///
 /// # Cancel safety
 /// Dropping the future gives the call up.
-pub(crate) async fn list(channel: &Channel, members: bool, patience: Duration) -> Result<ListResponse, Status> {
+pub(crate) async fn list(
+    channel: &Channel,
+    members: bool,
+    patience: Duration,
+) -> Result<ListResponse, Status> {
     // Traces of what is asked again and again would hide those of calls.
     let cx = Context::new().with_trace(TraceContext::unsampled()).with_timeout(patience);
     // Every node reads protobuf, whatever its transport prefers.

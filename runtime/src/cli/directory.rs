@@ -1,7 +1,7 @@
 //! Asking a target's directory.
 
 use super::lanes::{Lanes, Repeat};
-pub(super) use crate::directory::{LIST, ListRequest, ListResponse, Method, Service, shape};
+pub(super) use crate::directory::{LIST, ListRequest, ListResponse, Service, shape};
 use crate::{Codec, Metadata, Payload, Service as _, Status};
 
 /// Asks the target for everything that it serves.

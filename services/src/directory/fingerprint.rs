@@ -83,7 +83,9 @@ impl Types {
         self.0.insert(message.full_name().to_owned(), String::new());
         // By number.
         let fields: BTreeMap<_, _> = message.fields().map(|field| (field.number(), line(&field))).collect();
-        let text = fields.into_values().fold(format!("message {}", message.full_name()), |text, line| text + "\n" + &line);
+        let text = fields
+            .into_values()
+            .fold(format!("message {}", message.full_name()), |text, line| text + "\n" + &line);
         self.0.insert(message.full_name().to_owned(), text);
         for field in message.fields() {
             match field.kind() {
@@ -146,7 +148,10 @@ mod tests {
 
     /// A service whose method `Get` takes and gives a message of these fields, and the message itself.
     fn described(fields: &[FieldDescriptorProto]) -> Fingerprints {
-        let own = FieldDescriptorProto { type_name: Some(".a.v1.M".to_owned()), ..field("next", 100, Type::Message) };
+        let own = FieldDescriptorProto {
+            type_name: Some(".a.v1.M".to_owned()),
+            ..field("next", 100, Type::Message)
+        };
         let message = DescriptorProto {
             name: Some("M".to_owned()),
             field: fields.iter().cloned().chain([own]).collect(),

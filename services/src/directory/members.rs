@@ -46,12 +46,7 @@ impl Members {
     ///
     /// # Cancel safety
     /// Safe: members that have not answered yet are as they were before.
-    pub(super) async fn ask(
-        &self,
-        own: &NodeHandle,
-        revision: u64,
-        members: Vec<Member>,
-    ) -> Vec<v1::Member> {
+    pub(super) async fn ask(&self, own: &NodeHandle, revision: u64, members: Vec<Member>) -> Vec<v1::Member> {
         let mut state = self.0.lock().await;
         let lately = |(at, of): (Instant, u64)| of == revision && at.elapsed() < TTL;
         if !state.asked.is_some_and(lately) {
@@ -71,8 +66,12 @@ impl State {
         for member in members {
             let same = |known: &Known| known.member.endpoint_id == member.endpoint_id;
             let known = before.iter().position(same).map(|place| before.swap_remove(place));
-            let known =
-                known.unwrap_or_else(|| Known { member: Member::default(), channel: None, told: None, failure: None });
+            let known = known.unwrap_or_else(|| Known {
+                member: Member::default(),
+                channel: None,
+                told: None,
+                failure: None,
+            });
             let stays = known.member.targets == member.targets;
             let channel = known.channel.filter(|_| stays);
             self.known.push(Known { member, channel, ..known });
@@ -118,7 +117,10 @@ impl Known {
             services,
             reached: self.failure.is_none(),
             failure: self.failure.clone().unwrap_or_default(),
-            age_ms: self.told.as_ref().map(|(at, _)| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
+            age_ms: self
+                .told
+                .as_ref()
+                .map(|(at, _)| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
         }
     }
 }

@@ -84,7 +84,7 @@ fn failing(status: Status) -> Channel {
 fn node(methods: &'static [(&'static str, bool)]) -> Channel {
     demo::peer(move |cx, messages| match cx.path() {
         directory::LIST => {
-            let methods = methods.iter().map(|(name, streams)| directory::Method {
+            let methods = methods.iter().map(|(name, streams)| crate::directory::Method {
                 name: (*name).to_owned(),
                 client_streaming: *streams,
                 server_streaming: *streams,
