@@ -19,6 +19,8 @@ pub mod config;
 pub mod conformance;
 mod context;
 mod deadline;
+#[cfg(feature = "node")]
+mod directory;
 mod drain;
 mod encoding;
 mod extensions;
@@ -58,7 +60,12 @@ pub mod __private;
 
 pub use body::Body;
 pub use call::{Call, Receive};
-pub use channel::{Channel, ChannelBuilder, Explanation, RouteExplanation, RouteState, ServiceExplanation};
+#[cfg(feature = "node")]
+pub use channel::ClusterBuilder;
+pub use channel::{
+    Channel, ChannelBuilder, Explanation, MemberExplanation, MemberService, RouteExplanation, RouteState,
+    ServiceExplanation,
+};
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
 pub use compression::{Compression, CompressionSet, UnknownCompression};

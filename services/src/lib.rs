@@ -25,8 +25,8 @@ pub mod status;
 
 use polywire::{Node, NodeBuilder};
 
-/// A node with the built-in services: health, reflection, directory, monitoring, and a cluster with its key-value store and
-/// status.
+/// A node with the built-in services: health, reflection, and a cluster with its key-value store, status, monitoring and
+/// directory.
 pub fn node() -> NodeBuilder {
     Node::builder()
         .descriptors(polywire_proto::FILE_DESCRIPTOR_SET)
@@ -36,12 +36,6 @@ pub fn node() -> NodeBuilder {
         .service_with(|parts| {
             let schemas = reflection::Schemas::new(parts.router.clone(), &parts.descriptors);
             reflection::ServerReflectionServer::new(schemas)
-        })
-        .service_with(|parts| {
-            directory::DirectoryServer::new(directory::NodeDirectory::new(
-                parts.router.clone(),
-                parts.exposure.clone(),
-            ))
         })
         .service_with(|parts| {
             health_detail::HealthServer::new(health_detail::HealthDetail::new(parts.health.clone()))

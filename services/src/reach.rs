@@ -15,10 +15,6 @@ use crate::{health::HealthClient, raft::Member};
 /// How long a member may take to be dialled and to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Transports whose addresses mean another thing in another process or on another machine, so that what answers there
-/// may be anybody.
-const LOCAL: [&str; 2] = ["memory", "unix"];
-
 /// The ways to members, kept from one question to the next. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Reach(Arc<Mutex<State>>);
@@ -93,7 +89,8 @@ impl State {
         let mut before = std::mem::take(&mut self.ways);
         for (id, member) in members {
             let targets = member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
-            for (place, target) in targets.enumerate().filter(|(_, to)| !LOCAL.contains(&to.transport())) {
+            // What answers at an address that means another thing elsewhere may be anybody.
+            for (place, target) in targets.enumerate().filter(|(_, to)| !to.is_local()) {
                 let key = (*id, target.to_string());
                 let way = before.remove(&key).or_else(|| moved(&mut before, *id, member, &target));
                 let way = way.unwrap_or_else(|| Way::new(target));

@@ -6,7 +6,7 @@ use super::{
     order::Order,
     route::{Route, Standing},
     scores::{MethodScores, Ruling},
-    shared::{Shared, is_of_the_way},
+    shared::{Shared, is_of_the_way, repeatable},
 };
 use crate::{
     Code, Context, Payload, Response, Status,
@@ -99,8 +99,11 @@ impl<'a> Attempts<'a> {
     /// The context of a further attempt.
     pub(super) fn context(&self) -> Context {
         let mut cx = self.template.again();
+        // Whoever made it at another peer before has said so.
+        let earlier = cx.metadata.get(PREVIOUS_ATTEMPTS).and_then(|made| made.parse::<u32>().ok());
+        let made = self.made.saturating_add(earlier.unwrap_or_default());
         // The key and the number are well-formed.
-        let _ = cx.metadata.insert(PREVIOUS_ATTEMPTS, self.made.to_string());
+        let _ = cx.metadata.insert(PREVIOUS_ATTEMPTS, made.to_string());
         cx
     }
 
@@ -185,6 +188,9 @@ impl<'a> Attempts<'a> {
             return None;
         }
         let elsewhere = self.elsewhere();
+        if elsewhere.is_none() && self.shared.among_others {
+            return None;
+        }
         // Each route has its turn where nobody has seen the call. Beyond that attempts are counted.
         let free = status.is_not_processed() && elsewhere.is_some();
         if !free && self.made >= self.ruling.policy.max_attempts {
@@ -222,15 +228,7 @@ impl<'a> Attempts<'a> {
 
     /// Whether the call may be made again after it failed so.
     fn may_repeat(&self, status: &Status) -> bool {
-        let unseen =
-            status.is_not_processed() && matches!(status.code(), Code::Unavailable | Code::Unimplemented);
-        let harmless = self.template.idempotent
-            && match status.code() {
-                Code::Unavailable => true,
-                Code::ResourceExhausted => matches!(Pushback::of(status), Pushback::After(_)),
-                _ => false,
-            };
-        (unseen || harmless) && self.template.time_left().is_none_or(|left| !left.is_zero())
+        repeatable(&self.template, status)
     }
 
     /// Another route than those that were tried, which works or may.

@@ -3,6 +3,8 @@ use std::fmt;
 #[cfg(feature = "node")]
 use std::sync::Arc;
 
+#[cfg(feature = "node")]
+use super::discovery::{Discovered, Setup};
 use super::{
     Channel,
     order::MOST,
@@ -37,6 +39,8 @@ pub struct ChannelBuilder {
     policies: PolicyHandle,
     #[cfg(feature = "node")]
     options: ConnectOptions,
+    #[cfg(feature = "node")]
+    discovers: bool,
 }
 
 enum Wanted {
@@ -79,6 +83,32 @@ impl ChannelBuilder {
         targets.into_iter().fold(self, Self::target)
     }
 
+    /// Over the transport of this target, and over the others that the peer there says it has: its directory is asked at the
+    /// first call, again when its answer has gone stale, and at once when no transport reaches the peer. No call waits for
+    /// that.
+    ///
+    /// What is learnt comes behind what was given; a [`Policy`](crate::policy::Policy) prefers by name. An address that was
+    /// learnt is used once whoever answers there has said that he is the same node, a service goes over the transports
+    /// that serve it, and only over those that this program has. A server without a directory is called at the target
+    /// alone.
+    ///
+    /// ```no_run
+    /// # async fn show() -> Result<(), polywire::Status> {
+    /// use polywire::{Channel, policy::Policy};
+    ///
+    /// let channel = Channel::builder()
+    ///     .discover("grpc://192.0.2.1:7001")
+    ///     .policy(Policy::default().prefer(["iroh"]))
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "node")]
+    pub fn discover<T: TryInto<Target, Error: fmt::Display>>(mut self, target: T) -> Self {
+        self.discovers = true;
+        self.target(target)
+    }
+
     /// Connects to targets so. Where the options have [metrics](ConnectOptions::metrics), these count also which calls go
     /// over another transport or are made again.
     #[cfg(feature = "node")]
@@ -116,6 +146,11 @@ impl ChannelBuilder {
                 }
             });
         }
+        #[cfg(feature = "node")]
+        if self.discovers {
+            let routes = routes.into_iter().map(Arc::new).collect();
+            return Ok(Channel::new(Discovered::new(Setup::new(self.options, policies, false), routes)));
+        }
         let tally = Tally {
             #[cfg(feature = "node")]
             metrics: self.options.metrics,
@@ -126,7 +161,7 @@ impl ChannelBuilder {
 
 /// A way to the target.
 #[cfg(feature = "node")]
-fn open(to: Arc<(Target, ConnectOptions)>) -> BoxFuture<Result<Way, Status>> {
+pub(super) fn open(to: Arc<(Target, ConnectOptions)>) -> BoxFuture<Result<Way, Status>> {
     Box::pin(async move {
         let Connected { channel, path, renew, .. } = to.0.open(&to.1).await?;
         let again = move || -> BoxFuture<Option<Way>> {

@@ -1,7 +1,4 @@
-use std::{
-    fmt::{self, Write as _},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use tokio::time::Instant;
 
@@ -23,8 +20,42 @@ pub struct Explanation {
     pub routes: Vec<RouteExplanation>,
     /// Each service that was called: what a call of it would take now, and why.
     pub services: Vec<ServiceExplanation>,
+    /// The members of a cluster, where the channel leads to one; the transports are theirs then.
+    pub members: Vec<MemberExplanation>,
     /// How many further attempts at calls may be made now.
     pub budget: u32,
+}
+
+/// One member of a cluster.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MemberExplanation {
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Whether it answered the member that told of it.
+    pub reached: bool,
+    /// How many calls wait for its answer.
+    pub in_flight: u32,
+    /// The names of the services that it serves.
+    pub serves: Vec<String>,
+    /// Each service of which it was called.
+    pub services: Vec<MemberService>,
+    /// Each transport that leads to it.
+    pub routes: Vec<RouteExplanation>,
+}
+
+/// How a service has been doing at one member of a cluster.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MemberService {
+    /// Its name, `package.Service`.
+    pub name: String,
+    /// The average latency.
+    pub latency: Option<Duration>,
+    /// The share of calls that fail.
+    pub errors: f64,
 }
 
 /// One transport of a channel.
@@ -84,6 +115,7 @@ pub(super) fn explain(shared: &Shared) -> Explanation {
     Explanation {
         routes: shared.routes.iter().map(|route| route_now(route, now)).collect(),
         services: shared.methods.services().iter().map(|service| service_now(shared, service)).collect(),
+        members: Vec::new(),
         budget: shared.budget.left(),
     }
 }
@@ -172,23 +204,47 @@ impl fmt::Display for RouteState {
     }
 }
 
+impl fmt::Display for RouteExplanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<10} {:<16} {}", self.transport, self.state.to_string(), self.target)?;
+        if let Some(relay) = self.path.as_ref().and_then(|path| path.relay.as_ref()) {
+            write!(f, "  through the relay {relay}")?;
+        }
+        if let Some(round_trip) = self.round_trip {
+            write!(f, "  round trip {}", short(round_trip))?;
+        }
+        if self.failures > 0 {
+            write!(f, "  failed {} times in a row", self.failures)?;
+        }
+        if let Some((reason, ago)) = &self.last_error {
+            write!(f, "  last error {} ago: {reason}", short(*ago))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for MemberExplanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unreached = if self.reached { "" } else { "; it did not answer the member that told of it" };
+        writeln!(f, "member {} ({}): {} calls in flight{unreached}", self.name, self.id, self.in_flight)?;
+        for route in &self.routes {
+            writeln!(f, "  {route}")?;
+        }
+        for MemberService { name, latency, errors } in &self.services {
+            let latency = latency.map_or_else(|| "not answered yet".to_owned(), short);
+            writeln!(f, "  {name} {latency}, {:.1} % fail", 100.0 * errors)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for route in &self.routes {
-            write!(f, "{:<10} {:<16} {}", route.transport, route.state.to_string(), route.target)?;
-            if let Some(relay) = route.path.as_ref().and_then(|path| path.relay.as_ref()) {
-                write!(f, "  through the relay {relay}")?;
-            }
-            if let Some(round_trip) = route.round_trip {
-                write!(f, "  round trip {}", short(round_trip))?;
-            }
-            if route.failures > 0 {
-                write!(f, "  failed {} times in a row", route.failures)?;
-            }
-            if let Some((reason, ago)) = &route.last_error {
-                write!(f, "  last error {} ago: {reason}", short(*ago))?;
-            }
-            f.write_char('\n')?;
+            writeln!(f, "{route}")?;
+        }
+        for member in &self.members {
+            write!(f, "{member}")?;
         }
         for service in &self.services {
             writeln!(f, "{} takes {}: {}", service.name, service.taken, service.reason)?;

@@ -76,6 +76,12 @@ impl Keeper {
         self.signals.wake.notify_one();
     }
 
+    /// Completes at the next news after this was called.
+    #[cfg(feature = "node")]
+    pub(super) fn news(&self) -> tokio::sync::futures::Notified<'_> {
+        self.signals.news.notified()
+    }
+
     /// A call waits for a transport that works, this one best of all.
     pub(super) fn wait(&self, preferred: usize) -> Waiting<'_> {
         if self.signals.waiting.fetch_add(1, Ordering::Relaxed) == 0 {

@@ -1,6 +1,8 @@
 mod answers;
 mod attempts;
 mod builder;
+#[cfg(feature = "node")]
+mod discovery;
 mod explain;
 mod keeper;
 mod lent;
@@ -19,9 +21,13 @@ mod tests;
 
 use std::{fmt, sync::Arc};
 
+#[cfg(feature = "node")]
+pub use self::discovery::ClusterBuilder;
 pub use self::{
     builder::ChannelBuilder,
-    explain::{Explanation, RouteExplanation, RouteState, ServiceExplanation},
+    explain::{
+        Explanation, MemberExplanation, MemberService, RouteExplanation, RouteState, ServiceExplanation,
+    },
 };
 
 use crate::{
@@ -44,6 +50,17 @@ impl Channel {
     /// A channel over several transports to one peer.
     pub fn builder() -> ChannelBuilder {
         ChannelBuilder::new()
+    }
+
+    /// A channel to all members of the cluster that this one belongs to. Its directory tells who they are, and each call
+    /// takes one that serves it.
+    ///
+    /// Of two that are drawn at random a call takes the one with fewer calls in flight and the lower latency
+    /// ([`ClusterBuilder`] has more to say). Members that join, leave or move are followed. A call that fails at one goes
+    /// to another only where nobody has seen it or the method is idempotent, within one budget for all of them.
+    #[cfg(feature = "node")]
+    pub fn cluster<T: TryInto<crate::Target, Error: fmt::Display>>(seed: T) -> ClusterBuilder {
+        ClusterBuilder::new(seed)
     }
 
     /// How calls choose their transport now, and why; `None` where there is nothing to choose.

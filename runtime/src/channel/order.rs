@@ -53,6 +53,13 @@ impl Order {
         self
     }
 
+    /// The same without those whose bit is not set in `places`; the same where that leaves none, for whoever is asked knows
+    /// best.
+    pub(super) fn among(self, places: u8) -> Self {
+        let left = Self::of(self.iter().filter(|place| places & (1 << place) != 0));
+        if left.len == 0 { self } else { left }
+    }
+
     /// The same with the one at this position in front.
     pub(super) fn led_by(mut self, position: usize) -> Self {
         self.places[..=position].rotate_right(1);
@@ -101,5 +108,12 @@ mod tests {
         assert_eq!(order.led_by(2).iter().collect::<Vec<_>>(), [2, 0, 1]);
         assert_eq!(order.led_by(0), order);
         assert_eq!(order.only_first().iter().collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn those_that_do_not_serve_are_left_out_unless_none_does() {
+        let order = Order::of([2, 0, 1]);
+        assert_eq!(order.among(0b101).iter().collect::<Vec<_>>(), [2, 0]);
+        assert_eq!(order.among(0b1000), order);
     }
 }

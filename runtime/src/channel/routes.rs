@@ -18,7 +18,18 @@ pub(super) struct Routes(Arc<Shared>);
 
 impl Routes {
     pub(super) fn new(routes: Vec<Route>, policies: PolicyHandle, tally: Tally) -> Self {
-        Self(Arc::new(Shared::new(routes, policies, tally)))
+        Self::over(Arc::new(Shared::new(routes, policies, tally)))
+    }
+
+    /// Those that are here.
+    pub(super) fn over(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    /// What their calls share.
+    #[cfg(feature = "node")]
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0
     }
 }
 
@@ -27,7 +38,7 @@ impl Service for Routes {
         let Self(shared) = self;
         let method = shared.methods.at(cx.path());
         let ruling = shared.methods.ruling(cx.path(), &method);
-        shared.budget.deposit();
+        shared.deposit();
         let order = shared.order(&method, &ruling);
         let place = shared.open(&order, &cx).await?;
         let (message, kept) = message.keep();
@@ -57,7 +68,7 @@ impl Service for Routes {
         let Self(shared) = self;
         let method = shared.methods.at(cx.path());
         let ruling = shared.methods.ruling(cx.path(), &method);
-        shared.budget.deposit();
+        shared.deposit();
         let order = shared.order(&method, &ruling);
         let mut place = shared.open(&order, &cx).await?;
         let (mut messages, lent) = LentStream::keep(messages);

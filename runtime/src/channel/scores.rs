@@ -20,6 +20,8 @@ use crate::{
 pub(super) struct Methods {
     policies: PolicyHandle,
     transports: Vec<&'static str>,
+    /// Which transports each service may take, a bit for each place, where not all.
+    serving: HashMap<String, u8>,
     known: ArcSwap<HashMap<String, Arc<MethodScores>>>,
     services: Mutex<HashMap<String, Arc<ServiceScores>>>,
 }
@@ -56,8 +58,18 @@ const METHODS: usize = 1_024;
 const OTHERS: &str = "/others/others";
 
 impl Methods {
-    pub(super) fn new(policies: PolicyHandle, transports: Vec<&'static str>) -> Self {
-        Self { policies, transports, known: ArcSwap::default(), services: Mutex::default() }
+    pub(super) fn new(
+        policies: PolicyHandle,
+        transports: Vec<&'static str>,
+        serving: HashMap<String, u8>,
+    ) -> Self {
+        Self { policies, transports, serving, known: ArcSwap::default(), services: Mutex::default() }
+    }
+
+    /// Which transports each service may take, where not all.
+    #[cfg(feature = "node")]
+    pub(super) fn serving(&self) -> &HashMap<String, u8> {
+        &self.serving
     }
 
     /// The method at this path.
@@ -94,7 +106,10 @@ impl Methods {
     pub(super) fn rule(&self, path: &str) -> Ruling {
         let of = self.policies.get();
         let policy = of.of(path).clone();
-        let order = Order::preferring(&policy.prefer, &self.transports);
+        let mut order = Order::preferring(&policy.prefer, &self.transports);
+        if let Some(places) = self.serving.get(method::split(path).0) {
+            order = order.among(*places);
+        }
         Ruling { of, policy, order }
     }
 

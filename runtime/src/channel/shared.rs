@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -12,16 +12,18 @@ use super::{
 };
 use crate::{
     Code, Context, Status, deadline,
-    policy::{Adaptive, PolicyHandle, budget::Budget, circuit::State},
+    policy::{Adaptive, PolicyHandle, budget::Budget, circuit::State, pushback::Pushback},
 };
 
 /// What the calls of a channel share: its routes, and what is known of them.
 pub(super) struct Shared {
     pub(super) routes: Arc<[Arc<Route>]>,
     pub(super) methods: Methods,
-    pub(super) budget: Budget,
+    pub(super) budget: Arc<Budget>,
     pub(super) tally: Tally,
     pub(super) keeper: Keeper,
+    /// Whether there are other peers, to which a call may go instead: then it neither waits for this one nor insists.
+    pub(super) among_others: bool,
 }
 
 /// How long a call waits for a transport that works, where none does.
@@ -29,13 +31,61 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Shared {
     pub(super) fn new(routes: Vec<Route>, policies: PolicyHandle, tally: Tally) -> Self {
+        let routes = routes.into_iter().map(Arc::new).collect();
+        Self::of(routes, policies, tally, Arc::new(Budget::new()), HashMap::new(), false)
+    }
+
+    /// Over routes and with a budget that others may have too; `serving` says which of them each service may take, a bit
+    /// for each place, and services that it does not name take any.
+    pub(super) fn of(
+        routes: Vec<Arc<Route>>,
+        policies: PolicyHandle,
+        tally: Tally,
+        budget: Arc<Budget>,
+        serving: HashMap<String, u8>,
+        among_others: bool,
+    ) -> Self {
         let transports = routes.iter().map(|route| route.transport).collect();
         Self {
-            routes: routes.into_iter().map(Arc::new).collect(),
-            methods: Methods::new(policies, transports),
-            budget: Budget::new(),
+            routes: routes.into(),
+            methods: Methods::new(policies, transports, serving),
+            budget,
             tally,
             keeper: Keeper::default(),
+            among_others,
+        }
+    }
+
+    /// A call is made. Whoever has several peers counts calls himself, however many attempts he makes.
+    pub(super) fn deposit(&self) {
+        if !self.among_others {
+            self.budget.deposit();
+        }
+    }
+
+    /// How well the peer is reached.
+    #[cfg(feature = "node")]
+    pub(super) fn standing(&self) -> Standing {
+        self.routes.iter().map(|route| route.standing()).min().unwrap_or(Standing::Down)
+    }
+
+    /// Completes once no way to the peer works any more. Those that nobody has tried are tried when the others do not
+    /// work.
+    #[cfg(feature = "node")]
+    pub(super) async fn lost(&self) {
+        loop {
+            let mut news = std::pin::pin!(self.keeper.news());
+            news.as_mut().enable();
+            match self.standing() {
+                Standing::Down => return,
+                Standing::Untried if self.routes.iter().any(|route| route.standing() == Standing::Down) => {
+                    if self.routes.iter().fold(false, |wanted, route| route.want() || wanted) {
+                        self.keeper.wake();
+                    }
+                }
+                _ => {}
+            }
+            news.await;
         }
     }
 
@@ -54,8 +104,11 @@ impl Shared {
     /// `Unavailable`, and not processed, where none does; `DeadlineExceeded` where the call cannot wait for long enough.
     pub(super) async fn open(self: &Arc<Self>, order: &Order, cx: &Context) -> Result<usize, Status> {
         let first = order.first();
-        if self.routes.len() == 1 {
+        if self.routes.len() == 1 && !self.among_others {
             return Ok(first);
+        }
+        if self.routes.is_empty() {
+            return Err(self.unreachable(order));
         }
         self.keeper.start(&self.routes);
         match order.best(&self.routes, |_| true) {
@@ -91,7 +144,7 @@ impl Shared {
             news.as_mut().enable();
             match order.best(&self.routes, |_| true) {
                 Some((place, Standing::Up | Standing::Suspected)) => return Ok(place),
-                Some((_, Standing::Down)) if !self.is_probe_due(order, until) => {
+                Some((_, Standing::Down)) if self.among_others || !self.is_probe_due(order, until) => {
                     return Err(self.unreachable(order));
                 }
                 Some(_) | None => {}
@@ -125,6 +178,20 @@ impl Shared {
             .collect();
         Status::unavailable(format!("no transport reaches the peer: {}", reasons.join("; "))).not_processed()
     }
+}
+
+/// Whether a call may be made again after it failed so: where nobody has seen it, or it does not matter how often it is
+/// made; and there is time.
+pub(super) fn repeatable(cx: &Context, status: &Status) -> bool {
+    let unseen =
+        status.is_not_processed() && matches!(status.code(), Code::Unavailable | Code::Unimplemented);
+    let harmless = cx.idempotent
+        && match status.code() {
+            Code::Unavailable => true,
+            Code::ResourceExhausted => matches!(Pushback::of(status), Pushback::After(_)),
+            _ => false,
+        };
+    (unseen || harmless) && cx.time_left().is_none_or(|left| !left.is_zero())
 }
 
 /// Whether this status may be the way's doing, and not the service's.

@@ -90,7 +90,11 @@ pub(super) struct ServicesArgs {
     pub(super) config: ConfigArgs,
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
-    /// Prints JSON instead of a table
+    /// Lists also what the other members of the target's cluster serve, as the target knows it
+    #[arg(long, requires = "target")]
+    pub(super) members: bool,
+    /// Prints JSON instead of a table: an array of services; with --members an object that has `node`, `services` and
+    /// `members`
     #[arg(long)]
     pub(super) json: bool,
 }

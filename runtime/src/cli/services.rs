@@ -11,7 +11,11 @@ use super::{
     args::ServicesArgs, directory, failure::Failure, flags::Flags, interrupt::Interrupt, lanes::Lanes, log,
     node::Made, reflection, settings,
 };
-use crate::{Code, Metadata, Shape, Status, Target, node::ServiceOverview};
+use crate::{
+    Code, Metadata, Shape, Status, Target,
+    directory::{Endpoint, ListResponse, Node},
+    node::ServiceOverview,
+};
 
 pub(super) async fn services(
     args: ServicesArgs,
@@ -19,19 +23,44 @@ pub(super) async fn services(
     node: impl Future<Output = Made>,
 ) -> Result<(), Failure> {
     log::init_client(args.connect.verbose);
-    let services = match &args.target {
+    let listing = match &args.target {
         Some(target) => remote(target, &args).await?,
         None => {
             let config = settings::load(&args.config, flags)?.config;
             let builder = node.await.map_err(Failure::Other)?;
-            builder.overview(&config).map_err(Failure::other)?.into_iter().map(Service::from).collect()
+            let services = builder.overview(&config).map_err(Failure::other)?;
+            Listing { services: services.into_iter().map(Service::from).collect(), ..Listing::default() }
         }
     };
+    let json = match args.members {
+        true => serde_json::to_string(&listing),
+        false => serde_json::to_string(&listing.services),
+    };
     let text = match args.json {
-        true => serde_json::to_string(&services).map_err(Failure::other)? + "\n",
-        false => table(&services),
+        true => json.map_err(Failure::other)? + "\n",
+        false => listing.text(args.connect.verbose > 0),
     };
     write!(io::stdout(), "{text}").map_err(Failure::other)
+}
+
+/// What is shown.
+#[derive(Debug, Default, PartialEq, Serialize)]
+struct Listing {
+    /// Who answered, where it says that.
+    node: Option<Node>,
+    services: Vec<Service>,
+    /// The other members of its cluster, where they were asked for.
+    members: Vec<Member>,
+}
+
+/// Another member.
+#[derive(Debug, PartialEq, Serialize)]
+struct Member {
+    node: Node,
+    reached: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    failure: String,
+    services: Vec<Service>,
 }
 
 /// One service, as it is shown.
@@ -42,6 +71,12 @@ struct Service {
     methods: Vec<Method>,
     #[serde(skip_serializing_if = "String::is_empty")]
     documentation: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    fingerprint: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    endpoints: Vec<Endpoint>,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -54,21 +89,21 @@ struct Method {
     documentation: String,
 }
 
-async fn remote(target: &Target, args: &ServicesArgs) -> Result<Vec<Service>, Failure> {
+async fn remote(target: &Target, args: &ServicesArgs) -> Result<Listing, Failure> {
     let mut interrupt = Interrupt::new().map_err(Failure::other)?;
     let interrupted = || Status::cancelled("interrupted");
     let opening = Lanes::open([target.clone()], None, &args.connect);
     let lanes = interrupt.before(opening).await.ok_or_else(interrupted)??;
-    let services = interrupt.before(ask(&lanes)).await.unwrap_or_else(|| Err(interrupted()));
+    let listing = interrupt.before(ask(&lanes, args.members)).await.unwrap_or_else(|| Err(interrupted()));
     lanes.close().await;
-    Ok(services?)
+    Ok(listing?)
 }
 
 /// What the target's directory lists, or else what its reflection does.
-async fn ask(lanes: &Lanes) -> Result<Vec<Service>, Status> {
+async fn ask(lanes: &Lanes, members: bool) -> Result<Listing, Status> {
     let metadata = Metadata::new();
-    let refusal = match directory::list(lanes, &metadata).await {
-        Ok(services) => return Ok(services.into_iter().map(Service::from).collect()),
+    let refusal = match directory::ask(lanes, &metadata, members).await {
+        Ok(listed) => return Ok(Listing::from(listed)),
         Err(status) if status.code() != Code::Unimplemented => return Err(status),
         Err(status) => status,
     };
@@ -85,9 +120,28 @@ async fn ask(lanes: &Lanes) -> Result<Vec<Service>, Status> {
         methods: pool.get_service_by_name(&name).iter().flat_map(methods).collect(),
         transports: vec![lanes.transport().to_owned()],
         documentation: String::new(),
+        version: String::new(),
+        fingerprint: String::new(),
+        endpoints: Vec::new(),
         service: name,
     };
-    Ok(names.into_iter().map(described).collect())
+    Ok(Listing { services: names.into_iter().map(described).collect(), ..Listing::default() })
+}
+
+impl From<ListResponse> for Listing {
+    fn from(listed: ListResponse) -> Self {
+        let members = listed.cluster.into_iter().flat_map(|cluster| cluster.members).map(|member| Member {
+            node: member.node.unwrap_or_default(),
+            reached: member.reached,
+            failure: member.failure,
+            services: member.services.into_iter().map(Service::from).collect(),
+        });
+        Self {
+            node: listed.node,
+            services: listed.services.into_iter().map(Service::from).collect(),
+            members: members.collect(),
+        }
+    }
 }
 
 fn methods(service: &prost_reflect::ServiceDescriptor) -> Vec<Method> {
@@ -113,6 +167,9 @@ impl From<directory::Service> for Service {
             transports: service.transports,
             methods: methods.collect(),
             documentation: service.documentation,
+            version: service.version,
+            fingerprint: service.fingerprint,
+            endpoints: service.endpoints,
         }
     }
 }
@@ -130,12 +187,44 @@ impl From<ServiceOverview> for Service {
             transports: service.transports.into_iter().map(str::to_owned).collect(),
             methods: methods.collect(),
             documentation: service.info.documentation().to_owned(),
+            version: format!("v{}", service.info.major_version()),
+            fingerprint: String::new(),
+            endpoints: Vec::new(),
         }
     }
 }
 
 fn as_text<S: serde::Serializer>(shape: &Shape, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(shape)
+}
+
+impl Listing {
+    /// A table for each node, those of other members under their names; where `verbose` says so, also which version and
+    /// schema of each service answers where.
+    fn text(&self, verbose: bool) -> String {
+        let details = |services: &[Service]| if verbose { details(services) } else { String::new() };
+        let mut text = table(&self.services) + &details(&self.services);
+        for Member { node, reached, failure, services } in &self.members {
+            let how = if *reached { String::new() } else { format!(", not reached: {failure}") };
+            text += &format!("\nmember {} ({}){how}\n", node.name, node.id);
+            text += &(table(services) + &details(services));
+        }
+        text
+    }
+}
+
+/// Lines for each service: its version, the fingerprint of its schema, and where it is served.
+fn details(services: &[Service]) -> String {
+    let mut text = String::from("\n");
+    for Service { service, version, fingerprint, endpoints, .. } in services {
+        let schema = if fingerprint.is_empty() { String::new() } else { format!(", schema {fingerprint}") };
+        text += &format!("{service} {version}{schema}\n");
+        for Endpoint { target, alpns, .. } in endpoints {
+            let alpns = if alpns.is_empty() { String::new() } else { format!("  ({})", alpns.join(", ")) };
+            text += &format!("  {target}{alpns}\n");
+        }
+    }
+    text
 }
 
 /// A line a method, each complete in itself so that it can be searched for.
@@ -174,6 +263,9 @@ mod tests {
             transports: ["grpc", "iroh"].map(str::to_owned).into(),
             methods: methods.collect(),
             documentation: String::new(),
+            version: String::new(),
+            fingerprint: String::new(),
+            endpoints: Vec::new(),
         }
     }
 
@@ -190,6 +282,35 @@ mod tests {
              grpc.health.v1.Health  Watch   server streaming  grpc, iroh\n\
              a.A                    -       -                 grpc, iroh\n"
         );
+    }
+
+    #[test]
+    fn versions_schemas_and_addresses_are_for_those_who_want_them_and_members_have_tables_of_their_own() {
+        let endpoint = Endpoint {
+            transport: "iroh".to_owned(),
+            target: "iroh://abc".to_owned(),
+            alpns: vec!["polywire/1".to_owned(), "x/a/1".to_owned()],
+        };
+        let known = Service {
+            version: "v1".to_owned(),
+            fingerprint: "0123".to_owned(),
+            endpoints: vec![endpoint],
+            ..service("a.A", &[])
+        };
+        let gone = Member {
+            node: Node { id: "def".to_owned(), name: "two".to_owned(), endpoints: Vec::new() },
+            reached: false,
+            failure: "no answer".to_owned(),
+            services: Vec::new(),
+        };
+        let listing = Listing { node: None, services: vec![known], members: vec![gone] };
+        assert_eq!(
+            listing.text(true),
+            "SERVICE  METHOD  SHAPE  TRANSPORTS\na.A      -       -      grpc, iroh\n\
+             \na.A v1, schema 0123\n  iroh://abc  (polywire/1, x/a/1)\n\
+             \nmember two (def), not reached: no answer\nSERVICE  METHOD  SHAPE  TRANSPORTS\n\n"
+        );
+        assert!(!listing.text(false).contains("0123"));
     }
 
     #[test]

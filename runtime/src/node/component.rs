@@ -1,7 +1,9 @@
 use std::{error::Error, fmt, future::Future, sync::Arc};
 
 use super::{Parts, Targets};
-use crate::{Channel, ChannelBuilder, ConnectOptions, service::BoxFuture, transport::LiveTarget};
+use crate::{
+    AlpnName, Channel, ChannelBuilder, ConnectOptions, method, service::BoxFuture, transport::LiveTarget,
+};
 
 /// Something of a node that has services and a life of its own: it starts once the node is bound and can say
 /// where it is reached, and ends with it.
@@ -51,6 +53,7 @@ pub struct NodeHandle {
     /// Where the node was reached once it was bound.
     pub targets: Targets,
     pub(super) live: Arc<[(&'static str, LiveTarget)]>,
+    pub(super) alpns: Arc<[(&'static str, Vec<String>)]>,
     /// The options for calls that the node itself makes: over what it has bound, under its identity.
     pub connect_options: ConnectOptions,
 }
@@ -66,6 +69,17 @@ impl NodeHandle {
     pub fn targets_now(&self) -> Targets {
         let transports = self.live.iter().map(|(name, target)| (*name, target())).collect();
         Targets { transports, ..self.targets.clone() }
+    }
+
+    /// The protocols (ALPN) by which a connection over this transport leads to the service `package.Service`; none where
+    /// the transport does without.
+    pub fn alpns(&self, transport: &str, service: &str) -> Vec<String> {
+        let leads = |alpn: &&String| match alpn.parse::<AlpnName>() {
+            Ok(name) => name.service().names(service) && name.major() == method::major_version(service),
+            Err(_) => true,
+        };
+        let own = self.alpns.iter().filter(|(name, _)| *name == transport);
+        own.flat_map(|(_, alpns)| alpns).filter(leads).cloned().collect()
     }
 }
 

@@ -177,6 +177,7 @@ pub(super) async fn start(
         parts: parts.clone(),
         targets: targets.clone(),
         live: bound.live_targets().into(),
+        alpns: bound.alpns().into(),
         connect_options: connect_options.clone(),
     };
     let failed = |(component, source)| NodeError::Component { component, source };

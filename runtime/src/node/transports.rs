@@ -51,6 +51,11 @@ impl Transports {
         self.0.iter().map(|(name, bound)| (*name, bound.dyn_live_target())).collect()
     }
 
+    /// The protocols that connections over each may name.
+    pub(super) fn alpns(&self) -> Vec<(&'static str, Vec<String>)> {
+        self.0.iter().map(|(name, bound)| (*name, bound.dyn_alpns())).collect()
+    }
+
     /// These options, for calls over what the node has bound.
     pub(super) fn connect_options(&self, options: ConnectOptions) -> ConnectOptions {
         self.0.iter().fold(options, |options, (_, bound)| bound.dyn_connect_options(options))

@@ -58,6 +58,8 @@ trait Destination: Debug + Display + Send + Sync {
     /// How calls are encoded that name no codec.
     fn codec(&self) -> Codec;
 
+    fn is_local(&self) -> bool;
+
     fn connect(&self, options: ConnectOptions) -> BoxFuture<Result<Connected, Status>>;
 }
 
@@ -86,6 +88,11 @@ impl Target {
     /// gRPC, MessagePack over our framing.
     pub fn default_codec(&self) -> Codec {
         self.0.codec()
+    }
+
+    /// Whether it means something else in another process or on another machine, as a Unix socket does.
+    pub fn is_local(&self) -> bool {
+        self.0.is_local()
     }
 
     /// A channel to the peer. Nothing is dialled before the first call; a peer that is not there shows
@@ -121,6 +128,10 @@ impl<T: Transport> Destination for At<T> {
 
     fn codec(&self) -> Codec {
         self.transport.codec()
+    }
+
+    fn is_local(&self) -> bool {
+        self.transport.is_local()
     }
 
     fn connect(&self, options: ConnectOptions) -> BoxFuture<Result<Connected, Status>> {

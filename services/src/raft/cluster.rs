@@ -167,7 +167,7 @@ impl ClusterNode {
     /// Has this node taken out of the cluster: by the leader, and where this node hears of none by way of the others.
     /// It hears of none once it is out, should the leader's answer have been lost.
     async fn remove_itself(&self, running: &Running, by: Instant) -> Result<(), Status> {
-        let cluster_id = cluster_id(running);
+        let cluster_id = running.cluster_id();
         let request = || v1::RemoveMemberRequest { id: running.id, cluster_id: cluster_id.clone() };
         let left = || ASKING.min(by.saturating_duration_since(Instant::now()));
         loop {
@@ -289,7 +289,7 @@ impl Cluster for ClusterNode {
         Ok(v1::StatusResponse {
             this: Some(member(running.id, &running.member(), voters.contains(&running.id))),
             initialized: !voters.is_empty(),
-            cluster_id: cluster_id(&running),
+            cluster_id: running.cluster_id(),
             leader_id: metrics.current_leader,
             term: metrics.current_term,
             members: members.into_values().collect(),
@@ -345,7 +345,7 @@ impl Cluster for ClusterNode {
         request: v1::RemoveMemberRequest,
     ) -> Result<v1::RemoveMemberResponse, Status> {
         // A member may have left for another cluster since the caller heard of it.
-        let own = cluster_id(&*self.handle().running()?);
+        let own = self.handle().running()?.cluster_id();
         if !own.is_empty() && !request.cluster_id.is_empty() && own != request.cluster_id {
             let problem = format!("this member is in the cluster {own}, not in {}", request.cluster_id);
             return Err(Status::failed_precondition(problem));
@@ -367,11 +367,6 @@ fn others(running: &Running) -> Vec<Arc<Peer>> {
     let metrics = running.metrics();
     let nodes = metrics.membership_config.membership().nodes().filter(|(id, _)| **id != running.id);
     nodes.map(|(id, node)| running.peers.learn(*id, node)).collect()
-}
-
-/// The id of the cluster that this node is in; empty where there is none.
-fn cluster_id(running: &Running) -> String {
-    running.store.cluster().map(|id| id.to_string()).unwrap_or_default()
 }
 
 /// A member that votes, and has lost its vote and what it has acknowledged, must not be taken for what it was.

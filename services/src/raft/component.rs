@@ -9,6 +9,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     blixard,
+    directory::{DirectoryServer, NodeDirectory},
     monitoring::{MonitoringServer, NodeMonitoring},
     status::{NodeStatus, StatusServer},
 };
@@ -17,6 +18,7 @@ use super::{
     Handle, Metrics,
     cluster::{ClusterNode, ClusterServer},
     formation,
+    itself::Itself,
     kv::{KvNode, KvServer},
     lifecycle::{Lifecycle, voters},
     metrics::RaftCollector,
@@ -62,6 +64,7 @@ impl Component for RaftComponent {
             KvServer::new(KvNode::new(handle)).into_channel(),
             ClusterServer::new(ClusterNode::new(self.lifecycle.clone())).into_channel(),
             StatusServer::new(NodeStatus::new(self.handle().clone())).into_channel(),
+            DirectoryServer::new(NodeDirectory::new(&self.parts, self.handle().clone())).into_channel(),
             MonitoringServer::new(NodeMonitoring::new(&self.parts, self.handle().clone())).into_channel(),
         ];
         if self.parts.config.compat.blixard {
@@ -71,6 +74,7 @@ impl Component for RaftComponent {
     }
 
     async fn start(&self, node: NodeHandle) -> Result<(), ComponentError> {
+        self.handle().introduce(Itself::new(&node));
         let peers = node.parts.config.cluster.peers.clone();
         self.lifecycle.start(&node, peers.is_empty()).await?;
         node.parts.metrics.add_collector(Box::new(RaftCollector::new(self.handle().clone())?))?;

@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -25,6 +25,7 @@ struct Shared {
     /// Raised whenever another Raft takes the place of the one before.
     started: watch::Sender<u64>,
     health: Health,
+    itself: OnceLock<Itself>,
 }
 
 /// A Raft that runs.
@@ -54,6 +55,11 @@ impl Running {
     /// This node as a member, with the addresses that it has now.
     pub fn member(&self) -> Member {
         self.itself.member()
+    }
+
+    /// The id of the cluster that this node is in; empty where there is none.
+    pub(crate) fn cluster_id(&self) -> String {
+        self.store.cluster().map(|id| id.to_string()).unwrap_or_default()
     }
 
     /// What Raft says of itself now. Where it has stopped, this node is nothing in the cluster and follows nobody,
@@ -91,7 +97,8 @@ pub(super) enum Leader {
 impl Handle {
     /// One that has not started, of a node whose health this is.
     pub(super) fn new(health: Health) -> Self {
-        Self(Arc::new(Shared { running: ArcSwapOption::empty(), started: watch::Sender::new(0), health }))
+        let (running, started) = (ArcSwapOption::empty(), watch::Sender::new(0));
+        Self(Arc::new(Shared { running, started, health, itself: OnceLock::new() }))
     }
 
     /// What runs now.
@@ -123,6 +130,16 @@ impl Handle {
         let mut reports = self.0.health.watch();
         // The sender is held by the health that `self` holds.
         let _ = reports.wait_for(|report| report.state == NodeState::Draining).await;
+    }
+
+    /// The node has been bound, and can say where it is reached.
+    pub(super) fn introduce(&self, itself: Itself) {
+        self.0.itself.get_or_init(|| itself);
+    }
+
+    /// What this node says of itself; `None` before it has been bound.
+    pub(crate) fn itself(&self) -> Option<&Itself> {
+        self.0.itself.get()
     }
 
     pub(super) fn set(&self, running: Option<Running>) {

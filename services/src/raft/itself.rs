@@ -6,7 +6,7 @@ use super::Member;
 
 /// What this node says of itself.
 #[derive(Clone, Debug)]
-pub(super) struct Itself {
+pub(crate) struct Itself {
     node: NodeHandle,
     name: String,
 }
@@ -18,8 +18,13 @@ impl Itself {
         Self { node: node.clone(), name: name.unwrap_or_else(|| id.chars().take(10).collect()) }
     }
 
+    /// The node.
+    pub(crate) fn node(&self) -> &NodeHandle {
+        &self.node
+    }
+
     /// It as a member, with the addresses that it has now.
-    pub(super) fn member(&self) -> Member {
+    pub(crate) fn member(&self) -> Member {
         let config = &self.node.parts.config;
         let targets = self.node.targets_now();
         let grpc = config.transport.grpc.bind_address;

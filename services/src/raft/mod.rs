@@ -37,4 +37,4 @@ pub use self::{
     server::{Raft, RaftClient, RaftNode, RaftServer},
 };
 
-pub(crate) use forward::FORWARDED;
+pub(crate) use self::{forward::FORWARDED, itself::Itself};

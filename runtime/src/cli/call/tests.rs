@@ -84,7 +84,7 @@ fn failing(status: Status) -> Channel {
 fn node(methods: &'static [(&'static str, bool)]) -> Channel {
     demo::peer(move |cx, messages| match cx.path() {
         directory::LIST => {
-            let methods = methods.iter().map(|(name, streams)| directory::Method {
+            let methods = methods.iter().map(|(name, streams)| crate::directory::Method {
                 name: (*name).to_owned(),
                 client_streaming: *streams,
                 server_streaming: *streams,
@@ -92,7 +92,8 @@ fn node(methods: &'static [(&'static str, bool)]) -> Channel {
             });
             let name = "demo.v1.Demo".to_owned();
             let service = directory::Service { name, methods: methods.collect(), ..Default::default() };
-            Ok(Streaming::once(Payload::new(ListResponse { services: vec![service] })))
+            let services = vec![service];
+            Ok(Streaming::once(Payload::new(ListResponse { services, ..Default::default() })))
         }
         path if path.starts_with("/demo.v1.Demo/") => Ok(messages),
         _ => Err(Status::unimplemented("").not_processed()),

@@ -30,6 +30,13 @@ pub trait Listener: Send + 'static {
         let _ = (health, metrics);
     }
 
+    /// The protocols of which a connection may name one, as a node tells them to others: see
+    /// [`Bound::alpns`](crate::transport::Bound::alpns).
+    #[cfg(feature = "node")]
+    fn alpns(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Listens no more, and returns once the peers of connections that were closed have been told, or cannot be.
     fn close(self) -> impl Future<Output = ()> + Send
     where

@@ -36,6 +36,11 @@ pub trait StreamTransport: Clone + Send + Sync + 'static {
         Codec::MessagePack
     }
 
+    /// As [`Transport::is_local`].
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// As [`Transport::parse`].
     ///
     /// # Errors
@@ -89,6 +94,10 @@ impl<T: StreamTransport> Transport for T {
 
     fn codec(&self) -> Codec {
         self.codec()
+    }
+
+    fn is_local(&self) -> bool {
+        self.is_local()
     }
 
     fn parse(&self, scheme: &'static str, rest: &str) -> Result<T::Address, String> {
@@ -147,6 +156,10 @@ impl<T: StreamTransport> Dial for Way<T> {
 impl<L: Listener> Bound for Listening<L> {
     fn target(&self) -> String {
         self.target.clone()
+    }
+
+    fn alpns(&self) -> Vec<String> {
+        self.listener.alpns()
     }
 
     async fn serve(mut self, serving: Serving) {

@@ -71,6 +71,11 @@ impl Bound for Listening {
         self.target.clone()
     }
 
+    fn alpns(&self) -> Vec<String> {
+        // In plaintext nobody negotiates.
+        self.options.tls.iter().map(|_| "h2".to_owned()).collect()
+    }
+
     async fn serve(mut self, serving: Serving) {
         self.options.gauge = serving.connections;
         let service = WithCaller(Adapter::new(serving.service).limits(self.limits));

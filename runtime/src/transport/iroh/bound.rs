@@ -72,6 +72,10 @@ impl Bound for Listening {
         Arc::new(move || target(&endpoint, relay.as_ref()))
     }
 
+    fn alpns(&self) -> Vec<String> {
+        self.options.alpns.to_string().split(' ').map(str::to_owned).collect()
+    }
+
     fn connect_options(&self, options: ConnectOptions) -> ConnectOptions {
         let dialer = self.dialer.clone();
         let dialer = match options.gauge(NAME) {

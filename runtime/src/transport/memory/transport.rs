@@ -72,6 +72,10 @@ impl Transport for Memory {
         Codec::Protobuf
     }
 
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn parse(&self, _: &'static str, rest: &str) -> Result<Address, String> {
         Address::new(rest)
     }

@@ -124,6 +124,10 @@ impl framed::Listener for Listener {
         Ok(Some(if self.zero_rtt { Box::pin(shake_early(incoming)) } else { Box::pin(shake(incoming)) }))
     }
 
+    fn alpns(&self) -> Vec<String> {
+        vec![String::from_utf8_lossy(ALPN).into_owned()]
+    }
+
     async fn close(self) {
         // A peer that cannot be told learns it from the silence.
         let _ = tokio::time::timeout(GOODBYE, self.endpoint.wait_idle()).await;

@@ -50,6 +50,13 @@ pub trait Bound: Send + 'static {
         Arc::new(move || target.clone())
     }
 
+    /// The protocols of which a connection may name one ([ALPN](https://www.rfc-editor.org/rfc/rfc7301)): a name of the
+    /// form of an [`AlpnName`](crate::AlpnName) leads to the service that it stands for, any other to all of them. None
+    /// where the transport does without.
+    fn alpns(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The options for calls that the node itself makes over this transport: a transport that dials from what
     /// it has bound puts that [into them](ConnectOptions::with).
     fn connect_options(&self, options: ConnectOptions) -> ConnectOptions {
@@ -128,6 +135,8 @@ pub(crate) trait DynBound: Send {
 
     fn dyn_live_target(&self) -> LiveTarget;
 
+    fn dyn_alpns(&self) -> Vec<String>;
+
     fn dyn_connect_options(&self, options: ConnectOptions) -> ConnectOptions;
 
     fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()>;
@@ -140,6 +149,10 @@ impl<B: Bound> DynBound for B {
 
     fn dyn_live_target(&self) -> LiveTarget {
         self.live_target()
+    }
+
+    fn dyn_alpns(&self) -> Vec<String> {
+        self.alpns()
     }
 
     fn dyn_connect_options(&self, options: ConnectOptions) -> ConnectOptions {

@@ -56,6 +56,12 @@ pub trait Transport: Send + Sync + 'static {
         Codec::MessagePack
     }
 
+    /// Whether its targets mean something else in another process or on another machine, so that a node tells them to
+    /// nobody. They do not, unless the transport says so.
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// Reads what follows `scheme://` in a target.
     ///
     /// # Errors

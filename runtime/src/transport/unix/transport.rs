@@ -56,6 +56,10 @@ impl StreamTransport for Unix {
         &[SCHEME]
     }
 
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn parse(&self, _: &'static str, rest: &str) -> Result<Address, String> {
         Address::new(rest)
     }

@@ -1,0 +1,22 @@
+//! Peers and clusters of which one target is known, and the directory tells the rest.
+//!
+//! What is known is used until it goes stale, and asked for again beside the calls; a call waits for the directory only
+//! where nothing is known yet.
+
+mod balance;
+mod builder;
+mod cluster;
+mod discovered;
+mod explain;
+mod freshness;
+mod listing;
+mod member;
+mod peer;
+mod rounds;
+mod setup;
+#[cfg(test)]
+mod tests;
+mod vetted;
+
+pub use builder::ClusterBuilder;
+pub(super) use {discovered::Discovered, setup::Setup};

@@ -1,0 +1,274 @@
+//! Peers and clusters in a network that is made up, in paused time.
+
+mod cluster;
+mod discovered;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{
+    super::{
+        Channel,
+        route::{Route, Way},
+    },
+    Setup,
+};
+use crate::{
+    Context, Payload, Response, Service, Status, Streaming,
+    directory::{self, Endpoint, LIST, ListRequest, ListResponse},
+    policy::PolicyHandle,
+};
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+struct Word {
+    #[prost(string, tag = "1")]
+    text: String,
+}
+
+/// Says who was asked, and where.
+#[polywire::service(package = "words.v1")]
+trait Words {
+    /// May be asked twice.
+    #[rpc(idempotent)]
+    async fn read(&self, request: Word) -> Result<Word, Status>;
+    /// May not.
+    async fn write(&self, request: Word) -> Result<Word, Status>;
+}
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const WORDS: &str = "words.v1.Words";
+
+/// For how long the hosts' answers may be taken for true.
+const TTL: Duration = Duration::from_secs(5);
+
+/// Who answers where, and who is in the cluster. Clones share it.
+#[derive(Clone, Default)]
+struct Net(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    places: HashMap<String, Arc<Host>>,
+    members: Vec<Arc<Host>>,
+    revision: u64,
+}
+
+/// A node.
+struct Host {
+    name: &'static str,
+    targets: Mutex<Vec<String>>,
+    /// The transports that serve words.
+    serves: Mutex<Vec<&'static str>>,
+    mood: Mutex<Mood>,
+    /// Whether it has a directory, and whether that answers.
+    has_directory: AtomicBool,
+    directory_is_dark: AtomicBool,
+    /// The cluster that it is in, where it is not that of the network.
+    own_cluster: Mutex<Option<directory::Cluster>>,
+    calls: AtomicU32,
+    asked: AtomicU32,
+}
+
+/// What a host does with calls.
+#[derive(Clone)]
+enum Mood {
+    /// Answers after so long.
+    Well(Duration),
+    /// Says nothing to anything, ever.
+    Dark,
+    /// Lets everything else in, and fails calls with this.
+    Fails(Status),
+}
+
+impl Net {
+    /// A host of this name, reached over gRPC and Iroh.
+    fn host(&self, name: &'static str) -> Arc<Host> {
+        let host = Arc::new(Host {
+            name,
+            targets: Mutex::default(),
+            serves: Mutex::new(vec!["grpc", "iroh"]),
+            mood: Mutex::new(Mood::Well(MS)),
+            has_directory: AtomicBool::new(true),
+            directory_is_dark: AtomicBool::new(false),
+            own_cluster: Mutex::default(),
+            calls: AtomicU32::new(0),
+            asked: AtomicU32::new(0),
+        });
+        self.place(&host, &[&format!("grpc://{name}"), &format!("iroh://{name}")]);
+        host
+    }
+
+    /// It is there from now on, and nowhere else.
+    fn place(&self, host: &Arc<Host>, targets: &[&str]) {
+        self.remove(host);
+        let mut state = self.0.lock().unwrap();
+        for target in targets {
+            state.places.insert((*target).to_owned(), host.clone());
+        }
+        *host.targets.lock().unwrap() = targets.iter().map(|target| (*target).to_owned()).collect();
+    }
+
+    /// Nobody answers where it was.
+    fn remove(&self, host: &Arc<Host>) {
+        self.0.lock().unwrap().places.retain(|_, there| !Arc::ptr_eq(there, host));
+    }
+
+    /// These are the members of the cluster.
+    fn members(&self, members: &[&Arc<Host>]) {
+        let mut state = self.0.lock().unwrap();
+        state.members = members.iter().map(|host| (*host).clone()).collect();
+        state.revision += 1;
+    }
+
+    fn setup(&self, policies: impl Into<PolicyHandle>, among_others: bool) -> Setup {
+        let net = self.clone();
+        let open = move |target: &str| -> crate::service::BoxFuture<Option<(&'static str, Way)>> {
+            let way = (transport(target), Way::lasting(net.way(target)));
+            Box::pin(std::future::ready(Some(way)))
+        };
+        Setup::with(Box::new(open), policies.into(), None, among_others)
+    }
+
+    fn route(&self, target: &str) -> Arc<Route> {
+        Arc::new(Route::new(transport(target), target.to_owned(), Way::lasting(self.way(target))))
+    }
+
+    fn way(&self, target: &str) -> Channel {
+        Channel::new(Wire { net: self.clone(), target: target.to_owned() })
+    }
+}
+
+fn transport(target: &str) -> &'static str {
+    if target.starts_with("grpc") { "grpc" } else { "iroh" }
+}
+
+impl Host {
+    fn is(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    fn serves(&self, transports: &[&'static str]) {
+        *self.serves.lock().unwrap() = transports.to_vec();
+    }
+
+    fn calls(&self) -> u32 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// How often its directory was asked.
+    fn asked(&self) -> u32 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn id(&self) -> String {
+        format!("id of {}", self.name)
+    }
+
+    fn node(&self) -> directory::Node {
+        let endpoint = |target: &String| Endpoint {
+            transport: transport(target).to_owned(),
+            target: target.clone(),
+            alpns: Vec::new(),
+        };
+        let endpoints = self.targets.lock().unwrap().iter().map(endpoint).collect();
+        directory::Node { id: self.id(), name: self.name.to_owned(), endpoints }
+    }
+
+    fn services(&self) -> Vec<directory::Service> {
+        let service = |name: &str, transports: &[&str]| directory::Service {
+            name: name.to_owned(),
+            transports: transports.iter().map(|name| (*name).to_owned()).collect(),
+            ..Default::default()
+        };
+        let serves = self.serves.lock().unwrap();
+        let words = (!serves.is_empty()).then(|| service(WORDS, &serves));
+        words.into_iter().chain([service("polywire.directory.v1.Directory", &["grpc", "iroh"])]).collect()
+    }
+
+    fn list(&self, net: &Net, members: bool) -> ListResponse {
+        let state = net.0.lock().unwrap();
+        let others = state.members.iter().filter(|host| host.name != self.name);
+        let members = others.filter(|_| members).map(|host| directory::Member {
+            node: Some(host.node()),
+            services: host.services(),
+            reached: state.places.values().any(|there| Arc::ptr_eq(there, host)),
+            ..Default::default()
+        });
+        let shared = directory::Cluster {
+            id: "the cluster".to_owned(),
+            revision: state.revision,
+            members: members.collect(),
+        };
+        let cluster = self.own_cluster.lock().unwrap().clone().or(Some(shared));
+        ListResponse {
+            services: self.services(),
+            node: Some(self.node()),
+            ttl_ms: TTL.as_millis() as u64,
+            cluster,
+        }
+    }
+}
+
+/// What leads to a target.
+struct Wire {
+    net: Net,
+    target: String,
+}
+
+impl Service for Wire {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let there = self.net.0.lock().unwrap().places.get(&self.target).cloned();
+        let host = there.ok_or_else(|| Status::unavailable("connection refused").not_processed())?;
+        let mood = host.mood.lock().unwrap().clone();
+        if matches!(mood, Mood::Dark) {
+            return std::future::pending().await;
+        }
+        let unimplemented = || Status::unimplemented("no such service").not_processed();
+        if cx.path() == LIST {
+            host.asked.fetch_add(1, Ordering::Relaxed);
+            if host.directory_is_dark.load(Ordering::Relaxed) {
+                return std::future::pending().await;
+            }
+            let request: ListRequest = message.decode()?;
+            let told =
+                host.has_directory.load(Ordering::Relaxed).then(|| host.list(&self.net, request.members));
+            return Ok(Response::new(Payload::new(told.ok_or_else(unimplemented)?)));
+        }
+        if cx.service() != WORDS {
+            return Err(unimplemented());
+        }
+        let serves = host.serves.lock().unwrap().contains(&transport(&self.target));
+        host.calls.fetch_add(1, Ordering::Relaxed);
+        match mood {
+            Mood::Fails(status) => Err(status),
+            Mood::Well(wait) if serves => {
+                tokio::time::sleep(wait).await;
+                let _: Word = message.decode()?;
+                Ok(Response::new(Payload::new(Word { text: self.target.clone() })))
+            }
+            _ => Err(unimplemented()),
+        }
+    }
+
+    async fn stream(
+        &self,
+        _: Context,
+        _: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        Err(Status::unimplemented("nobody streams here").not_processed())
+    }
+}
+
+async fn read(client: &WordsClient) -> Result<String, Status> {
+    client.read(Word::default()).timeout(10 * SECOND).await.map(|word| word.text)
+}
+
+async fn write(client: &WordsClient) -> Result<String, Status> {
+    client.write(Word::default()).timeout(10 * SECOND).await.map(|word| word.text)
+}

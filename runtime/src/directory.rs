@@ -1,0 +1,162 @@
+//! What a node tells of itself: the messages of `polywire.directory.v1`, by hand, for this crate is below the one that has
+//! them generated.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Channel, Codec, Context, Payload, Service as _, Shape, Status, TraceContext, context::Path, deadline,
+};
+
+/// The path of its only method.
+pub(crate) const LIST: &str = "/polywire.directory.v1.Directory/List";
+
+/// Asks for everything that the node serves.
+#[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListRequest {
+    #[prost(bool, tag = "1")]
+    pub(crate) members: bool,
+}
+
+/// Everything that is served.
+#[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) services: Vec<Service>,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) node: Option<Node>,
+    #[prost(uint64, tag = "3")]
+    pub(crate) ttl_ms: u64,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) cluster: Option<Cluster>,
+}
+
+/// A node, and where it is reached.
+#[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Node {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+    #[prost(string, tag = "2")]
+    pub(crate) name: String,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// A way to a node.
+#[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Endpoint {
+    #[prost(string, tag = "1")]
+    pub(crate) transport: String,
+    #[prost(string, tag = "2")]
+    pub(crate) target: String,
+    #[prost(string, repeated, tag = "3")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) alpns: Vec<String>,
+}
+
+/// A cluster, as one of its members knows it.
+#[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Cluster {
+    #[prost(string, tag = "1")]
+    pub(crate) id: String,
+    #[prost(uint64, tag = "2")]
+    pub(crate) revision: u64,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) members: Vec<Member>,
+}
+
+/// Another member, as the node that answers knows it.
+#[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Member {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) node: Option<Node>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) services: Vec<Service>,
+    #[prost(bool, tag = "3")]
+    pub(crate) reached: bool,
+    #[prost(string, tag = "4")]
+    pub(crate) failure: String,
+    #[prost(uint64, optional, tag = "5")]
+    pub(crate) age_ms: Option<u64>,
+}
+
+/// One service.
+#[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Service {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(string, tag = "2")]
+    pub(crate) documentation: String,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) methods: Vec<Method>,
+    #[prost(string, repeated, tag = "4")]
+    pub(crate) transports: Vec<String>,
+    #[prost(string, tag = "5")]
+    pub(crate) version: String,
+    #[prost(string, tag = "6")]
+    pub(crate) fingerprint: String,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// One method.
+#[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Method {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(bool, tag = "2")]
+    pub(crate) client_streaming: bool,
+    #[prost(bool, tag = "3")]
+    pub(crate) server_streaming: bool,
+    #[prost(bool, tag = "4")]
+    pub(crate) idempotent: bool,
+    #[prost(string, tag = "5")]
+    pub(crate) documentation: String,
+}
+
+impl Method {
+    pub(crate) fn shape(&self) -> Shape {
+        shape(self.client_streaming, self.server_streaming)
+    }
+}
+
+pub(crate) fn shape(client_streaming: bool, server_streaming: bool) -> Shape {
+    match (client_streaming, server_streaming) {
+        (false, false) => Shape::Unary,
+        (false, true) => Shape::ServerStreaming,
+        (true, false) => Shape::ClientStreaming,
+        (true, true) => Shape::BidiStreaming,
+    }
+}
+
+/// Asks whoever is at the other end what it serves, and the other members of its cluster too where `members` says so.
+///
+/// # Errors
+/// Those of the call: `Unimplemented` where there is no directory, `DeadlineExceeded` where nothing was said for that long.
+///
+/// # Cancel safety
+/// Dropping the future gives the call up.
+pub(crate) async fn list(
+    channel: &Channel,
+    members: bool,
+    patience: Duration,
+) -> Result<ListResponse, Status> {
+    // Traces of what is asked again and again would hide those of calls.
+    let cx = Context::new().with_trace(TraceContext::unsampled()).with_timeout(patience);
+    // Every node reads protobuf, whatever its transport prefers.
+    let mut cx = cx.with_codec(Codec::Protobuf);
+    cx.path = Path::Static(LIST);
+    cx.idempotent = true;
+    let limit = cx.deadline;
+    let asking = channel.unary(cx, Payload::new(ListRequest { members }));
+    Ok(deadline::bound(limit, asking).await?.into_message().decode()?)
+}

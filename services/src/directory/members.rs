@@ -1,0 +1,142 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use polywire::{Channel, Codec, Context, NodeHandle, Status, Target, TraceContext};
+use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
+use tokio::{sync::Mutex, time::Instant};
+
+use super::{DirectoryClient, TTL, node};
+use crate::raft::{Member, Running};
+
+/// How long a member may take to be dialled and to answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the other members of the cluster serve, as they have told this node. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Members(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// When they were asked last, and of which revision of the cluster they were.
+    asked: Option<(Instant, u64)>,
+    known: Vec<Known>,
+}
+
+/// One of them.
+struct Known {
+    member: Member,
+    channel: Option<Channel>,
+    /// What it said last, and when.
+    told: Option<(Instant, ListResponse)>,
+    /// Why it did not answer when it was asked last.
+    failure: Option<String>,
+}
+
+/// The other members, as Raft knows them.
+pub(super) fn others(running: &Running) -> Vec<Member> {
+    let metrics = running.metrics();
+    let nodes = metrics.membership_config.membership().nodes();
+    nodes.filter(|(id, _)| **id != running.id).map(|(_, member)| member.clone()).collect()
+}
+
+impl Members {
+    /// These members with what they serve. Those that have not been asked lately are, side by side and each for itself
+    /// alone, so that a question never goes in circles. Of callers that come at once, those who had to wait are told what
+    /// was found out meanwhile.
+    ///
+    /// # Cancel safety
+    /// Safe: members that have not answered yet are as they were before.
+    pub(super) async fn ask(&self, own: &NodeHandle, revision: u64, members: Vec<Member>) -> Vec<v1::Member> {
+        let mut state = self.0.lock().await;
+        let lately = |(at, of): (Instant, u64)| of == revision && at.elapsed() < TTL;
+        if !state.asked.is_some_and(lately) {
+            let now = Instant::now();
+            state.learn(members);
+            join_all(state.known.iter_mut().map(|known| known.ask(own))).await;
+            state.asked = Some((now, revision));
+        }
+        state.known.iter().map(Known::entry).collect()
+    }
+}
+
+impl State {
+    /// Takes up new members and forgets those that are no more. One that has moved is called where it is now.
+    fn learn(&mut self, members: Vec<Member>) {
+        let mut before = std::mem::take(&mut self.known);
+        for member in members {
+            let same = |known: &Known| known.member.endpoint_id == member.endpoint_id;
+            let known = before.iter().position(same).map(|place| before.swap_remove(place));
+            let known = known.unwrap_or_else(|| Known {
+                member: Member::default(),
+                channel: None,
+                told: None,
+                failure: None,
+            });
+            let stays = known.member.targets == member.targets;
+            let channel = known.channel.filter(|_| stays);
+            self.known.push(Known { member, channel, ..known });
+        }
+    }
+}
+
+impl Known {
+    async fn ask(&mut self, own: &NodeHandle) {
+        let late = || Err(Status::deadline_exceeded(format!("no answer within {PATIENCE:?}")));
+        let asking = tokio::time::timeout(PATIENCE, self.list(own)).await;
+        match asking.unwrap_or_else(|_| late()) {
+            Ok(told) => (self.told, self.failure) = (Some((Instant::now(), told)), None),
+            Err(status) => self.failure = Some(status.to_string()),
+        }
+    }
+
+    async fn list(&mut self, own: &NodeHandle) -> Result<ListResponse, Status> {
+        let channel = match &self.channel {
+            Some(channel) => channel.clone(),
+            None => self.channel.insert(connect(own, &self.member).await?).clone(),
+        };
+        // Traces of what is asked all the time would hide those of calls.
+        let cx = Context::new().with_trace(TraceContext::unsampled()).with_codec(Codec::Protobuf);
+        let request = ListRequest { members: false };
+        let told = DirectoryClient::new(channel).list(request).context(&cx).timeout(PATIENCE).await?;
+        match &told.node {
+            // Another may have taken its address.
+            Some(node) if node.id != self.member.endpoint_id => {
+                Err(Status::unavailable(format!("another node, {}, answers where it was", node.id)))
+            }
+            _ => Ok(told),
+        }
+    }
+
+    fn entry(&self) -> v1::Member {
+        let (services, fresh) = match &self.told {
+            Some((_, told)) => (told.services.clone(), told.node.clone().filter(|_| self.failure.is_none())),
+            None => (Vec::new(), None),
+        };
+        v1::Member {
+            node: Some(fresh.unwrap_or_else(|| node(&self.member))),
+            services,
+            reached: self.failure.is_none(),
+            failure: self.failure.clone().unwrap_or_default(),
+            age_ms: self
+                .told
+                .as_ref()
+                .map(|(at, _)| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+/// A channel to this member, which chooses among its targets as the node's own calls do.
+async fn connect(own: &NodeHandle, member: &Member) -> Result<Channel, Status> {
+    let targets = member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
+    let targets: Vec<_> = targets.filter(|target| !target.is_local()).collect();
+    if targets.is_empty() {
+        return Err(Status::unavailable(format!("no address of {member} can be called from here")));
+    }
+    own.channel().targets(targets).connect().await
+}
+
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Members").finish_non_exhaustive()
+    }
+}

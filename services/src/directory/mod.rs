@@ -1,0 +1,163 @@
+//! What a node serves and over which transports, and where the other members of its cluster do.
+
+mod fingerprint;
+mod members;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use polywire::{Exposure, NodeHandle, Parts, Router, Service, ServiceInfo, Status, Target};
+use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
+
+use self::{fingerprint::Fingerprints, members::Members};
+use crate::raft::{Handle, Itself, Member};
+
+/// Tells what a node serves.
+#[polywire::service(package = "polywire.directory.v1")]
+pub trait Directory {
+    /// What is served now.
+    #[rpc(idempotent)]
+    async fn list(&self, request: ListRequest) -> Result<ListResponse, Status>;
+}
+
+/// For how long an answer may be taken for true. A member that has moved is looked for at once by whoever does not reach
+/// it, so this bounds how long a new one goes unnoticed.
+const TTL: Duration = Duration::from_secs(5);
+
+/// The directory of this node, and of the cluster that it is in. Clones share it.
+#[derive(Clone)]
+pub struct NodeDirectory(Arc<Inner>);
+
+struct Inner {
+    router: Router,
+    exposure: Exposure,
+    fingerprints: Fingerprints,
+    raft: Handle,
+    members: Members,
+    /// The services without their endpoints, and of which state of the router they are.
+    services: Mutex<Option<(u64, Vec<v1::Service>)>>,
+}
+
+impl NodeDirectory {
+    /// Lists the services that the node of these parts has, over the transports that expose them, and the members of the
+    /// cluster that the handle leads to.
+    ///
+    /// # Panics
+    /// When a schema of the parts cannot be read: it was compiled in, so the binary is wrong.
+    pub fn new(parts: &Parts, raft: Handle) -> Self {
+        Self(Arc::new(Inner {
+            router: parts.router.clone(),
+            exposure: parts.exposure.clone(),
+            fingerprints: Fingerprints::new(&parts.descriptors),
+            raft,
+            members: Members::default(),
+            services: Mutex::default(),
+        }))
+    }
+
+    /// Every service, where the node is reached now.
+    fn services(&self, itself: Option<(&NodeHandle, &v1::Node)>) -> Vec<v1::Service> {
+        let mut services = self.known_services();
+        for service in &mut services {
+            let served = |endpoint: &&v1::Endpoint| service.transports.contains(&endpoint.transport);
+            let led = |(node, endpoint): (&NodeHandle, &v1::Endpoint)| v1::Endpoint {
+                alpns: node.alpns(&endpoint.transport, &service.name),
+                ..endpoint.clone()
+            };
+            let endpoints = itself.into_iter().flat_map(|(node, told)| {
+                told.endpoints.iter().filter(served).map(move |endpoint| led((node, endpoint)))
+            });
+            service.endpoints = endpoints.collect();
+        }
+        services
+    }
+
+    /// Every service without its endpoints. Schemas are hashed once for each change of the router.
+    fn known_services(&self) -> Vec<v1::Service> {
+        let changes = *self.0.router.changes().borrow();
+        let mut known = self.0.services.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_none_or(|(of, _)| *of != changes) {
+            *known = Some((changes, self.0.router.services().iter().map(|info| self.entry(info)).collect()));
+        }
+        known.iter().flat_map(|(_, services)| services.clone()).collect()
+    }
+
+    fn entry(&self, info: &ServiceInfo) -> v1::Service {
+        let methods = info.methods().iter().map(|method| v1::Method {
+            name: method.name().to_owned(),
+            client_streaming: method.shape().streams_requests(),
+            server_streaming: method.shape().streams_responses(),
+            idempotent: method.is_idempotent(),
+            documentation: method.documentation().to_owned(),
+        });
+        v1::Service {
+            name: info.name().to_owned(),
+            documentation: info.documentation().to_owned(),
+            methods: methods.collect(),
+            transports: self.0.exposure.transports(info.name()).map(str::to_owned).collect(),
+            version: format!("v{}", info.major_version()),
+            fingerprint: self.0.fingerprints.of(info),
+            endpoints: Vec::new(),
+        }
+    }
+}
+
+impl Directory for NodeDirectory {
+    async fn list(&self, request: ListRequest) -> Result<ListResponse, Status> {
+        let itself = self.0.raft.itself();
+        let node = itself.map(|itself| own_node(itself));
+        let services = self.services(itself.map(Itself::node).zip(node.as_ref()));
+        let cluster = match (self.0.raft.running(), itself) {
+            (Ok(running), Some(itself)) => {
+                let mut cluster = cluster(&running);
+                if request.members {
+                    let others = members::others(&running);
+                    cluster.members = self.0.members.ask(itself.node(), cluster.revision, others).await;
+                }
+                Some(cluster)
+            }
+            _ => None,
+        };
+        let ttl_ms = u64::try_from(TTL.as_millis()).unwrap_or(u64::MAX);
+        Ok(ListResponse { services, node, ttl_ms, cluster })
+    }
+}
+
+fn own_node(itself: &Itself) -> v1::Node {
+    let mut node = node(&itself.member());
+    for endpoint in &mut node.endpoints {
+        // Of those that lead to one service, that service tells.
+        endpoint.alpns = itself.node().alpns(&endpoint.transport, "");
+    }
+    node
+}
+
+/// A member as the directory lists it.
+fn node(member: &Member) -> v1::Node {
+    let targets = member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
+    let endpoints = targets.filter(|target| !target.is_local()).map(|target| v1::Endpoint {
+        transport: target.transport().to_owned(),
+        target: target.to_string(),
+        alpns: Vec::new(),
+    });
+    v1::Node { id: member.endpoint_id.clone(), name: member.name.clone(), endpoints: endpoints.collect() }
+}
+
+/// The cluster without its members.
+fn cluster(running: &crate::raft::Running) -> v1::Cluster {
+    let metrics = running.metrics();
+    v1::Cluster {
+        id: running.cluster_id(),
+        revision: metrics.membership_config.log_id().map_or(0, |id| id.index),
+        members: Vec::new(),
+    }
+}
+
+impl fmt::Debug for NodeDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeDirectory").field("services", &self.0.router).finish_non_exhaustive()
+    }
+}
