@@ -6,20 +6,32 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::shared::Shared;
-use crate::{Metadata, Payload, Status, Streaming, streaming::Source};
+use super::{attempts::Uncounted, shared::Shared};
+use crate::{Code, Metadata, Payload, Status, Streaming, streaming::Source};
 
-/// The answers of a stream, whose route is asked after where they break off.
+/// The answers of a stream, whose route is asked after where they break off. Its attempt is counted at their end.
 pub(super) struct Answers {
     inner: Streaming<Payload>,
     shared: Arc<Shared>,
     place: usize,
+    attempt: Option<Uncounted>,
 }
 
 impl Answers {
-    /// These answers, over the route at this place.
-    pub(super) fn over(shared: &Arc<Shared>, place: usize, inner: Streaming<Payload>) -> Streaming<Payload> {
-        Streaming::from_source(Self { inner, shared: shared.clone(), place })
+    /// These answers to this attempt, over the route at this place.
+    pub(super) fn over(
+        shared: &Arc<Shared>,
+        place: usize,
+        attempt: Option<Uncounted>,
+        inner: Streaming<Payload>,
+    ) -> Streaming<Payload> {
+        Streaming::from_source(Self { inner, shared: shared.clone(), place, attempt })
+    }
+
+    fn end(&mut self, code: Code) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.ended(code);
+        }
     }
 }
 
@@ -29,10 +41,15 @@ impl Source<Payload> for Answers {
         task: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Payload, Status>>> {
         let next = self.inner.poll_message(task);
-        if let Poll::Ready(Some(Err(status))) = &next
-            && self.shared.routes[self.place].struck(Instant::now(), status)
-        {
-            self.shared.keeper.wake();
+        match &next {
+            Poll::Ready(Some(Err(status))) => {
+                if self.shared.routes[self.place].struck(Instant::now(), status) {
+                    self.shared.keeper.wake();
+                }
+                self.end(status.code());
+            }
+            Poll::Ready(None) => self.end(Code::Ok),
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
         }
         next
     }

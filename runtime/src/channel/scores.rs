@@ -1,22 +1,32 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
-use super::order::Order;
+use super::{
+    order::Order,
+    tally::{MethodTally, Tally},
+};
 use crate::{
+    context::Path,
     method,
-    policy::{Policies, Policy, PolicyHandle, choice::Choice, hedge::Durations, score::Score, share::Share},
+    policy::{
+        Adaptive, Policies, Policy, PolicyHandle, choice::Choice, hedge::Durations, score::Score,
+        share::Share,
+    },
 };
 
 /// What is known of each method that was called: its policy, and how its service has been doing over each transport.
 pub(super) struct Methods {
     policies: PolicyHandle,
     transports: Vec<&'static str>,
+    tally: Tally,
+    /// Counts the calls of all methods of which nobody here has a name.
+    unknown: Arc<MethodTally>,
     known: ArcSwap<HashMap<String, Arc<MethodScores>>>,
     services: Mutex<HashMap<String, Arc<ServiceScores>>>,
 }
@@ -28,6 +38,9 @@ pub(super) struct MethodScores {
     pub(super) durations: Durations,
     pub(super) share: Share,
     pub(super) shadow: Share,
+    /// Counts its calls by its name, once somebody in this program has called it.
+    named: OnceLock<MethodTally>,
+    unknown: Arc<MethodTally>,
 }
 
 /// The policy of a method, and the order of transports that follows from it.
@@ -52,17 +65,45 @@ const METHODS: usize = 1_024;
 const OTHERS: &str = "/others/others";
 
 impl Methods {
-    pub(super) fn new(policies: PolicyHandle, transports: Vec<&'static str>) -> Self {
-        Self { policies, transports, known: ArcSwap::default(), services: Mutex::default() }
+    pub(super) fn new(policies: PolicyHandle, transports: Vec<&'static str>, tally: Tally) -> Self {
+        let unknown = Arc::new(tally.unknown(&transports));
+        Self { policies, transports, tally, unknown, known: ArcSwap::default(), services: Mutex::default() }
     }
 
     /// The method at this path.
-    pub(super) fn at(&self, path: &str) -> Arc<MethodScores> {
+    pub(super) fn at(&self, path: &Path) -> Arc<MethodScores> {
         let known = self.known.load();
-        match known.get(path) {
+        let method = match known.get(path.as_str()) {
             Some(method) => method.clone(),
-            None if known.len() >= METHODS => self.learn(OTHERS),
-            None => self.learn(path),
+            None if known.len() >= METHODS => return self.learn(OTHERS),
+            None => self.learn(path.as_str()),
+        };
+        // A path that was received is whatever a peer made up, and no name to count by.
+        if let Path::Static(path) = path
+            && !path.is_empty()
+            && method.named.get().is_none()
+        {
+            self.name(path, &method);
+        }
+        method
+    }
+
+    fn name(&self, path: &'static str, method: &MethodScores) {
+        method.named.get_or_init(|| self.tally.method(path, &self.transports));
+        self.show_share(method);
+    }
+
+    /// Shows which share of the calls of the method's service its policy asks for over each transport.
+    fn show_share(&self, method: &MethodScores) {
+        let Some(tally) = method.named.get() else { return };
+        let ruling = self.rule(&format!("/{}/", method.service.name));
+        let of_transport = |transport| {
+            let places = ruling.order.iter().enumerate();
+            let own = places.filter(|(_, place)| self.transports[*place] == transport);
+            own.map(|(position, _)| ruling.share(position)).sum()
+        };
+        for (place, transport) in self.transports.iter().enumerate() {
+            tally.asks_for(place, of_transport(*transport));
         }
     }
 
@@ -75,6 +116,7 @@ impl Methods {
         }
         let ruling = Arc::new(self.rule(path));
         method.ruling.store(ruling.clone());
+        self.show_share(method);
         ruling
     }
 
@@ -101,6 +143,8 @@ impl Methods {
             durations: Durations::new(),
             share: Share::default(),
             shadow: Share::default(),
+            named: OnceLock::new(),
+            unknown: self.unknown.clone(),
         });
         self.known.rcu(|known| {
             let mut known = HashMap::clone(known);
@@ -117,6 +161,29 @@ impl Methods {
             Arc::new(ServiceScores { name: name.to_owned(), scores, choice: Choice::default() })
         };
         services.entry(name.to_owned()).or_insert_with(make).clone()
+    }
+}
+
+impl MethodScores {
+    /// What counts its calls.
+    pub(super) fn tally(&self) -> &MethodTally {
+        self.named.get().unwrap_or(&self.unknown)
+    }
+}
+
+impl Ruling {
+    /// The share of calls for which the transport at this position of the order is chosen; `None` where measurements
+    /// decide.
+    fn share(&self, position: usize) -> Option<f64> {
+        if self.policy.adaptive != Adaptive::Off {
+            return None;
+        }
+        Some(match position {
+            0 if self.order.len() == 1 => 1.0,
+            0 => self.policy.share,
+            1 => 1.0 - self.policy.share,
+            _ => 0.0,
+        })
     }
 }
 

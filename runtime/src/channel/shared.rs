@@ -32,20 +32,22 @@ impl Shared {
         let transports = routes.iter().map(|route| route.transport).collect();
         Self {
             routes: routes.into_iter().map(Arc::new).collect(),
-            methods: Methods::new(policies, transports),
+            methods: Methods::new(policies, transports, tally.clone()),
             budget: Budget::new(),
             tally,
             keeper: Keeper::default(),
         }
     }
 
-    /// The order in which a call takes the routes.
+    /// The order in which the next call takes the routes.
     pub(super) fn order(&self, method: &MethodScores, ruling: &Ruling) -> Order {
         // Of what nobody has tried nothing can be measured.
         if ruling.policy.adaptive != Adaptive::Off && self.routes.iter().any(|route| route.want()) {
             self.keeper.wake();
         }
-        plan::order(&self.routes, method, ruling)
+        let order = plan::order(&self.routes, method, ruling);
+        method.tally().chosen(order.first());
+        order
     }
 
     /// The route that a call takes: the first in its order that works. Waits where none does and one may soon.
