@@ -58,11 +58,12 @@ mod format;
 mod key;
 mod meter;
 mod openmetrics;
+mod recent;
 mod text;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use prometheus::core::Collector;
@@ -74,10 +75,12 @@ pub use connections::Connections;
 pub use families::Side;
 pub use format::Format;
 pub(crate) use meter::{Meter, UNKNOWN};
+pub use recent::{Recent, RecentCalls};
 
 use choices::Choices;
 use families::Families;
 use key::Key;
+use recent::Ring;
 
 /// The metrics of one node. A clone is the same metrics.
 #[derive(Clone)]
@@ -96,6 +99,7 @@ struct Inner {
     connections: IntGaugeVec,
     /// Read by every call, written once for each method and transport.
     calls: ArcSwap<HashMap<Key, CallMetrics>>,
+    recent: Mutex<Ring>,
 }
 
 impl Metrics {
@@ -134,6 +138,7 @@ impl Metrics {
                 choices,
                 connections,
                 calls,
+                recent: Mutex::new(Ring::new()),
             }),
         }
     }
@@ -197,6 +202,10 @@ impl Metrics {
     /// Counts a call whose answers over two transports were compared. The service is one of this program's own.
     pub(crate) fn shadowed(&self, service: &str, outcome: &'static str) {
         self.inner.shadows.with_label_values(&[service, outcome]).inc();
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.inner.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The gauge of open connections of a transport, of those accepted ([`Side::Server`]) or dialled.
