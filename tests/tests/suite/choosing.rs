@@ -2,6 +2,7 @@
 
 mod faults;
 mod load;
+mod migration;
 mod peer;
 mod process;
 mod running;
