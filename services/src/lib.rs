@@ -17,6 +17,7 @@ pub mod directory;
 pub mod health;
 pub mod health_detail;
 mod machine;
+pub mod migration;
 pub mod monitoring;
 pub mod raft;
 mod reach;
@@ -42,4 +43,5 @@ pub fn node() -> NodeBuilder {
         })
         .component(raft::RaftComponent::new)
         .command(raft::ClusterCommand)
+        .command(migration::MigrationCommand)
 }

@@ -9,9 +9,9 @@ use std::{
 
 use futures_util::stream;
 use polywire::{
-    Health, Parts, Status, Streaming,
+    Health, Parts, Router, Service as _, Shape, Status, Streaming,
     config::Transport,
-    metrics::{Format, Metrics},
+    metrics::{Format, Metrics, RecentCalls, Side},
 };
 use polywire_proto::monitoring::v1;
 use tokio::{
@@ -45,6 +45,10 @@ pub trait Monitoring {
     /// The vital signs, now and again and again. Ends when the node drains.
     #[rpc(idempotent)]
     async fn watch_vitals(&self, request: v1::WatchVitalsRequest) -> Result<Streaming<v1::Vitals>, Status>;
+
+    /// The calls that ended lately, over each transport: those that the node answered, and those that it made.
+    #[rpc(idempotent)]
+    async fn get_traffic(&self, request: v1::GetTrafficRequest) -> Result<v1::GetTrafficResponse, Status>;
 }
 
 /// The milliseconds that a watcher may ask for between two readings: more often would be a load, more rarely is
@@ -54,10 +58,15 @@ const INTERVAL: RangeInclusive<u64> = 100..=3_600_000;
 /// The milliseconds between two readings where none are asked for.
 const USUAL: u64 = 1_000;
 
+/// The milliseconds over which calls may be asked for, and are where nobody says: a minute.
+const WINDOW: RangeInclusive<u64> = 1_000..=300_000;
+const USUAL_WINDOW: u64 = 60_000;
+
 /// The measurements of this node.
 #[derive(Clone, Debug)]
 pub struct NodeMonitoring {
     metrics: Metrics,
+    router: Router,
     health: Health,
     raft: Handle,
     data_dir: PathBuf,
@@ -72,6 +81,7 @@ impl NodeMonitoring {
     pub fn new(parts: &Parts, raft: Handle) -> Self {
         Self {
             metrics: parts.metrics.clone(),
+            router: parts.router.clone(),
             health: parts.health.clone(),
             raft,
             data_dir: parts.config.node.data_dir.clone(),
@@ -146,17 +156,7 @@ impl Monitoring for NodeMonitoring {
     }
 
     async fn watch_vitals(&self, request: v1::WatchVitalsRequest) -> Result<Streaming<v1::Vitals>, Status> {
-        let milliseconds = match request.interval_ms {
-            0 => USUAL,
-            asked if INTERVAL.contains(&asked) => asked,
-            asked => {
-                return Err(Status::invalid_argument(format!(
-                    "expected an interval of {} to {} ms, found {asked}",
-                    INTERVAL.start(),
-                    INTERVAL.end()
-                )));
-            }
-        };
+        let milliseconds = milliseconds("an interval", request.interval_ms, USUAL, INTERVAL)?;
         let mut ticks = tokio::time::interval(Duration::from_millis(milliseconds));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let watch = Watch { monitoring: self.clone(), ticks };
@@ -167,6 +167,48 @@ impl Monitoring for NodeMonitoring {
             }
             Ok(Some((watch.monitoring.vitals().await?, watch)))
         })))
+    }
+
+    async fn get_traffic(&self, request: v1::GetTrafficRequest) -> Result<v1::GetTrafficResponse, Status> {
+        let window = milliseconds("a window", request.window_ms, USUAL_WINDOW, WINDOW)?;
+        let recent = self.metrics.recent(Duration::from_millis(window));
+        Ok(v1::GetTrafficResponse {
+            window_ms: u64::try_from(recent.window.as_millis()).unwrap_or(u64::MAX),
+            bounds: RecentCalls::bounds().to_vec(),
+            methods: recent.calls.iter().map(|calls| traffic(&self.router, calls)).collect(),
+        })
+    }
+}
+
+fn traffic(router: &Router, calls: &RecentCalls) -> v1::MethodTraffic {
+    let RecentCalls { service, method, transport, .. } = calls;
+    let known = router.method(&format!("/{service}/{method}"));
+    let side = match calls.side {
+        Side::Server => v1::CallSide::Server,
+        Side::Client => v1::CallSide::Client,
+    };
+    let codes = (0..).zip(calls.by_code).filter(|(_, calls)| *calls > 0);
+    v1::MethodTraffic {
+        side: side.into(),
+        service: (*service).to_owned(),
+        method: (*method).to_owned(),
+        transport: (*transport).to_owned(),
+        streaming: known.is_some_and(|method| method.shape() != Shape::Unary),
+        codes: codes.map(|(code, calls)| v1::CodeCount { code, calls }).collect(),
+        durations: calls.durations.to_vec(),
+    }
+}
+
+/// So many milliseconds as were asked for, or the usual ones.
+fn milliseconds(what: &str, asked: u64, usual: u64, allowed: RangeInclusive<u64>) -> Result<u64, Status> {
+    match asked {
+        0 => Ok(usual),
+        asked if allowed.contains(&asked) => Ok(asked),
+        asked => Err(Status::invalid_argument(format!(
+            "expected {what} of {} to {} ms, found {asked}",
+            allowed.start(),
+            allowed.end()
+        ))),
     }
 }
 

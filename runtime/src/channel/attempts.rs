@@ -51,6 +51,16 @@ pub(super) struct Begun {
     deadline: Option<Instant>,
     noted: bool,
     shared: Arc<Shared>,
+    uncounted: Option<Uncounted>,
+}
+
+/// An attempt that is to be counted when it ends. Dropped before, it is counted as given up.
+pub(super) struct Uncounted {
+    method: Arc<MethodScores>,
+    place: usize,
+    number: u32,
+    deadline: Option<Instant>,
+    code: Option<Code>,
 }
 
 /// What became of an attempt that was watched.
@@ -93,18 +103,23 @@ impl<'a> Attempts<'a> {
         route.pulse.begin(at);
         self.shared.keeper.call_made();
         let (method, shared) = (self.method.clone(), self.shared.clone());
-        Begun { place, route, method, at, deadline: self.template.deadline, noted: false, shared }
+        let (number, deadline) = (self.number(), self.template.deadline);
+        let uncounted = Some(Uncounted { method: method.clone(), place, number, deadline, code: None });
+        Begun { place, route, method, at, deadline, noted: false, shared, uncounted }
     }
 
     /// The context of a further attempt.
     pub(super) fn context(&self) -> Context {
         let mut cx = self.template.again();
-        // Whoever made it at another peer before has said so.
-        let earlier = cx.metadata.get(PREVIOUS_ATTEMPTS).and_then(|made| made.parse::<u32>().ok());
-        let made = self.made.saturating_add(earlier.unwrap_or_default());
         // The key and the number are well-formed.
-        let _ = cx.metadata.insert(PREVIOUS_ATTEMPTS, made.to_string());
+        let _ = cx.metadata.insert(PREVIOUS_ATTEMPTS, self.number().to_string());
         cx
+    }
+
+    /// How often the call has been attempted. Whoever made it at another peer before has said so.
+    fn number(&self) -> u32 {
+        let earlier = self.template.metadata.get(PREVIOUS_ATTEMPTS).and_then(|made| made.parse::<u32>().ok());
+        self.made.saturating_add(earlier.unwrap_or_default())
     }
 
     /// Waits for the answer, or until the call should be made over another route as well.
@@ -285,9 +300,19 @@ impl Flight {
 }
 
 impl Begun {
+    /// The answers of a stream have begun. What it gives is to be told how they end.
+    pub(super) fn opened(&mut self) -> Option<Uncounted> {
+        let uncounted = self.uncounted.take();
+        self.note(None);
+        uncounted
+    }
+
     /// It was answered, or failed so.
     pub(super) fn note(&mut self, failure: Option<&Status>) {
         self.noted = true;
+        if let Some(uncounted) = self.uncounted.take() {
+            uncounted.ended(failure.map_or(Code::Ok, Status::code));
+        }
         let now = Instant::now();
         let took = now.duration_since(self.at);
         let of_the_way = failure.is_some_and(is_of_the_way);
@@ -313,5 +338,22 @@ impl Drop for Begun {
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.method.service.note(self.place, now, now.duration_since(self.at), false);
         }
+    }
+}
+
+impl Uncounted {
+    /// It ended so.
+    pub(super) fn ended(mut self, code: Code) {
+        self.code = Some(code);
+    }
+}
+
+impl Drop for Uncounted {
+    fn drop(&mut self) {
+        let given_up = || match self.deadline {
+            Some(deadline) if deadline <= Instant::now() => Code::DeadlineExceeded,
+            _ => Code::Cancelled,
+        };
+        self.method.tally().ended(self.place, self.number, self.code.unwrap_or_else(given_up));
     }
 }

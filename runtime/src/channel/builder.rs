@@ -109,8 +109,8 @@ impl ChannelBuilder {
         self.target(target)
     }
 
-    /// Connects to targets so. Where the options have [metrics](ConnectOptions::metrics), these count also which calls go
-    /// over another transport or are made again.
+    /// Connects to targets so. Where the options have [metrics](ConnectOptions::metrics), these count also what the channel
+    /// chooses, attempts and which works, and which calls go over another transport or are made again.
     #[cfg(feature = "node")]
     pub fn options(mut self, options: ConnectOptions) -> Self {
         self.options = options;
@@ -132,17 +132,21 @@ impl ChannelBuilder {
                 "a channel has 1 to {MOST} transports, found {found}"
             )));
         }
+        let tally = Tally {
+            #[cfg(feature = "node")]
+            metrics: self.options.metrics.clone(),
+        };
         let mut routes = Vec::new();
         for way in ways {
             routes.push(match way {
                 Wanted::Connection(transport, channel) => {
-                    Route::new(transport, transport.to_owned(), Way::lasting(channel))
+                    Route::new(transport, transport.to_owned(), Way::lasting(channel), &tally)
                 }
                 #[cfg(feature = "node")]
                 Wanted::Target(target) => {
                     let target = target.map_err(Status::invalid_argument)?;
                     let way = open(Arc::new((target.clone(), self.options.clone()))).await?;
-                    Route::new(target.transport(), target.to_string(), way)
+                    Route::new(target.transport(), target.to_string(), way, &tally)
                 }
             });
         }
@@ -151,10 +155,6 @@ impl ChannelBuilder {
             let routes = routes.into_iter().map(Arc::new).collect();
             return Ok(Channel::new(Discovered::new(Setup::new(self.options, policies, false), routes)));
         }
-        let tally = Tally {
-            #[cfg(feature = "node")]
-            metrics: self.options.metrics,
-        };
         Ok(Channel::new(Routes::new(routes, policies, tally)))
     }
 }

@@ -6,7 +6,11 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Channel, pulse::Pulse};
+use super::{
+    Channel,
+    pulse::Pulse,
+    tally::{CircuitTally, Tally},
+};
 use crate::{
     Code, Status,
     policy::circuit::{Circuit, State},
@@ -22,6 +26,8 @@ pub(super) struct Route {
     pub(super) target: String,
     way: ArcSwap<Way>,
     circuit: Mutex<Circuit>,
+    /// Locked behind the circuit.
+    shown: Mutex<CircuitTally>,
     /// What the circuit says, for every call to read.
     standing: AtomicU8,
     pub(super) pulse: Pulse,
@@ -68,12 +74,13 @@ pub(super) enum Standing {
 const STRIKES: u32 = 8;
 
 impl Route {
-    pub(super) fn new(transport: &'static str, target: String, way: Way) -> Self {
+    pub(super) fn new(transport: &'static str, target: String, way: Way, tally: &Tally) -> Self {
         Self {
             transport,
             target,
             way: ArcSwap::from_pointee(way),
             circuit: Mutex::new(Circuit::new()),
+            shown: Mutex::new(tally.circuit(transport)),
             standing: AtomicU8::new(Standing::Untried as u8),
             pulse: Pulse::new(Instant::now()),
             lost: Notify::new(),
@@ -208,6 +215,7 @@ impl Route {
             State::Open { .. } | State::HalfOpen => Standing::Down,
         };
         self.standing.store(standing as u8, Ordering::Relaxed);
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).is(state);
         drop(circuit);
         if std::mem::discriminant(&before) != std::mem::discriminant(&state) {
             tracing::debug!(transport = self.transport, target = %self.target, ?before, ?state, "a way to a peer has changed");

@@ -36,7 +36,7 @@ impl Routes {
 impl Service for Routes {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let Self(shared) = self;
-        let method = shared.methods.at(cx.path());
+        let method = shared.methods.at(&cx.path);
         let ruling = shared.methods.ruling(cx.path(), &method);
         shared.deposit();
         let order = shared.order(&method, &ruling);
@@ -66,7 +66,7 @@ impl Service for Routes {
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
         let Self(shared) = self;
-        let method = shared.methods.at(cx.path());
+        let method = shared.methods.at(&cx.path);
         let ruling = shared.methods.ruling(cx.path(), &method);
         shared.deposit();
         let order = shared.order(&method, &ruling);
@@ -79,13 +79,16 @@ impl Service for Routes {
             let opening = shared.routes[place].channel();
             let mut flight = attempts.begin(place);
             let outcome = opening.stream(cx, messages).await;
-            flight.note(outcome.as_ref().err());
             let status = match outcome {
                 Ok(response) => {
-                    return Ok(response.map(|answers| Answers::over(shared, place, idempotent, answers)));
+                    let attempt = flight.opened();
+                    return Ok(
+                        response.map(|answers| Answers::over(shared, place, idempotent, attempt, answers))
+                    );
                 }
                 Err(status) => status,
             };
+            flight.note(Some(&status));
             drop(flight);
             let next = attempts.next(place, &status).await;
             let Some((next, again)) = next.and_then(|next| Some((next, lent.again()?))) else {

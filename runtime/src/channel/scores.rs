@@ -1,18 +1,22 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
-use super::order::Order;
+use super::{
+    order::Order,
+    tally::{MethodTally, Tally},
+};
 use crate::{
+    context::Path,
     method,
     policy::{
-        Policies, Policy, PolicyHandle, choice::Choice, handler_time::HandlerTime, hedge::Durations,
-        score::Score, share::Share,
+        Adaptive, Policies, Policy, PolicyHandle, choice::Choice, handler_time::HandlerTime,
+        hedge::Durations, score::Score, share::Share,
     },
 };
 
@@ -22,6 +26,9 @@ pub(super) struct Methods {
     transports: Vec<&'static str>,
     /// Which transports each service may take, a bit for each place, where not all.
     serving: HashMap<String, u8>,
+    tally: Tally,
+    /// Counts the calls of all methods of which nobody here has a name.
+    unknown: Arc<MethodTally>,
     known: ArcSwap<HashMap<String, Arc<MethodScores>>>,
     services: Mutex<HashMap<String, Arc<ServiceScores>>>,
 }
@@ -34,6 +41,9 @@ pub(super) struct MethodScores {
     pub(super) handler: HandlerTime,
     pub(super) share: Share,
     pub(super) shadow: Share,
+    /// Counts its calls by its name, once somebody in this program has called it.
+    named: OnceLock<MethodTally>,
+    unknown: Arc<MethodTally>,
 }
 
 /// The policy of a method, and the order of transports that follows from it.
@@ -62,8 +72,11 @@ impl Methods {
         policies: PolicyHandle,
         transports: Vec<&'static str>,
         serving: HashMap<String, u8>,
+        tally: Tally,
     ) -> Self {
-        Self { policies, transports, serving, known: ArcSwap::default(), services: Mutex::default() }
+        let unknown = Arc::new(tally.unknown(&transports));
+        let (known, services) = (ArcSwap::default(), Mutex::default());
+        Self { policies, transports, serving, tally, unknown, known, services }
     }
 
     /// Which transports each service may take, where not all.
@@ -73,12 +86,39 @@ impl Methods {
     }
 
     /// The method at this path.
-    pub(super) fn at(&self, path: &str) -> Arc<MethodScores> {
+    pub(super) fn at(&self, path: &Path) -> Arc<MethodScores> {
         let known = self.known.load();
-        match known.get(path) {
+        let method = match known.get(path.as_str()) {
             Some(method) => method.clone(),
-            None if known.len() >= METHODS => self.learn(OTHERS),
-            None => self.learn(path),
+            None if known.len() >= METHODS => return self.learn(OTHERS),
+            None => self.learn(path.as_str()),
+        };
+        // A path that was received is whatever a peer made up, and no name to count by.
+        if let Path::Static(path) = path
+            && !path.is_empty()
+            && method.named.get().is_none()
+        {
+            self.name(path, &method);
+        }
+        method
+    }
+
+    fn name(&self, path: &'static str, method: &MethodScores) {
+        method.named.get_or_init(|| self.tally.method(path, &self.transports));
+        self.show_share(method);
+    }
+
+    /// Shows which share of the calls of the method's service its policy asks for over each transport.
+    fn show_share(&self, method: &MethodScores) {
+        let Some(tally) = method.named.get() else { return };
+        let ruling = self.rule(&format!("/{}/", method.service.name));
+        let of_transport = |transport| {
+            let places = ruling.order.iter().enumerate();
+            let own = places.filter(|(_, place)| self.transports[*place] == transport);
+            own.map(|(position, _)| ruling.share(position)).sum()
+        };
+        for (place, transport) in self.transports.iter().enumerate() {
+            tally.asks_for(place, of_transport(*transport));
         }
     }
 
@@ -91,6 +131,7 @@ impl Methods {
         }
         let ruling = Arc::new(self.rule(path));
         method.ruling.store(ruling.clone());
+        self.show_share(method);
         ruling
     }
 
@@ -121,6 +162,8 @@ impl Methods {
             handler: HandlerTime::default(),
             share: Share::default(),
             shadow: Share::default(),
+            named: OnceLock::new(),
+            unknown: self.unknown.clone(),
         });
         self.known.rcu(|known| {
             let mut known = HashMap::clone(known);
@@ -137,6 +180,29 @@ impl Methods {
             Arc::new(ServiceScores { name: name.to_owned(), scores, choice: Choice::default() })
         };
         services.entry(name.to_owned()).or_insert_with(make).clone()
+    }
+}
+
+impl MethodScores {
+    /// What counts its calls.
+    pub(super) fn tally(&self) -> &MethodTally {
+        self.named.get().unwrap_or(&self.unknown)
+    }
+}
+
+impl Ruling {
+    /// The share of calls for which the transport at this position of the order is chosen; `None` where measurements
+    /// decide.
+    fn share(&self, position: usize) -> Option<f64> {
+        if self.policy.adaptive != Adaptive::Off {
+            return None;
+        }
+        Some(match position {
+            0 if self.order.len() == 1 => 1.0,
+            0 => self.policy.share,
+            1 => 1.0 - self.policy.share,
+            _ => 0.0,
+        })
     }
 }
 

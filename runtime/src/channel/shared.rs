@@ -48,7 +48,7 @@ impl Shared {
         let transports = routes.iter().map(|route| route.transport).collect();
         Self {
             routes: routes.into(),
-            methods: Methods::new(policies, transports, serving),
+            methods: Methods::new(policies, transports, serving, tally.clone()),
             budget,
             tally,
             keeper: Keeper::default(),
@@ -89,13 +89,15 @@ impl Shared {
         }
     }
 
-    /// The order in which a call takes the routes.
+    /// The order in which the next call takes the routes.
     pub(super) fn order(&self, method: &MethodScores, ruling: &Ruling) -> Order {
         // Of what nobody has tried nothing can be measured.
         if ruling.policy.adaptive != Adaptive::Off && self.routes.iter().any(|route| route.want()) {
             self.keeper.wake();
         }
-        plan::order(&self.routes, method, ruling)
+        let order = plan::order(&self.routes, method, ruling);
+        method.tally().chosen(order.first());
+        order
     }
 
     /// The route that a call takes: the first in its order that works. Waits where none does and one may soon.

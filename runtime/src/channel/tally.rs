@@ -1,10 +1,13 @@
 //! What a channel counts of its choices.
 
 #[cfg(feature = "node")]
-use crate::metrics::Metrics;
+use crate::method;
+#[cfg(feature = "node")]
+use crate::metrics::{CircuitGauge, MethodChoices, Metrics, UNKNOWN};
+use crate::{Code, policy::circuit::State};
 
-/// Counts calls that were moved or made again, where somebody shows that.
-#[derive(Default)]
+/// Counts what a channel does, where somebody shows that.
+#[derive(Clone, Default)]
 pub(super) struct Tally {
     #[cfg(feature = "node")]
     pub(super) metrics: Option<Metrics>,
@@ -15,6 +18,39 @@ pub(super) struct Tally {
     expect(clippy::unused_self, reason = "without a node nobody shows anything")
 )]
 impl Tally {
+    /// What is counted of the method at this path, which is this program's own, over these transports.
+    pub(super) fn method(&self, path: &'static str, transports: &[&'static str]) -> MethodTally {
+        #[cfg(not(feature = "node"))]
+        let _ = (path, transports);
+        MethodTally {
+            #[cfg(feature = "node")]
+            choices: self
+                .metrics
+                .as_ref()
+                .map(|metrics| metrics.choices(method::split(path), transports).from_zero()),
+        }
+    }
+
+    /// What is counted of methods of which nobody here has a name.
+    pub(super) fn unknown(&self, transports: &[&'static str]) -> MethodTally {
+        #[cfg(not(feature = "node"))]
+        let _ = transports;
+        MethodTally {
+            #[cfg(feature = "node")]
+            choices: self.metrics.as_ref().map(|metrics| metrics.choices(UNKNOWN, transports)),
+        }
+    }
+
+    /// Shows whether a way over this transport works.
+    pub(super) fn circuit(&self, transport: &'static str) -> CircuitTally {
+        #[cfg(not(feature = "node"))]
+        let _ = transport;
+        CircuitTally {
+            #[cfg(feature = "node")]
+            gauge: self.metrics.as_ref().map(|metrics| metrics.circuit(transport)),
+        }
+    }
+
     /// A call goes over another transport than the one it prefers, or was going over.
     pub(super) fn fallback(&self, from: &'static str, to: &'static str, reason: &'static str) {
         #[cfg(feature = "node")]
@@ -47,9 +83,73 @@ impl Tally {
     pub(super) fn shadowed(&self, path: &str, outcome: &'static str) {
         #[cfg(feature = "node")]
         if let Some(metrics) = &self.metrics {
-            metrics.shadowed(crate::method::split(path).0, outcome);
+            metrics.shadowed(method::split(path).0, outcome);
         }
         #[cfg(not(feature = "node"))]
         let _ = (path, outcome);
+    }
+}
+
+/// Counts the calls of one method over each transport, which are named by their places in the channel.
+pub(super) struct MethodTally {
+    #[cfg(feature = "node")]
+    choices: Option<MethodChoices>,
+}
+
+#[cfg_attr(
+    not(feature = "node"),
+    expect(clippy::unused_self, reason = "without a node nobody shows anything")
+)]
+impl MethodTally {
+    /// A call is made, for which this transport has been chosen at first.
+    pub(super) fn chosen(&self, place: usize) {
+        #[cfg(feature = "node")]
+        if let Some(choices) = &self.choices {
+            choices.chosen(place);
+        }
+        #[cfg(not(feature = "node"))]
+        let _ = place;
+    }
+
+    /// An attempt over this transport has ended so; the first of a call has the number 1.
+    pub(super) fn ended(&self, place: usize, number: u32, code: Code) {
+        #[cfg(feature = "node")]
+        if let Some(choices) = &self.choices {
+            choices.ended(place, number, code);
+        }
+        #[cfg(not(feature = "node"))]
+        let _ = (place, number, code);
+    }
+
+    /// The policy asks for this share of the service's calls over the transport; `None` where measurements decide.
+    pub(super) fn asks_for(&self, place: usize, share: Option<f64>) {
+        #[cfg(feature = "node")]
+        if let Some(choices) = &self.choices {
+            choices.asks_for(place, share);
+        }
+        #[cfg(not(feature = "node"))]
+        let _ = (place, share);
+    }
+}
+
+/// Shows in which state one circuit is, until it is dropped.
+pub(super) struct CircuitTally {
+    #[cfg(feature = "node")]
+    gauge: Option<CircuitGauge>,
+}
+
+#[cfg_attr(
+    not(feature = "node"),
+    expect(clippy::unused_self, reason = "without a node nobody shows anything")
+)]
+impl CircuitTally {
+    /// The circuit is in this state now.
+    pub(super) fn is(&mut self, state: State) {
+        #[cfg(feature = "node")]
+        if let Some(gauge) = &mut self.gauge {
+            gauge.is(state);
+        }
+        #[cfg(not(feature = "node"))]
+        let _ = state;
     }
 }

@@ -1,5 +1,8 @@
 //! The channel over ways that fail as they are told to, in paused time.
 
+#[cfg(feature = "node")]
+mod counting;
+
 use std::{
     sync::{
         Arc, Mutex,

@@ -38,6 +38,8 @@ pub enum CommandError {
     Usage(String),
     /// A call ended with this status: exit status 64 + its code.
     Status(Status),
+    /// The command has done what it was asked to, and this exit status is its answer, from 3 to 63. Nothing more is said.
+    Exit(u8),
     /// Anything else: exit status 1.
     Other(Box<dyn Error + Send + Sync>),
 }
@@ -54,6 +56,7 @@ impl From<CommandError> for Failure {
             CommandError::Help(text) => Self::Help(text),
             CommandError::Usage(message) => Self::usage(message),
             CommandError::Status(status) => Self::Status(status),
+            CommandError::Exit(status) => Self::Exit(status),
             CommandError::Other(error) => Self::Other(error),
         }
     }

@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Help(String),
     /// A call ended with this status: 64 + its code.
     Status(Status),
+    /// It has been said already: this.
+    Exit(u8),
     /// Anything else: 1.
     Other(Box<dyn Error + Send + Sync>),
 }
@@ -50,6 +52,7 @@ impl Failure {
         match self {
             Self::Usage(message) => format!("error: {message}\n"),
             Self::Help(text) => text.clone(),
+            Self::Exit(_) => String::new(),
             Self::Clap(error) => error.to_string(),
             Self::Status(status) if status.details().is_empty() => format!("{status}\n"),
             Self::Status(status) => {
@@ -67,6 +70,7 @@ impl Failure {
             // Clap has no other than 0 and 2.
             Self::Clap(error) => u8::from(error.use_stderr()) * 2,
             Self::Status(status) => STATUS_BASE + status.code().number(),
+            Self::Exit(status) => *status,
             Self::Other(_) => 1,
         }
     }

@@ -1,6 +1,7 @@
 //! The command line that every node's binary has: `serve`, `gateway`, `call`, `services`, `config`, `id`.
 //!
-//! Exit status: 0; for a call that failed 64 + the gRPC code; 2 for bad usage; 1 for anything else.
+//! Exit status: 0; for a call that failed 64 + the gRPC code; 2 for bad usage; 1 for anything else. A node's own commands
+//! may have others.
 
 mod args;
 mod call;

@@ -65,6 +65,10 @@ impl CallMetrics {
 }
 
 impl CallMetrics {
+    pub(super) fn series(&self) -> &Series {
+        &self.series
+    }
+
     /// Counts the bytes of messages sent as they are encoded.
     pub(crate) fn observer(&self) -> Arc<dyn EncodeObserver> {
         self.series.clone()

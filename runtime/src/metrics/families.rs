@@ -4,7 +4,7 @@ use super::call::{CallMetrics, Series};
 use super::own;
 
 /// Which end of a call or a connection this node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// It answers.
     Server,
@@ -26,7 +26,7 @@ const CALL_LABELS: &[&str] = &["service", "method", "transport", "code"];
 
 /// Upper bounds of the duration's buckets in seconds: three a decade from 100 µs, which is twice a call on
 /// loopback, to 60 s, beyond which only streams are open.
-const SECONDS: &[f64] = &[
+pub(super) const SECONDS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
     30.0, 60.0,
 ];

@@ -17,6 +17,10 @@ impl Key {
     pub(super) fn of(side: Side, names: [&'static str; 3]) -> Self {
         Self { side, names: names.map(|name| (name.as_ptr().addr(), name.len())) }
     }
+
+    pub(super) fn side(&self) -> Side {
+        self.side
+    }
 }
 
 /// The odd number nearest to 2⁶⁴ over the golden ratio, of Knuth's multiplicative hashing.

@@ -34,7 +34,7 @@ enum Flow {
 }
 
 /// The service and the method of a call of which nobody here has a name.
-const UNKNOWN: (&str, &str) = ("unknown", "unknown");
+pub(crate) const UNKNOWN: (&str, &str) = ("unknown", "unknown");
 
 impl Meter {
     /// Counts the calls that this answers.

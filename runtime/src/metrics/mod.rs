@@ -9,6 +9,10 @@
 //! | `polywire_server_messages_received_total`, `…_sent_total` | counter | `service, method, transport` |
 //! | `polywire_server_bytes_received_total`, `…_sent_total` | counter | `service, method, transport` |
 //! | `polywire_client_…` | the same, of the calls that this node makes | the same |
+//! | `polywire_client_attempts_total` | counter | `service, method, transport, code, attempt` (`1`, `2`, `3`, `4+`) |
+//! | `polywire_client_chosen_total` | counter | `service, transport` |
+//! | `polywire_client_share` | gauge, from 0 to 1 | `service, transport` |
+//! | `polywire_client_circuits` | gauge, ways to peers | `transport, state` (`untried`, `closed`, `suspected`, `open`, `half_open`) |
 //! | `polywire_client_fallbacks_total` | counter | `from, to, reason` |
 //! | `polywire_client_retries_total` | counter | `transport, reason` |
 //! | `polywire_client_shadow_calls_total` | counter | `service, outcome` (`same`, `different`, `failed`) |
@@ -30,11 +34,23 @@
 //! (`untried`); or are made there again because nobody had seen them (`not_processed`), the server was `unavailable`, the
 //! first attempt was `silent`, or for a `hedge`. The same reasons are those of calls made again over the same transport.
 //!
+//! `polywire_client_calls_total` counts every call that a connection was given, whoever gave it. A channel that chooses
+//! among transports makes some of them as attempts at the calls of its caller, and `polywire_client_attempts_total` counts
+//! these alone, hedges included, by which attempt it was: those with `attempt="1"` are the calls that began, and each one
+//! beyond is one call more than was asked for. The others are a channel's probes of what works and its shadows. One that
+//! was given up is `CANCELLED`, as the slower of a hedged pair is.
+//!
+//! `polywire_client_chosen_total` is by the transport that the policy chose, whether it worked then or not: the share of
+//! one in all of a service is what `polywire_client_share` asks for, and what was taken in fact is the first attempts'.
+//! That gauge is as of the last call, and absent where measurements decide. `polywire_client_circuits` counts the ways to
+//! peers of all channels that are there, each transport to each peer in each channel once.
+//!
 //! A duration runs from the call's start to its status, so for streams it is the life of the stream. No label
 //! ever holds what a peer chose: a service or method that this node does not know is called `unknown`. Of the calls
 //! that it makes it knows those of its own program; a gateway knows none that it passes on.
 
 mod call;
+mod choices;
 mod code;
 mod connections;
 mod families;
@@ -42,24 +58,29 @@ mod format;
 mod key;
 mod meter;
 mod openmetrics;
+mod recent;
 mod text;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use prometheus::core::Collector;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 
 pub use call::{CallMetrics, InFlight};
+pub(crate) use choices::{CircuitGauge, MethodChoices};
 pub use connections::Connections;
 pub use families::Side;
 pub use format::Format;
-pub(crate) use meter::Meter;
+pub(crate) use meter::{Meter, UNKNOWN};
+pub use recent::{Recent, RecentCalls};
 
+use choices::Choices;
 use families::Families;
 use key::Key;
+use recent::Ring;
 
 /// The metrics of one node. A clone is the same metrics.
 #[derive(Clone)]
@@ -74,9 +95,11 @@ struct Inner {
     fallbacks: IntCounterVec,
     retries: IntCounterVec,
     shadows: IntCounterVec,
+    choices: Choices,
     connections: IntGaugeVec,
     /// Read by every call, written once for each method and transport.
     calls: ArcSwap<HashMap<Key, CallMetrics>>,
+    recent: Mutex<Ring>,
 }
 
 impl Metrics {
@@ -97,6 +120,7 @@ impl Metrics {
             "Calls whose answers over two transports were compared.",
         );
         let shadows = own(&registry, IntCounterVec::new(shadows, &["service", "outcome"]));
+        let choices = Choices::register(&registry);
         let connections = Opts::new("polywire_connections", "Open connections.");
         let connections = own(&registry, IntGaugeVec::new(connections, &["transport", "role"]));
         let build = Opts::new("polywire_build_info", "The version of polywire that runs.");
@@ -111,8 +135,10 @@ impl Metrics {
                 fallbacks,
                 retries,
                 shadows,
+                choices,
                 connections,
                 calls,
+                recent: Mutex::new(Ring::new()),
             }),
         }
     }
@@ -158,9 +184,28 @@ impl Metrics {
         self.inner.retries.with_label_values(&[transport, reason]).inc();
     }
 
+    /// The counters of a method's calls over the transports of a channel that chooses among them. The names are this
+    /// program's own, or [`UNKNOWN`].
+    pub(crate) fn choices(
+        &self,
+        names: (&'static str, &'static str),
+        transports: &[&'static str],
+    ) -> MethodChoices {
+        self.inner.choices.method(names.into(), transports)
+    }
+
+    /// Counts one more circuit over this transport, for as long as what this gives is there.
+    pub(crate) fn circuit(&self, transport: &'static str) -> CircuitGauge {
+        self.inner.choices.circuit(transport)
+    }
+
     /// Counts a call whose answers over two transports were compared. The service is one of this program's own.
     pub(crate) fn shadowed(&self, service: &str, outcome: &'static str) {
         self.inner.shadows.with_label_values(&[service, outcome]).inc();
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.inner.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The gauge of open connections of a transport, of those accepted ([`Side::Server`]) or dialled.

@@ -34,7 +34,7 @@ pub struct Node {
     transports: JoinSet<Ended>,
     http: JoinSet<()>,
     http_drain: Drain,
-    /// Runs the checks for as long as the node is there.
+    /// Runs the checks, and keeps what was counted lately, for as long as the node is there.
     checks: JoinSet<()>,
     connect_options: ConnectOptions,
     components: Components,
@@ -194,6 +194,7 @@ pub(super) async fn start(
         let routes = http::routes(parts.metrics.clone(), parts.health.clone());
         http.spawn(listener.serve_http1(ListenerOptions::default(), routes, http_drain.clone()));
     }
+    checks.spawn(parts.metrics.clone().keep_recent());
     watch_health(&config, &parts.health, &mut checks).await;
     for (name, serving) in bound.serve(&parts, &service, &drain) {
         transports.spawn(async move {

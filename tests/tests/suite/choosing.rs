@@ -3,6 +3,7 @@
 mod failures;
 mod faults;
 mod load;
+mod migration;
 mod peer;
 mod process;
 mod relay;

@@ -19,7 +19,19 @@ async fn promtool_has_nothing_to_say_against_the_metrics() {
         health(target, "").await.unwrap();
         health(target, "nobody").await.unwrap_err();
     }
-    let page = node.get("/metrics").await.body;
+    // What channels count that choose among transports is a gateway's.
+    let gateway = Node::gateway(["--listen", "grpc://127.0.0.1:0", node.iroh(), node.grpc()]).await;
+    health(gateway.grpc(), "").await.unwrap();
+    check(node.get("/metrics").await.body).await;
+    let page = gateway.get("/metrics").await.body;
+    for family in ["attempts_total", "chosen_total", "circuits"] {
+        assert!(page.contains(&format!("\npolywire_client_{family}{{")), "{family} is not in {page}");
+    }
+    check(page).await;
+}
+
+/// Has promtool look at a page.
+async fn check(page: String) {
     let tools = tokio::task::spawn_blocking(prometheus).await.unwrap();
     let mut check = Command::new(tools.join("promtool"));
     check.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -59,13 +59,14 @@ impl ClusterBuilder {
     /// `InvalidArgument` where a seed is malformed; and whatever connecting to one of them fails with.
     pub async fn connect(self) -> Result<Channel, Status> {
         let Self { seeds, policies, options } = self;
+        let setup = Setup::new(options.clone(), policies, true);
         let mut routes = Vec::new();
         for seed in seeds {
             let target = seed.map_err(Status::invalid_argument)?;
             let way = builder::open(Arc::new((target.clone(), options.clone()))).await?;
-            routes.push(Arc::new(Route::new(target.transport(), target.to_string(), way)));
+            routes.push(Arc::new(Route::new(target.transport(), target.to_string(), way, &setup.tally())));
         }
-        Ok(Channel::new(Cluster::new(Setup::new(options, policies, true), routes)))
+        Ok(Channel::new(Cluster::new(setup, routes)))
     }
 }
 

@@ -85,7 +85,8 @@ impl Peer {
 
     async fn open(&self, target: &str, id: &Arc<str>) -> Option<Arc<Route>> {
         let (transport, way) = self.setup.open(target).await?;
-        Some(Arc::new(Route::new(transport, target.to_owned(), vetted(way, id.clone()))))
+        let way = vetted(way, id.clone());
+        Some(Arc::new(Route::new(transport, target.to_owned(), way, &self.setup.tally())))
     }
 
     /// Asks the peer's directory, over the transport that works best; where that fails, over the others.

@@ -16,6 +16,7 @@ use super::{
     super::{
         Channel,
         route::{Route, Way},
+        tally::Tally,
     },
     Setup,
 };
@@ -136,7 +137,12 @@ impl Net {
     }
 
     fn route(&self, target: &str) -> Arc<Route> {
-        Arc::new(Route::new(transport(target), target.to_owned(), Way::lasting(self.way(target))))
+        Arc::new(Route::new(
+            transport(target),
+            target.to_owned(),
+            Way::lasting(self.way(target)),
+            &Tally::default(),
+        ))
     }
 
     fn way(&self, target: &str) -> Channel {
