@@ -25,7 +25,7 @@ use polywire_tests::endpoint;
 use tokio::task::JoinSet;
 
 use self::{
-    caller::Told,
+    caller::{By, Told},
     fault::{FAULTS, Fault},
     rig::{Hits, Rig},
     verdict::{Kind, Verdicts},
@@ -86,7 +86,7 @@ impl Worker {
         fault.arm(&self.rig, hits, &mut self.chance);
         let mut calls = JoinSet::new();
         for _ in 0..TOGETHER {
-            let name = self.number << 32 | self.told.len() as u64 + calls.len() as u64;
+            let name = (self.number << 32) | (self.told.len() + calls.len()) as u64;
             let (by, order, timeout) = fault.order(name, &mut self.chance);
             calls.spawn(caller::order(client.clone(), by, order, timeout));
         }
@@ -152,6 +152,9 @@ async fn across_a_thousand_failures_each_call_is_executed_at_most_once_and_repor
     for fault in FAULTS {
         let times: u32 = workers.iter().filter_map(|worker| worker.broken.get(fault)).sum();
         assert!(times >= 4, "{fault:?} happened {times} times");
+    }
+    for by in [By::Enter, By::EnterAll, By::Follow] {
+        assert!(verdicts.failed(by) >= 50, "{by:?}: {verdicts:?}");
     }
     // Everything that can become of a call has become of some.
     for (kind, times) in
