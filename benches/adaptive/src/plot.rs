@@ -63,7 +63,7 @@ fn draw(run: &Run, panel: &Canvas<'_>) -> Result<()> {
     let length = run.scenario.length.as_secs();
     let weathers = [run.scenario.iroh, run.scenario.grpc];
     let at = |weather: fn(_) -> Weather, second| weather(std::time::Duration::from_secs(second));
-    let latency = |weather: Weather| (!weather.refuses).then(|| weather.latency.as_secs_f64() * 1e3);
+    let latency = |weather: Weather| (!weather.refuses).then_some(weather.latency.as_secs_f64() * 1e3);
     let latencies = weathers.map(|weather| (0..length).map(|second| latency(at(weather, second))).collect());
     let highest =
         latencies.iter().flat_map(|one: &Vec<Option<f64>>| one).flatten().fold(0.0, |a: f64, b| a.max(*b));

@@ -4,6 +4,7 @@
 mod caller;
 mod dying;
 mod fault;
+mod frames;
 mod proxy;
 mod rig;
 mod verdict;
@@ -24,7 +25,7 @@ use polywire_tests::endpoint;
 use tokio::task::JoinSet;
 
 use self::{
-    caller::Told,
+    caller::{By, Told},
     fault::{FAULTS, Fault},
     rig::{Hits, Rig},
     verdict::{Kind, Verdicts},
@@ -85,7 +86,7 @@ impl Worker {
         fault.arm(&self.rig, hits, &mut self.chance);
         let mut calls = JoinSet::new();
         for _ in 0..TOGETHER {
-            let name = self.number << 32 | self.told.len() as u64 + calls.len() as u64;
+            let name = (self.number << 32) | (self.told.len() + calls.len()) as u64;
             let (by, order, timeout) = fault.order(name, &mut self.chance);
             calls.spawn(caller::order(client.clone(), by, order, timeout));
         }
@@ -105,14 +106,23 @@ impl Worker {
 
     /// How many attempts at an order did not get through, over either transport.
     fn failed(&self) -> f64 {
-        let is_one = |series: &str| {
-            series.starts_with("polywire_client_calls_total{")
-                && series.contains("service=\"ledger.v1.Ledger\"")
+        self.counted("polywire_client_calls_total", |series| {
+            series.contains("service=\"ledger.v1.Ledger\"")
                 && !series.contains("method=\"Look\"")
                 && series.contains("code=\"UNAVAILABLE\"")
-        };
+        })
+    }
+
+    /// How many of them were made over the other transport then, for nobody had seen them.
+    fn moved(&self) -> f64 {
+        self.counted("polywire_client_fallbacks_total", |series| series.contains("reason=\"not_processed\""))
+    }
+
+    /// The sum of the series of this name.
+    fn counted(&self, name: &str, of_these: impl Fn(&str) -> bool) -> f64 {
         let page = samples(&self.metrics.render(Format::Text));
-        page.iter().filter(|(series, _)| is_one(series)).map(|(_, count)| count).sum()
+        let own = page.iter().filter(|(series, _)| series.split('{').next() == Some(name));
+        own.filter(|(series, _)| of_these(series)).map(|(_, count)| count).sum()
     }
 }
 
@@ -128,12 +138,23 @@ async fn across_a_thousand_failures_each_call_is_executed_at_most_once_and_repor
     }
     verdicts.assert_in_time();
     let failed: f64 = workers.iter().map(Worker::failed).sum();
+    let moved: f64 = workers.iter().map(Worker::moved).sum();
     let broken: u64 = workers.iter().map(|worker| worker.rig.proxy.broken()).sum();
-    println!("{failed} attempts failed, {broken} connections of gRPC were broken: {verdicts:?}");
+    let said = workers.iter().map(|worker| worker.rig.proxy.refused_and_left());
+    let [refused, left] = said.reduce(|a, b| [a[0] + b[0], a[1] + b[1]]).unwrap();
+    println!(
+        "{failed} attempts failed, of which {moved} were made over the other transport; of gRPC {broken} connections were \
+         broken, {left} went away, and {refused} streams were refused: {verdicts:?}"
+    );
     assert!(failed >= 1_000.0, "{failed} attempts failed");
+    assert!(moved >= 20.0, "{moved} calls were made over the other transport");
+    assert!(broken >= 20 && left >= 10 && refused >= 10, "{broken}, {left}, {refused}");
     for fault in FAULTS {
         let times: u32 = workers.iter().filter_map(|worker| worker.broken.get(fault)).sum();
         assert!(times >= 4, "{fault:?} happened {times} times");
+    }
+    for by in [By::Enter, By::EnterAll, By::Follow] {
+        assert!(verdicts.failed(by) >= 50, "{by:?}: {verdicts:?}");
     }
     // Everything that can become of a call has become of some.
     for (kind, times) in

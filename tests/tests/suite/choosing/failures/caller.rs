@@ -10,7 +10,7 @@ use polywire_tests::{
 use tokio::time::Instant;
 
 /// The method by which an order is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum By {
     Enter,
     EnterAll,

@@ -19,6 +19,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::frames::{Frames, Seen};
+
 /// Passes bytes on until it is told otherwise. Dropped, everything is broken.
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
@@ -35,6 +37,8 @@ struct Shared {
     /// How many bytes are passed on until all connections are broken, to the server and from it.
     allowances: [AtomicI64; 2],
     broken: AtomicU64,
+    refused: AtomicU64,
+    went_away: AtomicU64,
 }
 
 /// Which way bytes go.
@@ -57,6 +61,8 @@ impl Proxy {
             refuses: AtomicBool::new(false),
             allowances: [AtomicI64::new(UNLIMITED), AtomicI64::new(UNLIMITED)],
             broken: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            went_away: AtomicU64::new(0),
         });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Self { address, shared, accepting }
@@ -89,6 +95,11 @@ impl Proxy {
     pub(super) fn broken(&self) -> u64 {
         self.shared.broken.load(Ordering::SeqCst)
     }
+
+    /// How many streams the servers refused, and of how many connections they said that they go away.
+    pub(super) fn refused_and_left(&self) -> [u64; 2] {
+        [&self.shared.refused, &self.shared.went_away].map(|count| count.load(Ordering::SeqCst))
+    }
 }
 
 impl Drop for Proxy {
@@ -101,6 +112,14 @@ impl Drop for Proxy {
 impl Shared {
     fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    fn see(&self, seen: Seen) {
+        let count = match seen {
+            Seen::Refused => &self.refused,
+            Seen::GoAway => &self.went_away,
+        };
+        count.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -140,6 +159,7 @@ async fn pump(
     shared: &Shared,
 ) -> io::Result<bool> {
     let mut buffer = [0; 16 << 10];
+    let mut frames = Frames::default();
     loop {
         let read = from.read(&mut buffer).await?;
         if read == 0 {
@@ -148,6 +168,9 @@ async fn pump(
         }
         let left = shared.allowances[way as usize].fetch_sub(read as i64, Ordering::SeqCst);
         let allowed = usize::try_from(left).unwrap_or(0).min(read);
+        if let Way::ToClient = way {
+            frames.pass(&buffer[..allowed], |seen| shared.see(seen));
+        }
         to.write_all(&buffer[..allowed]).await?;
         if allowed < read {
             shared.cut();

@@ -5,12 +5,14 @@ use std::{collections::BTreeMap, time::Duration};
 use polywire::{Code, Status};
 use polywire_tests::ledger::AS_ORDERED;
 
-use super::caller::Told;
+use super::caller::{By, Told};
 
 /// What callers were told, by the kind of it, and how often that was of an order that was executed.
 #[derive(Debug, Default)]
 pub(super) struct Verdicts {
     kinds: BTreeMap<Kind, [usize; 2]>,
+    /// How many failed of those that were made by each method.
+    failed: BTreeMap<By, usize>,
     /// How many calls ended more than [`SOON`] behind their deadline.
     late: usize,
 }
@@ -46,11 +48,17 @@ impl Verdicts {
         assert!(told.took <= told.timeout + AT_LAST, "{told:?}");
         self.late += usize::from(told.took > told.timeout + SOON);
         self.kinds.entry(kind).or_default()[times as usize] += 1;
+        *self.failed.entry(told.by).or_default() += usize::from(told.outcome.is_err());
     }
 
     /// How many were told this of an order that was executed so many times.
     pub(super) fn count(&self, kind: Kind, times: usize) -> usize {
         self.kinds.get(&kind).map_or(0, |counts| counts[times])
+    }
+
+    /// How many failed that were made by this method.
+    pub(super) fn failed(&self, by: By) -> usize {
+        self.failed.get(&by).copied().unwrap_or(0)
     }
 
     /// Calls end in time, but for a few that the machine had no time for.
