@@ -57,7 +57,9 @@ pub mod __private;
 
 pub use body::Body;
 pub use call::{Call, Receive};
-pub use channel::{Channel, ChannelBuilder, Explanation, RouteExplanation, RouteState, ServiceExplanation};
+pub use channel::{
+    Channel, ChannelBuilder, Explanation, Fallback, RouteExplanation, RouteState, ServiceExplanation,
+};
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
 pub use compression::{Compression, CompressionSet, UnknownCompression};

@@ -143,12 +143,13 @@ impl<'a> Attempts<'a> {
 
     /// Makes another attempt beside one that is under way, and takes the first answer. The other is cancelled.
     pub(super) async fn beside(mut self, first: Flight, reason: &'static str, kept: &Kept) -> Outcome {
-        let from = first.begun.route.transport;
+        let from = first.begun.route.clone();
         let other = self.elsewhere().filter(|_| self.shared.budget.withdraw());
         let Some((other, message)) = other.and_then(|other| Some((other, kept.again()?))) else {
             return self.alone(first, kept).await;
         };
-        self.shared.tally.fallback(from, self.shared.routes[other].transport, reason);
+        let path = self.template.path();
+        self.shared.tally.fallback(path, (&from, &self.shared.routes[other]), reason, || None);
         let cx = self.context();
         let second = self.fly(other, cx, message);
         let (outcome, left) = sooner(first, second).await;
@@ -201,8 +202,7 @@ impl<'a> Attempts<'a> {
             None => self.shared.open(&self.order, &self.template).await.ok()?,
         };
         let (from, to) = (&self.shared.routes[failed], &self.shared.routes[next]);
-        let reason = if status.is_not_processed() { "not_processed" } else { "unavailable" };
-        self.shared.tally.again(from.transport, to.transport, reason);
+        self.shared.tally.again(self.template.path(), (from, to), status);
         Some(next)
     }
 

@@ -1,14 +1,14 @@
 use std::fmt;
 
 #[cfg(feature = "node")]
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::{
-    Channel,
+    Channel, Fallback,
     order::MOST,
     route::{Route, Way},
     routes::Routes,
-    tally::Tally,
+    tally::{Observer, Tally},
 };
 #[cfg(feature = "node")]
 use crate::{ConnectOptions, Target, service::BoxFuture, transport::Connected};
@@ -35,6 +35,7 @@ use crate::{Service, Status, policy::PolicyHandle};
 pub struct ChannelBuilder {
     ways: Vec<Wanted>,
     policies: PolicyHandle,
+    observer: Option<Observer>,
     #[cfg(feature = "node")]
     options: ConnectOptions,
 }
@@ -87,6 +88,13 @@ impl ChannelBuilder {
         self
     }
 
+    /// Tells this function of each call that goes over another transport than the one it prefers, or was going over;
+    /// before it does, and on the way of the call: the function must not wait for anything.
+    pub fn on_fallback(mut self, observer: impl Fn(&Fallback<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
     /// The channel. Nothing is dialled before the first call.
     ///
     /// Must be called within a tokio runtime.
@@ -95,7 +103,23 @@ impl ChannelBuilder {
     /// `InvalidArgument` where a target is malformed, there is none, or there are more than eight; and whatever
     /// connecting to one of them fails with.
     pub async fn connect(self) -> Result<Channel, Status> {
-        let Self { ways, policies, .. } = self;
+        Ok(Channel::new(self.routes().await?))
+    }
+
+    /// The channel as [`connect`](Self::connect) gives it, and how to leave the peer in an orderly manner on each of its
+    /// transports. Which way packets take is in what the channel [explains](Channel::explain).
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    #[cfg(feature = "node")]
+    pub async fn open(self) -> Result<Connected, Status> {
+        let routes = self.routes().await?;
+        let closing = routes.closing();
+        Ok(Connected::new(routes).closing(closing))
+    }
+
+    async fn routes(self) -> Result<Routes, Status> {
+        let Self { ways, policies, observer, .. } = self;
         if ways.is_empty() || ways.len() > MOST {
             let found = ways.len();
             return Err(Status::invalid_argument(format!(
@@ -119,8 +143,9 @@ impl ChannelBuilder {
         let tally = Tally {
             #[cfg(feature = "node")]
             metrics: self.options.metrics,
+            observer,
         };
-        Ok(Channel::new(Routes::new(routes, policies, tally)))
+        Ok(Routes::new(routes, policies, tally))
     }
 }
 
@@ -128,7 +153,7 @@ impl ChannelBuilder {
 #[cfg(feature = "node")]
 fn open(to: Arc<(Target, ConnectOptions)>) -> BoxFuture<Result<Way, Status>> {
     Box::pin(async move {
-        let Connected { channel, path, renew, .. } = to.0.open(&to.1).await?;
+        let Connected { channel, close, path, renew } = to.0.open(&to.1).await?;
         let again = move || -> BoxFuture<Option<Way>> {
             if let Some(renew) = &renew {
                 renew();
@@ -139,7 +164,8 @@ fn open(to: Arc<(Target, ConnectOptions)>) -> BoxFuture<Result<Way, Status>> {
             Box::pin(async move { opening.await.ok() })
         };
         let round_trip = move || path.now()?.round_trip;
-        Ok(Way { channel, round_trip: Box::new(round_trip), renew: Box::new(again) })
+        let close = Mutex::new(Some(close));
+        Ok(Way { channel, round_trip: Box::new(round_trip), renew: Box::new(again), close })
     })
 }
 

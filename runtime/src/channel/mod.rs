@@ -2,6 +2,7 @@ mod answers;
 mod attempts;
 mod builder;
 mod explain;
+mod fallback;
 mod keeper;
 mod lent;
 mod order;
@@ -22,6 +23,7 @@ use std::{fmt, sync::Arc};
 pub use self::{
     builder::ChannelBuilder,
     explain::{Explanation, RouteExplanation, RouteState, ServiceExplanation},
+    fallback::Fallback,
 };
 
 use crate::{

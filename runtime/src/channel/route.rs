@@ -43,6 +43,8 @@ pub(super) struct Way {
     pub(super) round_trip: Box<dyn Fn() -> Option<Duration> + Send + Sync>,
     /// Makes the next call dial anew; gives the way that it takes, where that is another.
     pub(super) renew: Box<dyn Fn() -> BoxFuture<Option<Self>> + Send + Sync>,
+    /// Tells the peer that nothing more comes, once.
+    pub(super) close: Mutex<Option<BoxFuture<()>>>,
 }
 
 impl Way {
@@ -52,6 +54,7 @@ impl Way {
             channel,
             round_trip: Box::new(|| None),
             renew: Box::new(|| Box::pin(std::future::ready(None))),
+            close: Mutex::default(),
         }
     }
 }
@@ -104,6 +107,15 @@ impl Route {
         let renewing = (self.way.load().renew)();
         if let Some(way) = renewing.await {
             self.way.store(way.into());
+        }
+    }
+
+    /// Tells the peer that nothing more comes this way.
+    #[cfg(feature = "node")]
+    pub(super) async fn close(&self) {
+        let closing = self.way.load().close.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(closing) = closing {
+            closing.await;
         }
     }
 

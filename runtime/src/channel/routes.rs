@@ -10,6 +10,8 @@ use super::{
     shared::Shared,
     tally::Tally,
 };
+#[cfg(feature = "node")]
+use crate::service::BoxFuture;
 use crate::{Context, Payload, Response, Service, Status, Streaming, policy::PolicyHandle};
 
 /// Several transports to one peer: a [`Service`] whose calls each take the one that their policy chooses, and another
@@ -19,6 +21,15 @@ pub(super) struct Routes(Arc<Shared>);
 impl Routes {
     pub(super) fn new(routes: Vec<Route>, policies: PolicyHandle, tally: Tally) -> Self {
         Self(Arc::new(Shared::new(routes, policies, tally)))
+    }
+
+    /// Tells the peer over each transport that nothing more comes.
+    #[cfg(feature = "node")]
+    pub(super) fn closing(&self) -> BoxFuture<()> {
+        let routes = self.0.routes.clone();
+        Box::pin(async move {
+            futures_util::future::join_all(routes.iter().map(|route| route.close())).await;
+        })
     }
 }
 

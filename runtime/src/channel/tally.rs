@@ -1,36 +1,50 @@
 //! What a channel counts of its choices.
 
+use super::{Fallback, route::Route};
+use crate::Status;
 #[cfg(feature = "node")]
 use crate::metrics::Metrics;
 
-/// Counts calls that were moved or made again, where somebody shows that.
+/// Counts calls that were moved or made again, where somebody shows that, and tells of them, where somebody asked.
 #[derive(Default)]
 pub(super) struct Tally {
     #[cfg(feature = "node")]
     pub(super) metrics: Option<Metrics>,
+    pub(super) observer: Option<Observer>,
 }
+
+/// Who is told of fallbacks.
+pub(super) type Observer = Box<dyn Fn(&Fallback<'_>) + Send + Sync>;
 
 #[cfg_attr(
     not(feature = "node"),
     expect(clippy::unused_self, reason = "without a node nobody shows anything")
 )]
 impl Tally {
-    /// A call goes over another transport than the one it prefers, or was going over.
-    pub(super) fn fallback(&self, from: &'static str, to: &'static str, reason: &'static str) {
+    /// A call of this method goes over another transport than the one it prefers, or was going over.
+    pub(super) fn fallback(
+        &self,
+        path: &str,
+        (from, to): (&Route, &Route),
+        reason: &'static str,
+        error: impl FnOnce() -> Option<String>,
+    ) {
         #[cfg(feature = "node")]
         if let Some(metrics) = &self.metrics {
-            metrics.fallback(from, to, reason);
+            metrics.fallback(from.transport, to.transport, reason);
         }
-        #[cfg(not(feature = "node"))]
-        let _ = (from, to, reason);
+        if let Some(observer) = &self.observer {
+            observer(&Fallback { path, from: &from.target, to: &to.target, reason, error: error() });
+        }
     }
 
-    /// A call that failed is made again, over the same transport or another.
-    pub(super) fn again(&self, from: &'static str, to: &'static str, reason: &'static str) {
-        if from == to {
-            self.retry(from, reason);
+    /// A call that failed so is made again, over the same transport or another.
+    pub(super) fn again(&self, path: &str, (from, to): (&Route, &Route), status: &Status) {
+        let reason = if status.is_not_processed() { "not_processed" } else { "unavailable" };
+        if std::ptr::eq(from, to) {
+            self.retry(from.transport, reason);
         } else {
-            self.fallback(from, to, reason);
+            self.fallback(path, (from, to), reason, || Some(status.to_string()));
         }
     }
 

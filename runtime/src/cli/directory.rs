@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lanes::{Lanes, Repeat};
+use super::lanes::Lanes;
 use crate::{Codec, Metadata, Payload, Service as _, Shape, Status};
 
 /// The path of its only method.
@@ -67,12 +67,8 @@ pub(super) fn shape(client_streaming: bool, server_streaming: bool) -> Shape {
 
 /// Asks the target for everything that it serves.
 pub(super) async fn list(lanes: &Lanes, metadata: &Metadata) -> Result<Vec<Service>, Status> {
-    lanes
-        .attempt(Repeat::IfUnavailable, async |lane| {
-            // Every node reads protobuf, whatever its transport prefers.
-            let cx = lanes.context(LIST, metadata, Codec::Protobuf, true);
-            let answer = lane.channel.unary(cx, Payload::new(ListRequest {})).await?;
-            Ok(answer.into_message().decode::<ListResponse>()?.services)
-        })
-        .await
+    // Every node reads protobuf, whatever its transport prefers.
+    let cx = lanes.context(LIST, metadata, Some(Codec::Protobuf), true);
+    let answer = lanes.in_time(lanes.channel.unary(cx, Payload::new(ListRequest {}))).await?;
+    Ok(answer.into_message().decode::<ListResponse>()?.services)
 }
