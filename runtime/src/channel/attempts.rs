@@ -9,7 +9,7 @@ use super::{
     shared::{Shared, is_of_the_way},
 };
 use crate::{
-    Code, Context, Payload, Response, Status,
+    Code, Context, Payload, Response, Status, deadline,
     metadata::PREVIOUS_ATTEMPTS,
     payload::Kept,
     policy::{Hedge, pushback::Pushback},
@@ -47,6 +47,7 @@ pub(super) struct Begun {
     at: Instant,
     deadline: Option<Instant>,
     noted: bool,
+    measured: bool,
     shared: Arc<Shared>,
 }
 
@@ -84,7 +85,8 @@ impl<'a> Attempts<'a> {
         route.pulse.begin(at);
         self.shared.keeper.call_made();
         let (method, shared) = (self.method.clone(), self.shared.clone());
-        Begun { place, route, method, at, deadline: self.template.deadline, noted: false, shared }
+        let (deadline, measured) = (self.template.deadline, self.ruling.policy.measured);
+        Begun { place, route, method, at, deadline, noted: false, measured, shared }
     }
 
     /// The context of a further attempt.
@@ -271,9 +273,19 @@ impl Begun {
             self.route.answered(now);
             self.method.durations.note(took);
         }
-        self.method.service.note(self.place, now, took, !of_the_way);
-        if failure.is_some_and(|status| self.route.struck(now, status)) {
-            self.shared.keeper.wake();
+        self.measure(now, !of_the_way);
+        match failure {
+            Some(status) if self.route.struck(now, status) => self.shared.keeper.wake(),
+            Some(status) if of_the_way => self.route.missed(now, status),
+            Some(_) | None => {}
+        }
+    }
+
+    fn measure(&self, now: Instant, well: bool) {
+        if self.measured {
+            let took = now.duration_since(self.at);
+            self.method.service.note(self.place, now, took, well);
+            self.route.note(now, took, well);
         }
     }
 }
@@ -283,7 +295,8 @@ impl Drop for Begun {
         self.route.pulse.end();
         let now = Instant::now();
         if !self.noted && self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.method.service.note(self.place, now, now.duration_since(self.at), false);
+            self.measure(now, false);
+            self.route.missed(now, &deadline::exceeded());
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 #[cfg(feature = "node")]
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,10 @@ use super::{
 };
 #[cfg(feature = "node")]
 use crate::{ConnectOptions, Target, service::BoxFuture, transport::Connected};
-use crate::{Service, Status, policy::PolicyHandle};
+use crate::{
+    Service, Status,
+    policy::{PolicyHandle, circuit::LONGEST_PAUSE},
+};
 
 /// A [`Channel`] over several transports to one peer, being put together. They are in the order of preference, unless a
 /// [`Policy`](crate::policy::Policy) says otherwise.
@@ -36,6 +39,7 @@ pub struct ChannelBuilder {
     ways: Vec<Wanted>,
     policies: PolicyHandle,
     observer: Option<Observer>,
+    longest_pause: Option<Duration>,
     #[cfg(feature = "node")]
     options: ConnectOptions,
 }
@@ -88,6 +92,13 @@ impl ChannelBuilder {
         self
     }
 
+    /// A transport that does not work is left alone for this long at most before it is asked again how it is. Default
+    /// 15 s: each time costs a dial.
+    pub fn longest_pause(mut self, pause: Duration) -> Self {
+        self.longest_pause = Some(pause);
+        self
+    }
+
     /// Tells this function of each call that goes over another transport than the one it prefers, or was going over;
     /// before it does, and on the way of the call: the function must not wait for anything.
     pub fn on_fallback(mut self, observer: impl Fn(&Fallback<'_>) + Send + Sync + 'static) -> Self {
@@ -106,20 +117,22 @@ impl ChannelBuilder {
         Ok(Channel::new(self.routes().await?))
     }
 
-    /// The channel as [`connect`](Self::connect) gives it, and how to leave the peer in an orderly manner on each of its
-    /// transports. Which way packets take is in what the channel [explains](Channel::explain).
+    /// The channel as [`connect`](Self::connect) gives it, and how to leave the peer in an orderly manner, and how to have
+    /// the next calls dial anew, on each of its transports. Which way packets take is in what the channel
+    /// [explains](Channel::explain).
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
     #[cfg(feature = "node")]
     pub async fn open(self) -> Result<Connected, Status> {
         let routes = self.routes().await?;
-        let closing = routes.closing();
-        Ok(Connected::new(routes).closing(closing))
+        let (closing, renewing) = (routes.closing(), routes.renewing());
+        Ok(Connected::new(routes).closing(closing).renewing(renewing))
     }
 
     async fn routes(self) -> Result<Routes, Status> {
-        let Self { ways, policies, observer, .. } = self;
+        let Self { ways, policies, observer, longest_pause, .. } = self;
+        let longest_pause = longest_pause.unwrap_or(LONGEST_PAUSE);
         if ways.is_empty() || ways.len() > MOST {
             let found = ways.len();
             return Err(Status::invalid_argument(format!(
@@ -130,13 +143,13 @@ impl ChannelBuilder {
         for way in ways {
             routes.push(match way {
                 Wanted::Connection(transport, channel) => {
-                    Route::new(transport, transport.to_owned(), Way::lasting(channel))
+                    Route::new(transport, transport.to_owned(), Way::lasting(channel), longest_pause)
                 }
                 #[cfg(feature = "node")]
                 Wanted::Target(target) => {
                     let target = target.map_err(Status::invalid_argument)?;
                     let way = open(Arc::new((target.clone(), self.options.clone()))).await?;
-                    Route::new(target.transport(), target.to_string(), way)
+                    Route::new(target.transport(), target.to_string(), way, longest_pause)
                 }
             });
         }
@@ -163,9 +176,9 @@ fn open(to: Arc<(Target, ConnectOptions)>) -> BoxFuture<Result<Way, Status>> {
             // A way that could be made once can be made again, but for want of sockets; then the old one has to do.
             Box::pin(async move { opening.await.ok() })
         };
-        let round_trip = move || path.now()?.round_trip;
+        let path = move || path.now();
         let close = Mutex::new(Some(close));
-        Ok(Way { channel, round_trip: Box::new(round_trip), renew: Box::new(again), close })
+        Ok(Way { channel, path: Box::new(path), renew: Box::new(again), close })
     })
 }
 

@@ -10,7 +10,10 @@ use super::{
     scores::ServiceScores,
     shared::Shared,
 };
-use crate::policy::{Adaptive, circuit::State};
+use crate::{
+    policy::{Adaptive, circuit::State},
+    transport::NetworkPath,
+};
 
 /// How the calls of a [`Channel`](super::Channel) choose their transport now, and why. Its `Display` is a table for people.
 #[derive(Clone, Debug)]
@@ -40,8 +43,17 @@ pub struct RouteExplanation {
     pub waiting: u32,
     /// The transport's own round trip, where it measures one.
     pub round_trip: Option<Duration>,
+    /// Which way the packets take, where the transport knows.
+    pub path: Option<NetworkPath>,
+    /// The average latency of the calls that are [measured](crate::policy::Policy::measured), of all services; `None`
+    /// before the first.
+    pub latency: Option<Duration>,
+    /// How long ago a call was answered over it.
+    pub last_answer: Option<Duration>,
     /// Why it failed last, and how long ago.
     pub last_error: Option<(String, Duration)>,
+    /// Whether nothing was heard of the peer since then, by a call or a probe.
+    pub is_failing: bool,
 }
 
 /// Whether a transport works.
@@ -91,13 +103,18 @@ fn route_now(route: &Route, now: Instant) -> RouteExplanation {
         State::Open { until } => RouteState::Open(until.saturating_duration_since(now)),
         State::HalfOpen => RouteState::HalfOpen,
     };
+    let path = route.path();
     RouteExplanation {
         transport: route.transport,
         target: route.target.clone(),
         state,
         failures: route.failures(),
         waiting: route.pulse.waiting(),
-        round_trip: route.round_trip(),
+        round_trip: path.as_ref().and_then(|path| path.round_trip),
+        path,
+        latency: route.score().latency(),
+        last_answer: route.last_answer().map(|at| now.saturating_duration_since(at)),
+        is_failing: route.is_failing(),
         last_error: route.last_error().map(|(at, reason)| (reason, now.saturating_duration_since(at))),
     }
 }
@@ -183,7 +200,7 @@ impl fmt::Display for Explanation {
         for service in &self.services {
             writeln!(f, "{} takes {}: {}", service.name, service.taken, service.reason)?;
             for (route, (latency, errors)) in self.routes.iter().zip(&service.scores) {
-                let latency = latency.map_or_else(|| "not called yet".to_owned(), short);
+                let latency = latency.map_or_else(|| "nothing measured yet".to_owned(), short);
                 writeln!(f, "  {:<10} {latency}, {:.1} % fail", route.transport, 100.0 * errors)?;
             }
         }

@@ -23,6 +23,17 @@ impl Routes {
         Self(Arc::new(Shared::new(routes, policies, tally)))
     }
 
+    /// Has the next calls dial anew over each transport, once it is called, within a tokio runtime.
+    #[cfg(feature = "node")]
+    pub(super) fn renewing(&self) -> impl Fn() + Send + Sync + 'static + use<> {
+        let routes = Arc::downgrade(&self.0.routes);
+        move || {
+            for route in routes.upgrade().iter().flat_map(|routes| routes.iter().cloned()) {
+                tokio::spawn(async move { route.renew().await });
+            }
+        }
+    }
+
     /// Tells the peer over each transport that nothing more comes.
     #[cfg(feature = "node")]
     pub(super) fn closing(&self) -> BoxFuture<()> {

@@ -54,10 +54,11 @@ impl Shared {
     /// `Unavailable`, and not processed, where none does; `DeadlineExceeded` where the call cannot wait for long enough.
     pub(super) async fn open(self: &Arc<Self>, order: &Order, cx: &Context) -> Result<usize, Status> {
         let first = order.first();
+        self.keeper.start(&self.routes);
         if self.routes.len() == 1 {
+            // Nothing else can be taken, and nobody finds out sooner than the call how it is.
             return Ok(first);
         }
-        self.keeper.start(&self.routes);
         match order.best(&self.routes, |_| true) {
             Some((place, Standing::Up)) => {
                 if place != first {
