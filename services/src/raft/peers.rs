@@ -2,13 +2,16 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use polywire::{
-    Channel, Code, ConnectOptions, RouteExplanation, Status, Target,
+    Channel, ChannelBuilder, Code, ConnectOptions, RouteExplanation, RouteState, Status, Target,
     config::RaftTransport,
     policy::Policies,
     transport::{Connected, NetworkPath},
@@ -40,6 +43,8 @@ pub(super) struct Peer {
     id: u64,
     dialling: Arc<Dialling>,
     state: Mutex<PeerState>,
+    /// Whether calls go over another transport than the one they prefer, for that does not work.
+    is_rerouted: Arc<AtomicBool>,
 }
 
 struct PeerState {
@@ -169,7 +174,7 @@ impl Peer {
             past: BTreeMap::new(),
             contact: None,
         };
-        Self { id, dialling, state: Mutex::new(state) }
+        Self { id, dialling, state: Mutex::new(state), is_rerouted: Arc::default() }
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -213,13 +218,22 @@ impl Peer {
             }
             state.targets(&self.dialling.transports)?
         };
-        let Dialling { options, policies, .. } = &*self.dialling;
-        let builder = Channel::builder().options(options.clone()).policy(policies.clone());
-        let Connected { channel, close, renew, .. } =
-            builder.targets(targets).longest_pause(PAUSE).open().await?;
+        let builder = Channel::builder().options(self.dialling.options.clone()).targets(targets);
+        let Connected { channel, close, renew, .. } = self.choosing(builder).open().await?;
         let open = Arc::new(Open { channel, renew, close: Mutex::new(Some(close)) });
         // Another call may have been faster.
         Ok(self.lock().open.get_or_insert(open).channel.clone())
+    }
+
+    /// The channel to be, that chooses as Raft does.
+    fn choosing(&self, builder: ChannelBuilder) -> ChannelBuilder {
+        let (member, is_rerouted) = (self.id, self.is_rerouted.clone());
+        builder.policy(self.dialling.policies.clone()).longest_pause(PAUSE).on_fallback(move |fallback| {
+            if fallback.reason != "untried" && !is_rerouted.swap(true, Ordering::Relaxed) {
+                let error = fallback.error.as_deref().unwrap_or(fallback.reason);
+                tracing::warn!(member, target = fallback.from, error, "a member is not reached");
+            }
+        })
     }
 
     fn note(&self, error: Option<&Status>, is_consensus: bool) {
@@ -236,6 +250,10 @@ impl Peer {
                 if state.failing.take().is_some() {
                     let transport = state.transport(&self.dialling.transports);
                     tracing::info!(member = self.id, transport, "a member is reached again");
+                }
+                if self.is_rerouted.load(Ordering::Relaxed) && state.is_well() {
+                    self.is_rerouted.store(false, Ordering::Relaxed);
+                    tracing::info!(member = self.id, "a member is reached again over every transport");
                 }
             }
             Some(status) => {
@@ -300,6 +318,11 @@ impl PeerState {
     fn routes(&self) -> Vec<RouteExplanation> {
         let explained = self.open.as_ref().and_then(|open| open.channel.explain());
         explained.map(|explained| explained.routes).unwrap_or_default()
+    }
+
+    /// Whether every transport works.
+    fn is_well(&self) -> bool {
+        self.routes().iter().all(|route| route.state == RouteState::Closed && !route.is_failing)
     }
 
     /// The transport of which there is news last; before there is any, the one that is preferred.
@@ -378,15 +401,14 @@ mod tests {
 
     const RULE: RaftTransport = RaftTransport::Adaptive { latency_threshold_ms: 20.0 };
 
-    /// A member that grants every vote in 3 ms, unless it has something else to say of it, and takes 5 s for anything
-    /// else.
+    /// A member that grants every vote in 3 ms and takes 5 s for a write, unless it has something else to say.
     #[derive(Clone, Default)]
     struct Voter(Arc<Mutex<Option<Status>>>);
 
     impl Service for Voter {
         async fn unary(&self, cx: Context, _: Payload) -> Result<Response<Payload>, Status> {
-            let is_vote = cx.path() == "/polywire.raft.v1.Raft/Vote";
-            tokio::time::sleep(Duration::from_millis(if is_vote { 3 } else { 5_000 })).await;
+            let is_write = cx.path().starts_with("/polywire.kv.");
+            tokio::time::sleep(Duration::from_millis(if is_write { 5_000 } else { 3 })).await;
             match self.0.lock().unwrap().clone() {
                 Some(refusal) => Err(refusal),
                 None => Ok(Response::new(Payload::new(VoteResponse { granted: true, ..Default::default() }))),
@@ -402,11 +424,16 @@ mod tests {
         }
     }
 
+    /// A member that is this one.
     async fn peer(voter: &Voter) -> (Peers, Arc<Peer>) {
+        over(Channel::builder().connection("iroh", voter.clone())).await
+    }
+
+    async fn over(builder: ChannelBuilder) -> (Peers, Arc<Peer>) {
         let peers = Peers::new(&ConnectOptions::new(), RULE);
         let peer = peers.learn(1, &Member::default());
-        let builder = Channel::builder().connection("iroh", voter.clone()).policy(policies(RULE));
-        let open = Open { channel: builder.connect().await.unwrap(), renew: None, close: Mutex::default() };
+        let channel = peer.choosing(builder).connect().await.unwrap();
+        let open = Open { channel, renew: None, close: Mutex::default() };
         peer.lock().open = Some(Arc::new(open));
         (peers, peer)
     }
@@ -454,6 +481,26 @@ mod tests {
         let report = peers.reports().remove(0);
         assert!(report.is_reachable() && report.failures.is_empty(), "{report:?}");
         assert_eq!((report.past[0].0, report.past[0].2.clone()), why, "it is remembered");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_member_that_one_transport_does_not_reach_is_reached_over_the_other() {
+        let (iroh, grpc) = (Voter::default(), Voter::default());
+        let builder = Channel::builder().connection("iroh", iroh.clone()).connection("grpc", grpc.clone());
+        let (peers, peer) = over(builder).await;
+        vote(&peer).await.unwrap();
+        assert_eq!(peers.reports()[0].transport, Some("iroh"), "it is preferred");
+        *iroh.0.lock().unwrap() = Some(Status::unavailable("UDP is blocked").not_processed());
+        vote(&peer).await.unwrap();
+        let report = peers.reports().remove(0);
+        assert!(report.is_reachable() && peer.is_rerouted.load(Ordering::Relaxed));
+        assert_eq!(report.transport, Some("grpc"));
+        assert_eq!(report.failures, [("iroh", "UDP is blocked".to_owned())]);
+        *iroh.0.lock().unwrap() = None;
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        vote(&peer).await.unwrap();
+        assert!(!peer.is_rerouted.load(Ordering::Relaxed), "that is over");
+        assert_eq!(peers.reports()[0].transport, Some("iroh"));
     }
 
     #[tokio::test]
