@@ -63,8 +63,8 @@ pub use call::{Call, Receive};
 #[cfg(feature = "node")]
 pub use channel::ClusterBuilder;
 pub use channel::{
-    Channel, ChannelBuilder, Explanation, MemberExplanation, MemberService, RouteExplanation, RouteState,
-    ServiceExplanation,
+    Channel, ChannelBuilder, Explanation, Fallback, MemberExplanation, MemberService, RouteExplanation,
+    RouteState, ServiceExplanation,
 };
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};

@@ -36,11 +36,15 @@ pub(crate) trait EncodeObserver: Send + Sync {
 }
 
 /// A message whose type is forgotten, but not how to write it.
-trait Typed: Send {
+pub(crate) trait Typed: Send {
+    /// Appends the message in this codec.
     fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), CodecError>;
+    /// How many bytes it has in protobuf.
     #[cfg_attr(not(feature = "memory"), expect(dead_code, reason = "others measure what they have encoded"))]
     fn protobuf_len(&self) -> usize;
+    /// The message itself.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
+    /// Whether it is of this type.
     fn is(&self, type_id: TypeId) -> bool;
 }
 
@@ -68,6 +72,12 @@ impl Payload {
         Self { repr: Repr::Typed(Box::new(message)), observer: None, plain: false }
     }
 
+    /// A message that writes itself.
+    #[cfg(feature = "node")]
+    pub(crate) fn typed(message: impl Typed + 'static) -> Self {
+        Self { repr: Repr::Typed(Box::new(message)), observer: None, plain: false }
+    }
+
     /// A message that is already encoded.
     pub fn encoded(codec: Codec, bytes: Bytes) -> Self {
         Self { repr: Repr::Encoded(codec, bytes), observer: None, plain: false }
@@ -78,6 +88,15 @@ impl Payload {
         match &self.repr {
             Repr::Encoded(own, bytes) if *own == codec => Some(bytes),
             _ => None,
+        }
+    }
+
+    /// The codec that the message is encoded in, where it is.
+    #[cfg(feature = "node")]
+    pub(crate) fn codec(&self) -> Option<Codec> {
+        match &self.repr {
+            Repr::Encoded(codec, _) => Some(*codec),
+            Repr::Typed(_) | Repr::Lent(_) => None,
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     shared::{Shared, is_of_the_way, repeatable},
 };
 use crate::{
-    Code, Context, Payload, Response, Status,
+    Code, Context, Payload, Response, Status, deadline,
     metadata::PREVIOUS_ATTEMPTS,
     payload::Kept,
     policy::{Adaptive, Hedge, pushback::Pushback},
@@ -50,6 +50,7 @@ pub(super) struct Begun {
     at: Instant,
     deadline: Option<Instant>,
     noted: bool,
+    measured: bool,
     shared: Arc<Shared>,
     uncounted: Option<Uncounted>,
 }
@@ -105,7 +106,8 @@ impl<'a> Attempts<'a> {
         let (method, shared) = (self.method.clone(), self.shared.clone());
         let (number, deadline) = (self.number(), self.template.deadline);
         let uncounted = Some(Uncounted { method: method.clone(), place, number, deadline, code: None });
-        Begun { place, route, method, at, deadline, noted: false, shared, uncounted }
+        let measured = self.ruling.policy.measured;
+        Begun { place, route, method, at, deadline, noted: false, measured, shared, uncounted }
     }
 
     /// The context of a further attempt.
@@ -170,12 +172,13 @@ impl<'a> Attempts<'a> {
 
     /// Makes another attempt beside one that is under way, and takes the first answer. The other is cancelled.
     pub(super) async fn beside(mut self, first: Flight, reason: &'static str, kept: &Kept) -> Outcome {
-        let from = first.begun.route.transport;
+        let from = first.begun.route.clone();
         let other = self.elsewhere().filter(|_| self.shared.budget.withdraw());
         let Some((other, message)) = other.and_then(|other| Some((other, kept.again()?))) else {
             return self.alone(first, kept).await;
         };
-        self.shared.tally.fallback(from, self.shared.routes[other].transport, reason);
+        let path = self.template.path();
+        self.shared.tally.fallback(path, (&from, &self.shared.routes[other]), reason, || None);
         let cx = self.context();
         let second = self.fly(other, cx, message);
         let (outcome, left) = sooner(first, second).await;
@@ -231,8 +234,7 @@ impl<'a> Attempts<'a> {
             None => self.shared.open(&self.order, &self.template).await.ok()?,
         };
         let (from, to) = (&self.shared.routes[failed], &self.shared.routes[next]);
-        let reason = if status.is_not_processed() { "not_processed" } else { "unavailable" };
-        self.shared.tally.again(from.transport, to.transport, reason);
+        self.shared.tally.again(self.template.path(), (from, to), status);
         Some(next)
     }
 
@@ -320,10 +322,19 @@ impl Begun {
             self.route.answered(now);
             self.method.durations.note(took);
         }
-        let way = took.saturating_sub(self.method.handler.taken_off());
-        self.method.service.note(self.place, now, way, !of_the_way);
-        if failure.is_some_and(|status| self.route.struck(now, status)) {
-            self.shared.keeper.wake();
+        self.measure(now, !of_the_way);
+        match failure {
+            Some(status) if self.route.struck(now, status) => self.shared.keeper.wake(),
+            Some(status) if of_the_way => self.route.missed(now, status),
+            Some(_) | None => {}
+        }
+    }
+
+    fn measure(&self, now: Instant, well: bool) {
+        if self.measured {
+            let took = now.duration_since(self.at).saturating_sub(self.method.handler.taken_off());
+            self.method.service.note(self.place, now, took, well);
+            self.route.note(now, took, well);
         }
     }
 }
@@ -336,7 +347,8 @@ impl Drop for Begun {
         }
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.method.service.note(self.place, now, now.duration_since(self.at), false);
+            self.measure(now, false);
+            self.route.missed(now, &deadline::exceeded());
         }
     }
 }

@@ -1,16 +1,16 @@
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
 #[cfg(feature = "node")]
-use std::sync::Arc;
+use std::sync::Mutex;
 
 #[cfg(feature = "node")]
 use super::discovery::{Discovered, Setup};
 use super::{
-    Channel,
+    Channel, Fallback,
     order::MOST,
-    route::{Route, Way},
+    route::{Common, Route, Way},
     routes::Routes,
-    tally::Tally,
+    tally::{Observer, Tally},
 };
 #[cfg(feature = "node")]
 use crate::{ConnectOptions, Target, service::BoxFuture, transport::Connected};
@@ -37,6 +37,8 @@ use crate::{Service, Status, policy::PolicyHandle};
 pub struct ChannelBuilder {
     ways: Vec<Wanted>,
     policies: PolicyHandle,
+    observer: Option<Observer>,
+    longest_pause: Option<Duration>,
     #[cfg(feature = "node")]
     options: ConnectOptions,
     #[cfg(feature = "node")]
@@ -117,6 +119,20 @@ impl ChannelBuilder {
         self
     }
 
+    /// A transport that does not work is left alone for this long at most before it is asked again how it is. Default
+    /// 15 s: each time costs a dial.
+    pub fn longest_pause(mut self, pause: Duration) -> Self {
+        self.longest_pause = Some(pause);
+        self
+    }
+
+    /// Tells this function of each call that goes over another transport than the one it prefers, or was going over;
+    /// before it does, and on the way of the call: the function must not wait for anything.
+    pub fn on_fallback(mut self, observer: impl Fn(&Fallback<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     /// The channel. Nothing is dialled before the first call.
     ///
     /// Must be called within a tokio runtime.
@@ -125,37 +141,77 @@ impl ChannelBuilder {
     /// `InvalidArgument` where a target is malformed, there is none, or there are more than eight; and whatever
     /// connecting to one of them fails with.
     pub async fn connect(self) -> Result<Channel, Status> {
-        let Self { ways, policies, .. } = self;
+        #[cfg(feature = "node")]
+        if self.discovers {
+            return Ok(Channel::new(self.discovered().await?));
+        }
+        Ok(Channel::new(self.routes().await?))
+    }
+
+    /// The channel as [`connect`](Self::connect) gives it, and how to leave the peer in an orderly manner, and how to have
+    /// the next calls dial anew, on each of its transports. Which way packets take is in what the channel
+    /// [explains](Channel::explain).
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    #[cfg(feature = "node")]
+    pub async fn open(self) -> Result<Connected, Status> {
+        if self.discovers {
+            let discovered = self.discovered().await?;
+            let (closing, renewing) = (discovered.closing(), discovered.renewing());
+            return Ok(Connected::new(discovered).closing(closing).renewing(renewing));
+        }
+        let routes = self.routes().await?;
+        let (closing, renewing) = (routes.closing(), routes.renewing());
+        Ok(Connected::new(routes).closing(closing).renewing(renewing))
+    }
+
+    async fn routes(mut self) -> Result<Routes, Status> {
+        let common = self.common();
+        let routes = self.ways(&common).await?;
+        Ok(Routes::new(routes, self.policies, common.tally))
+    }
+
+    #[cfg(feature = "node")]
+    async fn discovered(mut self) -> Result<Discovered, Status> {
+        let common = self.common();
+        let routes = self.ways(&common).await?.into_iter().map(Arc::new).collect();
+        Ok(Discovered::new(Setup::new(self.options, self.policies, common, false), routes))
+    }
+
+    fn common(&mut self) -> Common {
+        let tally = Tally {
+            #[cfg(feature = "node")]
+            metrics: self.options.metrics.clone(),
+            observer: self.observer.take(),
+        };
+        let common = Common::counted_by(tally);
+        Common { longest_pause: self.longest_pause.unwrap_or(common.longest_pause), ..common }
+    }
+
+    async fn ways(&mut self, common: &Common) -> Result<Vec<Route>, Status> {
+        let ways = std::mem::take(&mut self.ways);
         if ways.is_empty() || ways.len() > MOST {
             let found = ways.len();
             return Err(Status::invalid_argument(format!(
                 "a channel has 1 to {MOST} transports, found {found}"
             )));
         }
-        let tally = Tally {
-            #[cfg(feature = "node")]
-            metrics: self.options.metrics.clone(),
-        };
         let mut routes = Vec::new();
         for way in ways {
             routes.push(match way {
                 Wanted::Connection(transport, channel) => {
-                    Route::new(transport, transport.to_owned(), Way::lasting(channel), &tally)
+                    Route::new(transport, transport.to_owned(), Way::lasting(channel), common)
                 }
                 #[cfg(feature = "node")]
                 Wanted::Target(target) => {
                     let target = target.map_err(Status::invalid_argument)?;
                     let way = open(Arc::new((target.clone(), self.options.clone()))).await?;
-                    Route::new(target.transport(), target.to_string(), way, &tally)
+                    Route::new(target.transport(), target.to_string(), way, common)
                 }
             });
         }
-        #[cfg(feature = "node")]
-        if self.discovers {
-            let routes = routes.into_iter().map(Arc::new).collect();
-            return Ok(Channel::new(Discovered::new(Setup::new(self.options, policies, false), routes)));
-        }
-        Ok(Channel::new(Routes::new(routes, policies, tally)))
+        Ok(routes)
     }
 }
 
@@ -163,7 +219,7 @@ impl ChannelBuilder {
 #[cfg(feature = "node")]
 pub(super) fn open(to: Arc<(Target, ConnectOptions)>) -> BoxFuture<Result<Way, Status>> {
     Box::pin(async move {
-        let Connected { channel, path, renew, .. } = to.0.open(&to.1).await?;
+        let Connected { channel, close, path, renew } = to.0.open(&to.1).await?;
         let again = move || -> BoxFuture<Option<Way>> {
             if let Some(renew) = &renew {
                 renew();
@@ -173,7 +229,9 @@ pub(super) fn open(to: Arc<(Target, ConnectOptions)>) -> BoxFuture<Result<Way, S
             // A way that could be made once can be made again, but for want of sockets; then the old one has to do.
             Box::pin(async move { opening.await.ok() })
         };
-        Ok(Way { channel, path: Box::new(move || path.now()), renew: Box::new(again) })
+        let path = move || path.now();
+        let close = Mutex::new(Some(close));
+        Ok(Way { channel, path: Box::new(path), renew: Box::new(again), close })
     })
 }
 

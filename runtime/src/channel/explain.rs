@@ -74,10 +74,17 @@ pub struct RouteExplanation {
     pub waiting: u32,
     /// The transport's own round trip, where it measures one.
     pub round_trip: Option<Duration>,
-    /// The way that packets take, direct or through a relay, where the transport knows it.
+    /// Which way the packets take, where the transport knows.
     pub path: Option<NetworkPath>,
+    /// The average latency of the calls that are [measured](crate::policy::Policy::measured), of all services; `None`
+    /// before the first.
+    pub latency: Option<Duration>,
+    /// How long ago a call was answered over it.
+    pub last_answer: Option<Duration>,
     /// Why it failed last, and how long ago.
     pub last_error: Option<(String, Duration)>,
+    /// Whether nothing was heard of the peer since then, by a call or a probe.
+    pub is_failing: bool,
 }
 
 /// Whether a transport works.
@@ -137,6 +144,9 @@ fn route_now(route: &Route, now: Instant) -> RouteExplanation {
         waiting: route.pulse.waiting(),
         round_trip: path.as_ref().and_then(|path| path.round_trip),
         path,
+        latency: route.score().latency(),
+        last_answer: route.last_answer().map(|at| now.saturating_duration_since(at)),
+        is_failing: route.is_failing(),
         last_error: route.last_error().map(|(at, reason)| (reason, now.saturating_duration_since(at))),
     }
 }
@@ -249,7 +259,7 @@ impl fmt::Display for Explanation {
         for service in &self.services {
             writeln!(f, "{} takes {}: {}", service.name, service.taken, service.reason)?;
             for (route, (latency, errors)) in self.routes.iter().zip(&service.scores) {
-                let latency = latency.map_or_else(|| "not called yet".to_owned(), short);
+                let latency = latency.map_or_else(|| "nothing measured yet".to_owned(), short);
                 writeln!(f, "  {:<10} {latency}, {:.1} % fail", route.transport, 100.0 * errors)?;
             }
         }

@@ -4,6 +4,7 @@ mod builder;
 #[cfg(feature = "node")]
 mod discovery;
 mod explain;
+mod fallback;
 mod keeper;
 mod lent;
 mod order;
@@ -28,6 +29,7 @@ pub use self::{
     explain::{
         Explanation, MemberExplanation, MemberService, RouteExplanation, RouteState, ServiceExplanation,
     },
+    fallback::Fallback,
 };
 
 use crate::{

@@ -17,18 +17,27 @@ pub(super) fn order(routes: &[Arc<Route>], method: &MethodScores, ruling: &Rulin
     if order.len() > 1 {
         let lead = match policy.adaptive {
             Adaptive::Off => usize::from(!method.share.takes(policy.share)),
-            adaptive => measured(routes, method, &order, adaptive),
+            adaptive => measured(routes, method, ruling, &order, adaptive),
         };
         order = order.led_by(lead);
     }
     if policy.fallback { order } else { order.only_first() }
 }
 
-fn measured(routes: &[Arc<Route>], method: &MethodScores, order: &Order, adaptive: Adaptive) -> usize {
+fn measured(
+    routes: &[Arc<Route>],
+    method: &MethodScores,
+    ruling: &Ruling,
+    order: &Order,
+    adaptive: Adaptive,
+) -> usize {
     let mut candidates = [Candidate { works: false, score: Default::default() }; MOST];
     for (candidate, place) in candidates.iter_mut().zip(order.iter()) {
         let works = routes[place].standing() == Standing::Up;
-        *candidate = Candidate { works, score: method.service.score(place) };
+        // A call that says nothing of a transport goes by what others have said of it.
+        let measured = ruling.policy.measured;
+        let score = if measured { method.service.score(place) } else { routes[place].score() };
+        *candidate = Candidate { works, score };
     }
     let now = Instant::now();
     let age = routes[0].pulse.age(now);

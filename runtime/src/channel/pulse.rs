@@ -15,6 +15,8 @@ pub(super) struct Pulse {
     since: AtomicU64,
     /// How long a silence is not remarkable, in milliseconds.
     patience: AtomicU64,
+    /// When a call ended without an answer, where none has come since, in microseconds of `epoch`; otherwise 0.
+    missed: AtomicU64,
 }
 
 /// How long a silence is remarkable at first, and at most. Where calls take longer than that and the way is found to be
@@ -29,14 +31,27 @@ impl Pulse {
             waiting: AtomicU32::new(0),
             since: AtomicU64::new(0),
             patience: AtomicU64::new(PATIENCE.as_millis() as u64),
+            missed: AtomicU64::new(0),
         }
     }
 
     /// A call waits for its answer from now on.
     pub(super) fn begin(&self, now: Instant) {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 && !self.goes_on(now) {
             self.beat(now);
         }
+    }
+
+    /// One that waited was given up, for it was not answered in time.
+    pub(super) fn miss(&self, now: Instant) {
+        self.missed.store(self.micros(now).max(1), Ordering::Relaxed);
+    }
+
+    /// Whether the silence of a call that was given up just now goes on: one call after the other may be too short to
+    /// show it.
+    fn goes_on(&self, now: Instant) -> bool {
+        let missed = self.missed.load(Ordering::Relaxed);
+        missed != 0 && self.micros(now).saturating_sub(missed) < PATIENCE.as_micros() as u64
     }
 
     /// One waits no more.
@@ -47,6 +62,9 @@ impl Pulse {
     /// The peer has shown that it is there.
     pub(super) fn beat(&self, now: Instant) {
         self.since.store(self.micros(now), Ordering::Relaxed);
+        if self.missed.load(Ordering::Relaxed) != 0 {
+            self.missed.store(0, Ordering::Relaxed);
+        }
     }
 
     /// How many calls wait.
@@ -103,5 +121,26 @@ mod tests {
         pulse.end();
         pulse.end();
         assert!(!pulse.is_silent(at(60_000)));
+    }
+
+    #[test]
+    fn the_silence_of_short_calls_in_a_row_adds_up() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let pulse = Pulse::new(start);
+        let give_up = |begun: u64| {
+            pulse.begin(at(begun));
+            pulse.miss(at(begun + 100));
+            pulse.end();
+        };
+        give_up(1_000);
+        give_up(1_300);
+        pulse.begin(at(1_600));
+        assert!(pulse.is_silent(at(1_600)));
+        pulse.beat(at(1_650));
+        pulse.end();
+        give_up(2_000);
+        pulse.begin(at(9_000));
+        assert!(!pulse.is_silent(at(9_400)), "nobody has listened for long");
     }
 }

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     Code, Status,
-    policy::circuit::{Circuit, State},
+    policy::{
+        circuit::{Circuit, LONGEST_PAUSE, State},
+        score::Score,
+    },
     service::BoxFuture,
     transport::NetworkPath,
 };
@@ -38,21 +41,57 @@ pub(super) struct Route {
     /// Calls in a row that did not get through although probes did.
     strikes: AtomicU32,
     last_error: Mutex<Option<(Instant, String)>>,
+    news: Mutex<News>,
+    /// How the calls of all services have been doing.
+    score: Mutex<Score>,
+}
+
+/// When something was heard of the peer.
+#[derive(Clone, Copy, Debug, Default)]
+struct News {
+    /// A call was answered.
+    answered: Option<Instant>,
+    /// A probe was answered.
+    proved: Option<Instant>,
 }
 
 /// A connection, and how to have another in its place.
 pub(super) struct Way {
     pub(super) channel: Channel,
-    /// The way that packets take, where the transport knows it.
+    /// Which way the packets take, where the transport knows.
     pub(super) path: Box<dyn Fn() -> Option<NetworkPath> + Send + Sync>,
     /// Makes the next call dial anew; gives the way that it takes, where that is another.
     pub(super) renew: Box<dyn Fn() -> BoxFuture<Option<Self>> + Send + Sync>,
+    /// Tells the peer that nothing more comes, once.
+    #[cfg(feature = "node")]
+    pub(super) close: Mutex<Option<BoxFuture<()>>>,
 }
 
 impl Way {
     /// A connection that looks after itself.
     pub(super) fn lasting(channel: Channel) -> Self {
-        Self { channel, path: Box::new(|| None), renew: Box::new(|| Box::pin(std::future::ready(None))) }
+        Self {
+            channel,
+            path: Box::new(|| None),
+            renew: Box::new(|| Box::pin(std::future::ready(None))),
+            #[cfg(feature = "node")]
+            close: Mutex::default(),
+        }
+    }
+}
+
+/// What the routes of a channel have in common.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) tally: Tally,
+    /// One that does not work is left alone for this long at most.
+    pub(super) longest_pause: Duration,
+}
+
+impl Common {
+    /// Routes of which this counts.
+    pub(super) fn counted_by(tally: Tally) -> Self {
+        Self { tally, longest_pause: LONGEST_PAUSE }
     }
 }
 
@@ -74,19 +113,22 @@ pub(super) enum Standing {
 const STRIKES: u32 = 8;
 
 impl Route {
-    pub(super) fn new(transport: &'static str, target: String, way: Way, tally: &Tally) -> Self {
+    /// A way that nobody has tried.
+    pub(super) fn new(transport: &'static str, target: String, way: Way, common: &Common) -> Self {
         Self {
             transport,
             target,
             way: ArcSwap::from_pointee(way),
-            circuit: Mutex::new(Circuit::new()),
-            shown: Mutex::new(tally.circuit(transport)),
+            circuit: Mutex::new(Circuit::new(common.longest_pause)),
+            shown: Mutex::new(common.tally.circuit(transport)),
             standing: AtomicU8::new(Standing::Untried as u8),
             pulse: Pulse::new(Instant::now()),
             lost: Notify::new(),
             wanted: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
             last_error: Mutex::new(None),
+            news: Mutex::default(),
+            score: Mutex::default(),
         }
     }
 
@@ -95,16 +137,27 @@ impl Route {
         self.way.load().channel.clone()
     }
 
-    /// The way that packets take, where the transport knows it.
+    /// Which way the packets take, where the transport knows.
     pub(super) fn path(&self) -> Option<NetworkPath> {
         (self.way.load().path)()
     }
 
     /// Has the next call dial anew. Calls in flight keep what they have.
-    pub(super) async fn renew(&self) {
+    pub(super) fn renew(&self) -> impl Future<Output = ()> + Send + use<'_> {
         let renewing = (self.way.load().renew)();
-        if let Some(way) = renewing.await {
-            self.way.store(way.into());
+        async {
+            if let Some(way) = renewing.await {
+                self.way.store(way.into());
+            }
+        }
+    }
+
+    /// Tells the peer that nothing more comes this way.
+    #[cfg(feature = "node")]
+    pub(super) async fn close(&self) {
+        let closing = lock(&self.way.load().close).take();
+        if let Some(closing) = closing {
+            closing.await;
         }
     }
 
@@ -150,6 +203,7 @@ impl Route {
             self.pulse.false_alarm();
         }
         self.pulse.beat(now);
+        lock(&self.news).proved = Some(now);
         self.strikes.store(STRIKES / 2, Ordering::Relaxed);
         self.change(|circuit| circuit.proved(now));
     }
@@ -157,6 +211,7 @@ impl Route {
     /// A call was answered.
     pub(super) fn answered(&self, now: Instant) {
         self.pulse.beat(now);
+        lock(&self.news).answered = Some(now);
         if self.strikes.load(Ordering::Relaxed) != 0 {
             self.strikes.store(0, Ordering::Relaxed);
         }
@@ -185,6 +240,12 @@ impl Route {
         true
     }
 
+    /// A call was not answered in time.
+    pub(super) fn missed(&self, now: Instant, status: &Status) {
+        self.pulse.miss(now);
+        self.remember(now, status.message());
+    }
+
     /// It does not work.
     pub(super) fn failed(&self, now: Instant, reason: &str) {
         self.pulse.alarm();
@@ -196,11 +257,32 @@ impl Route {
 
     /// Why it failed last, and when.
     pub(super) fn last_error(&self) -> Option<(Instant, String)> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.last_error).clone()
+    }
+
+    /// When a call was answered last.
+    pub(super) fn last_answer(&self) -> Option<Instant> {
+        lock(&self.news).answered
+    }
+
+    /// Whether nothing was heard of the peer since it failed last.
+    pub(super) fn is_failing(&self) -> bool {
+        let News { answered, proved } = *lock(&self.news);
+        lock(&self.last_error).as_ref().is_some_and(|(at, _)| Some(*at) > answered.max(proved))
+    }
+
+    /// How the calls of all services have been doing.
+    pub(super) fn score(&self) -> Score {
+        *lock(&self.score)
+    }
+
+    /// A call ended.
+    pub(super) fn note(&self, now: Instant, took: Duration, well: bool) {
+        lock(&self.score).note(now, took, well);
     }
 
     fn remember(&self, now: Instant, reason: &str) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, reason.to_owned()));
+        *lock(&self.last_error) = Some((now, reason.to_owned()));
     }
 
     fn change(&self, change: impl FnOnce(&mut Circuit)) {
@@ -223,6 +305,10 @@ impl Route {
     }
 
     fn circuit(&self) -> MutexGuard<'_, Circuit> {
-        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.circuit)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

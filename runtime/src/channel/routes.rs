@@ -10,6 +10,8 @@ use super::{
     shared::Shared,
     tally::Tally,
 };
+#[cfg(feature = "node")]
+use crate::service::BoxFuture;
 use crate::{Context, Payload, Response, Service, Status, Streaming, policy::PolicyHandle};
 
 /// Several transports to one peer: a [`Service`] whose calls each take the one that their policy chooses, and another
@@ -30,6 +32,26 @@ impl Routes {
     #[cfg(feature = "node")]
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.0
+    }
+
+    /// Has the next calls dial anew over each transport, once it is called, within a tokio runtime.
+    #[cfg(feature = "node")]
+    pub(super) fn renewing(&self) -> impl Fn() + Send + Sync + 'static + use<> {
+        let routes = Arc::downgrade(&self.0.routes);
+        move || {
+            for route in routes.upgrade().iter().flat_map(|routes| routes.iter().cloned()) {
+                tokio::spawn(async move { route.renew().await });
+            }
+        }
+    }
+
+    /// Tells the peer over each transport that nothing more comes.
+    #[cfg(feature = "node")]
+    pub(super) fn closing(&self) -> BoxFuture<()> {
+        let routes = self.0.routes.clone();
+        Box::pin(async move {
+            futures_util::future::join_all(routes.iter().map(|route| route.close())).await;
+        })
     }
 }
 

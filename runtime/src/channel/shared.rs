@@ -106,33 +106,43 @@ impl Shared {
     /// `Unavailable`, and not processed, where none does; `DeadlineExceeded` where the call cannot wait for long enough.
     pub(super) async fn open(self: &Arc<Self>, order: &Order, cx: &Context) -> Result<usize, Status> {
         let first = order.first();
-        if self.routes.len() == 1 && !self.among_others {
-            return Ok(first);
-        }
         if self.routes.is_empty() {
             return Err(self.unreachable(order));
         }
         self.keeper.start(&self.routes);
+        if self.routes.len() == 1 && !self.among_others {
+            // Nothing else can be taken, and nobody finds out sooner than the call how it is.
+            return Ok(first);
+        }
         match order.best(&self.routes, |_| true) {
             Some((place, Standing::Up)) => {
                 if place != first {
-                    self.passed_over(first, place);
+                    self.passed_over(cx.path(), first, place);
                 }
                 Ok(place)
             }
-            _ => Box::pin(self.wait(order, cx.deadline())).await,
+            _ => {
+                let place = Box::pin(self.wait(order, cx.deadline())).await?;
+                if place != first {
+                    self.passed_over(cx.path(), first, place);
+                }
+                Ok(place)
+            }
         }
     }
 
     /// A call takes another route than the one that it prefers, for that does not work, or has not been tried.
-    fn passed_over(&self, preferred: usize, taken: usize) {
-        let routes = &self.routes;
-        let reason = match routes[preferred].standing() {
+    fn passed_over(&self, path: &str, preferred: usize, taken: usize) {
+        let (from, to) = (&self.routes[preferred], &self.routes[taken]);
+        let reason = match from.standing() {
             Standing::Untried => "untried",
             _ => "set_aside",
         };
-        self.tally.fallback(routes[preferred].transport, routes[taken].transport, reason);
-        if routes[preferred].want() {
+        // One that is only suspected failed another time.
+        let error =
+            || from.last_error().filter(|_| from.standing() == Standing::Down).map(|(_, error)| error);
+        self.tally.fallback(path, (from, to), reason, error);
+        if from.want() {
             self.keeper.wake();
         }
     }

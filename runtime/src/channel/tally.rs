@@ -1,17 +1,23 @@
 //! What a channel counts of its choices.
 
+use super::{Fallback, route::Route};
+use crate::Status;
 #[cfg(feature = "node")]
 use crate::method;
 #[cfg(feature = "node")]
 use crate::metrics::{CircuitGauge, MethodChoices, Metrics, UNKNOWN};
 use crate::{Code, policy::circuit::State};
 
-/// Counts what a channel does, where somebody shows that.
+/// Counts what a channel does, where somebody shows that, and tells of calls that were moved, where somebody asked.
 #[derive(Clone, Default)]
 pub(super) struct Tally {
     #[cfg(feature = "node")]
     pub(super) metrics: Option<Metrics>,
+    pub(super) observer: Option<Observer>,
 }
+
+/// Who is told of fallbacks.
+pub(super) type Observer = Arc<dyn Fn(&Fallback<'_>) + Send + Sync>;
 
 #[cfg_attr(
     not(feature = "node"),
@@ -51,22 +57,39 @@ impl Tally {
         }
     }
 
-    /// A call goes over another transport than the one it prefers, or was going over.
-    pub(super) fn fallback(&self, from: &'static str, to: &'static str, reason: &'static str) {
+    /// A call of this method goes over another transport than the one it prefers, or was going over.
+    pub(super) fn fallback(
+        &self,
+        path: &str,
+        (from, to): (&Route, &Route),
+        reason: &'static str,
+        error: impl FnOnce() -> Option<String>,
+    ) {
         #[cfg(feature = "node")]
         if let Some(metrics) = &self.metrics {
-            metrics.fallback(from, to, reason);
+            metrics.fallback(from.transport, to.transport, reason);
         }
-        #[cfg(not(feature = "node"))]
-        let _ = (from, to, reason);
+        if let Some(observer) = &self.observer {
+            observer(&Fallback { path, from: &from.target, to: &to.target, reason, error: error() });
+        }
     }
 
-    /// A call that failed is made again, over the same transport or another.
-    pub(super) fn again(&self, from: &'static str, to: &'static str, reason: &'static str) {
-        if from == to {
-            self.retry(from, reason);
+    /// A call that failed so is made again, over the same transport or another.
+    pub(super) fn again(&self, path: &str, (from, to): (&Route, &Route), status: &Status) {
+        if std::ptr::eq(from, to) {
+            self.retry(from.transport, reason(status));
         } else {
-            self.fallback(from, to, reason);
+            self.fallback(path, (from, to), reason(status), || Some(status.to_string()));
+        }
+    }
+
+    /// A call that failed so is made again at another peer.
+    #[cfg(feature = "node")]
+    pub(super) fn elsewhere(&self, from: &'static str, to: &'static str, status: &Status) {
+        if from == to {
+            self.retry(from, reason(status));
+        } else if let Some(metrics) = &self.metrics {
+            metrics.fallback(from, to, reason(status));
         }
     }
 
@@ -88,6 +111,11 @@ impl Tally {
         #[cfg(not(feature = "node"))]
         let _ = (path, outcome);
     }
+}
+
+/// Why a call is made again that failed so, in the words of the metrics.
+fn reason(status: &Status) -> &'static str {
+    if status.is_not_processed() { "not_processed" } else { "unavailable" }
 }
 
 /// Counts the calls of one method over each transport, which are named by their places in the channel.

@@ -574,3 +574,108 @@ async fn a_channel_of_nothing_or_of_too_much_is_refused() {
     let many = (0..9).fold(Channel::builder(), |many, _| many.connection("grpc", Way::new("grpc")));
     assert!(many.connect().await.unwrap_err().message().contains("found 9"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asked_is_told_of_each_call_that_goes_elsewhere_and_why() {
+    let (iroh, grpc) = (Way::new("iroh"), Way::new("grpc"));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = told.clone();
+    let builder = Channel::builder().connection("iroh", iroh.clone()).connection("grpc", grpc.clone());
+    let builder = builder.on_fallback(move |fallback| {
+        tell.lock().unwrap().push(format!("{} {}: {fallback}", fallback.path, fallback.reason));
+    });
+    let client = WordsClient::new(builder.connect().await.unwrap());
+    assert_eq!(write(&client).await.unwrap(), "iroh");
+    iroh.is(Mood::Fails(refused()));
+    assert_eq!(write(&client).await.unwrap(), "grpc");
+    tokio::time::sleep(MS).await;
+    assert_eq!(write(&client).await.unwrap(), "grpc");
+    assert_eq!(
+        *told.lock().unwrap(),
+        [
+            "/words.v1.Words/Write not_processed: iroh failed (UNAVAILABLE: connection refused); falling back to grpc",
+            "/words.v1.Words/Write set_aside: iroh failed (connection refused); falling back to grpc",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_measured_says_nothing_and_goes_where_the_others_go() {
+    let policy = Policy::default().adaptive(Adaptive::Below(20 * MS));
+    let policies = Policies::new(policy.clone()).method("words", "Write", policy.measured(false));
+    let (client, iroh, grpc) = dual(policies).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    tokio::time::sleep(10 * MS).await;
+    iroh.is(Mood::Well(5_000 * MS));
+    for _ in 0..5 {
+        assert_eq!(write(&client).await.unwrap(), "iroh", "it may take as long as it likes");
+    }
+    assert_eq!(client.channel.explain().unwrap().routes[0].latency, Some(MS));
+    iroh.is(Mood::Well(50 * MS));
+    while read(&client).await.unwrap() == "iroh" {}
+    assert_eq!(write(&client).await.unwrap(), "grpc", "what others have met counts");
+    assert!(grpc.calls() > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_stays_silent_through_short_calls_is_dialled_anew_also_where_it_is_the_only_one() {
+    let (before, after) = (Way::new("before"), Way::new("after"));
+    let next = after.clone();
+    let renew = move || -> BoxFuture<Option<route::Way>> {
+        let way = route::Way::lasting(Channel::new(next.clone()));
+        Box::pin(std::future::ready(Some(way)))
+    };
+    let way = route::Way { renew: Box::new(renew), ..route::Way::lasting(Channel::new(before.clone())) };
+    let route = route::Route::new("grpc", "there".to_owned(), way, 500 * MS);
+    let routes = routes::Routes::new(vec![route], PolicyHandle::default(), tally::Tally::default());
+    let client = WordsClient::new(Channel::new(routes));
+    assert_eq!(write(&client).await.unwrap(), "before");
+    before.is(Mood::Dark);
+    let begun = Instant::now();
+    let outcome = loop {
+        match client.write(Word::default()).timeout(100 * MS).await {
+            Ok(word) => break word.text,
+            Err(_) => tokio::time::sleep(200 * MS).await,
+        }
+    };
+    assert_eq!(outcome, "after");
+    assert!(begun.elapsed() < 3_000 * MS, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_was_away_for_long_is_found_within_the_longest_pause() {
+    let (iroh, grpc) = (Way::new("iroh"), Way::new("grpc"));
+    let builder = Channel::builder().connection("iroh", iroh.clone()).connection("grpc", grpc.clone());
+    let client = WordsClient::new(builder.longest_pause(500 * MS).connect().await.unwrap());
+    assert_eq!(write(&client).await.unwrap(), "iroh");
+    for way in [&iroh, &grpc] {
+        way.is(Mood::Fails(refused()));
+    }
+    write(&client).await.unwrap_err();
+    tokio::time::sleep(60_000 * MS).await;
+    for way in [&iroh, &grpc] {
+        way.is(Mood::Well(MS));
+    }
+    let begun = Instant::now();
+    write(&client).await.unwrap();
+    assert!(begun.elapsed() <= 510 * MS, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_explanation_says_when_a_transport_was_heard_of_last() {
+    let (client, iroh, _) = dual(Policy::default().fallback(false)).await;
+    let told = async || client.channel.explain().unwrap().routes.remove(0);
+    assert_eq!(told().await.last_answer, None);
+    read(&client).await.unwrap();
+    tokio::time::sleep(100 * MS).await;
+    let well = told().await;
+    assert_eq!((well.last_answer, well.latency, well.is_failing), (Some(100 * MS), Some(MS), false));
+    iroh.is(Mood::Dark);
+    client.read(Word::default()).timeout(100 * MS).await.unwrap_err();
+    let failing = told().await;
+    assert!(failing.is_failing && failing.last_error.is_some(), "{failing:?}");
+    assert_eq!(failing.last_answer, Some(200 * MS));
+    iroh.is(Mood::Well(MS));
+    read(&client).await.unwrap();
+    assert!(!told().await.is_failing);
+}

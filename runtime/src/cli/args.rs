@@ -155,12 +155,12 @@ pub(super) struct CallArgs {
     /// Encodes messages with protobuf or msgpack; otherwise as the transport does by default
     #[arg(long)]
     pub(super) codec: Option<Codec>,
-    /// Calls this target when the one before it provably did not process the call, or the method is idempotent; repeated
-    /// for several
+    /// Another way to the same peer, for where the targets before it do not work, provably did not process the call, or
+    /// the method is idempotent; repeated for several
     #[arg(long, value_name = "TARGET")]
     pub(super) fallback: Vec<Target>,
-    /// Chooses between the targets as a node's clients do, the first preferred, and says on stderr how it chose: for each
-    /// transport whether it works, how fast it is and why it failed last
+    /// Says on stderr how the call chose between the targets: for each transport whether it works, how fast it is and why
+    /// it failed last
     #[arg(long)]
     pub(super) explain: bool,
     #[command(flatten)]

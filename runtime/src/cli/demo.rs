@@ -9,7 +9,7 @@ use protox::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Channel, Context, Payload, Response, Service, Status, Streaming, Target, body};
+use crate::{Channel, Context, Payload, Response, Service, Status, Streaming, body};
 
 const PROTO: &str = r#"
 syntax = "proto3";
@@ -162,9 +162,4 @@ where
     ) -> Result<Response<Streaming<Payload>>, Status> {
         Ok(Response::new((self.0)(&cx, messages)?))
     }
-}
-
-/// What stands for the name of a peer of this process.
-pub(super) fn target(port: u16) -> Target {
-    format!("grpc://127.0.0.1:{port}").parse().unwrap()
 }

@@ -1,6 +1,6 @@
 //! Asking a target's directory.
 
-use super::lanes::{Lanes, Repeat};
+use super::lanes::Lanes;
 pub(super) use crate::directory::{LIST, ListRequest, ListResponse, Service, shape};
 use crate::{Codec, Metadata, Payload, Service as _, Status};
 
@@ -11,12 +11,8 @@ pub(super) async fn list(lanes: &Lanes, metadata: &Metadata) -> Result<Vec<Servi
 
 /// The same, with the other members of its cluster where `members` says so.
 pub(super) async fn ask(lanes: &Lanes, metadata: &Metadata, members: bool) -> Result<ListResponse, Status> {
-    lanes
-        .attempt(Repeat::IfUnavailable, async |lane| {
-            // Every node reads protobuf, whatever its transport prefers.
-            let cx = lanes.context(LIST, metadata, Codec::Protobuf, true);
-            let answer = lane.channel.unary(cx, Payload::new(ListRequest { members })).await?;
-            Ok(answer.into_message().decode()?)
-        })
-        .await
+    // Every node reads protobuf, whatever its transport prefers.
+    let cx = lanes.context(LIST, metadata, Some(Codec::Protobuf), true);
+    let answer = lanes.in_time(lanes.channel.unary(cx, Payload::new(ListRequest { members }))).await?;
+    Ok(answer.into_message().decode()?)
 }

@@ -13,7 +13,7 @@ use prost_reflect::{DescriptorPool, prost_types::FileDescriptorProto};
 use tokio::sync::mpsc;
 
 use self::message::{Answer, Question, ReflectionResponse, Request};
-use super::lanes::{Lane, Lanes, Repeat};
+use super::lanes::Lanes;
 use crate::{Code, Codec, Metadata, Payload, Service as _, Status, Streaming, service::BoxFuture};
 
 /// The service under its name of today, and the one that older servers know it by. Their messages are the
@@ -63,17 +63,16 @@ async fn ask<T>(
     metadata: &Metadata,
     talk: impl AsyncFn(&mut Conversation) -> Result<T, Status>,
 ) -> Result<T, Status> {
-    lanes
-        .attempt(Repeat::IfUnavailable, async |lane| {
-            let [path, older] = PATHS;
-            match talk(&mut Conversation::start(lanes, lane, metadata, path)).await {
-                Err(status) if status.code() == Code::Unimplemented => {
-                    talk(&mut Conversation::start(lanes, lane, metadata, older)).await
-                }
-                outcome => outcome,
+    let [path, older] = PATHS;
+    let talking = async {
+        match talk(&mut Conversation::start(lanes, metadata, path)).await {
+            Err(status) if status.code() == Code::Unimplemented => {
+                talk(&mut Conversation::start(lanes, metadata, older)).await
             }
-        })
-        .await
+            outcome => outcome,
+        }
+    };
+    lanes.in_time(talking).await
 }
 
 /// A stream of questions, each answered in turn.
@@ -89,11 +88,11 @@ enum Answers {
 }
 
 impl Conversation {
-    fn start(lanes: &Lanes, lane: &Lane, metadata: &Metadata, path: &str) -> Self {
+    fn start(lanes: &Lanes, metadata: &Metadata, path: &str) -> Self {
         let (questions, requests) = Streaming::channel(1);
         // Foreign servers know no other codec.
-        let cx = lanes.context(path, metadata, Codec::Protobuf, true);
-        let channel = lane.channel.clone();
+        let cx = lanes.context(path, metadata, Some(Codec::Protobuf), true);
+        let channel = lanes.channel.clone();
         let opening = async move { Ok(channel.stream(cx, requests).await?.into_message()) };
         Self { questions, answers: Answers::Opening(opening.boxed()) }
     }

@@ -92,7 +92,7 @@ struct Method {
 async fn remote(target: &Target, args: &ServicesArgs) -> Result<Listing, Failure> {
     let mut interrupt = Interrupt::new().map_err(Failure::other)?;
     let interrupted = || Status::cancelled("interrupted");
-    let opening = Lanes::open([target.clone()], None, &args.connect);
+    let opening = Lanes::open(vec![target.clone()], None, &args.connect);
     let lanes = interrupt.before(opening).await.ok_or_else(interrupted)??;
     let listing = interrupt.before(ask(&lanes, args.members)).await.unwrap_or_else(|| Err(interrupted()));
     lanes.close().await;

@@ -68,7 +68,8 @@ impl Strategy {
 }
 
 impl RaftTransport {
-    fn policy(self) -> Policy {
+    /// How a [`Channel`](crate::Channel) chooses for Raft. Its `prefer` names all the transports that may be taken.
+    pub fn policy(self) -> Policy {
         match self {
             Self::AlwaysGrpc => Policy::default().prefer(["grpc"]).fallback(false),
             Self::AlwaysIroh => Policy::default().prefer(["iroh"]).fallback(false),

@@ -95,11 +95,10 @@ impl Upstream {
             targets => {
                 let builder = Channel::builder().options(options).policy(parts.policies.clone());
                 let builder = builder.targets(targets.iter().cloned());
-                let connecting = builder.connect().await;
-                let channel =
-                    connecting.map_err(|status| failed(&targets[0], status.message().to_owned()))?;
-                let nothing: BoxFuture<()> = Box::pin(std::future::ready(()));
-                (Gateway::new(channel), nothing)
+                let opened = builder.open().await;
+                let Connected { channel, close, .. } =
+                    opened.map_err(|status| failed(&targets[0], status.message().to_owned()))?;
+                (Gateway::new(channel), close)
             }
         };
         let gateway = gateway.codecs(self.codecs.clone());

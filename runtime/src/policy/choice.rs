@@ -61,7 +61,9 @@ impl Choice {
             Adaptive::Below(threshold) => self.below(threshold, candidates),
             Adaptive::Fastest => self.fastest(candidates, age),
         };
-        self.explored(candidates, best, now).unwrap_or(best)
+        // A threshold is for the preferred one alone: how fast the others are does not matter.
+        let settled = best == 0 && matches!(adaptive, Adaptive::Below(_));
+        if settled { best } else { self.explored(candidates, best, now).unwrap_or(best) }
     }
 
     /// The place of the one in use.
@@ -73,7 +75,9 @@ impl Choice {
         let on_first = self.taken.load(Ordering::Relaxed) == 0;
         let bound = if on_first { threshold } else { threshold.mul_f64(CLEARLY) };
         let fast = candidates[0].score.latency().is_none_or(|latency| latency <= bound);
-        let taken = usize::from(!(candidates[0].works && fast) && candidates.len() > 1);
+        // Another is taken that works; of what nobody has tried, the preferred one is as good as any.
+        let other_works = candidates.get(1).is_some_and(|other| other.works);
+        let taken = usize::from(!(candidates[0].works && fast) && other_works);
         self.taken.store(taken, Ordering::Relaxed);
         taken
     }

@@ -13,6 +13,8 @@ pub(crate) struct Circuit {
     failures: u32,
     /// When it began to work.
     since: Option<Instant>,
+    /// How long it is left alone at most.
+    longest: Duration,
 }
 
 /// What is known of a way.
@@ -30,18 +32,19 @@ pub(crate) enum State {
     HalfOpen,
 }
 
-/// The first pause, and the longest. A way that works again is taken again within the longest and the time that a probe
-/// takes.
+/// The first pause, and the longest unless somebody says otherwise. A way that works again is taken again within the
+/// longest and the time that a probe takes.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// A way that has worked for this long has recovered, and its pauses begin anew. One that comes and goes is left alone for
 /// longer each time.
 const STABLE: Duration = Duration::from_secs(30);
 
 impl Circuit {
-    pub(crate) fn new() -> Self {
-        Self { state: State::Untried, failures: 0, since: None }
+    /// That of a way that is left alone for this long at most.
+    pub(crate) fn new(longest: Duration) -> Self {
+        Self { state: State::Untried, failures: 0, since: None, longest }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -88,7 +91,7 @@ impl Circuit {
         let failures = if recovered { 0 } else { self.failures };
         self.since = None;
         self.failures = failures + 1;
-        self.state = State::Open { until: now + pause(failures, random) };
+        self.state = State::Open { until: now + pause(failures, random, self.longest) };
     }
 
     /// How often it failed in a row.
@@ -98,9 +101,9 @@ impl Circuit {
 }
 
 /// The pause behind so many earlier failures: doubled each time, less a fifth at random.
-fn pause(failures: u32, random: f64) -> Duration {
+fn pause(failures: u32, random: f64, longest: Duration) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(1 << failures.min(16));
-    doubled.min(LONGEST_PAUSE).mul_f64(1.0 - 0.2 * random.clamp(0.0, 1.0))
+    doubled.min(longest).mul_f64(1.0 - 0.2 * random.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -131,7 +134,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_way_that_is_not_closed_is_always_probed_within_the_longest_pause(events in proptest::collection::vec(event(), 0..60)) {
-            let mut circuit = Circuit::new();
+            let mut circuit = Circuit::new(LONGEST_PAUSE);
             let mut now = Instant::now();
             for event in events {
                 match event {
@@ -156,7 +159,7 @@ mod tests {
     #[test]
     fn pauses_grow_while_a_way_keeps_failing_and_begin_anew_once_it_has_been_stable() {
         let mut now = Instant::now();
-        let mut circuit = Circuit::new();
+        let mut circuit = Circuit::new(LONGEST_PAUSE);
         let mut pauses = Vec::new();
         for _ in 0..8 {
             circuit.failed(now, 0.0);
@@ -177,7 +180,7 @@ mod tests {
     #[test]
     fn one_that_is_open_is_not_set_aside_for_longer_by_calls_that_began_before() {
         let now = Instant::now();
-        let mut circuit = Circuit::new();
+        let mut circuit = Circuit::new(LONGEST_PAUSE);
         circuit.failed(now, 0.0);
         let first = circuit.state();
         circuit.failed(now + Duration::from_millis(100), 0.0);

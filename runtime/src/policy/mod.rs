@@ -43,6 +43,10 @@ pub struct Policy {
     /// The share of idempotent unary calls that are also made over another transport, to compare the answers. From 0 to
     /// 1, default 0.
     pub shadow: f64,
+    /// Whether how long its calls take, and how many fail, says how well a transport does. Default true. False for calls
+    /// that wait for something else than the way there and back, as a long poll or a large transfer does: they count
+    /// for nothing, and an adaptive choice for them goes by what the channel's other calls have shown.
+    pub measured: bool,
 }
 
 /// Whether what has been measured decides between transports.
@@ -68,6 +72,7 @@ impl Default for Policy {
             backoff: Backoff::default(),
             hedge: None,
             shadow: 0.0,
+            measured: true,
         }
     }
 }
@@ -126,6 +131,13 @@ impl Policy {
     #[must_use]
     pub fn shadow(mut self, share: f64) -> Self {
         self.shadow = share;
+        self
+    }
+
+    /// Whether how long its calls take, and how many fail, says how well a transport does.
+    #[must_use]
+    pub fn measured(mut self, measured: bool) -> Self {
+        self.measured = measured;
         self
     }
 }

@@ -19,7 +19,6 @@ mod member;
 mod metrics;
 mod network;
 mod peers;
-mod route;
 mod server;
 pub mod store;
 mod wire;

@@ -91,7 +91,7 @@ impl RaftNetwork<TypeConfig> for Line {
             cluster_id: self.cluster_id(),
         };
         let limit = option.soft_ttl();
-        let calling = self.peer.measured(async |channel| {
+        let calling = self.peer.consensus(async |channel| {
             RaftClient::new(channel).append_entries(request).context(&unrecorded()).timeout(limit).await
         });
         let answer = calling.await.map_err(failure)?;
@@ -115,7 +115,7 @@ impl RaftNetwork<TypeConfig> for Line {
             cluster_id: self.cluster_id(),
         };
         let limit = option.soft_ttl();
-        let calling = self.peer.measured(async |channel| {
+        let calling = self.peer.consensus(async |channel| {
             RaftClient::new(channel).vote(request).context(&unrecorded()).timeout(limit).await
         });
         let answer = calling.await.map_err(failure)?;

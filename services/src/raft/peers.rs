@@ -2,22 +2,23 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use polywire::{
-    Channel, Code, ConnectOptions, Status, Target,
+    Channel, ChannelBuilder, Code, ConnectOptions, RouteExplanation, RouteState, Status, Target,
     config::RaftTransport,
-    transport::{Connected, NetworkPath, PathProbe},
+    policy::Policies,
+    transport::{Connected, NetworkPath},
 };
 use tokio::time::Instant;
 
-use super::{
-    Member,
-    route::{Route, Transport, Way},
-};
+use super::Member;
 
 /// The ways to the other members. Clones share them.
 #[derive(Clone, Debug)]
@@ -25,37 +26,48 @@ pub struct Peers(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    options: ConnectOptions,
-    rule: RaftTransport,
+    dialling: Arc<Dialling>,
     peers: Mutex<BTreeMap<u64, Arc<Peer>>>,
 }
 
-/// One member, and the ways to it.
+/// How members are dialled: over which transports, and how calls choose between them.
+#[derive(Debug)]
+struct Dialling {
+    options: ConnectOptions,
+    transports: Vec<String>,
+    policies: Policies,
+}
+
+/// One member, and the channel to it.
 pub(super) struct Peer {
     id: u64,
-    options: ConnectOptions,
+    dialling: Arc<Dialling>,
     state: Mutex<PeerState>,
+    /// Whether calls go over another transport than the one they prefer, for that does not work.
+    is_rerouted: Arc<AtomicBool>,
 }
 
 struct PeerState {
     member: Member,
-    route: Route,
-    grpc: Line,
-    iroh: Line,
-}
-
-/// A way over one transport: how it has been doing, and the connection, once there is one.
-#[derive(Default)]
-struct Line {
-    way: Way,
     open: Option<Arc<Open>>,
-    /// Since when no call has been answered on this connection.
-    silent: Option<Instant>,
+    /// Why the last call failed; `None` since one went well.
+    failing: Option<Failing>,
+    /// Why and when a call failed last, by the transport, whatever went well since.
+    past: BTreeMap<&'static str, (Instant, String)>,
+    /// When and over which transport a call was answered last by where the member was before it moved.
+    contact: Option<(Instant, &'static str)>,
 }
 
+/// A call that failed.
+struct Failing {
+    transport: &'static str,
+    reason: String,
+}
+
+/// The channel, once there is one.
 struct Open {
     channel: Channel,
-    path: PathProbe,
+    renew: Option<Box<dyn Fn() + Send + Sync>>,
     close: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
@@ -91,29 +103,26 @@ impl PeerReport {
 /// A leader calls each member several times a second, so one that has not answered for this long is gone.
 const LATELY: Duration = Duration::from_secs(3);
 
-/// A connection on which no call was answered for this long is given up for a new one: a peer that has been restarted
-/// does not know it. A dial needs some of this time too.
-const SILENCE: Duration = Duration::from_secs(2);
+/// How long a dial may take: the network of a cluster is near, and an election waits.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long a transport that does not work is left alone at most. A member that is there again must hear of its leader
+/// before it stands for election.
+const PAUSE: Duration = Duration::from_millis(250);
 
 impl Peers {
     /// The ways to nobody yet.
     pub(super) fn new(options: &ConnectOptions, rule: RaftTransport) -> Self {
         let options = options.clone().connect_timeout(CONNECT);
-        Self(Arc::new(Shared { options, rule, peers: Mutex::default() }))
+        let dialling = Dialling { options, transports: rule.policy().prefer, policies: policies(rule) };
+        Self(Arc::new(Shared { dialling: Arc::new(dialling), peers: Mutex::default() }))
     }
 
     /// The way to this member; what it said of itself before is forgotten.
     pub(super) fn learn(&self, id: u64, member: &Member) -> Arc<Peer> {
         let mut peers = self.lock();
-        let peer = peers.entry(id).or_insert_with(|| {
-            let state = PeerState {
-                member: member.clone(),
-                route: Route::new(self.0.rule),
-                grpc: Line::default(),
-                iroh: Line::default(),
-            };
-            Arc::new(Peer { id, options: self.0.options.clone(), state: Mutex::new(state) })
-        });
+        let dialling = &self.0.dialling;
+        let peer = peers.entry(id).or_insert_with(|| Arc::new(Peer::new(id, member, dialling.clone())));
         peer.learn(member);
         peer.clone()
     }
@@ -121,9 +130,9 @@ impl Peers {
     /// Gives all connections up for new ones.
     pub(super) fn renew(&self) {
         for peer in self.lock().values() {
-            let mut state = peer.lock();
-            state.grpc.close();
-            state.iroh.close();
+            if let Some(renew) = peer.lock().open.as_ref().and_then(|open| open.renew.as_ref()) {
+                renew();
+            }
         }
     }
 
@@ -139,7 +148,7 @@ impl Peers {
 
     /// The options with which members are dialled.
     pub(crate) fn options(&self) -> &ConnectOptions {
-        &self.0.options
+        &self.0.dialling.options
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Peer>>> {
@@ -147,107 +156,113 @@ impl Peers {
     }
 }
 
-/// How long a dial may take: the network of a cluster is near, and an election waits.
-const CONNECT: Duration = Duration::from_secs(2);
+/// How calls to members choose their transport. Raft repeats its messages itself, and so does whoever asks a leader. What
+/// a transport is judged by is what members answer by themselves and at once: a write waits for others, and a
+/// snapshot for the disk.
+fn policies(rule: RaftTransport) -> Policies {
+    let consensus = rule.policy().max_attempts(1);
+    let rest = consensus.clone().measured(false);
+    Policies::new(rest.clone()).service("raft", consensus).method("raft", "InstallSnapshot", rest)
+}
 
 impl Peer {
+    fn new(id: u64, member: &Member, dialling: Arc<Dialling>) -> Self {
+        let state = PeerState {
+            member: member.clone(),
+            open: None,
+            failing: None,
+            past: BTreeMap::new(),
+            contact: None,
+        };
+        Self { id, dialling, state: Mutex::new(state), is_rerouted: Arc::default() }
+    }
+
     pub(super) fn id(&self) -> u64 {
         self.id
     }
 
-    /// Makes one call, over the transport that the rule chooses now. How long it takes says nothing of the way to the
-    /// member: a write waits for others, and a snapshot for the disk.
+    /// Makes one call, over the transport that its policy chooses now.
     ///
     /// # Errors
-    /// Those of the call, and `Unavailable` where the member has no address over that transport.
+    /// Those of the call, and `Unavailable` where the member has no address over a transport that may be taken.
     pub(super) async fn call<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, Status>
     where
         F: Future<Output = Result<T, Status>>,
     {
-        self.make(call, Takes::WhatItTakes).await
+        self.make(call, false).await
     }
 
-    /// As [`call`](Self::call), for what the member answers by itself and at once: what the way to it is judged by.
-    pub(super) async fn measured<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, Status>
+    /// As [`call`](Self::call), for a message of consensus: where that is refused, the member is not what it was.
+    pub(super) async fn consensus<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, Status>
     where
         F: Future<Output = Result<T, Status>>,
     {
-        self.make(call, Takes::ARoundTrip).await
+        self.make(call, true).await
     }
 
-    async fn make<T, F>(&self, call: impl FnOnce(Channel) -> F, takes: Takes) -> Result<T, Status>
+    async fn make<T, F>(&self, call: impl FnOnce(Channel) -> F, is_consensus: bool) -> Result<T, Status>
     where
         F: Future<Output = Result<T, Status>>,
     {
-        let transport = self.choose();
-        let channel = self.channel(transport).await?;
-        let begun = Instant::now();
-        let outcome = call(channel).await;
-        self.note(transport, begun, takes, outcome.as_ref().err());
+        let calling = async { call(self.channel().await?).await };
+        let outcome = calling.await;
+        self.note(outcome.as_ref().err(), is_consensus);
         outcome
     }
 
-    fn choose(&self) -> Transport {
-        let mut state = self.lock();
-        let PeerState { route, grpc, iroh, .. } = &mut *state;
-        route.choose(Instant::now(), &mut iroh.way, &grpc.way)
-    }
-
-    async fn channel(&self, transport: Transport) -> Result<Channel, Status> {
-        let target = {
+    async fn channel(&self) -> Result<Channel, Status> {
+        let targets = {
             let state = self.lock();
-            if let Some(open) = &state.line(transport).open {
+            if let Some(open) = &state.open {
                 return Ok(open.channel.clone());
             }
-            state.target(transport)
+            state.targets(&self.dialling.transports)?
         };
-        let opening = async { self.open(transport, &target?).await };
-        let opened = opening.await;
-        if let Err(status) = &opened {
-            self.note(transport, Instant::now(), Takes::WhatItTakes, Some(status));
-        }
-        opened
-    }
-
-    async fn open(&self, transport: Transport, target: &Target) -> Result<Channel, Status> {
-        let Connected { channel, close, path, .. } = target.open(&self.options).await?;
-        let open = Arc::new(Open { channel, path, close: Mutex::new(Some(close)) });
-        let mut state = self.lock();
+        let builder = Channel::builder().options(self.dialling.options.clone()).targets(targets);
+        let Connected { channel, close, renew, .. } = self.choosing(builder).open().await?;
+        let open = Arc::new(Open { channel, renew, close: Mutex::new(Some(close)) });
         // Another call may have been faster.
-        Ok(state.line_mut(transport).open.get_or_insert(open).channel.clone())
+        Ok(self.lock().open.get_or_insert(open).channel.clone())
     }
 
-    fn note(&self, transport: Transport, begun: Instant, takes: Takes, error: Option<&Status>) {
-        let mut state = self.lock();
-        let line = state.line_mut(transport);
-        let now = Instant::now();
+    /// The channel to be, that chooses as Raft does.
+    fn choosing(&self, builder: ChannelBuilder) -> ChannelBuilder {
+        let (member, is_rerouted) = (self.id, self.is_rerouted.clone());
+        builder.policy(self.dialling.policies.clone()).longest_pause(PAUSE).on_fallback(move |fallback| {
+            if fallback.reason != "untried" && !is_rerouted.swap(true, Ordering::Relaxed) {
+                let error = fallback.error.as_deref().unwrap_or(fallback.reason);
+                tracing::warn!(member, target = fallback.from, error, "a member is not reached");
+            }
+        })
+    }
+
+    fn note(&self, error: Option<&Status>, is_consensus: bool) {
         let unanswered = error.filter(|status| match status.code() {
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => true,
             // It is there, but not the member that it was.
-            Code::FailedPrecondition => takes.measured(Duration::ZERO).is_some(),
+            Code::FailedPrecondition => is_consensus,
             // Whatever else it answers, it is there.
             _ => false,
         });
+        let mut state = self.lock();
         match unanswered {
             None => {
-                if line.way.failure.is_some() {
-                    tracing::info!(
-                        member = self.id,
-                        transport = transport.name(),
-                        "a member is reached again"
-                    );
+                if state.failing.take().is_some() {
+                    let transport = state.transport(&self.dialling.transports);
+                    tracing::info!(member = self.id, transport, "a member is reached again");
                 }
-                line.way.answered(now, takes.measured(now.duration_since(begun)));
-                line.silent = None;
+                if self.is_rerouted.load(Ordering::Relaxed) && state.is_well() {
+                    self.is_rerouted.store(false, Ordering::Relaxed);
+                    tracing::info!(member = self.id, "a member is reached again over every transport");
+                }
             }
             Some(status) => {
-                if line.way.failure.is_none() {
-                    tracing::warn!(member = self.id, transport = transport.name(), %status, "a member is not reached");
+                let transport = state.transport(&self.dialling.transports);
+                if state.failing.is_none() {
+                    tracing::warn!(member = self.id, transport, %status, "a member is not reached");
                 }
-                line.way.failed(now, status.to_string());
-                if now.duration_since(*line.silent.get_or_insert(begun)) >= SILENCE {
-                    line.close();
-                }
+                state.past.insert(transport, (Instant::now(), status.to_string()));
+                state.failing = Some(Failing { transport, reason: status.to_string() });
             }
         }
     }
@@ -255,34 +270,25 @@ impl Peer {
     fn learn(&self, member: &Member) {
         let mut state = self.lock();
         if state.member.targets != member.targets {
-            state.grpc.close();
-            state.iroh.close();
+            state.close();
         }
         state.member = member.clone();
     }
 
     fn report(&self) -> PeerReport {
         let state = self.lock();
-        let lines = Transport::ALL.map(|transport| (transport.name(), state.line(transport)));
-        let latest = lines.iter().filter(|(_, line)| line.way.last_contact.is_some());
-        let latest = latest.max_by_key(|(_, line)| line.way.last_contact);
-        let failures = lines.iter().filter_map(|(name, line)| {
-            let (_, reason) = line.way.failure.as_ref()?;
-            Some((*name, reason.clone()))
-        });
-        let past = lines.iter().filter_map(|(name, line)| {
-            let (at, reason) = line.way.last_failure.as_ref()?;
-            Some((*name, at.elapsed(), reason.clone()))
-        });
+        let routes = state.routes();
+        let latest = state.contact(&routes);
+        let route = routes.iter().find(|route| latest.is_some_and(|(_, name)| name == route.transport));
         PeerReport {
             id: self.id,
             member: state.member.clone(),
-            transport: latest.map(|(name, _)| *name),
-            last_contact: latest.and_then(|(_, line)| line.way.last_contact).map(|at| at.elapsed()),
-            latency: latest.and_then(|(_, line)| line.way.latency),
-            path: latest.and_then(|(_, line)| line.open.as_ref()?.path.now()),
-            failures: failures.collect(),
-            past: past.collect(),
+            transport: latest.map(|(_, transport)| transport),
+            last_contact: latest.map(|(at, _)| at.elapsed()),
+            latency: route.and_then(|route| route.latency),
+            path: route.and_then(|route| route.path.clone()),
+            failures: state.failures(&routes),
+            past: state.past(&routes),
         }
     }
 
@@ -291,53 +297,83 @@ impl Peer {
     }
 }
 
-/// What the time that a call takes says.
-#[derive(Clone, Copy, Debug)]
-enum Takes {
-    /// How far the member is.
-    ARoundTrip,
-    /// Nothing of that.
-    WhatItTakes,
-}
-
-impl Takes {
-    fn measured(self, took: Duration) -> Option<Duration> {
-        matches!(self, Self::ARoundTrip).then_some(took)
-    }
-}
-
 impl PeerState {
-    fn line(&self, transport: Transport) -> &Line {
-        match transport {
-            Transport::Grpc => &self.grpc,
-            Transport::Iroh => &self.iroh,
-        }
-    }
-
-    fn line_mut(&mut self, transport: Transport) -> &mut Line {
-        match transport {
-            Transport::Grpc => &mut self.grpc,
-            Transport::Iroh => &mut self.iroh,
-        }
-    }
-
-    fn target(&self, transport: Transport) -> Result<Target, Status> {
-        let targets = self.member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
-        targets.into_iter().find(|target| target.transport() == transport.name()).ok_or_else(|| {
-            Status::unavailable(format!(
+    /// The targets over these transports.
+    fn targets(&self, transports: &[String]) -> Result<Vec<Target>, Status> {
+        let targets: Vec<Target> = self.member.targets.iter().filter_map(|text| text.parse().ok()).collect();
+        let over = |name: &String| targets.iter().find(|target| target.transport() == name).cloned();
+        let found: Vec<_> = transports.iter().filter_map(over).collect();
+        if found.is_empty() {
+            let reason = format!(
                 "the member {} has no address over {}, which transport.strategy.raft_transport asks for",
                 self.member,
-                transport.name()
-            ))
-            .not_processed()
-        })
+                transports.join(" or ")
+            );
+            return Err(Status::unavailable(reason).not_processed());
+        }
+        Ok(found)
     }
-}
 
-impl Line {
-    /// Gives the connection up; the next call makes another.
+    /// How each transport is doing.
+    fn routes(&self) -> Vec<RouteExplanation> {
+        let explained = self.open.as_ref().and_then(|open| open.channel.explain());
+        explained.map(|explained| explained.routes).unwrap_or_default()
+    }
+
+    /// Whether every transport works.
+    fn is_well(&self) -> bool {
+        self.routes().iter().all(|route| route.state == RouteState::Closed && !route.is_failing)
+    }
+
+    /// The transport of which there is news last; before there is any, the one that is preferred.
+    fn transport(&self, transports: &[String]) -> &'static str {
+        let heard = |route: &RouteExplanation| {
+            let failed = route.last_error.as_ref().map(|(_, ago)| *ago);
+            [route.last_answer, failed].into_iter().flatten().min().unwrap_or(Duration::MAX)
+        };
+        let latest = self.routes().into_iter().min_by_key(heard).map(|route| route.transport);
+        latest.unwrap_or(if transports.first().is_some_and(|name| name == "iroh") { "iroh" } else { "grpc" })
+    }
+
+    /// When and over which transport a call was answered last.
+    fn contact(&self, routes: &[RouteExplanation]) -> Option<(Instant, &'static str)> {
+        let now = Instant::now();
+        let at = |route: &RouteExplanation| Some((now.checked_sub(route.last_answer?)?, route.transport));
+        routes.iter().filter_map(at).chain(self.contact).max_by_key(|(at, _)| *at)
+    }
+
+    fn failures(&self, routes: &[RouteExplanation]) -> Vec<(&'static str, String)> {
+        let failing = routes.iter().filter(|route| route.is_failing);
+        let why = |route: &RouteExplanation| Some((route.transport, route.last_error.clone()?.0));
+        let mut failures: Vec<_> = failing.filter_map(why).collect();
+        if let Some(Failing { transport, reason }) = &self.failing
+            && failures.iter().all(|(name, _)| name != transport)
+        {
+            failures.push((transport, reason.clone()));
+        }
+        failures
+    }
+
+    fn past(&self, routes: &[RouteExplanation]) -> Vec<(&'static str, Duration, String)> {
+        let met = |route: &RouteExplanation| {
+            let (reason, ago) = route.last_error.clone()?;
+            Some((route.transport, ago, reason))
+        };
+        let noted =
+            self.past.iter().map(|(transport, (at, reason))| (*transport, at.elapsed(), reason.clone()));
+        let mut latest = BTreeMap::new();
+        for (transport, ago, reason) in routes.iter().filter_map(met).chain(noted) {
+            let other = latest.get(transport).is_some_and(|(other, _)| *other <= ago);
+            if !other {
+                latest.insert(transport, (ago, reason));
+            }
+        }
+        latest.into_iter().map(|(transport, (ago, reason))| (transport, ago, reason)).collect()
+    }
+
+    /// Gives the channel up; the next call makes another.
     fn close(&mut self) {
-        self.silent = None;
+        self.contact = self.contact(&self.routes());
         if let Some(open) = self.open.take() {
             let close = open.close.lock().unwrap_or_else(PoisonError::into_inner).take();
             tokio::spawn(async move {
@@ -357,32 +393,123 @@ impl fmt::Debug for Peer {
 
 #[cfg(test)]
 mod tests {
-    use polywire::{Router, Service as _};
+    use polywire::{Context, Payload, Response, Service, Streaming};
+    use polywire_proto::raft::v1::{VoteRequest, VoteResponse};
 
     use super::*;
+    use crate::raft::RaftClient;
+
+    const RULE: RaftTransport = RaftTransport::Adaptive { latency_threshold_ms: 20.0 };
+
+    /// A member that grants every vote in 3 ms and takes 5 s for a write, unless it has something else to say.
+    #[derive(Clone, Default)]
+    struct Voter(Arc<Mutex<Option<Status>>>);
+
+    impl Service for Voter {
+        async fn unary(&self, cx: Context, _: Payload) -> Result<Response<Payload>, Status> {
+            let is_write = cx.path().starts_with("/polywire.kv.");
+            tokio::time::sleep(Duration::from_millis(if is_write { 5_000 } else { 3 })).await;
+            match self.0.lock().unwrap().clone() {
+                Some(refusal) => Err(refusal),
+                None => Ok(Response::new(Payload::new(VoteResponse { granted: true, ..Default::default() }))),
+            }
+        }
+
+        async fn stream(
+            &self,
+            _: Context,
+            _: Streaming<Payload>,
+        ) -> Result<Response<Streaming<Payload>>, Status> {
+            Err(Status::unimplemented("it takes no streams"))
+        }
+    }
+
+    /// A member that is this one.
+    async fn peer(voter: &Voter) -> (Peers, Arc<Peer>) {
+        over(Channel::builder().connection("iroh", voter.clone())).await
+    }
+
+    async fn over(builder: ChannelBuilder) -> (Peers, Arc<Peer>) {
+        let peers = Peers::new(&ConnectOptions::new(), RULE);
+        let peer = peers.learn(1, &Member::default());
+        let channel = peer.choosing(builder).connect().await.unwrap();
+        let open = Open { channel, renew: None, close: Mutex::default() };
+        peer.lock().open = Some(Arc::new(open));
+        (peers, peer)
+    }
+
+    async fn vote(peer: &Peer) -> Result<VoteResponse, Status> {
+        peer.consensus(async |channel| RaftClient::new(channel).vote(VoteRequest::default()).await).await
+    }
+
+    async fn write(peer: &Peer) {
+        let write = async |channel| {
+            let kv = crate::raft::KvClient::new(channel);
+            kv.put(polywire_proto::kv::v1::PutRequest::default()).await
+        };
+        // What it answers is no answer to a write, and an answer all the same.
+        let _ = peer.call(write).await;
+    }
 
     #[tokio::test(start_paused = true)]
     async fn only_messages_of_consensus_say_how_far_a_member_is() {
-        const RULE: RaftTransport = RaftTransport::Adaptive { latency_threshold_ms: 20.0 };
-        let peers = Peers::new(&ConnectOptions::new(), RULE);
-        let peer = peers.learn(1, &Member::default());
-        let open = Open {
-            channel: Router::new().into_channel(),
-            path: PathProbe::default(),
-            close: Mutex::default(),
-        };
-        peer.lock().iroh.open = Some(Arc::new(open));
-        let takes = async |milliseconds| {
-            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-            Ok(())
-        };
-
-        peer.call(|_| takes(5_000)).await.unwrap();
+        let (peers, peer) = peer(&Voter::default()).await;
+        write(&peer).await;
         let report = peers.reports().remove(0);
         assert_eq!((report.transport, report.latency), (Some("iroh"), None), "it was there, and that is all");
-        peer.measured(|_| takes(3)).await.unwrap();
-        peer.call(|_| takes(5_000)).await.unwrap();
+        vote(&peer).await.unwrap();
+        write(&peer).await;
         assert_eq!(peers.reports()[0].latency, Some(Duration::from_millis(3)));
-        assert_eq!(peer.choose(), Transport::Iroh, "a slow write does not send consensus another way");
+        assert!(peers.reports()[0].is_reachable());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_refuses_consensus_is_not_the_member_that_it_was() {
+        let voter = Voter::default();
+        let (peers, peer) = peer(&voter).await;
+        vote(&peer).await.unwrap();
+        *voter.0.lock().unwrap() = Some(Status::failed_precondition("this is another cluster"));
+        write(&peer).await;
+        assert!(peers.reports()[0].is_reachable(), "a write may be refused");
+        vote(&peer).await.unwrap_err();
+        let report = peers.reports().remove(0);
+        let why = ("iroh", "FAILED_PRECONDITION: this is another cluster".to_owned());
+        assert!(!report.is_reachable());
+        assert_eq!(report.failures, std::slice::from_ref(&why));
+        *voter.0.lock().unwrap() = None;
+        vote(&peer).await.unwrap();
+        let report = peers.reports().remove(0);
+        assert!(report.is_reachable() && report.failures.is_empty(), "{report:?}");
+        assert_eq!((report.past[0].0, report.past[0].2.clone()), why, "it is remembered");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_member_that_one_transport_does_not_reach_is_reached_over_the_other() {
+        let (iroh, grpc) = (Voter::default(), Voter::default());
+        let builder = Channel::builder().connection("iroh", iroh.clone()).connection("grpc", grpc.clone());
+        let (peers, peer) = over(builder).await;
+        vote(&peer).await.unwrap();
+        assert_eq!(peers.reports()[0].transport, Some("iroh"), "it is preferred");
+        *iroh.0.lock().unwrap() = Some(Status::unavailable("UDP is blocked").not_processed());
+        vote(&peer).await.unwrap();
+        let report = peers.reports().remove(0);
+        assert!(report.is_reachable() && peer.is_rerouted.load(Ordering::Relaxed));
+        assert_eq!(report.transport, Some("grpc"));
+        assert_eq!(report.failures, [("iroh", "UDP is blocked".to_owned())]);
+        *iroh.0.lock().unwrap() = None;
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        vote(&peer).await.unwrap();
+        assert!(!peer.is_rerouted.load(Ordering::Relaxed), "that is over");
+        assert_eq!(peers.reports()[0].transport, Some("iroh"));
+    }
+
+    #[tokio::test]
+    async fn a_member_without_an_address_that_may_be_taken_is_not_reached() {
+        let peers = Peers::new(&ConnectOptions::new(), RaftTransport::AlwaysIroh);
+        let member = Member { targets: vec!["grpc://127.0.0.1:1".to_owned()], ..Member::default() };
+        let status = vote(&peers.learn(1, &member)).await.unwrap_err();
+        assert!(status.message().contains("has no address over iroh, which "), "{status}");
+        let report = peers.reports().remove(0);
+        assert_eq!(report.failures, [("iroh", status.to_string())]);
     }
 }

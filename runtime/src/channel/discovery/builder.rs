@@ -1,7 +1,11 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    super::{Channel, builder, route::Route},
+    super::{
+        Channel, builder,
+        route::{Common, Route},
+        tally::Tally,
+    },
     cluster::Cluster,
     setup::Setup,
 };
@@ -59,12 +63,13 @@ impl ClusterBuilder {
     /// `InvalidArgument` where a seed is malformed; and whatever connecting to one of them fails with.
     pub async fn connect(self) -> Result<Channel, Status> {
         let Self { seeds, policies, options } = self;
-        let setup = Setup::new(options.clone(), policies, true);
+        let common = Common::counted_by(Tally { metrics: options.metrics.clone(), observer: None });
+        let setup = Setup::new(options.clone(), policies, common, true);
         let mut routes = Vec::new();
         for seed in seeds {
             let target = seed.map_err(Status::invalid_argument)?;
             let way = builder::open(Arc::new((target.clone(), options.clone()))).await?;
-            routes.push(Arc::new(Route::new(target.transport(), target.to_string(), way, &setup.tally())));
+            routes.push(Arc::new(Route::new(target.transport(), target.to_string(), way, &setup.common)));
         }
         Ok(Channel::new(Cluster::new(setup, routes)))
     }

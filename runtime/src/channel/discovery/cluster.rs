@@ -222,8 +222,7 @@ impl<'a> Attempts<'a> {
             self.draw()
         })?;
         let (from, to) = (self.members.get(failed)?, &self.members[next]);
-        let reason = if unseen { "not_processed" } else { "unavailable" };
-        self.inner.setup.tally().again(from.transport(), to.transport(), reason);
+        self.inner.setup.common.tally.elsewhere(from.transport(), to.transport(), status);
         Some(next)
     }
 

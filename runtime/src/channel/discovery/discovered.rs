@@ -9,7 +9,9 @@ use super::{
     peer::Peer,
     setup::Setup,
 };
-use crate::{Code, Context, Payload, Response, Service, Status, Streaming, directory::ListResponse};
+use crate::{
+    Code, Context, Payload, Response, Service, Status, Streaming, directory::ListResponse, service::BoxFuture,
+};
 
 /// A peer of which some targets are known, and whose directory tells the others: a [`Service`] as a channel over all of
 /// them is. Calls go over what is known, and never wait for the directory.
@@ -28,6 +30,22 @@ impl Discovered {
     pub(in crate::channel) fn new(setup: Setup, routes: Vec<Arc<Route>>) -> Self {
         let peer = Peer::new(Arc::new(setup), routes);
         Self(Arc::new(Inner { peer, freshness: Freshness::new(Instant::now()) }))
+    }
+
+    /// Has the next calls dial anew over each transport, once it is called, within a tokio runtime.
+    pub(in crate::channel) fn renewing(&self) -> impl Fn() + Send + Sync + 'static + use<> {
+        let inner = Arc::downgrade(&self.0);
+        move || {
+            if let Some(inner) = inner.upgrade() {
+                inner.peer.now().routes.renewing()();
+            }
+        }
+    }
+
+    /// Tells the peer, over each transport that is known by then, that nothing more comes.
+    pub(in crate::channel) fn closing(&self) -> BoxFuture<()> {
+        let inner = self.0.clone();
+        Box::pin(async move { inner.peer.now().routes.closing().await })
     }
 
     fn refresh(&self) {

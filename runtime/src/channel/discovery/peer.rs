@@ -86,7 +86,7 @@ impl Peer {
     async fn open(&self, target: &str, id: &Arc<str>) -> Option<Arc<Route>> {
         let (transport, way) = self.setup.open(target).await?;
         let way = vetted(way, id.clone());
-        Some(Arc::new(Route::new(transport, target.to_owned(), way, &self.setup.tally())))
+        Some(Arc::new(Route::new(transport, target.to_owned(), way, &self.setup.common)))
     }
 
     /// Asks the peer's directory, over the transport that works best; where that fails, over the others.

@@ -2,13 +2,11 @@ use std::sync::Arc;
 
 use super::super::{
     builder,
-    route::{Route, Way},
+    route::{Common, Route, Way},
     shared::Shared,
-    tally::Tally,
 };
 use crate::{
     ConnectOptions, Target,
-    metrics::Metrics,
     policy::{PolicyHandle, budget::Budget},
     service::BoxFuture,
 };
@@ -18,7 +16,7 @@ pub(in crate::channel) struct Setup {
     open: Open,
     pub(super) policies: PolicyHandle,
     pub(super) budget: Arc<Budget>,
-    pub(super) metrics: Option<Metrics>,
+    pub(super) common: Common,
     /// Whether there are other peers, to which a call may go instead.
     among_others: bool,
 }
@@ -31,30 +29,20 @@ impl Setup {
     pub(in crate::channel) fn new(
         options: ConnectOptions,
         policies: PolicyHandle,
+        common: Common,
         among_others: bool,
     ) -> Self {
-        let metrics = options.metrics.clone();
         let open = move |target: &str| open(target, &options);
-        Self::with(Box::new(open), policies, metrics, among_others)
+        Self::with(Box::new(open), policies, common, among_others)
     }
 
-    pub(super) fn with(
-        open: Open,
-        policies: PolicyHandle,
-        metrics: Option<Metrics>,
-        among_others: bool,
-    ) -> Self {
-        Self { open, policies, budget: Arc::new(Budget::new()), metrics, among_others }
+    pub(super) fn with(open: Open, policies: PolicyHandle, common: Common, among_others: bool) -> Self {
+        Self { open, policies, budget: Arc::new(Budget::new()), common, among_others }
     }
 
     /// A way to this target; `None` where this program cannot go there.
     pub(super) async fn open(&self, target: &str) -> Option<(&'static str, Way)> {
         (self.open)(target).await
-    }
-
-    /// What counts the calls that are moved or made again.
-    pub(super) fn tally(&self) -> Tally {
-        Tally { metrics: self.metrics.clone() }
     }
 
     /// What the calls to a peer over these routes share.
@@ -64,7 +52,7 @@ impl Setup {
         serving: std::collections::HashMap<String, u8>,
     ) -> Arc<Shared> {
         let (policies, budget) = (self.policies.clone(), self.budget.clone());
-        Arc::new(Shared::of(routes, policies, self.tally(), budget, serving, self.among_others))
+        Arc::new(Shared::of(routes, policies, self.common.tally.clone(), budget, serving, self.among_others))
     }
 }
 

@@ -25,14 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The same way, over which only the node of this id is called.
 pub(super) fn vetted(way: Way, id: Arc<str>) -> Way {
-    let Way { channel, path, renew } = way;
+    let Way { channel, path, renew, close } = way;
     let inner =
         Vetted { inner: channel, id: id.clone(), seen: AtomicBool::new(false), asking: Mutex::default() };
     let again = move || -> crate::service::BoxFuture<Option<Way>> {
         let (renewing, id) = (renew(), id.clone());
         Box::pin(async move { renewing.await.map(|way| vetted(way, id)) })
     };
-    Way { channel: inner.into_channel(), path, renew: Box::new(again) }
+    Way { channel: inner.into_channel(), path, renew: Box::new(again), close }
 }
 
 impl Vetted {

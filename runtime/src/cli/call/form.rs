@@ -1,10 +1,12 @@
-use bytes::Bytes;
+use std::any::{Any, TypeId};
+
+use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde::de::DeserializeSeed as _;
 
 use super::{msgpack, plain};
-use crate::{Codec, Payload, Status};
+use crate::{Codec, CodecError, Payload, Status, payload::Typed};
 
 /// How JSON becomes the messages of a method, and the reverse.
 #[derive(Clone, Debug)]
@@ -53,31 +55,32 @@ impl Form {
         }
     }
 
-    /// The codec that calls travel in when `codec` is wished for.
+    /// The codec that calls travel in when `codec` is wished for; `None` where it is up to the transport.
     ///
     /// # Errors
     /// When it cannot be had without a schema.
-    pub(super) fn codec(&self, codec: Codec, asked: bool) -> Result<Codec, Status> {
+    pub(super) fn codec(&self, codec: Option<Codec>) -> Result<Option<Codec>, Status> {
         match (self, codec) {
-            (Self::Plain, Codec::Protobuf) if asked => Err(Status::failed_precondition(
+            (Self::Plain, Some(Codec::Protobuf)) => Err(Status::failed_precondition(
                 "protobuf needs the schema of the messages, and nobody has it (a node is given it by `.descriptors`); use --codec msgpack",
             )),
-            (Self::Plain, _) => Ok(Codec::MessagePack),
+            (Self::Plain, _) => Ok(Some(Codec::MessagePack)),
             (Self::Described { .. }, codec) => Ok(codec),
         }
     }
 
     /// One response as compact JSON.
-    pub(super) fn to_json(&self, codec: Codec, response: &Payload) -> Result<String, Status> {
-        let bytes = response
-            .as_encoded(codec)
-            .ok_or_else(|| Status::internal(format!("the answer is not encoded as {codec}")))?;
+    pub(super) fn to_json(&self, response: &Payload) -> Result<String, Status> {
         let json = match self {
             Self::Described { output, .. } => {
-                serde_json::to_string(&decode(output, codec, bytes)?).map_err(|error| error.to_string())
+                // One that never left this process can be had in any.
+                let codec = response.codec().unwrap_or(Codec::Protobuf);
+                let message = decode(output, codec, &encoded(response, codec)?)?;
+                serde_json::to_string(&message).map_err(|error| error.to_string())
             }
             Self::Plain => {
-                plain::to_json(&msgpack::read(bytes).map_err(Status::internal)?).map(|json| json.to_string())
+                let bytes = encoded(response, Codec::MessagePack)?;
+                plain::to_json(&msgpack::read(&bytes).map_err(Status::internal)?).map(|json| json.to_string())
             }
         };
         json.map_err(|error| Status::internal(format!("the answer cannot be shown as JSON: {error}")))
@@ -85,18 +88,49 @@ impl Form {
 }
 
 impl Request {
-    /// The request as it travels in this codec.
-    pub(super) fn encode(&self, codec: Codec) -> Result<Payload, Status> {
+    /// The request as it is sent: each transport encodes it in the codec that it takes.
+    pub(super) fn into_payload(self) -> Payload {
+        Payload::typed(self)
+    }
+}
+
+impl Typed for Request {
+    fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), CodecError> {
         let bytes = match (self, codec) {
             (Self::Described(message), Codec::Protobuf) => message.encode_to_vec(),
             (Self::Described(message), Codec::MessagePack) => msgpack::write(&msgpack::from_message(message)),
             (Self::Plain(json), Codec::MessagePack) => msgpack::write(&plain::from_json(json)),
             (Self::Plain(_), Codec::Protobuf) => {
-                return Err(Status::internal("a message without a schema has no protobuf encoding"));
+                return Err(CodecError::Encode { codec, reason: "nobody has its schema".to_owned() });
             }
         };
-        Ok(Payload::encoded(codec, bytes.into()))
+        buffer.extend_from_slice(&bytes);
+        Ok(())
     }
+
+    fn protobuf_len(&self) -> usize {
+        match self {
+            Self::Described(message) => message.encoded_len(),
+            Self::Plain(_) => 0,
+        }
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+
+    fn is(&self, type_id: TypeId) -> bool {
+        type_id == TypeId::of::<Self>()
+    }
+}
+
+fn encoded(message: &Payload, codec: Codec) -> Result<Bytes, Status> {
+    if let Some(bytes) = message.as_encoded(codec) {
+        return Ok(bytes.clone());
+    }
+    let mut buffer = BytesMut::new();
+    message.encode(codec, &mut buffer)?;
+    Ok(buffer.freeze())
 }
 
 fn decode(output: &MessageDescriptor, codec: Codec, bytes: &Bytes) -> Result<DynamicMessage, Status> {

@@ -23,12 +23,14 @@ use super::{
     args::CallArgs,
     failure::Failure,
     interrupt::Interrupt,
-    lanes::{Lane, Lanes, Repeat},
+    lanes::Lanes,
     log,
     node::Made,
     schema::{self, Schema},
 };
-use crate::{Codec, Context, Metadata, Response, Service as _, Shape, Status, Streaming, body, deadline};
+use crate::{
+    Codec, Context, Metadata, Payload, Response, Service as _, Shape, Status, Streaming, body, deadline,
+};
 
 pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Result<(), Failure> {
     log::init_client(args.connect.verbose);
@@ -40,18 +42,13 @@ pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Re
     let interrupted = || Failure::from(Status::cancelled("interrupted"));
     let sets = interrupt.before(compiled_in(node)).await.ok_or_else(interrupted)?;
     let targets: Vec<_> = std::iter::once(args.target).chain(args.fallback).collect();
-    let opening = async {
-        match args.explain {
-            true => Lanes::choosing(targets, args.codec, &args.connect).await,
-            false => Lanes::open(targets, args.codec, &args.connect).await,
-        }
-    };
+    let opening = Lanes::open(targets, Some(args.method.path()), &args.connect);
     let lanes = interrupt.before(opening).await.ok_or_else(interrupted)??;
     let output = Output::new(io::stdout(), args.connect.verbose > 0);
     let metadata = Header::collect(args.headers);
-    let call = make(&lanes, &sets, args.method, metadata, args.codec, args.json, output);
+    let call = make(&lanes, &sets, &args.method, metadata, args.codec, args.json, output);
     let outcome = interrupt.before(call).await.unwrap_or_else(|| Err(interrupted()));
-    if let Some(explanation) = lanes.explain() {
+    if let Some(explanation) = lanes.explain().filter(|_| args.explain) {
         eprint!("{explanation}");
     }
     lanes.close().await;
@@ -73,18 +70,18 @@ async fn compiled_in(node: impl Future<Output = Made>) -> Vec<bytes::Bytes> {
 async fn make(
     lanes: &Lanes,
     sets: &[bytes::Bytes],
-    method: MethodName,
+    method: &MethodName,
     metadata: Metadata,
     codec: Option<Codec>,
     json: Option<String>,
     output: Output<impl Write>,
 ) -> Result<(), Failure> {
-    let mut schema = schema::find(lanes, sets, &metadata, &method).await?;
+    let mut schema = schema::find(lanes, sets, &metadata, method).await?;
     if lanes.has_fallback() && !schema.idempotent && matches!(schema.form, Form::Described { .. }) {
-        schema.idempotent = schema::is_idempotent(lanes, &metadata, &method).await;
+        schema.idempotent = schema::is_idempotent(lanes, &metadata, method).await;
     }
     let requests = Arc::new(read(json.as_deref(), &schema)?);
-    let call = Making { lanes, method, metadata, schema, codec_asked: codec.is_some(), output };
+    let call = Making { lanes, method, metadata, schema, codec, output };
     call.make(&requests).await
 }
 
@@ -102,10 +99,10 @@ fn read(json: Option<&str>, schema: &Schema) -> Result<Requests, Failure> {
 /// A call about to be made.
 struct Making<'a, W> {
     lanes: &'a Lanes,
-    method: MethodName,
+    method: &'a MethodName,
     metadata: Metadata,
     schema: Schema,
-    codec_asked: bool,
+    codec: Option<Codec>,
     output: Output<W>,
 }
 
@@ -114,16 +111,16 @@ impl<W: Write> Making<'_, W> {
         let outcome = match self.schema.shape {
             Some(Shape::Unary) => {
                 let request = self.single_in_time(requests).await?;
-                self.unary(&request).await
+                self.unary(request).await
             }
             Some(Shape::ServerStreaming) => {
                 let request = self.single_in_time(requests).await?;
-                self.stream(async |codec| Ok(Streaming::once(request.encode(codec)?)), requests).await
+                self.stream(Streaming::once(request.into_payload())).await
             }
             // An unknown shape is called as if both sides streamed, which is what every other shape is a
             // case of.
             Some(Shape::ClientStreaming | Shape::BidiStreaming) | None => {
-                self.stream(async |codec| Ok(requests.stream(codec)), requests).await
+                self.stream(requests.stream()).await
             }
         };
         match (requests.bad(), outcome) {
@@ -167,54 +164,34 @@ impl<W: Write> Making<'_, W> {
         }
     }
 
-    async fn unary(&mut self, request: &Request) -> Result<(), Failure> {
-        let attempt = async |lane: &Lane| {
-            let (codec, cx) = self.begin(lane)?;
-            Ok((codec, lane.channel.unary(cx, request.encode(codec)?).await?))
-        };
-        let (codec, answer) = self.lanes.attempt(self.repeat(), attempt).await?;
-        let Response { metadata, message, trailers, .. } = answer;
+    async fn unary(&mut self, request: Request) -> Result<(), Failure> {
+        let calling = self.lanes.channel.unary(self.context()?, request.into_payload());
+        let Response { metadata, message, trailers, .. } = self.lanes.in_time(calling).await?;
         self.output.leading(&metadata);
-        self.output.message(&self.schema.form.to_json(codec, &message)?)?;
+        self.output.message(&self.schema.form.to_json(&message)?)?;
         self.output.trailing(&trailers);
         Ok(())
     }
 
-    async fn stream(
-        &mut self,
-        send: impl AsyncFn(Codec) -> Result<Streaming<crate::Payload>, Status>,
-        requests: &Requests,
-    ) -> Result<(), Failure> {
-        if self.lanes.has_fallback() {
-            requests.keep();
-        }
-        let attempt = async |lane: &Lane| {
-            let (codec, cx) = self.begin(lane)?;
-            Ok((codec, lane.channel.stream(cx, send(codec).await?).await?))
-        };
-        let (codec, answer) = self.lanes.attempt(self.repeat(), attempt).await?;
-        requests.forget();
+    async fn stream(&mut self, requests: Streaming<Payload>) -> Result<(), Failure> {
+        let calling = self.lanes.channel.stream(self.context()?, requests);
+        let answer = self.lanes.in_time(calling).await?;
         self.output.leading(&answer.metadata);
         let mut answers = deadline::bound_stream(self.lanes.deadline(), answer.into_message());
         if self.schema.shape == Some(Shape::ClientStreaming) {
             let message = body::single(&mut answers).await?;
-            self.output.message(&self.schema.form.to_json(codec, &message)?)?;
+            self.output.message(&self.schema.form.to_json(&message)?)?;
         }
         while let Some(message) = answers.message().await? {
-            self.output.message(&self.schema.form.to_json(codec, &message)?)?;
+            self.output.message(&self.schema.form.to_json(&message)?)?;
         }
         self.output.trailing(answers.trailers());
         Ok(())
     }
 
-    fn begin(&self, lane: &Lane) -> Result<(Codec, Context), Status> {
-        let codec = self.schema.form.codec(lane.codec, self.codec_asked)?;
-        let idempotent = self.schema.idempotent;
-        Ok((codec, self.lanes.context(self.method.path(), &self.metadata, codec, idempotent)))
-    }
-
-    fn repeat(&self) -> Repeat {
-        if self.schema.idempotent { Repeat::Idempotent } else { Repeat::IfNotProcessed }
+    fn context(&self) -> Result<Context, Status> {
+        let codec = self.schema.form.codec(self.codec)?;
+        Ok(self.lanes.context(self.method.path(), &self.metadata, codec, self.schema.idempotent))
     }
 }
 

@@ -1,9 +1,6 @@
 use std::{
     io,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
 };
 
 use futures_util::stream;
@@ -13,26 +10,13 @@ use super::{
     form::{Form, Request},
     input::{BadJson, Input},
 };
-use crate::{Codec, Payload, Status, Streaming};
+use crate::{Payload, Status, Streaming};
 
-/// The requests of a call, as they come in. While another target may have to be called with the same ones,
-/// they are also kept.
+/// The requests of a call, as they come in.
 pub(super) struct Requests {
-    tape: Mutex<Tape>,
-    /// Beside the tape, for whoever waits for the next request holds that.
-    keeping: AtomicBool,
+    source: Mutex<mpsc::Receiver<Result<Request, BadJson>>>,
     bad: OnceLock<BadJson>,
 }
-
-struct Tape {
-    source: mpsc::Receiver<Result<Request, BadJson>>,
-    kept: Vec<Request>,
-    /// How many came in and were not kept, or not for long enough.
-    forgotten: usize,
-}
-
-/// How many requests are kept: a call that has sent more of them is not made again.
-const KEEP: usize = 1024;
 
 impl Requests {
     /// Those that are there already.
@@ -60,8 +44,7 @@ impl Requests {
     }
 
     fn new(source: mpsc::Receiver<Result<Request, BadJson>>) -> Self {
-        let tape = Tape { source, kept: Vec::new(), forgotten: 0 };
-        Self { tape: Mutex::new(tape), keeping: AtomicBool::new(false), bad: OnceLock::new() }
+        Self { source: Mutex::new(source), bad: OnceLock::new() }
     }
 
     /// Those that come from the sender.
@@ -72,70 +55,29 @@ impl Requests {
         (sender, Self::new(source))
     }
 
-    /// Keeps what comes in from now on, so that it can be sent again.
-    pub(super) fn keep(&self) {
-        self.keeping.store(true, Ordering::Relaxed);
-    }
-
-    /// Keeps nothing any more: the call has been taken.
-    pub(super) fn forget(&self) {
-        self.keeping.store(false, Ordering::Relaxed);
-    }
-
     /// The next one that nobody has taken.
     pub(super) async fn next(&self) -> Option<Result<Request, BadJson>> {
-        self.tape.lock().await.source.recv().await
+        self.source.lock().await.recv().await
     }
 
-    /// All of them from the first on, in this codec.
-    pub(super) fn stream(self: &Arc<Self>, codec: Codec) -> Streaming<Payload> {
-        Streaming::new(stream::unfold((self.clone(), 0), move |(requests, index)| async move {
-            let request = requests.at(index).await?;
-            Some((request.and_then(|request| request.encode(codec)), (requests, index + 1)))
+    /// Those that nobody has taken, as they are sent.
+    pub(super) fn stream(self: &Arc<Self>) -> Streaming<Payload> {
+        Streaming::new(stream::unfold(self.clone(), |requests| async move {
+            let message = match requests.next().await? {
+                Ok(request) => Ok(request.into_payload()),
+                Err(bad) => {
+                    let status = Status::cancelled(bad.to_string());
+                    let _ = requests.bad.set(bad);
+                    Err(status)
+                }
+            };
+            Some((message, requests))
         }))
-    }
-
-    async fn at(&self, index: usize) -> Option<Result<Request, Status>> {
-        match self.tape.lock().await.at(index, &self.keeping).await? {
-            Ok(Ok(request)) => Some(Ok(request)),
-            Ok(Err(bad)) => {
-                let status = Status::cancelled(bad.to_string());
-                let _ = self.bad.set(bad);
-                Some(Err(status))
-            }
-            Err(status) => Some(Err(status)),
-        }
     }
 
     /// Why the requests, and with them the call, ended early.
     pub(super) fn bad(&self) -> Option<&BadJson> {
         self.bad.get()
-    }
-}
-
-impl Tape {
-    async fn at(
-        &mut self,
-        index: usize,
-        keeping: &AtomicBool,
-    ) -> Option<Result<Result<Request, BadJson>, Status>> {
-        let Some(kept) = index.checked_sub(self.forgotten) else {
-            let reason = "the call cannot be made again: its first requests are no longer there";
-            return Some(Err(Status::failed_precondition(reason)));
-        };
-        if let Some(request) = self.kept.get(kept) {
-            return Some(Ok(Ok(request.clone())));
-        }
-        let request = self.source.recv().await?;
-        if let Ok(request) = &request {
-            self.kept.push(request.clone());
-            if !keeping.load(Ordering::Relaxed) || self.kept.len() > KEEP {
-                keeping.store(false, Ordering::Relaxed);
-                self.forgotten += self.kept.len();
-                self.kept = Vec::new();
-            }
-        }
-        Some(Ok(request))
     }
 }
 
@@ -175,48 +117,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Codec;
 
-    async fn drain(stream: &mut Streaming<Payload>, count: usize) -> Vec<Vec<u8>> {
-        let mut messages = Vec::new();
-        for _ in 0..count {
-            let message = stream.message().await.unwrap().unwrap();
-            messages.push(message.as_encoded(Codec::MessagePack).unwrap().to_vec());
+    #[tokio::test]
+    async fn what_is_given_is_sent_in_order_and_then_no_more() {
+        let mut sent = Arc::new(Requests::given("1 2 3", Form::Plain).unwrap()).stream();
+        for number in 1..=3 {
+            let mut bytes = bytes::BytesMut::new();
+            sent.message().await.unwrap().unwrap().encode(Codec::MessagePack, &mut bytes).unwrap();
+            assert_eq!(bytes[..], [number]);
         }
-        messages
-    }
-
-    fn given(text: &str) -> Arc<Requests> {
-        Arc::new(Requests::given(text, Form::Plain).unwrap())
-    }
-
-    #[tokio::test]
-    async fn kept_requests_are_sent_again_and_followed_by_the_others() {
-        let requests = given("1 2 3");
-        requests.keep();
-        let mut first = requests.stream(Codec::MessagePack);
-        assert_eq!(drain(&mut first, 2).await, [[1], [2]]);
-        drop(first);
-        let mut second = requests.stream(Codec::MessagePack);
-        assert_eq!(drain(&mut second, 3).await, [[1], [2], [3]]);
-        assert!(second.message().await.unwrap().is_none());
-    }
-
-    #[tokio::test]
-    async fn what_was_not_kept_is_not_sent_again() {
-        let requests = given("1 2");
-        drain(&mut requests.stream(Codec::MessagePack), 1).await;
-        let status = requests.stream(Codec::MessagePack).message().await.unwrap_err();
-        assert_eq!(status.code(), crate::Code::FailedPrecondition);
-    }
-
-    #[tokio::test]
-    async fn a_stream_goes_on_where_its_requests_are_forgotten_under_way() {
-        let requests = given("1 2");
-        requests.keep();
-        let mut stream = requests.stream(Codec::MessagePack);
-        drain(&mut stream, 1).await;
-        requests.forget();
-        assert_eq!(drain(&mut stream, 1).await, [[2]]);
+        assert!(sent.message().await.unwrap().is_none());
     }
 
     #[test]
@@ -248,7 +159,7 @@ mod tests {
             .await
             .unwrap();
         let requests = Arc::new(Requests::new(source));
-        assert!(requests.stream(Codec::MessagePack).message().await.is_err());
+        assert!(requests.stream().message().await.is_err());
         assert!(requests.bad().is_some());
     }
 }

@@ -28,17 +28,16 @@ fn ask<'a>(method: &'a str, json: &'a str) -> Asked<'a> {
 
 impl Asked<'_> {
     async fn of<const N: usize>(self, peers: [Channel; N]) -> Outcome {
-        let named = (1..).zip(peers).map(|(port, peer)| (demo::target(port), peer));
-        self.over(Lanes::in_process(named)).await
+        self.over(Lanes::in_process(peers).await).await
     }
 
     async fn over(self, lanes: Lanes) -> Outcome {
         let sets = if self.compiled_in { vec![demo::descriptor_set()] } else { Vec::new() };
-        let method = format!("demo.v1.Demo/{}", self.method).parse().unwrap();
+        let method: MethodName = format!("demo.v1.Demo/{}", self.method).parse().unwrap();
         let mut printed = Vec::new();
         let output = Output::new(&mut printed, false);
         let json = self.json.map(str::to_owned);
-        let result = make(&lanes, &sets, method, Metadata::new(), self.codec, json, output).await;
+        let result = make(&lanes, &sets, &method, Metadata::new(), self.codec, json, output).await;
         Outcome { printed: String::from_utf8(printed).unwrap(), result }
     }
 }
@@ -227,6 +226,18 @@ async fn the_fallback_answers_what_the_first_target_did_not_process() {
 }
 
 #[tokio::test]
+async fn the_codec_is_each_transports_own_unless_one_is_asked_for() {
+    for asked in [None, Some(Codec::MessagePack)] {
+        let peer = demo::peer(move |cx, messages| {
+            assert_eq!(cx.codec(), asked);
+            Ok(messages)
+        });
+        let call = Asked { codec: asked, ..ask("Get", r#"{"name":"a"}"#) };
+        assert_eq!(call.of([peer]).await.printed(), "{\"name\":\"a\"}\n");
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_may_have_been_processed_is_made_again_only_if_it_is_idempotent() {
     let down = || failing(Status::unavailable("lost"));
     assert_eq!(ask("Get", "{}").of([down(), echo()]).await.printed(), "{}\n");
@@ -236,7 +247,7 @@ async fn a_call_that_may_have_been_processed_is_made_again_only_if_it_is_idempot
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_never_ends_ends_at_the_deadline() {
     let endless = demo::peer(|_, _| Ok(Streaming::new(futures_util::stream::pending())));
-    let lanes = Lanes::in_process([(demo::target(1), endless)]).within(Duration::from_secs(5));
+    let lanes = Lanes::in_process([endless]).await.within(Duration::from_secs(5));
     assert_eq!(ask("Watch", "{}").over(lanes).await.status().code(), Code::DeadlineExceeded);
 }
 
@@ -250,15 +261,15 @@ async fn a_node_that_cannot_be_made_has_no_schemas_and_stops_no_call() {
 #[tokio::test(start_paused = true)]
 async fn the_deadline_also_bounds_the_wait_for_the_only_request() {
     let (_kept_open, requests) = Requests::fed();
-    let lanes = Lanes::in_process([(demo::target(1), echo())]).within(Duration::from_secs(1));
+    let lanes = Lanes::in_process([echo()]).await.within(Duration::from_secs(1));
     let schema = Schema { form: Form::Plain, shape: Some(Shape::Unary), idempotent: false };
     let mut printed = Vec::new();
     let call = Making {
         lanes: &lanes,
-        method: "demo.v1.Demo/Get".parse().unwrap(),
+        method: &"demo.v1.Demo/Get".parse().unwrap(),
         metadata: Metadata::new(),
         schema,
-        codec_asked: false,
+        codec: None,
         output: Output::new(&mut printed, false),
     };
     let outcome = call.make(&Arc::new(requests)).await;

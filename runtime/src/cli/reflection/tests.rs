@@ -46,14 +46,14 @@ fn answer(files: &DescriptorPool, question: &Question) -> Answer {
     }
 }
 
-fn lanes(server: Channel) -> Lanes {
-    Lanes::in_process([(demo::target(1), server)])
+async fn lanes(server: Channel) -> Lanes {
+    Lanes::in_process([server]).await
 }
 
 #[tokio::test]
 async fn a_service_is_described_with_everything_that_its_file_imports() {
     for path in PATHS {
-        let pool = describe(&lanes(server(path)), &Metadata::new(), "demo.v1.Demo").await.unwrap();
+        let pool = describe(&lanes(server(path)).await, &Metadata::new(), "demo.v1.Demo").await.unwrap();
         let item = pool.get_message_by_name("demo.v1.Item").unwrap();
         assert_eq!(item.get_field_by_name("color").unwrap().kind().as_enum().unwrap().values().len(), 2);
         assert!(pool.get_message_by_name("google.protobuf.Timestamp").is_some());
@@ -62,20 +62,21 @@ async fn a_service_is_described_with_everything_that_its_file_imports() {
 
 #[tokio::test]
 async fn every_service_is_listed_also_one_that_nothing_is_known_of() {
-    let (names, pool) = services(&lanes(server(PATHS[0])), &Metadata::new()).await.unwrap();
+    let (names, pool) = services(&lanes(server(PATHS[0])).await, &Metadata::new()).await.unwrap();
     assert_eq!(names, ["demo.v1.Demo", "gone.v1.Gone"]);
     assert_eq!(pool.get_service_by_name("demo.v1.Demo").unwrap().methods().len(), 5);
 }
 
 #[tokio::test]
 async fn a_symbol_that_the_server_does_not_know_is_not_found() {
-    let status = describe(&lanes(server(PATHS[0])), &Metadata::new(), "gone.v1.Gone").await.unwrap_err();
+    let status =
+        describe(&lanes(server(PATHS[0])).await, &Metadata::new(), "gone.v1.Gone").await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::NotFound, "who?"));
 }
 
 #[tokio::test]
 async fn a_server_that_ends_the_conversation_is_no_reason_to_wait() {
     let mute = demo::peer(|_, _| Ok(Streaming::empty()));
-    let status = describe(&lanes(mute), &Metadata::new(), "demo.v1.Demo").await.unwrap_err();
+    let status = describe(&lanes(mute).await, &Metadata::new(), "demo.v1.Demo").await.unwrap_err();
     assert_eq!(status.message(), "the server's reflection ended without an answer");
 }

@@ -153,9 +153,26 @@ async fn a_fallback_is_taken_only_where_nothing_was_processed() {
     let taken = call(&["--fallback", &shop.iroh, &dead, "inventory.v1.Inventory/Watch"]).await;
     assert_eq!(taken.code, 0, "{}", taken.stderr);
     assert!(taken.stdout.contains("from the fallback"));
-    assert!(taken.stderr.contains("fallback") || taken.stderr.contains("falling back"), "{}", taken.stderr);
+    let told: Vec<_> = taken.stderr.lines().filter(|line| line.contains("falling back")).collect();
+    let [told] = told[..] else { panic!("it is said once: {}", taken.stderr) };
+    assert!(told.starts_with(&format!("{dead} failed (")), "{told}");
+    assert!(told.ends_with(&format!("; falling back to {}", shop.iroh)), "{told}");
     let none = call(&[&dead, "inventory.v1.Inventory/Watch"]).await;
     assert_eq!(none.code, 64 + 14, "{}", none.stderr);
+}
+
+#[tokio::test]
+async fn a_target_that_says_nothing_costs_little_where_there_is_another() {
+    let node = Node::start(&[]).await;
+    let id = iroh::SecretKey::generate().public();
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let target = format!("iroh://{id}?addr={}", silent.local_addr().unwrap());
+    let begun = Instant::now();
+    let finished = call(&["--fallback", node.grpc(), &target, CHECK]).await;
+    assert_eq!(finished.stdout, "{\"status\":\"SERVING\"}\n", "{}", finished.stderr);
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    let told = format!("{target} has not answered yet; falling back to {}\n", node.grpc());
+    assert!(finished.stderr.contains(&told), "{}", finished.stderr);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use std::{
 use super::{
     super::{
         Channel,
-        route::{Route, Way},
+        route::{Common, Route, Way},
         tally::Tally,
     },
     Setup,
@@ -133,7 +133,7 @@ impl Net {
             let way = (transport(target), Way::lasting(net.way(target)));
             Box::pin(std::future::ready(Some(way)))
         };
-        Setup::with(Box::new(open), policies.into(), None, among_others)
+        Setup::with(Box::new(open), policies.into(), Common::counted_by(Tally::default()), among_others)
     }
 
     fn route(&self, target: &str) -> Arc<Route> {
@@ -141,7 +141,7 @@ impl Net {
             transport(target),
             target.to_owned(),
             Way::lasting(self.way(target)),
-            &Tally::default(),
+            &Common::counted_by(Tally::default()),
         ))
     }
 
