@@ -33,7 +33,7 @@ impl Tally {
             choices: self
                 .metrics
                 .as_ref()
-                .map(|metrics| metrics.choices(method::split(path), transports).from_zero()),
+                .map(|metrics| metrics.choices(method::split(path), transports).at_zero()),
         }
     }
 

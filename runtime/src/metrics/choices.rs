@@ -80,7 +80,7 @@ struct Way {
 
 impl MethodChoices {
     /// The same, with what mostly happens at zero: a rate cannot be taken of a series that appears at one.
-    pub(crate) fn from_zero(self) -> Self {
+    pub(crate) fn at_zero(self) -> Self {
         for place in 0..self.ways.len() {
             self.choice(place);
             self.attempt(place, 1, Code::Ok);

@@ -132,12 +132,11 @@ impl Metrics {
         let ring = self.ring();
         let nothing = (now, Readings::new());
         let (at, before) = ring.before(now, window.min(LONGEST)).unwrap_or(&nothing);
-        let calls = readings.iter().map(|((side, [service, method, transport]), reading)| {
-            let zero = Reading::zero();
-            let earlier =
-                before.get(&(*side, [*service, *method, *transport])).map_or(&zero, |earlier| earlier);
-            let Reading { by_code, durations } = reading.since(earlier);
-            RecentCalls { side: *side, service, method, transport, by_code, durations }
+        let calls = readings.iter().map(|(key, reading)| {
+            let (side, [service, method, transport]) = *key;
+            let earlier = before.get(key).map_or_else(Reading::zero, |earlier| **earlier);
+            let Reading { by_code, durations } = reading.since(&earlier);
+            RecentCalls { side, service, method, transport, by_code, durations }
         });
         let any = |calls: &RecentCalls| calls.by_code.iter().any(|calls| *calls > 0);
         Recent { window: now.saturating_duration_since(*at), calls: calls.filter(any).collect() }
