@@ -79,9 +79,8 @@ impl Shared {
             match self.standing() {
                 Standing::Down => return,
                 Standing::Untried if self.routes.iter().any(|route| route.standing() == Standing::Down) => {
-                    if self.routes.iter().fold(false, |wanted, route| route.want() || wanted) {
-                        self.keeper.wake();
-                    }
+                    self.routes.iter().for_each(|route| _ = route.want());
+                    self.keeper.wake();
                 }
                 _ => {}
             }

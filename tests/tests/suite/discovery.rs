@@ -197,8 +197,8 @@ async fn services_shows_what_the_other_members_serve() {
     let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
     assert_eq!(shown["node"]["name"], "node-0");
     let health = |services: &Value| {
-        let services = services.as_array().unwrap().iter();
-        services.clone().find(|service| service["service"] == "grpc.health.v1.Health").unwrap().clone()
+        let mut services = services.as_array().unwrap().iter();
+        services.find(|service| service["service"] == "grpc.health.v1.Health").unwrap().clone()
     };
     let own = health(&shown["services"]);
     assert_eq!(
