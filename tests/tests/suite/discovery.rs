@@ -55,10 +55,15 @@ fn find<'a>(services: &'a [Service], name: &str) -> &'a Service {
 async fn one_seed_reaches_a_whole_cluster_and_whoever_dies_moves_joins_or_leaves_is_followed() {
     let mut cluster = Cluster::start(&[]).await;
     let channel = Channel::cluster(cluster.node(1).grpc()).connect().await.unwrap();
-    who(&channel).await.unwrap();
-    let all = spread(&channel, 150).await;
-    assert_eq!(all.len(), 3, "{all:?}");
-    assert!(all.values().all(|calls| *calls >= 15), "{all:?}");
+    // One that was slow for a moment has its share a little later.
+    let mut answered = BTreeMap::new();
+    eventually("each has its share", async || {
+        for (name, calls) in spread(&channel, 30).await {
+            *answered.entry(name).or_insert(0) += calls;
+        }
+        (answered.len() == 3 && answered.values().all(|calls| *calls >= 10)).then_some(())
+    })
+    .await;
 
     cluster.kill(2).await;
     let two = spread(&channel, 50).await;
