@@ -16,7 +16,7 @@ pub(super) async fn ask(lanes: &Lanes, metadata: &Metadata, members: bool) -> Re
             // Every node reads protobuf, whatever its transport prefers.
             let cx = lanes.context(LIST, metadata, Codec::Protobuf, true);
             let answer = lane.channel.unary(cx, Payload::new(ListRequest { members })).await?;
-            Ok(answer.into_message().decode()?)
+            answer.into_message().decode()
         })
         .await
 }
