@@ -158,5 +158,5 @@ pub(crate) async fn list(
     cx.idempotent = true;
     let limit = cx.deadline;
     let asking = channel.unary(cx, Payload::new(ListRequest { members }));
-    Ok(deadline::bound(limit, asking).await?.into_message().decode()?)
+    deadline::bound(limit, asking).await?.into_message().decode()
 }

@@ -79,9 +79,8 @@ impl Shared {
             match self.standing() {
                 Standing::Down => return,
                 Standing::Untried if self.routes.iter().any(|route| route.standing() == Standing::Down) => {
-                    if self.routes.iter().fold(false, |wanted, route| route.want() || wanted) {
-                        self.keeper.wake();
-                    }
+                    self.routes.iter().for_each(|route| _ = route.want());
+                    self.keeper.wake();
                 }
                 _ => {}
             }
@@ -151,6 +150,11 @@ impl Shared {
         let waiting = self.keeper.wait(order.first());
         let patience = Instant::now() + PATIENCE;
         let until = deadline.map_or(patience, |deadline| deadline.min(patience));
+        if self.routes.iter().any(|route| route.standing() == Standing::Up) {
+            // Nobody races while something works, and that is none of these.
+            order.iter().for_each(|place| _ = self.routes[place].want());
+            self.keeper.wake();
+        }
         loop {
             let mut news = std::pin::pin!(waiting.news());
             news.as_mut().enable();

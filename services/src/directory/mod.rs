@@ -108,7 +108,7 @@ impl NodeDirectory {
 impl Directory for NodeDirectory {
     async fn list(&self, request: ListRequest) -> Result<ListResponse, Status> {
         let itself = self.0.raft.itself();
-        let node = itself.map(|itself| own_node(itself));
+        let node = itself.map(own_node);
         let services = self.services(itself.map(Itself::node).zip(node.as_ref()));
         let cluster = match (self.0.raft.running(), itself) {
             (Ok(running), Some(itself)) => {

@@ -8,6 +8,7 @@ mod adapters;
 #[cfg(target_os = "linux")]
 mod choosing;
 mod conformance;
+mod discovery;
 mod equivalence;
 mod gateway;
 mod hardening;

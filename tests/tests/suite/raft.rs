@@ -1,7 +1,7 @@
 //! A cluster of real nodes, each a process of its own, that are really killed.
 
 mod amnesia;
-mod cluster;
+pub(crate) mod cluster;
 mod damage;
 mod full_disk;
 mod history;

@@ -52,13 +52,18 @@ pub(super) fn draw(
     }
 }
 
-/// Whether the first is at least as cheap as the second. One of which too little is known counts as the other does, but
-/// for the calls that it has.
+/// Latencies are told apart where one is this many times the other: what is less is noise, by which all calls of a caller
+/// who makes one at a time would go to the same member.
+const TELLING: f64 = 2.0;
+
+/// Whether the first is at least as cheap as the second: by (calls in flight + 1) × latency, with failures counted in. One
+/// of which too little is known counts as the other does, but for the calls that it has.
 pub(super) fn is_cheaper(one: Load, other: Load, now: Instant) -> bool {
-    let (first, second) = (cost(&one.score, now), cost(&other.score, now));
-    let known = first.or(second).unwrap_or(1.0);
-    let total = |load: Load, cost: Option<f64>| f64::from(load.in_flight + 1) * cost.unwrap_or(known);
-    total(one, first) <= total(other, second)
+    let (first, second) = match (cost(&one.score, now), cost(&other.score, now)) {
+        (Some(first), Some(second)) if first.max(second) >= TELLING * first.min(second) => (first, second),
+        _ => (1.0, 1.0),
+    };
+    f64::from(one.in_flight + 1) * first <= f64::from(other.in_flight + 1) * second
 }
 
 fn cost(score: &Score, now: Instant) -> Option<f64> {
@@ -106,8 +111,10 @@ mod tests {
     #[test]
     fn the_faster_is_cheaper_until_it_has_more_to_do() {
         let now = Instant::now();
-        assert!(is_cheaper(load(0, 10, now), load(0, 20, now), now));
-        assert!(!is_cheaper(load(2, 10, now), load(0, 20, now), now));
+        assert!(!is_cheaper(load(0, 25, now), load(0, 10, now), now));
+        assert!(is_cheaper(load(1, 10, now), load(0, 25, now), now));
+        assert!(!is_cheaper(load(2, 10, now), load(0, 25, now), now));
+        assert!(is_cheaper(load(0, 15, now), load(0, 10, now), now), "that is noise");
         let unknown = Load { in_flight: 0, score: Score::default() };
         assert!(is_cheaper(unknown, load(1, 1, now), now));
         assert!(!is_cheaper(load(1, 1, now), unknown, now), "it is tried");

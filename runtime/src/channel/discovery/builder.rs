@@ -13,6 +13,20 @@ use crate::{ConnectOptions, Status, Target, policy::PolicyHandle};
 
 /// A [`Channel`] to all members of a cluster, being put together from some that are known.
 ///
+/// Whoever is asked tells who they are, what each serves and where. Each call takes a member that serves it and works: of two
+/// that are drawn at random the one for which (calls in flight + 1) × average latency is less, where latencies are told apart
+/// when one is twice the other. At the member it takes a transport by its policy. A call that fails goes to another member
+/// only where nobody has seen it or the method is idempotent, within the deadline and one budget for all members, as the
+/// server's pushback says.
+///
+/// What is known goes stale after what the directory says, 5 s on a node, and is then asked for again beside the calls, of
+/// any member that works; at once where a call finds nobody. Members that join, leave or move are followed, and those of
+/// another cluster, or that have not heard the latest of this one, are not believed. Servers without a directory are members
+/// themselves.
+///
+/// A call fails as `Unimplemented` where no member serves it, and as `Unavailable` where none that does is reached; both say
+/// who was asked, and that the call was not processed.
+///
 /// ```no_run
 /// # async fn show() -> Result<(), polywire::Status> {
 /// use polywire::Channel;
@@ -49,7 +63,8 @@ impl ClusterBuilder {
     }
 
     /// Connects to the members so. Where the options have [metrics](ConnectOptions::metrics), these count also which calls
-    /// go to another member or over another transport.
+    /// go to another member or over another transport. With an Iroh dialer [among them](ConnectOptions::with) all members
+    /// are dialled from its endpoint; without, each has one of its own, at its first call over Iroh.
     pub fn options(mut self, options: ConnectOptions) -> Self {
         self.options = options;
         self

@@ -112,7 +112,8 @@ impl Member {
     /// A call of it begins.
     pub(super) fn begin(self: &Arc<Self>) -> Flight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Flight { member: self.clone(), began: Instant::now() }
+        let is_reached = self.peer.standing() == Standing::Up;
+        Flight { member: self.clone(), began: Instant::now(), is_reached }
     }
 
     fn note(&self, service: &str, began: Instant, failure: Option<&Status>) {
@@ -141,12 +142,16 @@ impl Member {
 pub(super) struct Flight {
     member: Arc<Member>,
     began: Instant,
+    /// Whether it waits for no dial, which would say nothing of the service.
+    is_reached: bool,
 }
 
 impl Flight {
     /// It was answered, or failed so.
     pub(super) fn note(&self, service: &str, failure: Option<&Status>) {
-        self.member.note(service, self.began, failure);
+        if self.is_reached {
+            self.member.note(service, self.began, failure);
+        }
     }
 }
 

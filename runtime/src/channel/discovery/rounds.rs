@@ -70,7 +70,7 @@ async fn round(inner: &Inner) -> Result<Duration, Status> {
     let up = |member: &&Arc<Member>| member.peer.standing() == Standing::Up;
     let first = members.iter().filter(up).nth(inner.turn(members.iter().filter(up).count()));
     if let Some(first) = first
-        && let Ok(answer) = first.peer.ask(true, PATIENCE).await
+        && let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, first.peer.ask(true, PATIENCE)).await
         && Heard::of(&answer).follows(heard.as_ref())
         && answer.node.is_some()
     {

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 /// The nodes, and the ways to those that are up.
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     flags: Vec<String>,
     data: Vec<TempDir>,
     /// A disk for the node at this place, where its data are not with those of the others.
@@ -32,7 +32,7 @@ pub(super) struct Cluster {
 pub(super) type Ways = Arc<RwLock<Vec<Option<Channel>>>>;
 
 /// `polywire-node cluster` with these arguments.
-pub(super) async fn cluster_command(arguments: &[&str]) -> Finished {
+pub(crate) async fn cluster_command(arguments: &[&str]) -> Finished {
     run(Path::new("/"), &[&["cluster"], arguments].concat()).await
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn start_at(address: &SocketAddr, directory: &Path, flags: &[&s
 
 impl Cluster {
     /// Three nodes that have become one cluster.
-    pub(super) async fn start(flags: &[&str]) -> Self {
+    pub(crate) async fn start(flags: &[&str]) -> Self {
         Self::start_on(None, flags).await
     }
 
@@ -80,7 +80,7 @@ impl Cluster {
         cluster
     }
 
-    pub(super) fn node(&self, place: usize) -> &Node {
+    pub(crate) fn node(&self, place: usize) -> &Node {
         self.nodes[place].as_ref().expect("a node that is up")
     }
 
@@ -101,7 +101,7 @@ impl Cluster {
     }
 
     /// Starts the node with what it has on disk, on other ports.
-    pub(super) async fn restart(&mut self, place: usize) {
+    pub(crate) async fn restart(&mut self, place: usize) {
         let data = format!("--node.data_dir={}", self.data_dir(place).display());
         let name = format!("--node.name=node-{place}");
         let flags =
@@ -114,7 +114,7 @@ impl Cluster {
     }
 
     /// Ends the node at once, as a crash does.
-    pub(super) async fn kill(&mut self, place: usize) -> End {
+    pub(crate) async fn kill(&mut self, place: usize) -> End {
         self.ways.write().unwrap()[place] = None;
         let node = self.nodes[place].take().expect("a node that is up");
         node.signal(Signal::KILL);

@@ -258,7 +258,8 @@ impl Service for Wire {
                 let _: Word = message.decode()?;
                 Ok(Response::new(Payload::new(Word { text: self.target.clone() })))
             }
-            _ => Err(unimplemented()),
+            // As gRPC's servers do, which do not say that they have not seen it.
+            _ => Err(Status::unimplemented("no such service here")),
         }
     }
 
