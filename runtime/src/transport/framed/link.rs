@@ -84,6 +84,9 @@ impl<D: Dial> Link<D> {
     #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "only targets are dialled anew"))]
     pub(crate) fn forget(&self) {
         self.current.store(None);
+        // Whoever counts it would hold it until it times out, and Iroh sends to where it led for as long as anybody does,
+        // also what is to find the peer at its new address.
+        self.counting.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// The way that packets to the peer take; `None` before there is a connection.

@@ -82,3 +82,19 @@ async fn a_connection_counts_from_its_dial_to_its_end_whoever_ends_it() {
     let refused = crate::transport::framed::Connection::open(&*far, "one".into(), true).await;
     assert!(refused.is_err(), "what counts it does not keep it open");
 }
+
+#[cfg(feature = "node")]
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_given_up_for_a_new_one_is_held_by_nobody() {
+    let open = Arc::new(AtomicUsize::new(0));
+    let (far_ends, mut dialled) = mpsc::unbounded_channel();
+    let peer = Peer::new(Way { open: open.clone(), far_ends }, Codec::MessagePack, Limits::default());
+    peer.unary(context(), note("one")).await.unwrap();
+    peer.link().forget();
+    counted(&open, 0).await;
+    let far = dialled.recv().await.unwrap();
+    let refused = crate::transport::framed::Connection::open(&*far, "one".into(), true).await;
+    assert!(refused.is_err(), "what counts it does not keep it open");
+    peer.unary(context(), note("one")).await.unwrap();
+    assert_eq!(open.load(Ordering::Relaxed), 1, "another one");
+}
