@@ -184,7 +184,7 @@ mod tests {
         let (name, count) = (field("name", 1, Type::String), field("count", 2, Type::Uint32));
         let of = |fields: &[FieldDescriptorProto]| described(fields).of(&info(&[GET]));
         assert_eq!(of(&[name.clone(), count.clone()]), of(&[count.clone(), name.clone()]));
-        assert_eq!(of(&[name.clone()]).len(), DIGITS);
+        assert_eq!(of(&[]).len(), DIGITS);
         let plain = Fingerprints::new(&[]);
         assert_eq!(plain.of(&info(&[GET, PUT])), plain.of(&info(&[PUT, GET])));
     }
