@@ -128,10 +128,7 @@ impl<T> Streaming<T> {
     }
 
     /// The same stream, which keeps something alive until it has ended or is dropped.
-    #[cfg_attr(
-        not(any(all(feature = "node", feature = "iroh"), feature = "conformance")),
-        expect(dead_code, reason = "nothing else lends")
-    )]
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "nothing else lends"))]
     pub(crate) fn holding(self, held: impl Send + 'static) -> Self
     where
         T: Send + 'static,
