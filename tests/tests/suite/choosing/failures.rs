@@ -147,7 +147,7 @@ async fn across_a_thousand_failures_each_call_is_executed_at_most_once_and_repor
          broken, {left} went away, and {refused} streams were refused: {verdicts:?}"
     );
     assert!(failed >= 1_000.0, "{failed} attempts failed");
-    assert!(moved >= 20.0, "{moved} calls were made over the other transport");
+    assert!(moved >= 10.0, "{moved} calls were made over the other transport");
     assert!(broken >= 20 && left >= 10 && refused >= 10, "{broken}, {left}, {refused}");
     for fault in FAULTS {
         let times: u32 = workers.iter().filter_map(|worker| worker.broken.get(fault)).sum();

@@ -46,7 +46,9 @@ async fn a_peer_that_dies_again_and_again_executes_nothing_twice_and_nobody_is_t
             let by = [By::Enter, By::EnterAll, By::Follow][chance.usize(..3)];
             calls.spawn(caller::order(client.clone(), by, order, TIMEOUT));
         }
-        tokio::time::sleep(Duration::from_micros(chance.u64(..4_000))).await;
+        for _ in 0..chance.usize(..4) {
+            told.extend(calls.join_next().await.map(Result::unwrap));
+        }
         // It may have died by itself. It is there again while calls are still being made, for one that is made twice to be
         // executed twice.
         node = node.kill().await.start().await;
