@@ -209,6 +209,10 @@ impl<'a> Attempts<'a> {
         if elsewhere.is_none() && self.shared.among_others {
             return None;
         }
+        // Who does not serve it does not begin to while a call waits.
+        if elsewhere.is_none() && status.code() == Code::Unimplemented {
+            return None;
+        }
         // Each route has its turn where nobody has seen the call. Beyond that attempts are counted.
         let free = status.is_not_processed() && elsewhere.is_some();
         if !free && self.made >= self.ruling.policy.max_attempts {

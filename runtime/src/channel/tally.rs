@@ -1,12 +1,13 @@
 //! What a channel counts of its choices.
 
+use std::sync::Arc;
+
 use super::{Fallback, route::Route};
-use crate::Status;
 #[cfg(feature = "node")]
 use crate::method;
 #[cfg(feature = "node")]
 use crate::metrics::{CircuitGauge, MethodChoices, Metrics, UNKNOWN};
-use crate::{Code, policy::circuit::State};
+use crate::{Code, Status, policy::circuit::State};
 
 /// Counts what a channel does, where somebody shows that, and tells of calls that were moved, where somebody asked.
 #[derive(Clone, Default)]

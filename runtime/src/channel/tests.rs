@@ -626,7 +626,9 @@ async fn a_way_that_stays_silent_through_short_calls_is_dialled_anew_also_where_
         Box::pin(std::future::ready(Some(way)))
     };
     let way = route::Way { renew: Box::new(renew), ..route::Way::lasting(Channel::new(before.clone())) };
-    let route = route::Route::new("grpc", "there".to_owned(), way, 500 * MS);
+    let common =
+        route::Common { longest_pause: 500 * MS, ..route::Common::counted_by(tally::Tally::default()) };
+    let route = route::Route::new("grpc", "there".to_owned(), way, &common);
     let routes = routes::Routes::new(vec![route], PolicyHandle::default(), tally::Tally::default());
     let client = WordsClient::new(Channel::new(routes));
     assert_eq!(write(&client).await.unwrap(), "before");
