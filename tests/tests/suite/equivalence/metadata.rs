@@ -62,7 +62,7 @@ on_every_transport! {
     }
 
     async fn a_caller_who_asks_is_told_how_long_the_handler_took_and_nobody_else_is(transport) {
-        let stock = Stock::new().on_get(async |_, _| Ok(Item::named("anvil").into()));
+        let stock = Stock::new().on_get(async |_, _| Ok(Item::named("anvil")));
         let link = transport.connect(stock.server()).await;
         let client = InventoryClient::new(link.channel.clone());
         let asking = client.get(GetRequest::default()).metadata("want-server-timing", "1");
