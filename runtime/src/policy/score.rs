@@ -43,7 +43,7 @@ impl Score {
     /// A call ended after so long, well or not. How long a failure took says nothing of the transport.
     pub(crate) fn note(&mut self, now: Instant, took: Duration, well: bool) {
         let past = self.at.map_or(MEMORY, |at| now.saturating_duration_since(at));
-        let weight = (1.0 - (-past.as_secs_f64() / MEMORY.as_secs_f64()).exp()).clamp(LEAST, MOST);
+        let weight = weight(past);
         self.at = Some(now);
         self.errors += ((if well { 0.0 } else { 1.0 }) - self.errors) * weight;
         if !well {
@@ -86,6 +86,13 @@ impl Score {
     pub(crate) fn at(&self) -> Option<Instant> {
         self.at
     }
+}
+
+/// How much a call counts that comes so long after the one before it.
+fn weight(past: Duration) -> f64 {
+    let past = past.as_secs_f64() / MEMORY.as_secs_f64();
+    // 1 - exp(-x) is less than x: where calls come fast, nothing is to be calculated.
+    if past <= LEAST { LEAST } else { (1.0 - (-past).exp()).clamp(LEAST, MOST) }
 }
 
 #[cfg(test)]
