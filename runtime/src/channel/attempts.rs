@@ -3,24 +3,22 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 use tokio::time::Instant;
 
 use super::{
+    again::{Failed, repeatable},
     order::Order,
     route::{Route, Standing},
     scores::{MethodScores, Ruling},
-    shared::{Shared, is_of_the_way, repeatable},
+    shared::{Shared, is_of_the_way},
 };
 use crate::{
     Code, Context, Payload, Response, Status, deadline,
     metadata::PREVIOUS_ATTEMPTS,
     payload::Kept,
-    policy::{Adaptive, Hedge, pushback::Pushback},
+    policy::{Adaptive, Hedge},
     server_timing,
     service::BoxFuture,
 };
 
 /// The attempts at one call: which were made, and whether and where another may be.
-///
-/// A call is made again only where nobody can have seen it, or where it does not matter how often it is made. Source of
-/// the rules: [gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md).
 pub(super) struct Attempts<'a> {
     shared: &'a Arc<Shared>,
     method: &'a Arc<MethodScores>,
@@ -184,7 +182,7 @@ impl<'a> Attempts<'a> {
         let (outcome, left) = sooner(first, second).await;
         match outcome {
             // The other may still do it.
-            Err(status) if self.may_repeat(&status) => self.alone(left, kept).await,
+            Err(status) if repeatable(&self.template, &status) => self.alone(left, kept).await,
             outcome => outcome,
         }
     }
@@ -202,36 +200,13 @@ impl<'a> Attempts<'a> {
 
     /// The route for the attempt after one that failed so, once it may be made; `None` where none may.
     pub(super) async fn next(&mut self, failed: usize, status: &Status) -> Option<usize> {
-        if !self.may_repeat(status) {
-            return None;
-        }
         let elsewhere = self.elsewhere();
         if elsewhere.is_none() && self.shared.among_others {
             return None;
         }
-        // Who does not serve it does not begin to while a call waits.
-        if elsewhere.is_none() && status.code() == Code::Unimplemented {
+        let call = Failed { cx: &self.template, status, made: self.made, elsewhere: elsewhere.is_some() };
+        if !call.again(&self.ruling.policy, &self.shared.budget).await {
             return None;
-        }
-        // Each route has its turn where nobody has seen the call. Beyond that attempts are counted.
-        let free = status.is_not_processed() && elsewhere.is_some();
-        if !free && self.made >= self.ruling.policy.max_attempts {
-            return None;
-        }
-        if !status.is_not_processed() && !self.shared.budget.withdraw() {
-            return None;
-        }
-        let wait = match (Pushback::of(status), elsewhere) {
-            (Pushback::Never, _) => return None,
-            (Pushback::After(wait), _) => wait,
-            (Pushback::None, Some(_)) => std::time::Duration::ZERO,
-            (Pushback::None, None) => self.ruling.policy.backoff.wait(self.made, fastrand::f64()),
-        };
-        if !wait.is_zero() {
-            if self.template.time_left().is_some_and(|left| left <= wait) {
-                return None;
-            }
-            tokio::time::sleep(wait).await;
         }
         let next = match elsewhere {
             Some(next) => next,
@@ -245,11 +220,6 @@ impl<'a> Attempts<'a> {
     /// What the caller is told in the end.
     pub(super) fn last_word(&self, status: Status) -> Status {
         last_word(status, self.template.idempotent)
-    }
-
-    /// Whether the call may be made again after it failed so.
-    fn may_repeat(&self, status: &Status) -> bool {
-        repeatable(&self.template, status)
     }
 
     /// Another route than those that were tried, which works or may.

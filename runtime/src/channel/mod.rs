@@ -1,3 +1,4 @@
+mod again;
 mod answers;
 mod attempts;
 mod builder;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Code, Context, Status, deadline,
-    policy::{Adaptive, PolicyHandle, budget::Budget, circuit::State, pushback::Pushback},
+    policy::{Adaptive, PolicyHandle, budget::Budget, circuit::State},
 };
 
 /// What the calls of a channel share: its routes, and what is known of them.
@@ -194,20 +194,6 @@ impl Shared {
             .collect();
         Status::unavailable(format!("no transport reaches the peer: {}", reasons.join("; "))).not_processed()
     }
-}
-
-/// Whether a call may be made again after it failed so: where nobody has seen it, or it does not matter how often it is
-/// made; and there is time.
-pub(super) fn repeatable(cx: &Context, status: &Status) -> bool {
-    let unseen =
-        status.is_not_processed() && matches!(status.code(), Code::Unavailable | Code::Unimplemented);
-    let harmless = cx.idempotent
-        && match status.code() {
-            Code::Unavailable => true,
-            Code::ResourceExhausted => matches!(Pushback::of(status), Pushback::After(_)),
-            _ => false,
-        };
-    (unseen || harmless) && cx.time_left().is_none_or(|left| !left.is_zero())
 }
 
 /// Whether this status may be the way's doing, and not the service's.

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    super::{Explanation, lent::LentStream, route::Route, shared::repeatable},
+    super::{Explanation, again::Failed, lent::LentStream, route::Route},
     balance::{draw, is_cheaper},
     discovered::is_lost,
     explain::explain,
@@ -18,7 +18,6 @@ use super::{
 };
 use crate::{
     Code, Context, Payload, Response, Service, Status, Streaming, deadline, metadata::PREVIOUS_ATTEMPTS,
-    policy::pushback::Pushback,
 };
 
 /// The members of a cluster, each a channel over several transports: a [`Service`] whose calls each take one that serves
@@ -185,35 +184,12 @@ impl<'a> Attempts<'a> {
         if is_lost(status) {
             self.hurry();
         }
-        if !repeatable(&self.template, status) {
-            return None;
-        }
-        let unseen = status.is_not_processed();
         let another = self.draw();
+        let from = self.members[failed].transport();
         let policies = self.inner.setup.policies.get();
-        let policy = policies.of(self.template.path());
-        // Each member has its turn where nobody has seen the call. Beyond that attempts are counted.
-        if !(unseen && another.is_some()) && self.made >= policy.max_attempts {
+        let call = Failed { cx: &self.template, status, made: self.made, elsewhere: another.is_some() };
+        if !call.again(policies.of(self.template.path()), &self.inner.setup.budget).await {
             return None;
-        }
-        // Whoever does not serve it does not begin to while a call waits.
-        if another.is_none() && status.code() == Code::Unimplemented {
-            return None;
-        }
-        if !unseen && !self.inner.setup.budget.withdraw() {
-            return None;
-        }
-        let wait = match (Pushback::of(status), another) {
-            (Pushback::Never, _) => return None,
-            (Pushback::After(wait), _) => wait,
-            (Pushback::None, Some(_)) => Duration::ZERO,
-            (Pushback::None, None) => policy.backoff.wait(self.made, fastrand::f64()),
-        };
-        if !wait.is_zero() {
-            if self.template.time_left().is_some_and(|left| left <= wait) {
-                return None;
-            }
-            tokio::time::sleep(wait).await;
         }
         let next = another.or_else(|| {
             // All anew, with whoever is a member by now.
@@ -221,8 +197,7 @@ impl<'a> Attempts<'a> {
             self.tried.clear();
             self.draw()
         })?;
-        let (from, to) = (self.members.get(failed)?, &self.members[next]);
-        self.inner.setup.common.tally.elsewhere(from.transport(), to.transport(), status);
+        self.inner.setup.common.tally.elsewhere(from, self.members[next].transport(), status);
         Some(next)
     }
 
