@@ -37,7 +37,7 @@ async fn a_stream_that_ends_by_its_deadline_has_lasted_until_then() {
     let collector = Collector::start().await;
     let node = node("behind", &collector, &[]).await;
     let gateway = gateway("before", &collector, &["--listen", "grpc://127.0.0.1:0", node.iroh()]).await;
-    let arguments = [gateway.grpc(), "grpc.health.v1.Health/Watch", "--timeout", "700ms", "-H", &header()];
+    let arguments = [gateway.grpc(), "grpc.health.v1.Health/Watch", "--timeout", "2s", "-H", &header()];
     let called = call(&arguments).await;
     assert_eq!(called.code, 64 + i32::from(Code::DeadlineExceeded.number()), "{}", called.stderr);
     assert!(called.stdout.contains("SERVING"), "{}", called.stdout);
