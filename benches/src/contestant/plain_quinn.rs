@@ -1,10 +1,10 @@
 //! quinn without a framework: a stream a call, what is read to the end is written back.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use quinn::{
-    ClientConfig, Connection, Endpoint, RecvStream, SendStream, ServerConfig,
+    ClientConfig, Connection, Endpoint, RecvStream, SendStream, ServerConfig, TransportConfig,
     rustls::{
         RootCertStore,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -40,7 +40,12 @@ impl PlainQuinn {
         let mut trusted = RootCertStore::empty();
         trusted.add(CertificateDer::from_pem_slice(pki.authority().pem.as_bytes())?)?;
         let mut endpoint = Endpoint::client("127.0.0.1:0".parse()?)?;
-        endpoint.set_default_client_config(ClientConfig::with_root_certificates(Arc::new(trusted))?);
+        // Others have their turns for longer than a connection may be idle by default.
+        let mut transport = TransportConfig::default();
+        transport.keep_alive_interval(Some(Duration::from_secs(10)));
+        let mut config = ClientConfig::with_root_certificates(Arc::new(trusted))?;
+        config.transport_config(Arc::new(transport));
+        endpoint.set_default_client_config(config);
         Ok(Self { endpoint, server: address })
     }
 }
