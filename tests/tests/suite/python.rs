@@ -8,6 +8,7 @@ use polywire_tests::{
     foreign::python,
     inventory::{GetRequest, Item, Stock},
     node::Node,
+    patience::within,
 };
 use tokio::process::Command;
 
@@ -114,4 +115,27 @@ async fn prometheus_parses_the_metrics() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_written_from_the_specifications_calls_over_a_websocket() {
     run("websocket.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_smallest_client_of_the_specification_calls_over_iroh() {
+    let page = include_str!("../../../proto/WIRE.md");
+    let (_, behind) = page.split_once("```python smallest-client\n").unwrap();
+    let (client, _) = behind.split_once("```").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("smallest_client.py");
+    std::fs::write(&script, client).unwrap();
+    let node = Node::start(&[]).await;
+    let python = tokio::task::spawn_blocking(python).await.unwrap();
+    let call = async |path: &str, message: &str| {
+        let mut command = Command::new(&python);
+        let command = command.arg(&script).args([node.iroh(), path, message]).kill_on_drop(true);
+        within(command.output()).await.unwrap()
+    };
+    let answered = call("/grpc.health.v1.Health/Check", "").await;
+    assert!(answered.status.success(), "{answered:?}");
+    assert_eq!(String::from_utf8(answered.stdout).unwrap(), "0801\n");
+    let unknown = call("/shop.v1.Shop/Check", "").await;
+    let text = String::from_utf8(unknown.stderr).unwrap();
+    assert!(text.contains("code 12: ") && text.contains("not processed"), "{text}");
 }
