@@ -49,15 +49,16 @@ impl Vigil {
                     Poll::Pending => return Poll::Pending,
                 }
             }
-            let route = &self.route;
-            let lost = self.lost.get_or_insert_with(|| Box::pin(route.lost.clone().notified_owned()));
+            let Some(lost) = &mut self.lost else {
+                // Listened for first, and looked at then, so that nothing is missed between the two.
+                self.lost = Some(Box::pin(self.route.lost.clone().notified_owned()));
+                self.check = self.route.is_dark().then(|| self.check());
+                continue;
+            };
             if lost.as_mut().poll(task).is_pending() {
                 return Poll::Pending;
             }
             self.lost = None;
-            if self.route.is_dark() {
-                self.check = Some(self.check());
-            }
         }
     }
 

@@ -126,6 +126,16 @@ async fn a_silent_stream_ends_soon_after_its_path_has_gone_dark() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_is_read_late_ends_at_once_where_its_path_has_gone_dark_meanwhile() {
+    let line = Line::new();
+    let mut words = open(&client(&line, None)).await;
+    line.is(Path::Dark);
+    sleep(60 * SECOND).await;
+    let (took, status) = end(&mut words).await;
+    assert!(took <= MS && status.code() == Code::Unavailable, "{took:?}: {status}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_stream_over_a_path_that_works_goes_on_and_is_asked_after_now_and_then() {
     let line = Line::new();
     let client = client(&line, None);
