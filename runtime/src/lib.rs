@@ -29,6 +29,7 @@ mod gateway;
 mod health;
 pub mod layer;
 mod message;
+mod message_type;
 mod metadata;
 mod method;
 #[cfg(feature = "node")]

@@ -1,15 +1,18 @@
 //! What expansions of the macros name. No part of the public contract.
 
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 #[cfg(feature = "node")]
 pub use crate::cli::IntoNodeBuilder;
 #[cfg(feature = "node")]
 pub use crate::config::{Key, Outline, join};
-pub use crate::server::{Definition, Dispatch};
+pub use crate::{
+    message_type::{MessageType, Recode},
+    server::{Defined, Definition, Dispatch},
+};
 pub use serde;
 
-use crate::{Body, Context, Message, Method, Response, Status, Streaming};
+use crate::{Body, Context, Message, Method, Response, Status, Streaming, message_type};
 
 /// The requests of a method that takes a stream.
 pub fn many<M: Message>(body: Body) -> Streaming<M> {
@@ -66,6 +69,45 @@ const fn ends_with_name(path: &str, name: &str) -> bool {
         index += 1;
     }
     path[start - 1] == b'/'
+}
+
+/// What is known of a message type. A constant of its own is there only where the type has what it takes, and is then
+/// found before the one of [`Unknown`]: so the table of a method tells what there is to tell, and a type that is no
+/// message is reported where it is used, and not here as well.
+pub struct Known<M>(PhantomData<M>);
+
+impl<M: prost::Name> Known<M> {
+    /// The full name of the message.
+    pub const NAME: Option<fn() -> String> = Some(M::full_name);
+}
+
+impl<M: Message> Known<M> {
+    /// How it is encoded again.
+    pub const RECODE: Option<Recode> = Some(message_type::recode::<M>);
+}
+
+/// What is known of a type of which nothing is known.
+pub trait Unknown {
+    /// The full name of the message.
+    const NAME: Option<fn() -> String> = None;
+    /// How it is encoded again.
+    const RECODE: Option<Recode> = None;
+}
+
+impl<M> Unknown for Known<M> {}
+
+/// The [`MessageType`] of a type, whatever it is.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __message_type {
+    ($message:ty) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::Unknown as _;
+        $crate::__private::MessageType::new(
+            $crate::__private::Known::<$message>::NAME,
+            $crate::__private::Known::<$message>::RECODE,
+        )
+    }};
 }
 
 /// `Duration::from_millis`, under a name that no user's type can shadow.

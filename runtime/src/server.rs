@@ -13,6 +13,12 @@ pub trait Definition: Send + Sync + 'static {
     const SERVICE: ServiceInfo;
 }
 
+/// What serves one service that the macro has described: a [`Server`], or a layer around one.
+pub trait Defined {
+    /// The table.
+    const SERVICE: ServiceInfo;
+}
+
 /// How the methods of a [`Definition`] are called on an implementation of its trait.
 #[diagnostic::on_unimplemented(
     message = "`{T}` does not implement the service's trait",
@@ -119,6 +125,10 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
     fn services(&self) -> Vec<ServiceInfo> {
         vec![D::SERVICE]
     }
+}
+
+impl<D: Definition, T> Defined for Server<D, T> {
+    const SERVICE: ServiceInfo = D::SERVICE;
 }
 
 impl<D, T> Clone for Server<D, T> {

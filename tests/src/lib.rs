@@ -1,6 +1,7 @@
 //! What the cross-crate tests share: a demo service whose behaviour each test scripts, one way to reach it
 //! over every transport, loopback endpoints, and the real node as a process.
 
+pub mod bearer;
 pub mod disk;
 pub mod drops;
 pub mod endpoint;

@@ -20,6 +20,7 @@ mod shared;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod vigil;
 
 use std::{fmt, sync::Arc};
 

@@ -104,9 +104,9 @@ impl Service for Routes {
             let status = match outcome {
                 Ok(response) => {
                     let attempt = flight.opened();
-                    return Ok(
-                        response.map(|answers| Answers::over(shared, place, idempotent, attempt, answers))
-                    );
+                    let over =
+                        |answers| Answers::over(shared, (place, opening), idempotent, attempt, answers);
+                    return Ok(response.map(over));
                 }
                 Err(status) => status,
             };

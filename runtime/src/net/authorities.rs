@@ -11,7 +11,7 @@ pub(crate) struct Authorities {
     pub(crate) pem: Vec<u8>,
     /// What it holds, at least one.
     #[cfg_attr(
-        not(any(feature = "quic", feature = "websocket")),
+        not(any(feature = "iroh", feature = "quic", feature = "websocket")),
         expect(dead_code, reason = "tonic reads the file itself")
     )]
     pub(crate) certificates: Vec<CertificateDer<'static>>,

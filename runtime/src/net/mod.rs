@@ -37,7 +37,7 @@
 //! ```
 
 mod accept;
-#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
+#[cfg(any(feature = "grpc", feature = "iroh", feature = "quic", feature = "websocket"))]
 mod authorities;
 mod connection;
 mod establish;
@@ -59,7 +59,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
+#[cfg(any(feature = "grpc", feature = "iroh", feature = "quic", feature = "websocket"))]
 pub(crate) use authorities::Authorities;
 pub use connection::{ConnectionInfo, TlsInfo};
 pub use listener::Listener;

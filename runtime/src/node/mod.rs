@@ -22,6 +22,8 @@ mod exposure;
 mod http;
 mod identity;
 mod running;
+mod schema;
+mod served;
 mod targets;
 mod transports;
 mod upstream;

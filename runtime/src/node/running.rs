@@ -146,15 +146,16 @@ fn premature(ended: Result<Ended, JoinError>) -> NodeError {
 /// be told for minutes what was true before the disk began to hang.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Starts what the configuration asks for. Everything is bound before anything serves.
+/// Starts what the configuration asks for. Everything is bound before anything serves. `service` is what answers calls.
 pub(super) async fn start(
     config: Config,
     parts: Parts,
+    service: Channel,
     components: Components,
     upstream: Option<Upstream>,
 ) -> Result<Node, NodeError> {
     let identity = Identity::load_or_create(&config.node.data_dir)?;
-    let service = Meter::server(parts.router.clone(), parts.metrics.clone()).into_channel();
+    let service = Meter::server(service, parts.metrics.clone()).into_channel();
     let context = BindContext::new(identity.secret_key().to_bytes(), service.clone());
     let bound = Transports::bind(&config.transport, &context).await?;
     let mut targets = Targets { node_id: identity.id(), transports: bound.targets(), http: None };

@@ -91,7 +91,9 @@ impl ConnectOptions {
         self
     }
 
-    /// A PEM file of the certificate authorities to trust under TLS, instead of those of the system.
+    /// A PEM file of the certificate authorities to trust under TLS, instead of those of the system: those of servers, and
+    /// of the relays over https through which an Iroh peer is reached (but where an endpoint of one's own
+    /// [dials](crate::iroh::Dialer), which trusts what it was made with).
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());

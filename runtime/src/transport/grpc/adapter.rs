@@ -22,8 +22,9 @@ use crate::{
     Caller, Channel, Codec, Compression, Context, Limits, Metadata, Payload, Router, Server, Service, Shape,
     Status, Streaming, deadline,
     encoding::Answering,
+    layer::{Layered, TowerService},
     panic,
-    server::{Definition, Dispatch},
+    server::{Defined, Dispatch},
     trace::{CallSpan, System},
 };
 
@@ -87,8 +88,15 @@ impl Channel {
     }
 }
 
-impl<D: Definition, T> NamedService for Adapter<Server<D, T>> {
-    const NAME: &'static str = D::SERVICE.name();
+impl<T: TowerService, S: Service> Layered<T, S> {
+    /// The service as gRPC, for a tonic `Server` or anything else that serves HTTP/2.
+    pub fn into_grpc(self) -> Adapter<Self> {
+        Adapter::new(self)
+    }
+}
+
+impl<S: Defined> NamedService for Adapter<S> {
+    const NAME: &'static str = S::SERVICE.name();
 }
 
 impl<S, B> tower::Service<Request<B>> for Adapter<S>

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
-use ::iroh::{Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets};
+use ::iroh::{
+    Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets, tls::CaTlsConfig,
+};
 
 use super::{Alpns, Dialer, NAME, QuicProfile, ServeOptions, metrics::EndpointCollector, serve::serve_known};
 use crate::{
     ConnectOptions, Limits, config,
-    net::reachable,
+    net::{Authorities, reachable},
     transport::{BindContext, BindError, Bound, LiveTarget, Serving},
 };
 
@@ -33,6 +35,7 @@ pub(super) async fn bind(config: config::Iroh, node: BindContext) -> Result<List
     let alpns = Alpns::new(config.alpn_protocols.iter().cloned());
     let relay = config.home_relay.clone().map(RelayUrl::from);
     let endpoint = Endpoint::builder(presets::Minimal)
+        .ca_tls_config(relay_authorities(&config)?)
         .secret_key(SecretKey::from_bytes(node.secret_key()))
         .alpns(alpns.to_wire())
         .transport_config(profile.transport_config())
@@ -60,6 +63,16 @@ pub(super) async fn bind(config: config::Iroh, node: BindContext) -> Result<List
         .connect_timeout(config.connect_timeout)
         .own_service(node.service().clone());
     Ok(Listening { endpoint, options, relay, dialer })
+}
+
+/// What relays over https are trusted by.
+fn relay_authorities(config: &config::Iroh) -> Result<CaTlsConfig, BindError> {
+    let public = CaTlsConfig::embedded();
+    let Some(file) = &config.relay_ca_file else { return Ok(public) };
+    let authorities = Authorities::read(file).map_err(|status| {
+        BindError::Other(format!("transport.iroh.relay_ca_file: {}", status.message()).into())
+    })?;
+    Ok(public.with_extra_roots(authorities.certificates))
 }
 
 impl Bound for Listening {

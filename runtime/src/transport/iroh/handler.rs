@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::{QuicProfile, incoming::caller, profile::RECEIVE_WINDOW};
 use crate::{
     Channel, Drain, Limits, Router, Server, Service,
+    layer::{Layered, TowerService},
     server::Dispatch,
     transport::framed::{Answering, Batched, Responder, answer_calls},
 };
@@ -111,6 +112,13 @@ impl Drop for Open<'_> {
 }
 
 impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
+    /// The service as a protocol handler for iroh's own router.
+    pub fn into_iroh(self) -> Handler {
+        Handler::new(self)
+    }
+}
+
+impl<T: TowerService, S: Service> Layered<T, S> {
     /// The service as a protocol handler for iroh's own router.
     pub fn into_iroh(self) -> Handler {
         Handler::new(self)
