@@ -4,4 +4,5 @@ mod alpn;
 mod dialling;
 mod drain;
 pub(crate) mod raw;
+mod restarted;
 mod streams;
