@@ -2,7 +2,6 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
-    io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -66,13 +65,16 @@ impl Ports {
 /// # Errors
 /// The operating system's.
 #[cfg(feature = "iroh")]
-pub(crate) fn udp_is_free(address: SocketAddr) -> io::Result<()> {
+pub(crate) fn udp_is_free(address: SocketAddr) -> std::io::Result<()> {
     std::net::UdpSocket::bind(address).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
+    use std::{
+        io,
+        net::{Ipv4Addr, TcpListener},
+    };
 
     use super::*;
 
