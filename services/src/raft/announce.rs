@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use polywire::{Context, Status};
 use polywire_proto::cluster::v1;
 use tokio::time::{Instant, timeout};
@@ -48,9 +48,16 @@ impl ClusterNode {
         let running = self.handle().running()?;
         let request = self.announcement(&running, true);
         let telling = others(&running).into_iter().map(|peer| tell(peer, request.clone()));
-        for answer in join_all(telling).await {
+        let mut answers: FuturesUnordered<_> = telling.collect();
+        while let Some(answer) = answers.next().await {
             match answer {
-                Ok(answer) => hear(&running, answer.moved),
+                Ok(answer) => {
+                    hear(&running, answer.moved);
+                    if answer.decided {
+                        // Those that have not answered yet hear of it from the leader.
+                        break;
+                    }
+                }
                 Err(status) if conflict(&status).is_some() => return Err(status),
                 Err(status) => tracing::debug!(%status, "a member has not heard where this node is"),
             }
@@ -100,7 +107,9 @@ impl ClusterNode {
         let running = handle.running()?;
         running.admitted()?;
         let forwarded = cx.metadata().get(FORWARDED).is_some();
-        let verdict = match handle.leader(Instant::now()).await {
+        let leader = handle.leader(Instant::now()).await;
+        let leads = matches!(leader, Ok(Leader::This(_)));
+        let verdict = match leader {
             Ok(Leader::Other(leader)) if !forwarded && leader.id() != id => {
                 let asking = timeout(ALIVE, forward(&leader, request.clone())).await;
                 asking.ok().and_then(|outcome| match outcome {
@@ -110,6 +119,7 @@ impl ClusterNode {
             }
             _ => None,
         };
+        let decided = leads || verdict.is_some();
         match verdict {
             Some(Ok(())) => {
                 if let Some(known) = known(&running, id) {
@@ -119,7 +129,7 @@ impl ClusterNode {
             Some(Err(status)) => return Err(noted(handle, id, status)),
             None => examine(handle, &running, id, &node, &request.lineage).await?,
         }
-        Ok(v1::UpdateMemberResponse { moved: moved(&running) })
+        Ok(v1::UpdateMemberResponse { moved: moved(&running), decided })
     }
 }
 

@@ -248,7 +248,7 @@ async fn keep_known(lifecycle: Lifecycle) {
                     make_known(&lifecycle, &running).await;
                     told = Some(Instant::now());
                 } else if admitted {
-                    running.raft.runtime_config().elect(true);
+                    running.begin();
                 }
                 handle.health().note(CONFLICT, handle.conflicts().text());
                 if !leaderless {
@@ -276,7 +276,7 @@ async fn make_known(lifecycle: &Lifecycle, running: &Running) {
     let node = ClusterNode::new(lifecycle.clone());
     let mut outcome = node.introduce().await;
     if outcome.is_ok() && running.admitted().is_ok() {
-        running.raft.runtime_config().elect(true);
+        running.begin();
         outcome = node.announce().await;
     }
     let Err(status) = outcome else { return };

@@ -1,6 +1,9 @@
 use std::{
     fmt,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -48,6 +51,8 @@ pub struct Running {
     pub max_value_bytes: usize,
     /// The highest index that a leader has said it has committed, whether or not this node has what is there.
     pub(super) leader_commit: AtomicU64,
+    /// Whether the others have been asked if this is the member that they know.
+    pub(super) introduced: AtomicBool,
     /// Held by what looks whether a node is the member that it says.
     pub(super) examining: tokio::sync::Mutex<()>,
 }
@@ -69,6 +74,29 @@ impl Running {
         match self.store.refused() {
             None => Ok(()),
             Some(problem) => Err(Status::failed_precondition(problem.to_string()).not_processed()),
+        }
+    }
+
+    /// The others have been asked, or none of them answers: this node stands for election and answers candidates and
+    /// leaders from now on.
+    pub(super) fn begin(&self) {
+        self.introduced.store(true, Ordering::Relaxed);
+        self.raft.runtime_config().elect(true);
+    }
+
+    /// Whether this node may answer for the member that it is.
+    ///
+    /// # Errors
+    /// As [`admitted`](Self::admitted); `Unavailable` before the others have been asked: one that lacks what the member has
+    /// acknowledged must not say so to a leader.
+    pub(super) fn takes_part(&self) -> Result<(), Status> {
+        self.admitted()?;
+        match self.introduced.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => {
+                Err(Status::unavailable("this node has not told the others yet that it is there")
+                    .not_processed())
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex as SyncMutex, OnceLock, PoisonError, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex as SyncMutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::Duration,
 };
 
@@ -246,6 +249,7 @@ impl Setup {
             peers,
             max_value_bytes: self.max_value_bytes,
             leader_commit: AtomicU64::new(0),
+            introduced: AtomicBool::new(false),
             examining: Mutex::default(),
         })
     }

@@ -45,11 +45,11 @@ async fn a_peer_that_was_killed_is_called_at_the_address_that_is_given() {
 #[tokio::test]
 async fn a_dead_connection_that_another_holds_keeps_no_dial_from_the_address_that_is_given() {
     let data = tempfile::tempdir().unwrap();
-    // Of another pool, so that it keeps the old connection, and of the same endpoint.
-    let endpoint = endpoint::plain().await;
+    let dialer = Dialer::new(endpoint::plain().await);
     let first = start(data.path()).await;
-    let keeping = channel(&first, &ConnectOptions::new().with(Dialer::new(endpoint.clone()))).await;
-    let dialer = Dialer::new(endpoint);
+    // Of another pool, so that it keeps the old connection.
+    let other = dialer.clone().connect_timeout(Duration::from_secs(4));
+    let keeping = channel(&first, &ConnectOptions::new().with(other)).await;
     let options = ConnectOptions::new().with(dialer);
     let old = channel(&first, &options).await;
     for channel in [&keeping, &old] {
