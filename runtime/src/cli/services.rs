@@ -298,7 +298,7 @@ mod tests {
             ..service("a.A", &[])
         };
         let gone = Member {
-            node: Node { id: "def".to_owned(), name: "two".to_owned(), endpoints: Vec::new() },
+            node: Node { id: "def".to_owned(), name: "two".to_owned(), ..Node::default() },
             reached: false,
             failure: "no answer".to_owned(),
             services: Vec::new(),

@@ -16,7 +16,8 @@ section! {
         /// IP address to bind. Unset it is 127.0.0.1 without `home_relay` and 0.0.0.0 with one: a
         /// relay means reaching beyond this machine.
         pub bind_address: Option<IpAddr> = None,
-        /// UDP port to bind; 0 takes any free one.
+        /// UDP port to bind; 0 takes any free one, and that one again at each later start, while it
+        /// is free.
         pub discovery_port: u16 = 0,
         /// URL of the relay through which peers find this node and reach it behind a NAT. Unset,
         /// no relay is used.

@@ -21,6 +21,7 @@ mod exposed;
 mod exposure;
 mod http;
 mod identity;
+mod kept_ports;
 mod running;
 mod schema;
 mod served;

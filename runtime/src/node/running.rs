@@ -13,7 +13,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::{
     Identity, NodeBuilder, NodeError, NodeHandle, Parts, Targets, Upstream, component::Components,
-    data_dir::DataDir, http, transports::Transports,
+    data_dir::DataDir, http, kept_ports::KeptPorts, transports::Transports,
 };
 use crate::{
     Channel, ChannelBuilder, ConnectOptions, Drain, Health, NodeState, Service,
@@ -21,7 +21,7 @@ use crate::{
     metrics::Meter,
     net::{Listener, ListenerOptions, reachable},
     service::BoxFuture,
-    transport::{BindContext, BindError},
+    transport::{BindContext, BindError, seam::Ports},
 };
 
 /// A node that serves. Dropping it ends everything at once; [`serve`](Self::serve) ends it well.
@@ -157,9 +157,12 @@ pub(super) async fn start(
     let identity = Identity::load_or_create(&config.node.data_dir)?;
     let service = Meter::server(service, parts.metrics.clone()).into_channel();
     let context = BindContext::new(identity.secret_key().to_bytes(), service.clone());
-    let bound = Transports::bind(&config.transport, &context).await?;
+    let kept = KeptPorts::of(&config.node.data_dir);
+    let ports = kept.load();
+    let bound = Transports::bind(&config.transport, &context, &ports).await?;
     let mut targets = Targets { node_id: identity.id(), transports: bound.targets(), http: None };
-    let http_listener = bind_http(&config, &mut targets).await?;
+    let http_listener = bind_http(&config, &ports, &mut targets).await?;
+    kept.store(&ports);
     let secret_key = identity.secret_key().to_bytes();
     // Before anything is waited for: what is bound is not for several tasks.
     let (connect_options, upstream) = {
@@ -219,13 +222,17 @@ pub(super) async fn start(
     })
 }
 
-async fn bind_http(config: &Config, targets: &mut Targets) -> Result<Option<Listener>, NodeError> {
+async fn bind_http(
+    config: &Config,
+    ports: &Ports,
+    targets: &mut Targets,
+) -> Result<Option<Listener>, NodeError> {
     if !config.http.enabled {
         return Ok(None);
     }
     let address = config.http.bind_address;
     let refused = |source| NodeError::Http(BindError::listen("http.bind_address", address, source));
-    let listener = Listener::bind(address).await.map_err(refused)?;
+    let listener = ports.bind("http", address, Listener::bind_at).await.map_err(refused)?;
     targets.http = Some(format!("http://{}", reachable(listener.local_addr().map_err(refused)?)));
     Ok(Some(listener))
 }

@@ -7,7 +7,7 @@ use crate::{
     service::BoxFuture,
     transport::{
         BindContext, LiveTarget, Serving,
-        seam::{self, DynBound},
+        seam::{self, DynBound, Ports},
     },
 };
 
@@ -19,7 +19,11 @@ const OF_MODE: [&str; 2] = ["grpc", "iroh"];
 
 impl Transports {
     /// Binds what the configuration asks for, one after the other.
-    pub(super) async fn bind(config: &config::Transport, node: &BindContext) -> Result<Self, NodeError> {
+    pub(super) async fn bind(
+        config: &config::Transport,
+        node: &BindContext,
+        ports: &Ports,
+    ) -> Result<Self, NodeError> {
         let missing = |name: &&str| config.serves(name) && seam::named(name).is_none();
         if let Some(missing) = OF_MODE.into_iter().find(missing) {
             return Err(NodeError::NotBuiltIn(missing));
@@ -28,7 +32,7 @@ impl Transports {
         for transport in seam::all() {
             let name = transport.dyn_name();
             if config.serves(name) {
-                let binding = transport.dyn_bind(config.section(name), node.clone());
+                let binding = transport.dyn_bind(config.section(name), node.of(name, ports));
                 bound.push((
                     name,
                     binding.await.map_err(|source| NodeError::Bind { transport: name, source })?,

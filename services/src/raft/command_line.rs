@@ -118,6 +118,8 @@ struct ShownMember<'a> {
     role: &'static str,
     endpoint_id: &'a str,
     targets: &'a [String],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    conflict: &'a str,
 }
 
 impl<'a> Shown<'a> {
@@ -139,6 +141,7 @@ impl<'a> Shown<'a> {
                     role: role(status, member),
                     endpoint_id: &member.endpoint_id,
                     targets: &member.targets,
+                    conflict: &member.conflict,
                 })
                 .collect(),
         }
@@ -154,6 +157,9 @@ fn role(status: &v1::StatusResponse, member: &v1::Member) -> &'static str {
 }
 
 fn table(status: &v1::StatusResponse) -> String {
+    if let Some(this) = status.this.as_ref().filter(|this| !this.conflict.is_empty()) {
+        return format!("this node is kept out of its cluster: {}", this.conflict);
+    }
     let name = |id: u64| status.members.iter().find(|member| member.id == id).map(|member| &member.name);
     let leader = match status.leader_id {
         None => "none".to_owned(),
@@ -174,6 +180,9 @@ fn table(status: &v1::StatusResponse) -> String {
         let _ = write!(text, "\n{mark} {:<20} {role:<8} {:<12}", member.id, member.name);
         for target in &member.targets {
             let _ = write!(text, " {target}");
+        }
+        if !member.conflict.is_empty() {
+            let _ = write!(text, "\n    {}", member.conflict);
         }
     }
     text

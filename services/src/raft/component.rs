@@ -15,7 +15,8 @@ use crate::{
 };
 
 use super::{
-    Handle, Metrics,
+    Handle, Metrics, Running,
+    announce::conflict,
     cluster::{ClusterNode, ClusterServer},
     formation,
     itself::Itself,
@@ -117,6 +118,7 @@ fn check(health: &Health, handle: &Handle) {
 
 fn raft_health(handle: &Handle) -> Result<(), String> {
     let running = handle.running().map_err(|_| "Raft has not started")?;
+    running.admitted().map_err(|status| status.message().to_owned())?;
     let metrics = running.metrics();
     metrics.running_state.clone().map_err(|error| format!("Raft has stopped: {error}"))?;
     if voters_are_none(&metrics.membership_config) {
@@ -214,9 +216,7 @@ async fn keep_healthy(handle: Handle, health: Health) {
 /// How long the checks may take.
 const CHECKING: Duration = Duration::from_secs(5);
 
-/// How long a node hears of no leader before it makes itself known again, over new connections. That is also what
-/// lets Iroh find a node that was restarted on another port: its peers send to the old one for as long as they hold a
-/// connection of the process before, and look for another way only when a new connection comes in.
+/// How long a node hears of no leader before it makes itself known again, over new connections.
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Keeps what this node knows of the others, and what they know of it, true: addresses change with a restart.
@@ -228,6 +228,7 @@ async fn keep_known(lifecycle: Lifecycle) {
         if let Ok(running) = handle.running() {
             let mut metrics = running.raft.metrics();
             let mut silent = Instant::now();
+            let mut told: Option<Instant> = None;
             loop {
                 let known = metrics.borrow_and_update().membership_config.clone();
                 let membership = known.membership();
@@ -238,14 +239,18 @@ async fn keep_known(lifecycle: Lifecycle) {
                 let leaderless = metrics.borrow().current_leader.is_none();
                 let alone = membership.nodes().count() < 2;
                 let moved = membership.get_node(&running.id).is_some_and(|own| *own != running.member());
-                if moved || (leaderless && !alone && silent.elapsed() >= SILENCE) {
+                let admitted = running.admitted().is_ok();
+                // One that is kept out says that it is there, so that people see it, and hurries nobody.
+                let due = admitted || told.is_none_or(|told| told.elapsed() >= SILENCE);
+                if (moved && due) || (leaderless && !alone && silent.elapsed() >= SILENCE) {
                     silent = Instant::now();
                     running.peers.renew();
-                    let announced = ClusterNode::new(lifecycle.clone()).announce().await;
-                    if let Err(status) = announced {
-                        tracing::warn!(%status, "the cluster does not know yet where this node is reached now");
-                    }
+                    make_known(&lifecycle, &running).await;
+                    told = Some(Instant::now());
+                } else if admitted {
+                    running.begin();
                 }
+                handle.health().note(CONFLICT, handle.conflicts().text());
                 if !leaderless {
                     silent = Instant::now();
                 }
@@ -258,6 +263,35 @@ async fn keep_known(lifecycle: Lifecycle) {
         }
         if !starts.has_changed().unwrap_or(true) && starts.changed().await.is_err() {
             return;
+        }
+    }
+}
+
+/// What the health says of members of which there are two is under this name.
+const CONFLICT: &str = "identity";
+
+/// Tells the other members where this node is, and lets it stand for election once they have been asked whether it is the
+/// one that they know.
+async fn make_known(lifecycle: &Lifecycle, running: &Running) {
+    let node = ClusterNode::new(lifecycle.clone());
+    let mut outcome = node.introduce().await;
+    if outcome.is_ok() && running.admitted().is_ok() {
+        running.begin();
+        outcome = node.announce().await;
+    }
+    let Err(status) = outcome else { return };
+    match conflict(&status) {
+        Some(problem) => {
+            let first = running.admitted().is_ok();
+            running.withdraw(problem).await;
+            // A connection under this identity must not lead others here.
+            running.peers.renew();
+            if first {
+                lifecycle.handle.health().run_checks(CHECKING).await;
+            }
+        }
+        None => {
+            tracing::warn!(%status, "the cluster does not know yet where this node is reached now");
         }
     }
 }

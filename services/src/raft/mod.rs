@@ -4,11 +4,14 @@
 //!
 //! A member's id is the first eight bytes of its public key.
 
+mod announce;
 mod cluster;
 mod command;
 mod command_line;
 mod component;
 mod config;
+mod conflicts;
+mod dialling;
 mod formation;
 mod forward;
 mod handle;

@@ -5,4 +5,5 @@ mod dialling;
 mod drain;
 pub(crate) mod raw;
 mod relay;
+mod restarted;
 mod streams;

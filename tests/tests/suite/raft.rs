@@ -2,14 +2,18 @@
 
 mod amnesia;
 pub(crate) mod cluster;
+mod copies;
 mod damage;
 mod full_disk;
 mod history;
+mod interrupted;
 mod kills;
 mod load;
 mod membership;
 mod paths;
 mod python;
+mod restarts;
+mod rule;
 mod snapshots;
 mod status;
 mod truncated;

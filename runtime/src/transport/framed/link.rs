@@ -81,7 +81,10 @@ impl<D: Dial> Link<D> {
     }
 
     /// Has the next call dial anew. Calls on the connection that there is go on.
-    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "only targets are dialled anew"))]
+    #[cfg_attr(
+        not(any(feature = "node", feature = "iroh")),
+        expect(dead_code, reason = "only targets, and peers that are known by their keys, are dialled anew")
+    )]
     pub(crate) fn forget(&self) {
         self.current.store(None);
         // Whoever counts it would hold it until it times out, and Iroh sends to where it led for as long as anybody does,

@@ -13,7 +13,7 @@ use super::{Adapter, NAME};
 use crate::{
     Caller, Channel, Limits, config,
     net::{Alpn, ConnectionInfo, Listener, ListenerOptions, TlsFiles, reachable},
-    transport::{BindError, Bound, Serving},
+    transport::{BindContext, BindError, Bound, Serving},
 };
 
 /// Where a node listens for gRPC.
@@ -25,10 +25,10 @@ pub struct Listening {
     limits: Limits,
 }
 
-pub(super) async fn bind(config: config::Grpc) -> Result<Listening, BindError> {
+pub(super) async fn bind(config: config::Grpc, node: BindContext) -> Result<Listening, BindError> {
     let refused = |source| BindError::listen("transport.grpc.bind_address", config.bind_address, source);
     let tls = tls(&config)?;
-    let listener = Listener::bind(config.bind_address).await.map_err(refused)?;
+    let listener = node.bind(config.bind_address, Listener::bind_at).await.map_err(refused)?;
     let address = reachable(listener.local_addr().map_err(refused)?);
     let scheme = if tls.is_some() { "grpcs" } else { "grpc" };
     let limits = Limits {

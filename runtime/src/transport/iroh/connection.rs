@@ -109,6 +109,12 @@ impl framed::RecvStream for RecvStream {
     }
 }
 
+/// The address that packets to the peer go to, where that is a path of this connection.
+pub(super) fn selected(connection: &Connection) -> Option<TransportAddr> {
+    let paths = connection.paths();
+    paths.iter().find(|path| path.is_selected()).map(|path| path.remote_addr().clone())
+}
+
 /// What the loss of a connection means to its calls.
 pub(super) fn lost(error: &ConnectionError) -> Status {
     let ConnectionError::ApplicationClosed(close) = error else {

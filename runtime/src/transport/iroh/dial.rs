@@ -47,6 +47,7 @@ impl framed::Dial for Dial {
 
     async fn connect(&self) -> Result<Batched<Connection>, Status> {
         let address = self.address().clone();
+        self.known.make_way(&address).await;
         let dialled = tokio::time::timeout(self.timeout, self.handshake(address.clone(), &self.alpns)).await;
         match dialled {
             Ok(Ok(connection)) => {
@@ -65,11 +66,16 @@ impl framed::Dial for Dial {
 }
 
 impl Dial {
-    /// What the peer's addresses are now, for the next dial. An id alone says nothing of them.
-    pub(super) fn learn(&self, address: EndpointAddr) {
-        if !address.is_empty() {
-            *self.address() = address;
+    /// What the peer's addresses are now, for the next dial. An id alone says nothing of them. Returns whether the peer is
+    /// at none of those where it was.
+    pub(super) fn learn(&self, address: EndpointAddr) -> bool {
+        let mut known = self.address();
+        if address.is_empty() {
+            return false;
         }
+        let has_moved = !known.is_empty() && known.addrs.is_disjoint(&address.addrs);
+        *known = address;
+        has_moved
     }
 
     fn address(&self) -> MutexGuard<'_, EndpointAddr> {

@@ -1,4 +1,4 @@
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use quinn::{
     Endpoint, Incoming, ServerConfig,
@@ -32,7 +32,7 @@ pub struct Listener {
 }
 
 /// Must be called within a runtime.
-pub(super) fn listen(config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
+pub(super) async fn listen(config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
     let profile = profile(&config)?;
     let (mut tls, key) = tls(&config, &node)?;
     if config.zero_rtt {
@@ -46,7 +46,14 @@ pub(super) fn listen(config: Config, node: BindContext) -> Result<Listening<List
     let mut quic = ServerConfig::with_crypto(Arc::new(tls));
     quic.transport_config(Arc::new(profile.transport_config()));
     let refused = |source| BindError::listen("transport.quic.bind_address", config.bind_address, source);
-    let endpoint = Endpoint::server(quic, config.bind_address).map_err(refused)?;
+    let bind = |address: SocketAddr| {
+        let bound = Endpoint::server(quic.clone(), address);
+        std::future::ready(bound.and_then(|endpoint| {
+            let local = endpoint.local_addr()?;
+            Ok((endpoint, local))
+        }))
+    };
+    let endpoint = node.bind(config.bind_address, bind).await.map_err(refused)?;
     let address = reachable(endpoint.local_addr().map_err(refused)?);
     let target = match key {
         Some(key) => format!("quic://{address}?key={key}"),

@@ -1,5 +1,6 @@
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
+use super::Ports;
 use crate::{
     Channel, Drain, Health, metrics::Metrics, service::BoxFuture, target::ConnectOptions,
     transport::ConnectionGauge,
@@ -10,12 +11,35 @@ use crate::{
 pub struct BindContext {
     secret_key: [u8; 32],
     service: Channel,
+    /// The name of the transport, and the ports of the node.
+    ports: Option<(&'static str, Ports)>,
 }
 
 impl BindContext {
     /// For a node with this key and these services.
     pub fn new(secret_key: [u8; 32], service: impl crate::Service) -> Self {
-        Self { secret_key, service: service.into_channel() }
+        Self { secret_key, service: service.into_channel(), ports: None }
+    }
+
+    /// The same for the transport of this name, of a node that has these ports.
+    pub(crate) fn of(&self, transport: &'static str, ports: &Ports) -> Self {
+        Self { ports: Some((transport, ports.clone())), ..self.clone() }
+    }
+
+    /// Binds to this address of the configuration. Where its port is 0, which leaves it to the system, the port that the
+    /// transport had when the node ran last is tried first: peers know the node by it. `bind` says where it has bound.
+    ///
+    /// # Errors
+    /// Those of `bind`.
+    pub async fn bind<T, E, F>(&self, configured: SocketAddr, bind: impl Fn(SocketAddr) -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<(T, SocketAddr), E>>,
+        E: fmt::Display,
+    {
+        match &self.ports {
+            Some((transport, ports)) => ports.bind(transport, configured, bind).await,
+            None => Ok(bind(configured).await?.0),
+        }
     }
 
     /// The node's Ed25519 secret key, which is its identity.

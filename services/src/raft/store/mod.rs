@@ -97,6 +97,29 @@ impl Store {
         self.identity.cluster()
     }
 
+    /// This run of the node's process has the data from now on.
+    ///
+    /// Blocks on the disk.
+    pub(super) fn begin_run(&self, incarnation: u64) -> Result<(), StoreError> {
+        self.identity.begin(incarnation)
+    }
+
+    /// The runs of the node's process that have had the data, the oldest first. Two that come from one data directory, of
+    /// which each has been written to since, do not have each other.
+    pub(super) fn lineage(&self) -> Arc<[u64]> {
+        self.identity.lineage()
+    }
+
+    /// Why the cluster keeps this data out: it is not what the member had. `None` where it does not.
+    pub(crate) fn refused(&self) -> Option<Arc<str>> {
+        self.identity.refused()
+    }
+
+    /// From now on the cluster keeps this data out. Waits for the disk.
+    pub(super) async fn refuse(&self, reason: &str) -> Result<(), StoreError> {
+        self.identity.refuse(reason).await
+    }
+
     /// From now on this node belongs to the cluster with this id. Waits for the disk.
     ///
     /// # Errors

@@ -196,7 +196,7 @@ impl Host {
             alpns: Vec::new(),
         };
         let endpoints = self.targets.lock().unwrap().iter().map(endpoint).collect();
-        directory::Node { id: self.id(), name: self.name.to_owned(), endpoints }
+        directory::Node { id: self.id(), name: self.name.to_owned(), endpoints, ..Default::default() }
     }
 
     fn services(&self) -> Vec<directory::Service> {
