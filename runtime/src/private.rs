@@ -1,4 +1,4 @@
-//! What expansions of the macros name. No part of the public contract.
+//! What expansions of the macros name, and the built-in services beside. No part of the public contract.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use std::time::Duration;
 pub use crate::cli::IntoNodeBuilder;
 #[cfg(feature = "node")]
 pub use crate::config::{Key, Outline, join};
+pub use crate::panic::{Caught, catch};
 pub use crate::server::{Definition, Dispatch};
 pub use serde;
 

@@ -15,7 +15,7 @@ use super::{
     reload::{Reloading, Source},
     traces::Traces,
 };
-use crate::{Node, Service as _, ServiceInfo, Shape, config::Loader, node::Targets};
+use crate::{Node, Service as _, ServiceInfo, Shape, config::Loader, node::Targets, panic};
 
 pub(super) async fn serve(
     program: &str,
@@ -41,6 +41,7 @@ pub(super) async fn run(
     node: impl Future<Output = Made>,
     say: impl FnOnce(&Node) -> io::Result<()>,
 ) -> Result<(), Failure> {
+    panic::install_hook();
     let loaded = source.load().map_err(Failure::other)?;
     let traces = Traces::start(&loaded.config)?;
     log::init(&loaded.config.log, traces.as_ref())?;

@@ -1,12 +1,10 @@
 use std::{
     fmt,
     future::Future,
-    panic::AssertUnwindSafe,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use futures_util::FutureExt as _;
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
 use tokio::task::{JoinError, JoinSet};
@@ -20,6 +18,7 @@ use crate::{
     config::Config,
     metrics::Meter,
     net::{Listener, ListenerOptions, reachable},
+    panic,
     service::BoxFuture,
     transport::{BindContext, BindError},
 };
@@ -198,7 +197,8 @@ pub(super) async fn start(
     watch_health(&config, &parts.health, &mut checks).await;
     for (name, serving) in bound.serve(&parts, &service, &drain) {
         transports.spawn(async move {
-            let panicked = AssertUnwindSafe(serving).catch_unwind().await.is_err();
+            let ended = panic::caught(serving).await;
+            let panicked = ended.inspect_err(|panic| panic.say(name)).is_err();
             Ended { transport: name, panicked }
         });
     }
