@@ -13,6 +13,7 @@ use crate::{
     cli::{Command, DynCommand},
     config::Config,
     metrics::Metrics,
+    net::Certificates,
     policy::PolicyHandle,
 };
 
@@ -61,6 +62,8 @@ pub struct Parts {
     pub exposure: Exposure,
     /// The schemas that were added: encoded `google.protobuf.FileDescriptorSet`s that fit together.
     pub descriptors: Arc<[Bytes]>,
+    /// What the node's listeners show.
+    pub(crate) certificates: Certificates,
 }
 
 /// One line of what a node serves.
@@ -174,6 +177,7 @@ impl NodeBuilder {
             policies: config.transport.strategy.policies().into(),
             exposure: transports::exposure(&config.transport),
             descriptors: self.descriptor_sets.clone().into(),
+            certificates: Certificates::default(),
         };
         for make in &self.services {
             parts.router.add(make(&parts));

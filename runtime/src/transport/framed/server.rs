@@ -16,7 +16,7 @@ use crate::{
     panic,
     service::BoxFuture,
     streaming::Event,
-    trace::{CallSpan, System},
+    trace::{self, CallSpan, System},
     transport::Limits,
     wire::{self, ConnectionCode, FrameKind, RequestHead, StreamCode},
 };
@@ -109,7 +109,10 @@ impl Responder {
                         .await
                 }
             }
-            Err(status) => Err(status),
+            Err(status) => {
+                trace::refused(None, &caller, &status);
+                Err(status)
+            }
         };
         wire::put_tail(&mut buffer, outcome.as_ref(), self.limits.max_metadata_bytes);
         answer.end(buffer.freeze()).await;

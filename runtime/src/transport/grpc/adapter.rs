@@ -26,7 +26,7 @@ use crate::{
     encoding::Answering,
     panic,
     server::{Definition, Dispatch},
-    trace::{CallSpan, System},
+    trace::{self, CallSpan, System},
 };
 
 /// A service as gRPC over HTTP/2: a tower service for a tonic `Server`, its `Routes`, axum, or anything else
@@ -140,7 +140,7 @@ impl<S: Service> Adapter<S> {
     }
 
     async fn call(self, request: Request<Body>, codec: Codec) -> Result<Response<Body>, Status> {
-        let (span, cx) = CallSpan::server(System::Grpc, self.context(&request, codec)?);
+        let (span, cx) = CallSpan::server(System::Grpc, self.admit(&request, codec)?);
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
         let answers = Answering { codec, accepted: compression::accepted(request.headers()), limit };
         let incoming = Incoming::new(request.into_body(), codec, cx.compression, limit, &self.limits);
@@ -190,6 +190,12 @@ impl<S: Service> Adapter<S> {
             let messages = deadline::watched_stream(deadline, messages);
             panic::guard_stream(path, deadline::bound_stream(deadline, messages))
         }))
+    }
+
+    /// The call's context; the log is told of a call that has none.
+    fn admit(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {
+        self.context(request, codec)
+            .inspect_err(|status| trace::refused(Some(request.uri().path()), &caller(request), status))
     }
 
     fn context(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {
