@@ -3,7 +3,7 @@ use std::{str, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::{Codec, Compression, Extensions, Metadata, MetadataError, Status, TraceContext, method};
+use crate::{Codec, Compression, Extensions, Metadata, MetadataError, Method, Status, TraceContext, method};
 
 /// Everything a call carries but its messages: where it goes, its metadata, its deadline, its codec, who
 /// makes it, and what layers put beside it.
@@ -220,6 +220,14 @@ impl Context {
             && !TraceContext::is_in(&self.metadata)
         {
             trace.write(&mut self.metadata);
+        }
+    }
+
+    /// The method of a table that the path names: a path of this program is shared without counting, and can be counted
+    /// by.
+    pub(crate) fn known_as(&mut self, method: Option<&'static Method>) {
+        if let Some(method) = method.filter(|method| method.path() == self.path()) {
+            self.path = Path::Static(method.path());
         }
     }
 

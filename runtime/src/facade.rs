@@ -114,8 +114,8 @@ impl Service for Facade {
         match self.enter(&mut cx)? {
             Bound::Method(channel, _) => channel.unary(cx, message).await,
             Bound::Function(function) => {
-                let deadline = cx.deadline;
-                deadline::bound(deadline, panic::guard(function(cx, message)))
+                let (deadline, path) = (cx.deadline, cx.path.clone());
+                deadline::bound(deadline, panic::guard(path, function(cx, message)))
                     .await
                     .map_err(Status::processed)
             }
@@ -131,10 +131,10 @@ impl Service for Facade {
         match self.enter(&mut cx)? {
             Bound::Method(channel, _) => channel.stream(cx, messages).await,
             Bound::Function(function) => {
-                let deadline = cx.deadline;
+                let (deadline, path) = (cx.deadline, cx.path.clone());
                 let work = async {
                     let message = crate::body::single(&mut messages).await?;
-                    panic::guard(function(cx, message)).await.map_err(Status::processed)
+                    panic::guard(path, function(cx, message)).await.map_err(Status::processed)
                 };
                 Ok(deadline::bound(deadline, work).await?.map(Streaming::once))
             }

@@ -53,6 +53,8 @@ mod streaming;
 mod target;
 pub mod trace;
 pub mod transport;
+#[cfg(feature = "node")]
+mod watched;
 pub mod wire;
 
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! What expansions of the macros name. No part of the public contract.
+//! What expansions of the macros name, and the built-in services beside. No part of the public contract.
 
 use std::{marker::PhantomData, time::Duration};
 
@@ -8,6 +8,7 @@ pub use crate::cli::IntoNodeBuilder;
 pub use crate::config::{Key, Outline, join};
 pub use crate::{
     message_type::{MessageType, Recode},
+    panic::{Caught, catch},
     server::{Defined, Definition, Dispatch},
 };
 pub use serde;

@@ -64,17 +64,18 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
         let Some(method) = D::SERVICE.find(cx.path()) else {
             return Err(unimplemented(&cx));
         };
-        cx.path = Path::Static(method.path());
+        let path = Path::Static(method.path());
+        cx.path = path.clone();
         if let Some(timeout) = method.default_timeout() {
             cx.shorten_to(timeout);
         }
         let deadline = cx.deadline;
-        let handler = panic::guard(D::dispatch(&self.implementation, method, &cx, body));
+        let handler = panic::guard(path.clone(), D::dispatch(&self.implementation, method, &cx, body));
         let response = deadline::bound(deadline, handler).await.map_err(Status::processed)?;
         Ok(response.map(|body| match body {
             Body::One(message) => Body::One(message),
             Body::Many(messages) => {
-                Body::Many(deadline::bound_stream(deadline, panic::guard_stream(messages)))
+                Body::Many(deadline::bound_stream(deadline, panic::guard_stream(path, messages)))
             }
         }))
     }

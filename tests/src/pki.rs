@@ -1,6 +1,10 @@
 //! Certificates of an authority that lives as long as a test.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
@@ -21,6 +25,21 @@ impl Pki {
     /// # Panics
     /// When they cannot be made or written.
     pub fn new(directory: &Path) -> Self {
+        Self::make(directory, |_| ())
+    }
+
+    /// The same, of a server's certificate that is valid for this time.
+    ///
+    /// # Panics
+    /// When they cannot be made or written.
+    pub fn valid(directory: &Path, time: Range<SystemTime>) -> Self {
+        Self::make(directory, |params| {
+            params.not_before = time.start.into();
+            params.not_after = time.end.into();
+        })
+    }
+
+    fn make(directory: &Path, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         // Another name than the server's: OpenSSL takes a certificate of its issuer's name for self-signed.
@@ -29,7 +48,8 @@ impl Pki {
         let authority = CertifiedIssuer::self_signed(params, key).expect("a certificate");
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(names).expect("names");
+        let mut params = CertificateParams::new(names).expect("names");
+        change(&mut params);
         let certificate = params.signed_by(&key, &authority).expect("a certificate");
         let write = |name: &str, text: String| {
             let path = directory.join(name);

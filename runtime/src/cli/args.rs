@@ -116,7 +116,7 @@ pub(super) struct LogArgs {
 impl LogArgs {
     /// The same as a flag of the configuration, above these.
     pub(super) fn over(self, mut flags: Flags) -> Flags {
-        flags.extend(self.log_format.map(|format| ("log.format".to_owned(), format)));
+        flags.extend(self.log_format.map(|format| ("log.format".to_owned(), format.into())));
         flags
     }
 }

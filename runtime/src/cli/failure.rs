@@ -58,12 +58,21 @@ impl Failure {
             Self::Status(status) => {
                 format!("{status}\ndetails (base64): {}\n", BASE64.encode(status.details()))
             }
-            // Some errors are several, a line each.
-            Self::Other(error) => causes(&**error).lines().map(|line| format!("error: {line}\n")).collect(),
+            Self::Other(_) => self.lines().iter().map(|line| format!("error: {line}\n")).collect(),
         }
     }
 
-    fn exit_status(&self) -> u8 {
+    /// What failed, without anything before it. Some errors are several, a line each.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let text = match self {
+            Self::Other(error) => causes(&**error),
+            Self::Usage(message) => message.clone(),
+            _ => self.text(),
+        };
+        text.lines().map(str::to_owned).collect()
+    }
+
+    pub(super) fn exit_status(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
             Self::Help(_) => 0,

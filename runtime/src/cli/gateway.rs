@@ -27,13 +27,9 @@ pub(super) async fn gateway(program: &str, args: GatewayArgs, flags: Flags) -> R
     let hint = codec_hint(&upstream);
     let node = ready(Ok(Node::builder().upstream(upstream)));
     let targets: Vec<_> = args.targets.iter().map(ToString::to_string).collect();
-    serve::run(source, node, |node| match args.json {
-        true => serve::print_json(node.targets()),
-        false => {
-            eprintln!("calls are passed on to {}", targets.join(" or "));
-            eprint!("{}", serve::guide(&serve::quoted(program), node.targets(), &hint));
-            Ok(())
-        }
+    serve::run(source, node, args.json, |node| {
+        let guide = serve::guide(&serve::quoted(program), node.targets(), &hint);
+        format!("calls are passed on to {}\n{guide}", targets.join(" or "))
     })
     .await
 }

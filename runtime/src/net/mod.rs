@@ -39,12 +39,14 @@
 mod accept;
 #[cfg(any(feature = "grpc", feature = "iroh", feature = "quic", feature = "websocket"))]
 mod authorities;
+mod certificates;
 mod connection;
 mod establish;
 mod finish;
 mod http1;
 mod http2;
 mod listener;
+mod live_certificate;
 mod opening;
 mod options;
 mod protocol;
@@ -55,12 +57,14 @@ mod service;
 mod stall;
 mod streams;
 mod tls;
+mod validity;
 
 #[cfg(test)]
 mod tests;
 
 #[cfg(any(feature = "grpc", feature = "iroh", feature = "quic", feature = "websocket"))]
 pub(crate) use authorities::Authorities;
+pub(crate) use certificates::Certificates;
 pub use connection::{ConnectionInfo, TlsInfo};
 pub use listener::Listener;
 pub use options::ListenerOptions;

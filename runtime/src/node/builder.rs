@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     layer::{Inner, TowerService},
     metrics::Metrics,
+    net::Certificates,
     policy::PolicyHandle,
 };
 
@@ -66,6 +67,8 @@ pub struct Parts {
     pub exposure: Exposure,
     /// The schemas that were added: encoded `google.protobuf.FileDescriptorSet`s that fit together.
     pub descriptors: Arc<[Bytes]>,
+    /// What the node's listeners show.
+    pub(crate) certificates: Certificates,
 }
 
 /// One line of what a node serves.
@@ -206,6 +209,7 @@ impl NodeBuilder {
             policies: config.transport.strategy.policies().into(),
             exposure: transports::exposure(&config.transport),
             descriptors: self.descriptor_sets.clone().into(),
+            certificates: Certificates::default(),
         };
         let mut served = Served::in_router(&parts.router);
         for (added_by, make) in &self.services {

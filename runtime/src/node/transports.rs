@@ -6,7 +6,7 @@ use crate::{
     metrics::Side,
     service::BoxFuture,
     transport::{
-        BindContext, LiveTarget, Serving,
+        BindContext, Descriptors, LiveTarget, Serving,
         seam::{self, DynBound, Ports},
     },
 };
@@ -71,6 +71,7 @@ impl Transports {
         parts: &Parts,
         service: &Channel,
         drain: &Drain,
+        descriptors: &Descriptors,
     ) -> impl Iterator<Item = (&'static str, BoxFuture<()>)> {
         let serve = |(name, bound): (&'static str, Box<dyn DynBound>)| {
             let exposed =
@@ -78,7 +79,8 @@ impl Transports {
             let serving = Serving::new(exposed.into_channel(), drain.clone())
                 .connections(Arc::new(parts.metrics.connections(name, Side::Server)))
                 .health(parts.health.clone())
-                .metrics(parts.metrics.clone());
+                .metrics(parts.metrics.clone())
+                .within(descriptors.clone());
             (name, bound.dyn_serve(serving))
         };
         self.0.into_iter().map(serve)

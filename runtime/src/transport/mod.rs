@@ -2,6 +2,8 @@
 //! peers speak, and back.
 
 mod alpn;
+#[cfg(feature = "node")]
+mod descriptors;
 pub mod framed;
 mod gauge;
 #[cfg(feature = "grpc")]
@@ -17,6 +19,7 @@ pub mod mux;
 mod path;
 #[cfg(feature = "quic")]
 pub mod quic;
+mod refusals;
 mod scope;
 #[cfg(feature = "node")]
 pub(crate) mod seam;
@@ -26,12 +29,15 @@ pub mod unix;
 pub mod websocket;
 
 pub use alpn::{AlpnError, AlpnName};
+#[cfg(feature = "node")]
+pub(crate) use descriptors::{Descriptors, Place, raise_limit};
 pub use gauge::ConnectionGauge;
 #[cfg(feature = "node")]
 pub(crate) use gauge::Counted;
 pub use guarded::Guarded;
 pub use limits::Limits;
 pub use path::NetworkPath;
+pub(crate) use refusals::Refusals;
 #[cfg(feature = "node")]
 pub use seam::{
     Address, BindContext, BindError, Bound, Connected, LiveTarget, PathProbe, RegisterError, Scheme, Serving,

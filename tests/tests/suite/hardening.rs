@@ -4,5 +4,6 @@
 mod descriptors;
 mod health;
 mod process;
+pub(crate) use process::resident;
 mod silent;
 mod streams;

@@ -16,7 +16,7 @@ use crate::{
     panic,
     service::BoxFuture,
     streaming::Event,
-    trace::{CallSpan, System},
+    trace::{self, CallSpan, System},
     transport::Limits,
     wire::{self, ConnectionCode, FrameKind, RequestHead, StreamCode},
 };
@@ -109,7 +109,10 @@ impl Responder {
                         .await
                 }
             }
-            Err(status) => Err(status),
+            Err(status) => {
+                trace::refused(None, &caller, &status);
+                Err(status)
+            }
         };
         wire::put_tail(&mut buffer, outcome.as_ref(), self.limits.max_metadata_bytes);
         answer.end(buffer.freeze()).await;
@@ -132,6 +135,7 @@ impl Responder {
         cx.deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         cx.message_limit = Some(self.limits.max_message_bytes);
         let method = self.service.method(cx.path());
+        cx.known_as(method);
         if !method.is_some_and(Method::is_idempotent) {
             deadline::bound(cx.deadline, incoming.proven()).await?;
         }
@@ -158,8 +162,9 @@ impl Responder {
             deadline::within(self.limits.message_timeout, late, read_one(&mut incoming, answers.codec));
         let message = deadline::bound(cx.deadline, reading).await?;
         drop(incoming);
-        let deadline = cx.deadline;
-        let response = deadline::bound(deadline, panic::guard(self.service.unary(cx, message))).await?;
+        let (deadline, path) = (cx.deadline, cx.path.clone());
+        let work = panic::guard(path, self.service.unary(cx, message));
+        let response = deadline::bound(deadline, work).await?;
         let encoding = answers.encoding(response.compression);
         if !response.metadata.is_empty() || encoding.compression.is_some() {
             self.put_head(buffer, &encoding, &response.metadata)?;
@@ -176,15 +181,15 @@ impl Responder {
         incoming: Incoming<R>,
         buffer: &mut BytesMut,
     ) -> Result<Metadata, Status> {
-        let deadline = cx.deadline;
-        let work = panic::guard(self.service.stream(cx, requests(incoming, answers.codec)));
+        let (deadline, path) = (cx.deadline, cx.path.clone());
+        let work = panic::guard(path.clone(), self.service.stream(cx, requests(incoming, answers.codec)));
         let response = answer.unless_stopped(deadline::bound(deadline, work)).await?;
         let encoding = answers.encoding(response.compression);
         let mut messages = deadline::bound_stream(deadline, response.message);
         self.put_head(buffer, &encoding, &response.metadata)?;
         loop {
             // The head goes out by itself where no message is ready: the caller may wait for it.
-            let filled = panic::guard(fill(&mut messages, buffer, &encoding));
+            let filled = panic::guard(path.clone(), fill(&mut messages, buffer, &encoding));
             if answer.unless_stopped(filled).await? {
                 return Ok(messages.take_trailers());
             }

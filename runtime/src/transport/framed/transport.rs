@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use super::{Connection, Dial, Listener, Peer, ServeOptions, serve};
+use super::{
+    Connection, Dial, Listener, Peer, ServeOptions,
+    serve::{NoPlace, serve_within},
+};
 use crate::{
     Codec, ConnectOptions, Status,
     config::Section,
@@ -165,6 +168,12 @@ impl<L: Listener> Bound for Listening<L> {
     async fn serve(mut self, serving: Serving) {
         self.options.gauge = serving.connections;
         self.listener.register(&serving.health, serving.metrics.as_ref());
-        serve(self.listener, serving.service, self.options, serving.drain).await.close().await;
+        let descriptors = serving.descriptors.filter(|_| self.listener.takes_descriptors());
+        let place = || match &descriptors {
+            None => Ok(None),
+            Some(descriptors) => descriptors.try_place().map(Some).ok_or(NoPlace),
+        };
+        let served = serve_within(self.listener, serving.service, self.options, serving.drain, place).await;
+        served.close().await;
     }
 }

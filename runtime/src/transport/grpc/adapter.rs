@@ -20,12 +20,14 @@ use super::{
 };
 use crate::{
     Caller, Channel, Codec, Compression, Context, Limits, Metadata, Payload, Router, Server, Service, Shape,
-    Status, Streaming, deadline,
+    Status, Streaming,
+    context::Path,
+    deadline,
     encoding::Answering,
     layer::{Layered, TowerService},
     panic,
     server::{Defined, Dispatch},
-    trace::{CallSpan, System},
+    trace::{self, CallSpan, System},
 };
 
 /// A service as gRPC over HTTP/2: a tower service for a tonic `Server`, its `Routes`, axum, or anything else
@@ -134,7 +136,8 @@ impl<S: Service> Adapter<S> {
             );
         };
         let limit = self.limits.max_metadata_bytes;
-        match panic::guard(self.call(request, codec)).await {
+        // What panics before the call has a path, or between the service and the wire, is in no other guard.
+        match panic::guard(Path::default(), self.call(request, codec)).await {
             Ok(response) => response,
             // A failure before the first message is told in the headers alone.
             Err(status) => respond(codec, None, &Metadata::new(), |headers| {
@@ -145,7 +148,7 @@ impl<S: Service> Adapter<S> {
     }
 
     async fn call(self, request: Request<Body>, codec: Codec) -> Result<Response<Body>, Status> {
-        let (span, cx) = CallSpan::server(System::Grpc, self.context(&request, codec)?);
+        let (span, cx) = CallSpan::server(System::Grpc, self.admit(&request, codec)?);
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
         let answers = Answering { codec, accepted: compression::accepted(request.headers()), limit };
         let incoming = Incoming::new(request.into_body(), codec, cx.compression, limit, &self.limits);
@@ -170,8 +173,9 @@ impl<S: Service> Adapter<S> {
         let late = "the request took too long to arrive";
         let arriving = deadline::within(self.limits.message_timeout, late, incoming.single());
         let message = deadline::bound(cx.deadline, arriving).await?;
-        let deadline = cx.deadline;
-        let response = deadline::bound(deadline, self.service.unary(cx, message)).await?;
+        let (deadline, path) = (cx.deadline, cx.path.clone());
+        let work = panic::guard(path, self.service.unary(cx, message));
+        let response = deadline::bound(deadline, work).await?;
         self.limits.check_metadata(&response.metadata)?;
         let mut buffer = BytesMut::new();
         let encoding = answers.encoding(response.compression);
@@ -186,13 +190,20 @@ impl<S: Service> Adapter<S> {
         cx: Context,
         incoming: Incoming,
     ) -> Result<crate::Response<Streaming<Payload>>, Status> {
-        let deadline = cx.deadline;
-        let response = deadline::bound(deadline, self.service.stream(cx, requests(incoming))).await?;
+        let (deadline, path) = (cx.deadline, cx.path.clone());
+        let work = panic::guard(path.clone(), self.service.stream(cx, requests(incoming)));
+        let response = deadline::bound(deadline, work).await?;
         self.limits.check_metadata(&response.metadata)?;
         Ok(response.map(|messages| {
             let messages = deadline::watched_stream(deadline, messages);
-            panic::guard_stream(deadline::bound_stream(deadline, messages))
+            panic::guard_stream(path, deadline::bound_stream(deadline, messages))
         }))
+    }
+
+    /// The call's context; the log is told of a call that has none.
+    fn admit(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {
+        self.context(request, codec)
+            .inspect_err(|status| trace::refused(Some(request.uri().path()), &caller(request), status))
     }
 
     fn context(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {
@@ -209,7 +220,9 @@ impl<S: Service> Adapter<S> {
             cx.shorten_to(timeout - AHEAD.min(timeout / 10));
         }
         let limit = self.limits.max_message_bytes;
-        let own = self.service.method(cx.path()).and_then(|method| method.message_limit());
+        let known = self.service.method(cx.path());
+        cx.known_as(known);
+        let own = known.and_then(|method| method.message_limit());
         cx.message_limit = Some(own.map_or(limit, |own| own.min(limit)));
         Ok(cx)
     }

@@ -19,6 +19,8 @@ mod head;
 mod incoming;
 mod metadata;
 mod outgoing;
+#[cfg(feature = "node")]
+mod renewing;
 mod status;
 #[cfg(feature = "node")]
 mod target;

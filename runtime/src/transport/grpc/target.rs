@@ -3,9 +3,9 @@
 use std::{fmt, time::Duration};
 
 use http::uri::Authority;
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use super::{Connection, NAME, connector::Connector};
+use super::{Connection, NAME, connector::Connector, renewing::Renewing};
 use crate::{
     ConnectOptions, Limits, Status,
     net::Authorities,
@@ -51,6 +51,19 @@ impl Address {
         }
     }
 
+    fn connection(&self, options: &ConnectOptions) -> Result<Connection<Channel>, Status> {
+        let endpoint = self.endpoint(options)?;
+        let connector = Connector::new(&endpoint, options.gauge(NAME));
+        let mut connection = Connection::new(endpoint.connect_with_connector_lazy(connector));
+        if let Some(codec) = options.codec {
+            connection = connection.codec(codec);
+        }
+        if let Some(limits) = options.limits.clone() {
+            connection = connection.limits(limits);
+        }
+        Ok(connection)
+    }
+
     fn endpoint(&self, options: &ConnectOptions) -> Result<Endpoint, Status> {
         let scheme = if self.tls { "https" } else { "http" };
         let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.authority))
@@ -94,16 +107,14 @@ fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig, Status> {
 /// Must run within a runtime, as tonic's channels want.
 pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result<Connected, Status> {
     let remote = address.authority.to_string();
-    let endpoint = address.endpoint(&options)?;
-    let connector = Connector::new(&endpoint, options.gauge(NAME));
-    let mut connection = Connection::new(endpoint.connect_with_connector_lazy(connector));
-    if let Some(codec) = options.codec {
-        connection = connection.codec(codec);
+    let path = move || Some(NetworkPath::direct(remote.clone()));
+    match options.ca_file.clone().filter(|_| address.tls) {
+        None => Ok(Connected::new(address.connection(&options)?).over(path)),
+        Some(file) => {
+            let make = move || address.connection(&options);
+            Ok(Connected::new(Renewing::new(file, make)?).over(path))
+        }
     }
-    if let Some(limits) = options.limits {
-        connection = connection.limits(limits);
-    }
-    Ok(Connected::new(connection).over(move || Some(NetworkPath::direct(remote.clone()))))
 }
 
 impl fmt::Display for Address {

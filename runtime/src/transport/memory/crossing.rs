@@ -96,8 +96,8 @@ impl Crossing {
         message: Payload,
         limit: usize,
     ) -> Result<Response<Payload>, Status> {
-        let deadline = cx.deadline;
-        let work = panic::guard(self.server.service.unary(cx, message));
+        let (deadline, path) = (cx.deadline, cx.path.clone());
+        let work = panic::guard(path, self.server.service.unary(cx, message));
         let response = self.server.unless_cut(deadline::bound(deadline, work)).await?;
         self.check_metadata(&response.metadata)?;
         self.check_metadata(&response.trailers)?;
@@ -208,10 +208,11 @@ impl Answering {
         requests: Streaming<Payload>,
         limit: usize,
     ) -> Result<Metadata, Status> {
-        let response = panic::guard(crossing.server.service.stream(cx, requests)).await?;
+        let path = cx.path.clone();
+        let response = panic::guard(path.clone(), crossing.server.service.stream(cx, requests)).await?;
         crossing.check_metadata(&response.metadata)?;
         self.begin(Head { metadata: response.metadata, compression: response.compression });
-        let mut messages = panic::guard_stream(response.message);
+        let mut messages = panic::guard_stream(path, response.message);
         while let Some(message) = messages.message().await? {
             crossing.check(&message, limit, Side::Server)?;
             self.put(message).await;

@@ -62,7 +62,20 @@ impl Store {
         store.finish()?;
         store.check()?;
         store.tidy()?;
+        Self::remove_unfinished(directory);
         Ok(store)
+    }
+
+    /// Removes what a killed process has left beside the directory: one that it had not come to move there, and one that it
+    /// had not come to remove. The files of the directory itself are this process's by now.
+    fn remove_unfinished(directory: &Path) {
+        for path in ["new", "old"].map(|extension| directory.with_extension(extension)) {
+            if path.is_dir()
+                && let Err(error) = std::fs::remove_dir_all(&path)
+            {
+                tracing::warn!(path = %path.display(), %error, "a directory was left behind");
+            }
+        }
     }
 
     /// Installs the snapshot that a crash has kept from being installed: Raft empties the log before that is done.
