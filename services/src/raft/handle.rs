@@ -1,6 +1,9 @@
 use std::{
     fmt,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,6 +16,7 @@ use super::{
     Member, TypeConfig,
     itself::Itself,
     peers::{Peer, PeerReport, Peers},
+    quorum::Quorum,
     store::{KvReader, Store},
 };
 
@@ -22,6 +26,8 @@ pub struct Handle(Arc<Shared>);
 
 struct Shared {
     running: ArcSwapOption<Running>,
+    /// Why none runs, where it is known.
+    stopped: ArcSwapOption<String>,
     /// Raised whenever another Raft takes the place of the one before.
     started: watch::Sender<u64>,
     health: Health,
@@ -46,6 +52,10 @@ pub struct Running {
     pub max_value_bytes: usize,
     /// The highest index that a leader has said it has committed, whether or not this node has what is there.
     pub(super) leader_commit: AtomicU64,
+    /// Whether a majority confirms the leader.
+    pub(super) quorum: Quorum,
+    /// Whether the leader has said that this node is no member.
+    pub(super) removed: AtomicBool,
 }
 
 /// What Raft says of itself.
@@ -63,9 +73,16 @@ impl Running {
     }
 
     /// What Raft says of itself now. Where it has stopped, this node is nothing in the cluster and follows nobody,
-    /// whatever it was before.
+    /// whatever it was before. A leader that no majority has confirmed lately is none; where that is this node, it
+    /// stands for election, as far as others are concerned.
     pub fn metrics(&self) -> Metrics {
         let mut metrics = self.raft.metrics().borrow().clone();
+        if self.quorum.leader(&metrics).is_none() {
+            metrics.current_leader = None;
+            if metrics.state == ServerState::Leader {
+                metrics.state = ServerState::Candidate;
+            }
+        }
         if metrics.running_state.is_err() {
             metrics.state = ServerState::Shutdown;
             metrics.current_leader = None;
@@ -73,6 +90,29 @@ impl Running {
         }
         metrics
     }
+
+    /// Why there is no leader that a majority confirms; `None` where there is one.
+    pub(super) fn leaderless(&self) -> Option<String> {
+        let metrics = self.raft.metrics().borrow().clone();
+        self.quorum.problem(&metrics, |id| name(&metrics, id))
+    }
+
+    /// How long ago a majority has confirmed the leader; `None` where there is no leader, or none that one has confirmed
+    /// since this node was started.
+    pub(crate) fn quorum_age(&self) -> Option<Duration> {
+        self.quorum.age(&self.raft.metrics().borrow())
+    }
+
+    /// Whether the leader has said that this node is no member of the cluster any more.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Relaxed)
+    }
+}
+
+/// What people call this member.
+pub(super) fn name(metrics: &Metrics, id: u64) -> String {
+    let known = metrics.membership_config.membership().get_node(&id);
+    known.map(|member| member.name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string())
 }
 
 /// Why Raft can do nothing more here, for a call of which nothing was processed; `None` while it runs, and where it
@@ -97,8 +137,13 @@ pub(super) enum Leader {
 impl Handle {
     /// One that has not started, of a node whose health this is.
     pub(super) fn new(health: Health) -> Self {
-        let (running, started) = (ArcSwapOption::empty(), watch::Sender::new(0));
-        Self(Arc::new(Shared { running, started, health, itself: OnceLock::new() }))
+        Self(Arc::new(Shared {
+            running: ArcSwapOption::empty(),
+            stopped: ArcSwapOption::empty(),
+            started: watch::Sender::new(0),
+            health,
+            itself: OnceLock::new(),
+        }))
     }
 
     /// What runs now.
@@ -106,7 +151,11 @@ impl Handle {
     /// # Errors
     /// `Unavailable` before it has started, and while it starts anew.
     pub fn running(&self) -> Result<Arc<Running>, Status> {
-        let none = || Status::unavailable("this node's Raft has not started").not_processed();
+        let none = || {
+            let why = self.0.stopped.load();
+            let why = why.as_ref().map_or("this node's Raft has not started", |why| why.as_str());
+            Status::unavailable(why.to_owned()).not_processed()
+        };
         self.0.running.load_full().ok_or_else(none)
     }
 
@@ -143,8 +192,19 @@ impl Handle {
     }
 
     pub(super) fn set(&self, running: Option<Running>) {
+        self.0.stopped.store(None);
         self.0.running.store(running.map(Arc::new));
         self.0.started.send_modify(|count| *count += 1);
+    }
+
+    /// Says why nothing runs here, to those who ask.
+    pub(super) fn stopped(&self, why: String) {
+        self.0.stopped.store(Some(Arc::new(why)));
+    }
+
+    /// Follows what Raft says of itself, through all that take each other's place here.
+    pub(super) fn follow(&self) -> Follower {
+        Follower { handle: self.clone(), starts: self.starts(), current: None }
     }
 
     /// Who leads; waits until somebody does.
@@ -181,20 +241,25 @@ impl Handle {
         tokio::time::timeout_at(by, waiting).await.unwrap_or_else(|_| Err(nobody()))
     }
 
-    /// The Raft that takes the place of this one, which has stopped.
+    /// The Raft that takes the place of this one, which has said this of itself last, and has stopped.
     ///
     /// # Errors
     /// `Unavailable` where it has stopped because it failed, or the node ends.
-    pub(crate) async fn successor(&self, stopped: &Arc<Running>) -> Result<Arc<Running>, Status> {
+    pub(crate) async fn successor(
+        &self,
+        stopped: &Weak<Running>,
+        said: &watch::Receiver<Metrics>,
+    ) -> Result<Arc<Running>, Status> {
         let mut starts = self.starts();
         loop {
             starts.borrow_and_update();
             if let Ok(running) = self.running()
-                && !Arc::ptr_eq(&running, stopped)
+                && Arc::as_ptr(&running) != stopped.as_ptr()
             {
                 return Ok(running);
             }
-            if let Some(failure) = failure(&stopped.metrics()) {
+            let failure = failure(&said.borrow());
+            if let Some(failure) = failure {
                 return Err(failure);
             }
             starts.changed().await.map_err(|_| gone())?;
@@ -208,6 +273,68 @@ impl Handle {
             metrics.mark_unchanged();
             // Other reasons to try again there are none that could be waited for.
             let _ = tokio::time::timeout(Duration::from_millis(50), metrics.changed()).await;
+        }
+    }
+}
+
+/// Whether this node takes itself for the leader, and so calls all others all the time.
+pub(crate) fn leads(metrics: &Metrics) -> bool {
+    metrics.replication.is_some()
+}
+
+/// Follows what Raft says of itself. It keeps no Raft, nor its files: another may open them.
+pub(super) struct Follower {
+    handle: Handle,
+    starts: watch::Receiver<u64>,
+    current: Option<Followed>,
+}
+
+/// One that is followed: what it says of itself, and when it finds a leader.
+struct Followed {
+    running: Weak<Running>,
+    metrics: watch::Receiver<Metrics>,
+    found: watch::Receiver<u64>,
+}
+
+impl Follower {
+    /// What runs, at first at once, and then after each time that it has said something new of itself, or a majority has
+    /// confirmed its leader. `None` once the node ends.
+    pub(super) async fn next(&mut self) -> Option<Arc<Running>> {
+        if let Some(mut followed) = self.current.take() {
+            let goes_on = tokio::select! {
+                changed = followed.metrics.changed() => changed.is_ok(),
+                // Raft ends first.
+                Ok(()) = followed.found.changed() => true,
+                changed = self.starts.changed() => {
+                    changed.ok()?;
+                    return self.take_up().await;
+                }
+            };
+            match followed.running.upgrade() {
+                Some(running) if goes_on => {
+                    self.current = Some(followed);
+                    return Some(running);
+                }
+                // It has ended, and has said so.
+                _ => self.starts.changed().await.ok()?,
+            }
+        }
+        self.take_up().await
+    }
+
+    /// The one that runs now, or will next.
+    async fn take_up(&mut self) -> Option<Arc<Running>> {
+        loop {
+            self.starts.mark_unchanged();
+            if let Ok(running) = self.handle.running() {
+                self.current = Some(Followed {
+                    running: Arc::downgrade(&running),
+                    metrics: running.raft.metrics(),
+                    found: running.quorum.found(),
+                });
+                return Some(running);
+            }
+            self.starts.changed().await.ok()?;
         }
     }
 }

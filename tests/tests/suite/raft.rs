@@ -2,7 +2,9 @@
 
 mod amnesia;
 pub(crate) mod cluster;
+mod commands;
 mod damage;
+mod events;
 mod full_disk;
 mod history;
 mod kills;
@@ -10,6 +12,7 @@ mod load;
 mod membership;
 mod paths;
 mod python;
+mod quorum;
 mod snapshots;
 mod status;
 mod truncated;

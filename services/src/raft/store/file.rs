@@ -90,6 +90,11 @@ impl File {
         }
     }
 
+    /// What the operating system has refused, if it has, of this file.
+    pub(super) fn disk_failure(&self) -> Option<String> {
+        self.refused.get().map(|cause| format!("{}: {cause}", self.path.display()))
+    }
+
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,

@@ -91,6 +91,11 @@ impl Store {
         machine::install(&self.state, meta, file)
     }
 
+    /// What the operating system has refused, if it has: the file takes no more writes then, and must be opened again.
+    pub(super) fn disk_failure(&self) -> Option<String> {
+        self.log.disk_failure().or_else(|| self.state.file.disk_failure())
+    }
+
     /// The id of the cluster that this node has formed or asked to join; empty where that has none, because it was
     /// formed by an older version. `None` for a node that has done neither, or has lost all that it had.
     pub fn cluster(&self) -> Option<Arc<str>> {
