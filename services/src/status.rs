@@ -12,7 +12,7 @@ use polywire_proto::status::v1;
 use tokio::{sync::watch, time::Instant};
 use url::Url;
 
-use crate::raft::{Handle, LAG, Member, Metrics, PeerReport, Running, leads};
+use crate::raft::{Handle, LAG, Member, Metrics, PeerReport, Running, leads, store::DiskFailure};
 
 /// Tells how the cluster and its consensus are.
 #[polywire::service(package = "polywire.status.v1")]
@@ -87,7 +87,11 @@ impl Status for NodeStatus {
             purged: metrics.purged.map(log_id),
             voters: membership.voter_ids().collect(),
             learners: membership.learner_ids().collect(),
-            failure: metrics.running_state.err().map(|error| error.to_string()).unwrap_or_default(),
+            failure: metrics
+                .running_state
+                .err()
+                .map(|error| running.disk.explain(&error))
+                .unwrap_or_default(),
             quorum_age_ms: running.quorum_age().map(milliseconds),
         })
     }
@@ -98,7 +102,8 @@ impl Status for NodeStatus {
     ) -> Result<Streaming<v1::ClusterStatus>, CallStatus> {
         let running = self.0.running()?;
         let metrics = running.raft.metrics();
-        let watch = Watch { handle: self.0.clone(), running: Arc::downgrade(&running), metrics, told: None };
+        let (disk, running) = (running.disk.clone(), Arc::downgrade(&running));
+        let watch = Watch { handle: self.0.clone(), running, metrics, disk, told: None };
         Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
             Ok(watch.next().await?.map(|status| (status, watch)))
         })))
@@ -111,6 +116,7 @@ struct Watch {
     /// Not what runs itself: a watcher that does not read must not keep the files of one that has ended.
     running: Weak<Running>,
     metrics: watch::Receiver<Metrics>,
+    disk: DiskFailure,
     told: Option<v1::ClusterStatus>,
 }
 
@@ -140,8 +146,9 @@ impl Watch {
     async fn changed(&mut self) -> Result<(), CallStatus> {
         if self.metrics.changed().await.is_err() {
             // The node is in another cluster, or about to be.
-            let successor = self.handle.successor(&self.running, &self.metrics).await?;
+            let successor = self.handle.successor(&self.running, &self.metrics, &self.disk).await?;
             (self.running, self.metrics) = (Arc::downgrade(&successor), successor.raft.metrics());
+            self.disk = successor.disk.clone();
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::{
     Handle, Member, Metrics, Running,
     forward::{FORWARDED, Refusal, refusal},
+    kv::current,
     lifecycle::{Lifecycle, id, voters},
     peers::Peer,
 };
@@ -82,6 +83,9 @@ const ASKING: Duration = Duration::from_secs(2);
 
 /// How long the leader may be without a majority before it refuses to change who is a member.
 const CONFIRMED: Duration = Duration::from_secs(1);
+
+/// How long it waits before it asks them again.
+const ASKING_AGAIN: Duration = Duration::from_millis(50);
 
 /// How long a node that leaves waits for a leader: several elections.
 const LEADERLESS: Duration = Duration::from_secs(5);
@@ -529,14 +533,18 @@ async fn remove(running: Arc<Running>, id: u64) -> Result<(), Refusal> {
 /// Waits until a majority confirms that this node leads. A change that is begun without one stays in the log, and would
 /// go through once the others are back.
 async fn confirmed(running: &Running) -> Result<(), Refusal> {
-    let mut metrics = running.raft.metrics();
-    let leads = metrics.wait_for(|metrics| running.quorum.leader(metrics).is_some());
-    let leads = tokio::time::timeout(CONFIRMED, leads).await.is_ok();
-    match running.leaderless() {
-        Some(why) if !leads => {
-            Err(Refusal::Status(Status::unavailable(format!("nothing was done: {why}")).not_processed()))
+    let by = Instant::now() + CONFIRMED;
+    loop {
+        match current(running).await {
+            Err(Refusal::Status(status)) if status.code() == Code::Unavailable => {
+                if Instant::now() >= by {
+                    let problem = format!("nothing was done: {}", status.message());
+                    return Err(Refusal::Status(Status::unavailable(problem).not_processed()));
+                }
+            }
+            outcome => return outcome,
         }
-        _ => Ok(()),
+        tokio::time::sleep(ASKING_AGAIN).await;
     }
 }
 

@@ -129,7 +129,9 @@ fn check(health: &Health, handle: &Handle) {
 fn raft_health(handle: &Handle) -> Result<(), String> {
     let running = handle.running().map_err(|status| status.message().to_owned())?;
     let metrics = running.metrics();
-    metrics.running_state.clone().map_err(|error| format!("Raft has stopped: {error}"))?;
+    if let Err(error) = &metrics.running_state {
+        return Err(format!("Raft has stopped: {}", running.disk.explain(error)));
+    }
     if voters_are_none(&metrics.membership_config) {
         return Err("this node is in no cluster yet".to_owned());
     }

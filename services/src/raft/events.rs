@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{
     Handle, Metrics, Running,
     handle::name,
+    lifecycle::voters,
     pace::{Hidden, Pace},
 };
 
@@ -51,6 +52,10 @@ impl Story {
             return;
         }
         self.leader = leader;
+        if leader.is_none() && voters(metrics).is_empty() {
+            // It is in no cluster that could have one.
+            return;
+        }
         let Some(hidden) = self.pace.admit() else {
             self.last = leader.or(self.last);
             return;

@@ -17,7 +17,7 @@ use super::{
     itself::Itself,
     peers::{Peer, PeerReport, Peers},
     quorum::Quorum,
-    store::{KvReader, Store},
+    store::{DiskFailure, KvReader, Store},
 };
 
 /// This node's part in the cluster, to the services that use it; there before it has started. Clones share it.
@@ -56,6 +56,8 @@ pub struct Running {
     pub(super) quorum: Quorum,
     /// Whether the leader has said that this node is no member.
     pub(super) removed: AtomicBool,
+    /// Why the disk takes no more writes, once it does not.
+    pub(crate) disk: DiskFailure,
 }
 
 /// What Raft says of itself.
@@ -117,11 +119,12 @@ pub(super) fn name(metrics: &Metrics, id: u64) -> String {
 
 /// Why Raft can do nothing more here, for a call of which nothing was processed; `None` while it runs, and where it
 /// was told to stop.
-pub(crate) fn failure(metrics: &Metrics) -> Option<Status> {
+pub(crate) fn failure(metrics: &Metrics, disk: &DiskFailure) -> Option<Status> {
     match &metrics.running_state {
         Ok(()) | Err(Fatal::Stopped) => None,
         Err(error) => {
-            Some(Status::unavailable(format!("this node's Raft has failed: {error}")).not_processed())
+            let why = disk.explain(error);
+            Some(Status::unavailable(format!("this node's Raft has failed: {why}")).not_processed())
         }
     }
 }
@@ -222,7 +225,7 @@ impl Handle {
                 };
                 let mut metrics = running.raft.metrics();
                 let now = metrics.borrow_and_update().clone();
-                if let Some(failure) = failure(&now) {
+                if let Some(failure) = failure(&now, &running.disk) {
                     return Err(failure);
                 }
                 if let Some(leader) = leader_of(&running, &now) {
@@ -249,6 +252,7 @@ impl Handle {
         &self,
         stopped: &Weak<Running>,
         said: &watch::Receiver<Metrics>,
+        disk: &DiskFailure,
     ) -> Result<Arc<Running>, Status> {
         let mut starts = self.starts();
         loop {
@@ -258,7 +262,7 @@ impl Handle {
             {
                 return Ok(running);
             }
-            let failure = failure(&said.borrow());
+            let failure = failure(&said.borrow(), disk);
             if let Some(failure) = failure {
                 return Err(failure);
             }

@@ -14,7 +14,7 @@ use super::{
     forward::{FORWARDED, Refusal, refusal},
     handle::failure,
     server::fatal,
-    store::{Change, Changes, Missed, Stored},
+    store::{Change, Changes, DiskFailure, Missed, Stored},
 };
 
 /// A small replicated key-value store. Reads and writes are linearizable, whichever member is asked, but for reads that
@@ -200,6 +200,7 @@ impl Kv for KvNode {
             told: revision,
             begun: Some(begun),
             metrics: running.raft.metrics(),
+            disk: running.disk.clone(),
             handle: self.0.clone(),
         };
         Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
@@ -216,6 +217,7 @@ struct Watch {
     begun: Option<v1::WatchResponse>,
     /// Not what runs: a watcher must not keep the files of a cluster that the node has left.
     metrics: watch::Receiver<Metrics>,
+    disk: DiskFailure,
     handle: Handle,
 }
 
@@ -227,7 +229,7 @@ impl Watch {
         loop {
             let change = tokio::select! {
                 change = self.changes.next() => change,
-                failure = failed(&mut self.metrics) => return Err(failure),
+                failure = failed(&mut self.metrics, &self.disk) => return Err(failure),
                 () = self.handle.draining() => return Ok(None),
             };
             match change {
@@ -254,9 +256,9 @@ impl Watch {
 }
 
 /// Returns once Raft has failed.
-async fn failed(metrics: &mut watch::Receiver<Metrics>) -> Status {
-    let failed = metrics.wait_for(|metrics| failure(metrics).is_some()).await;
-    match failed.ok().and_then(|metrics| failure(&metrics)) {
+async fn failed(metrics: &mut watch::Receiver<Metrics>, disk: &DiskFailure) -> Status {
+    let failed = metrics.wait_for(|metrics| failure(metrics, disk).is_some()).await;
+    match failed.ok().and_then(|metrics| failure(&metrics, disk)) {
         Some(failure) => failure,
         // It was told to stop.
         None => std::future::pending().await,
@@ -287,7 +289,7 @@ async fn page(running: &Running, request: v1::ListRequest) -> Result<v1::ListRes
 }
 
 /// Makes sure that what this node has applied is what the cluster has agreed on.
-async fn current(running: &Running) -> Result<(), Refusal> {
+pub(super) async fn current(running: &Running) -> Result<(), Refusal> {
     match running.raft.ensure_linearizable().await {
         Ok(_) => Ok(()),
         Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_))) => Err(Refusal::NotLeader),

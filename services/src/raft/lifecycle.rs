@@ -287,7 +287,7 @@ impl Setup {
         let raft =
             Raft::new(self.id, self.config.clone(), network, store.log(), store.state_machine()).await?;
         quorum.follow(raft.metrics());
-        let reader = store.reader();
+        let (reader, disk) = (store.reader(), store.disk_failure());
         Ok(Running {
             id: self.id,
             itself: self.itself.clone(),
@@ -299,6 +299,7 @@ impl Setup {
             leader_commit: AtomicU64::new(0),
             quorum,
             removed: AtomicBool::new(false),
+            disk,
         })
     }
 }

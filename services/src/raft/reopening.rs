@@ -59,10 +59,10 @@ async fn failure(lifecycle: &Lifecycle) -> Option<String> {
 /// What has failed, if anything has: also what Raft has not met yet.
 fn cause(running: &Running) -> Option<String> {
     match &running.raft.metrics().borrow().running_state {
-        Ok(()) => running.store.disk_failure(),
+        Ok(()) => running.disk.get(),
         // It was told to.
         Err(Fatal::Stopped) => None,
-        Err(error) => Some(error.to_string()),
+        Err(error) => Some(running.disk.explain(error)),
     }
 }
 

@@ -12,7 +12,7 @@ fn said(log: &str, message: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn elections_and_members_that_come_go_and_are_lost_are_a_line_each() {
-    let mut cluster = Cluster::start(&[]).await;
+    let mut cluster = Cluster::start(&["--log.format=json"]).await;
     let leader = cluster.leader().await;
     let old = cluster.kill(leader).await.stderr;
     let next = cluster.leader().await;
