@@ -459,6 +459,7 @@ async fn free_to_join(running: &Running) -> Result<(), Status> {
 }
 
 async fn add(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal> {
+    confirmed(&running).await?;
     let metrics = running.metrics();
     if metrics.membership_config.membership().get_node(&id).is_none() {
         changed(&running, ChangeMembers::AddNodes(BTreeMap::from([(id, node.clone())]))).await?;
@@ -522,6 +523,7 @@ async fn remove(running: Arc<Running>, id: u64) -> Result<(), Refusal> {
     if metrics.membership_config.membership().get_node(&id).is_none() {
         return Err(Refusal::Status(no_member(id)));
     }
+    confirmed(&running).await?;
     let ids = BTreeSet::from([id]);
     let change = match voters(&metrics).contains(&id) {
         true => ChangeMembers::RemoveVoters(ids),
@@ -531,7 +533,8 @@ async fn remove(running: Arc<Running>, id: u64) -> Result<(), Refusal> {
 }
 
 /// Waits until a majority confirms that this node leads. A change that is begun without one stays in the log, and would
-/// go through once the others are back.
+/// go through once the others are back. Where members are reached now must be noted all the same: without that there may
+/// be no majority.
 async fn confirmed(running: &Running) -> Result<(), Refusal> {
     let by = Instant::now() + CONFIRMED;
     loop {
@@ -550,7 +553,6 @@ async fn confirmed(running: &Running) -> Result<(), Refusal> {
 
 /// Makes the change once the one before it is through.
 async fn changed(running: &Running, change: ChangeMembers<u64, Member>) -> Result<(), Refusal> {
-    confirmed(running).await?;
     loop {
         let mut metrics = running.raft.metrics();
         metrics.mark_unchanged();

@@ -14,6 +14,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     Member, TypeConfig,
+    follower::Follower,
     itself::Itself,
     peers::{Peer, PeerReport, Peers},
     quorum::Quorum,
@@ -207,7 +208,7 @@ impl Handle {
 
     /// Follows what Raft says of itself, through all that take each other's place here.
     pub(super) fn follow(&self) -> Follower {
-        Follower { handle: self.clone(), starts: self.starts(), current: None }
+        Follower::new(self)
     }
 
     /// Who leads; waits until somebody does.
@@ -284,63 +285,6 @@ impl Handle {
 /// Whether this node takes itself for the leader, and so calls all others all the time.
 pub(crate) fn leads(metrics: &Metrics) -> bool {
     metrics.replication.is_some()
-}
-
-/// Follows what Raft says of itself. It keeps no Raft, nor its files: another may open them.
-pub(super) struct Follower {
-    handle: Handle,
-    starts: watch::Receiver<u64>,
-    current: Option<Followed>,
-}
-
-/// One that is followed: what it says of itself, and when it finds a leader.
-struct Followed {
-    running: Weak<Running>,
-    metrics: watch::Receiver<Metrics>,
-    found: watch::Receiver<u64>,
-}
-
-impl Follower {
-    /// What runs, at first at once, and then after each time that it has said something new of itself, or a majority has
-    /// confirmed its leader. `None` once the node ends.
-    pub(super) async fn next(&mut self) -> Option<Arc<Running>> {
-        if let Some(mut followed) = self.current.take() {
-            let goes_on = tokio::select! {
-                changed = followed.metrics.changed() => changed.is_ok(),
-                // Raft ends first.
-                Ok(()) = followed.found.changed() => true,
-                changed = self.starts.changed() => {
-                    changed.ok()?;
-                    return self.take_up().await;
-                }
-            };
-            match followed.running.upgrade() {
-                Some(running) if goes_on => {
-                    self.current = Some(followed);
-                    return Some(running);
-                }
-                // It has ended, and has said so.
-                _ => self.starts.changed().await.ok()?,
-            }
-        }
-        self.take_up().await
-    }
-
-    /// The one that runs now, or will next.
-    async fn take_up(&mut self) -> Option<Arc<Running>> {
-        loop {
-            self.starts.mark_unchanged();
-            if let Ok(running) = self.handle.running() {
-                self.current = Some(Followed {
-                    running: Arc::downgrade(&running),
-                    metrics: running.raft.metrics(),
-                    found: running.quorum.found(),
-                });
-                return Some(running);
-            }
-            self.starts.changed().await.ok()?;
-        }
-    }
 }
 
 fn leader_of(running: &Arc<Running>, metrics: &Metrics) -> Option<Leader> {

@@ -12,6 +12,7 @@ mod command_table;
 mod component;
 mod config;
 mod events;
+mod follower;
 mod formation;
 mod forward;
 mod handle;
