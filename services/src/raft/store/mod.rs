@@ -8,6 +8,7 @@
 //! finishes what a crash kept from being done with it.
 
 mod changes;
+mod disk;
 mod error;
 mod file;
 mod identity;
@@ -21,6 +22,7 @@ mod state;
 
 use std::{path::Path, sync::Arc};
 
+pub(crate) use self::disk::DiskFailure;
 pub use self::{
     changes::{Change, Changes, Missed},
     error::StoreError,
@@ -102,6 +104,11 @@ impl Store {
             snapshot_id: name,
         };
         machine::install(&self.state, meta, file)
+    }
+
+    /// What the operating system refuses, once it does: the file takes no more writes then, and must be opened again.
+    pub(super) fn disk_failure(&self) -> DiskFailure {
+        DiskFailure::of([self.log.refused(), self.state.file.refused()])
     }
 
     /// The id of the cluster that this node has formed or asked to join; empty where that has none, because it was
