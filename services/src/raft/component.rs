@@ -5,7 +5,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _};
+use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _, Status};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
