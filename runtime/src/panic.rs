@@ -1,5 +1,6 @@
 use std::{
     any::Any,
+    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context as TaskContext, Poll},
@@ -16,6 +17,25 @@ fn status(payload: &(dyn Any + Send)) -> Status {
         .unwrap_or("(no text)");
     tracing::error!(panic = text, "a handler panicked");
     Status::internal("the handler panicked")
+}
+
+thread_local! {
+    /// How many guards this thread is in, one within the other.
+    static GUARDS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether a panic in this thread, now, costs no more than a call.
+#[cfg(feature = "node")]
+pub(crate) fn is_guarded() -> bool {
+    GUARDS.get() > 0
+}
+
+/// What the code returns, or its panic.
+fn caught<T>(code: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    GUARDS.set(GUARDS.get() + 1);
+    let outcome = catch_unwind(AssertUnwindSafe(code));
+    GUARDS.set(GUARDS.get() - 1);
+    outcome
 }
 
 /// The outcome of somebody's code, or `Internal` where it panics.
@@ -36,7 +56,7 @@ impl<T, F: Future<Output = Result<T, Status>>> Future for Guard<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let polled = catch_unwind(AssertUnwindSafe(|| this.code.poll(task)));
+        let polled = caught(|| this.code.poll(task));
         polled.unwrap_or_else(|payload| Poll::Ready(Err(status(&*payload))))
     }
 }
@@ -56,7 +76,7 @@ impl Source<Payload> for Guarded {
         mut self: Pin<&mut Self>,
         task: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Payload, Status>>> {
-        let polled = catch_unwind(AssertUnwindSafe(|| self.0.poll_message(task)));
+        let polled = caught(|| self.0.poll_message(task));
         let polled = polled.map(|polled| polled.map_err(Status::processed));
         polled.unwrap_or_else(|payload| {
             self.0 = Streaming::empty();
@@ -65,6 +85,6 @@ impl Source<Payload> for Guarded {
     }
 
     fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
-        catch_unwind(AssertUnwindSafe(|| self.0.take_trailers())).unwrap_or_default()
+        caught(|| self.0.take_trailers()).unwrap_or_default()
     }
 }

@@ -1,12 +1,15 @@
 //! `serve`.
 
 use std::{
-    future::Future,
+    future::{Future, ready},
     io::{self, Write as _},
+    pin::pin,
+    time::Duration,
 };
 
 use super::{
     args::ServeArgs,
+    crash,
     failure::Failure,
     flags::Flags,
     interrupt::Interrupt,
@@ -44,6 +47,7 @@ pub(super) async fn run(
     let loaded = source.load().map_err(Failure::other)?;
     let traces = Traces::start(&loaded.config)?;
     log::init(&loaded.config.log, traces.as_ref())?;
+    crash::end_at_panics_below();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -53,8 +57,13 @@ pub(super) async fn run(
         let builder = node.await.map_err(Failure::Other)?;
         builder.config(loaded.config).bind().await.map_err(Failure::other)
     };
-    let Some(node) = interrupt.before(starting).await else {
+    let mut starting = pin!(starting);
+    let Some(node) = interrupt.before(starting.as_mut()).await else {
         tracing::info!("stopped before anything was served");
+        // What is bound by now is closed, rather than dropped in the middle.
+        if let Ok(Ok(node)) = tokio::time::timeout(STARTING, starting).await {
+            return node.serve(ready(())).await.map_err(Failure::other);
+        }
         return Ok(());
     };
     let node = node?;
@@ -66,6 +75,9 @@ pub(super) async fn run(
     }
     outcome
 }
+
+/// How long a node that is stopped while it starts may take until it can be stopped in order.
+const STARTING: Duration = Duration::from_secs(1);
 
 /// Returns at the first signal. At a second one the process ends, whatever is still under way.
 async fn stopped(mut interrupt: Interrupt) {
