@@ -40,6 +40,7 @@ mod accept;
 #[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
 mod authorities;
 mod connection;
+mod dial;
 mod establish;
 mod finish;
 mod http1;
@@ -62,6 +63,9 @@ mod tests;
 #[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
 pub(crate) use authorities::Authorities;
 pub use connection::{ConnectionInfo, TlsInfo};
+pub use dial::connect;
+#[cfg(feature = "quic")]
+pub(crate) use dial::{race, resolve};
 pub use listener::Listener;
 pub use options::ListenerOptions;
 pub use reachable::reachable;
