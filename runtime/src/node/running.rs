@@ -158,7 +158,10 @@ pub(super) async fn start(
     let context = BindContext::new(identity.secret_key().to_bytes(), service.clone());
     let bound = Transports::bind(&config.transport, &context).await?;
     let mut targets = Targets { node_id: identity.id(), transports: bound.targets(), http: None };
-    let http_listener = bind_http(&config, &mut targets).await?;
+    let http_listener = match bind_http(&config, &mut targets).await {
+        Ok(listener) => listener,
+        Err(error) => return Err(given_up(bound, error).await),
+    };
     let secret_key = identity.secret_key().to_bytes();
     // Before anything is waited for: what is bound is not for several tasks.
     let (connect_options, upstream) = {
@@ -170,7 +173,10 @@ pub(super) async fn start(
     };
     let leave_upstream = match upstream {
         None => None,
-        Some((options, upstream)) => Some(upstream.attach(&parts, &targets, options).await?),
+        Some((options, upstream)) => match upstream.attach(&parts, &targets, options).await {
+            Ok(leave) => Some(leave),
+            Err(error) => return Err(given_up(bound, error).await),
+        },
     };
 
     let handle = NodeHandle {
@@ -180,8 +186,9 @@ pub(super) async fn start(
         alpns: bound.alpns().into(),
         connect_options: connect_options.clone(),
     };
-    let failed = |(component, source)| NodeError::Component { component, source };
-    components.start(&handle).await.map_err(failed)?;
+    if let Err((component, source)) = components.start(&handle).await {
+        return Err(given_up(bound, NodeError::Component { component, source }).await);
+    }
 
     // What every exporter says of its process, where the system can be asked.
     #[cfg(target_os = "linux")]
@@ -216,6 +223,12 @@ pub(super) async fn start(
         components,
         leave_upstream: Mutex::new(leave_upstream),
     })
+}
+
+/// The error, once what was bound is closed.
+async fn given_up(bound: Transports, error: NodeError) -> NodeError {
+    bound.close().await;
+    error
 }
 
 async fn bind_http(config: &Config, targets: &mut Targets) -> Result<Option<Listener>, NodeError> {

@@ -5,6 +5,7 @@ mod config;
 mod drain;
 mod http;
 mod identity;
+mod ports;
 mod serve;
 mod tls;
 mod transports;

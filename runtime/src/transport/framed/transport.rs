@@ -167,4 +167,8 @@ impl<L: Listener> Bound for Listening<L> {
         self.listener.register(&serving.health, serving.metrics.as_ref());
         serve(self.listener, serving.service, self.options, serving.drain).await.close().await;
     }
+
+    async fn close(self) {
+        self.listener.close().await;
+    }
 }
