@@ -8,3 +8,4 @@ mod peer;
 mod process;
 mod relay;
 mod running;
+mod swallowed;
