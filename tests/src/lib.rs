@@ -5,6 +5,7 @@ pub mod bearer;
 pub mod disk;
 pub mod drops;
 pub mod endpoint;
+pub mod faults;
 pub mod foreign;
 pub mod http2;
 pub mod inventory;
@@ -15,6 +16,8 @@ pub mod link;
 pub mod node;
 pub mod patience;
 pub mod pki;
+#[cfg(target_os = "linux")]
+pub mod stall;
 
 /// The blocks of the guide are examples of this crate's documentation, and are run with them.
 #[cfg(doctest)]

@@ -284,7 +284,9 @@ impl Route {
         self.pulse.alarm();
         self.wanted.store(false, Ordering::Relaxed);
         self.remember(now, reason);
-        self.change(|circuit| circuit.failed(now, fastrand::f64()));
+        let News { answered, proved } = *lock(&self.news);
+        let misled = proved.is_some() && proved > answered;
+        self.change(|circuit| circuit.failed(now, fastrand::f64(), misled));
         self.lost.notify_waiters();
     }
 

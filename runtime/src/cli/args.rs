@@ -17,10 +17,10 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Runs the node until SIGINT or SIGTERM, then lets calls in flight finish
-    #[command(after_help = KEYS)]
+    #[command(after_help = format!("{KEYS}\n\n{STATUS}"))]
     Serve(ServeArgs),
     /// Serves transports by calling another node or server: passes every call on as it came
-    #[command(after_help = GATEWAY)]
+    #[command(after_help = format!("{GATEWAY}\n\n{STATUS}"))]
     Gateway(GatewayArgs),
     /// Makes one call, of any shape
     #[command(after_help = CALL)]
@@ -170,6 +170,10 @@ pub(super) struct CallArgs {
 const KEYS: &str = "Every configuration key is also a flag: --transport.grpc.bind_address=127.0.0.1:0, or with a \
 space for the `=`; and an environment variable: POLYWIRE__TRANSPORT__MODE=dual. Flags win over the \
 environment, the environment over the file. `config print` shows every key.";
+
+/// What an exit status says to a supervisor.
+const STATUS: &str = "Exit status: 0 when it was told to stop, 101 at once where a library below the node panicked, 2 for \
+bad usage, 1 for anything else.";
 
 const GATEWAY: &str = "The gateway has no services of its own: health, reflection and whatever else is asked for are \
 the target's, which sees the gateway as its caller. Without `node.data_dir` its key, and so its iroh:// target, is \

@@ -1,12 +1,13 @@
 //! The command line that every node's binary has: `serve`, `gateway`, `call`, `services`, `config`, `id`.
 //!
-//! Exit status: 0; for a call that failed 64 + the gRPC code; 2 for bad usage; 1 for anything else. A node's own commands
-//! may have others.
+//! Exit status: 0; for a call that failed 64 + the gRPC code; 2 for bad usage; 101 where `serve` or `gateway` ended by a
+//! panic below the node; 1 for anything else. A node's own commands may have others.
 
 mod args;
 mod call;
 mod command;
 mod config;
+mod crash;
 #[cfg(test)]
 #[cfg(feature = "grpc")]
 mod demo;

@@ -1,14 +1,17 @@
 //! `serve`.
 
 use std::{
-    future::Future,
+    future::{Future, ready},
     io::{self, Write as _},
+    pin::pin,
+    time::Duration,
 };
 
 use tokio::sync::Mutex;
 
 use super::{
     args::ServeArgs,
+    crash,
     failure::Failure,
     flags::Flags,
     interrupt::Interrupt,
@@ -73,6 +76,7 @@ async fn run_logging(
     let loaded = source.load().map_err(Failure::other)?;
     let traces = Traces::start(&loaded.config)?;
     log::init(&loaded, traces.as_ref())?;
+    crash::end_at_panics_below();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -82,8 +86,13 @@ async fn run_logging(
         let builder = node.await.map_err(Failure::Other)?;
         builder.config(loaded.config).bind().await.map_err(Failure::other)
     };
-    let Some(node) = interrupt.before(starting).await else {
+    let mut starting = pin!(starting);
+    let Some(node) = interrupt.before(starting.as_mut()).await else {
         tracing::info!("stopped before anything was served");
+        // What is bound by now is closed, rather than dropped in the middle.
+        if let Ok(Ok(node)) = tokio::time::timeout(STARTING, starting).await {
+            return node.serve(ready(())).await.map_err(Failure::other);
+        }
         return Ok(());
     };
     let node = node?;
@@ -95,6 +104,9 @@ async fn run_logging(
     }
     outcome
 }
+
+/// How long a node that is stopped while it starts may take until it can be stopped in order.
+const STARTING: Duration = Duration::from_secs(1);
 
 /// Serves until the first signal. The next one ends what is waited for then, and one more the process, whatever is still
 /// under way.

@@ -41,6 +41,7 @@ mod accept;
 mod authorities;
 mod certificates;
 mod connection;
+mod dial;
 mod establish;
 mod finish;
 mod http1;
@@ -66,6 +67,9 @@ mod tests;
 pub(crate) use authorities::Authorities;
 pub(crate) use certificates::Certificates;
 pub use connection::{ConnectionInfo, TlsInfo};
+pub use dial::connect;
+#[cfg(feature = "quic")]
+pub(crate) use dial::{race, resolve};
 pub use listener::Listener;
 pub use options::ListenerOptions;
 pub use reachable::reachable;

@@ -210,7 +210,10 @@ pub(super) async fn start(
     let ports = kept.load();
     let bound = Transports::bind(&config.transport, &context, &ports).await?;
     let mut targets = Targets { node_id: identity.id(), transports: bound.targets(), http: None };
-    let http_listener = bind_http(&config, &ports, &mut targets).await?;
+    let http_listener = match bind_http(&config, &ports, &mut targets).await {
+        Ok(listener) => listener,
+        Err(error) => return Err(given_up(bound, error).await),
+    };
     kept.store(&ports);
     let secret_key = identity.secret_key().to_bytes();
     // Before anything is waited for: what is bound is not for several tasks.
@@ -223,7 +226,10 @@ pub(super) async fn start(
     };
     let leave_upstream = match upstream {
         None => None,
-        Some((options, upstream)) => Some(upstream.attach(&parts, &targets, options).await?),
+        Some((options, upstream)) => match upstream.attach(&parts, &targets, options).await {
+            Ok(leave) => Some(leave),
+            Err(error) => return Err(given_up(bound, error).await),
+        },
     };
 
     let handle = NodeHandle {
@@ -233,8 +239,9 @@ pub(super) async fn start(
         alpns: bound.alpns().into(),
         connect_options: connect_options.clone(),
     };
-    let failed = |(component, source)| NodeError::Component { component, source };
-    components.start(&handle).await.map_err(failed)?;
+    if let Err((component, source)) = components.start(&handle).await {
+        return Err(given_up(bound, NodeError::Component { component, source }).await);
+    }
 
     // What every exporter says of its process, where the system can be asked.
     #[cfg(target_os = "linux")]
@@ -278,6 +285,12 @@ pub(super) async fn start(
         components,
         leave_upstream: Mutex::new(leave_upstream),
     })
+}
+
+/// The error, once what was bound is closed.
+async fn given_up(bound: Transports, error: NodeError) -> NodeError {
+    bound.close().await;
+    error
 }
 
 async fn bind_http(

@@ -10,3 +10,4 @@ mod peer;
 mod process;
 mod relay;
 mod running;
+mod swallowed;

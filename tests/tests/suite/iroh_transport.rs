@@ -1,5 +1,6 @@
 //! What the Iroh transport promises beyond what every transport does.
 
+mod acks;
 mod alpn;
 mod dialling;
 mod drain;

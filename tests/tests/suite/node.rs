@@ -11,6 +11,7 @@ mod layers;
 mod leftovers;
 mod log;
 mod panics;
+mod ports;
 mod reload;
 mod serve;
 mod tls;

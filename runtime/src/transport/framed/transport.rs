@@ -176,4 +176,8 @@ impl<L: Listener> Bound for Listening<L> {
         let served = serve_within(self.listener, serving.service, self.options, serving.drain, place).await;
         served.close().await;
     }
+
+    async fn close(self) {
+        self.listener.close().await;
+    }
 }

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use ::iroh::{
     Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr,
@@ -24,11 +24,8 @@ pub struct Listening {
 
 pub(super) async fn bind(config: config::Iroh, node: BindContext) -> Result<Listening, BindError> {
     let address = config.socket_addr();
-    let refused = |reason: String| {
-        BindError::Other(
-            format!("the endpoint on {address} cannot be made (transport.iroh): {reason}").into(),
-        )
-    };
+    let keys = "transport.iroh.bind_address and transport.iroh.discovery_port";
+    let refused = |reason: String| BindError::listen(keys, address, io::Error::other(reason));
     let profile = QuicProfile {
         max_concurrent_streams: config.max_concurrent_streams,
         idle_timeout: config.idle_timeout,
@@ -121,6 +118,11 @@ impl Bound for Listening {
             }
         }
         serve_known(self.endpoint.clone(), known, serving.service, self.options, serving.drain).await;
+        self.endpoint.close().await;
+    }
+
+    async fn close(self) {
+        // One that is merely dropped says on the log that something is wrong.
         self.endpoint.close().await;
     }
 }

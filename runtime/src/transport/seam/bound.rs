@@ -119,6 +119,19 @@ pub trait Bound: Send + 'static {
     /// # Cancel safety
     /// Dropping the future ends everything at once.
     fn serve(self, serving: Serving) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Closes what it has bound, where the node cannot serve after all. Drops it, unless the transport has something
+    /// to wait for.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes it at once.
+    fn close(self) -> impl Future<Output = ()> + Send + 'static
+    where
+        Self: Sized,
+    {
+        drop(self);
+        std::future::ready(())
+    }
 }
 
 /// What a transport serves with.
@@ -198,6 +211,8 @@ pub(crate) trait DynBound: Send {
     fn dyn_connect_options(&self, options: ConnectOptions) -> ConnectOptions;
 
     fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()>;
+
+    fn dyn_close(self: Box<Self>) -> BoxFuture<()>;
 }
 
 impl<B: Bound> DynBound for B {
@@ -219,5 +234,9 @@ impl<B: Bound> DynBound for B {
 
     fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()> {
         Box::pin((*self).serve(serving))
+    }
+
+    fn dyn_close(self: Box<Self>) -> BoxFuture<()> {
+        Box::pin((*self).close())
     }
 }

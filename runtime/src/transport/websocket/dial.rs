@@ -1,7 +1,6 @@
 use std::{fmt, sync::Arc};
 
 use http::{HeaderValue, StatusCode, header::SEC_WEBSOCKET_PROTOCOL};
-use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use tokio_tungstenite::{
     client_async_with_config,
@@ -14,12 +13,12 @@ use super::{
     trust,
 };
 use crate::{
-    ConnectOptions, Status,
+    ConnectOptions, Status, net,
     transport::mux::{Mux, MuxConfig, MuxConnection},
 };
 
 pub(super) async fn dial(address: &Address, options: &ConnectOptions) -> Result<MuxConnection, Status> {
-    let tcp = TcpStream::connect((address.host(), address.port())).await;
+    let tcp = net::connect((address.host(), address.port())).await;
     let tcp = tcp.map_err(|error| unreachable(address, &error))?;
     // The multiplexer writes what is waited for; Nagle would hold it back for a round trip.
     tcp.set_nodelay(true).map_err(|error| unreachable(address, &error))?;
