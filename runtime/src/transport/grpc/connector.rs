@@ -4,6 +4,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::Uri;
@@ -18,10 +19,16 @@ use crate::{
 };
 
 /// Makes the TCP connections of a channel as tonic's own connector does, and counts each for as long as it is open.
+#[derive(Clone)]
 pub(super) struct Connector {
     tcp: HttpConnector,
     gauge: Option<Arc<dyn ConnectionGauge>>,
 }
+
+/// How long what was sent may go unacknowledged before the connection is lost: as long as a silent one is probed. Linux'
+/// own limit is a quarter of an hour (tcp(7), `tcp_retries2`).
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 impl Connector {
     /// With the settings of this endpoint, and told to this gauge.
@@ -33,6 +40,8 @@ impl Connector {
         tcp.set_keepalive_interval(endpoint.get_tcp_keepalive_interval());
         tcp.set_keepalive_retries(endpoint.get_tcp_keepalive_retries());
         tcp.set_connect_timeout(endpoint.get_connect_timeout());
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
         Self { tcp, gauge }
     }
 }

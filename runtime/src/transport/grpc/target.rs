@@ -5,9 +5,9 @@ use std::{fmt, time::Duration};
 use http::uri::Authority;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
-use super::{Connection, NAME, connector::Connector};
+use super::{Connection, NAME, client::Http2, connector::Connector, keep_alive::KeptAlive};
 use crate::{
-    ConnectOptions, Limits, Status,
+    Channel, ConnectOptions, Limits, Service as _, Status,
     net::Authorities,
     transport::{Connected, NetworkPath, Scheme},
 };
@@ -21,7 +21,7 @@ const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// How long a silent TCP connection waits for each probe of whether the peer is still there, three of
-/// which may be lost.
+/// which may be lost. Servers do not see these, and take no offence.
 const TCP_PROBE: Duration = Duration::from_secs(5);
 
 /// Where a gRPC server is: `grpc://host:port`, or `grpcs://host:port` under TLS.
@@ -53,7 +53,7 @@ impl Address {
 
     fn endpoint(&self, options: &ConnectOptions) -> Result<Endpoint, Status> {
         let scheme = if self.tls { "https" } else { "http" };
-        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.authority))
+        let endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.authority))
             .map_err(|error| invalid(format!("{self}: {error}")))?
             .connect_timeout(options.connect_timeout)
             .tcp_nodelay(true)
@@ -63,9 +63,6 @@ impl Address {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_max_header_list_size(max_header_bytes(options));
-        if let Some(interval) = options.keep_alive_interval {
-            endpoint = endpoint.http2_keep_alive_interval(interval).keep_alive_timeout(interval);
-        }
         if !self.tls {
             return Ok(endpoint);
         }
@@ -96,14 +93,22 @@ pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result
     let remote = address.authority.to_string();
     let endpoint = address.endpoint(&options)?;
     let connector = Connector::new(&endpoint, options.gauge(NAME));
-    let mut connection = Connection::new(endpoint.connect_with_connector_lazy(connector));
+    let channel = match options.keep_alive_interval {
+        None => over(endpoint.connect_with_connector_lazy(connector), &options),
+        Some(interval) => over(KeptAlive::new(endpoint, connector, interval), &options),
+    };
+    Ok(Connected::new(channel).over(move || Some(NetworkPath::direct(remote.clone()))))
+}
+
+fn over(inner: impl Http2, options: &ConnectOptions) -> Channel {
+    let mut connection = Connection::new(inner).announcing();
     if let Some(codec) = options.codec {
         connection = connection.codec(codec);
     }
-    if let Some(limits) = options.limits {
-        connection = connection.limits(limits);
+    if let Some(limits) = &options.limits {
+        connection = connection.limits(limits.clone());
     }
-    Ok(Connected::new(connection).over(move || Some(NetworkPath::direct(remote.clone()))))
+    connection.into_channel()
 }
 
 impl fmt::Display for Address {
