@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rmp_serde::config::BytesMode;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-use crate::Message;
+use crate::{Message, clipped};
 
 /// How a message becomes bytes. Independent of the transport: the codec of a call travels in its head,
 /// and the server answers in the codec it was asked in.
@@ -94,7 +94,7 @@ impl Codec {
     }
 
     fn decode_error(self, error: &dyn fmt::Display) -> CodecError {
-        CodecError::Decode { codec: self, reason: error.to_string() }
+        CodecError::Decode { codec: self, reason: clipped::reason(error) }
     }
 }
 

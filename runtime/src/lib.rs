@@ -10,6 +10,7 @@ mod call;
 mod channel;
 #[cfg(feature = "node")]
 pub mod cli;
+mod clipped;
 mod code;
 mod codec;
 mod compression;
@@ -69,6 +70,7 @@ pub use channel::{
     Channel, ChannelBuilder, Explanation, Fallback, MemberExplanation, MemberService, RouteExplanation,
     RouteState, ServiceExplanation,
 };
+pub use clipped::Clipped;
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
 pub use compression::{Compression, CompressionSet, UnknownCompression};

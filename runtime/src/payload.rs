@@ -40,7 +40,6 @@ pub(crate) trait Typed: Send {
     /// Appends the message in this codec.
     fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), CodecError>;
     /// How many bytes it has in protobuf.
-    #[cfg_attr(not(feature = "memory"), expect(dead_code, reason = "others measure what they have encoded"))]
     fn protobuf_len(&self) -> usize;
     /// The message itself.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
@@ -137,8 +136,7 @@ impl Payload {
     }
 
     /// How many bytes the message has, or would have in protobuf where it is not encoded.
-    #[cfg(feature = "memory")]
-    pub(crate) fn protobuf_len(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         match &self.repr {
             Repr::Typed(message) => message.protobuf_len(),
             Repr::Lent(slot) => slot.with(|message| message.protobuf_len()).unwrap_or(0),

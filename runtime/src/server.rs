@@ -3,8 +3,8 @@ use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 use tokio::time::Instant;
 
 use crate::{
-    Body, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, body, context::Path,
-    deadline, panic, server_timing,
+    Body, Clipped, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, body,
+    context::Path, deadline, panic, server_timing,
 };
 
 /// A service as the macro describes it: its method table.
@@ -146,5 +146,5 @@ impl<D: Definition, T> fmt::Debug for Server<D, T> {
 
 /// The answer to a path that nobody serves: certainly not processed.
 pub(crate) fn unimplemented(cx: &Context) -> Status {
-    Status::unimplemented(format!("no method {} is served here", cx.path())).not_processed()
+    Status::unimplemented(format!("no method {} is served here", Clipped(cx.path()))).not_processed()
 }

@@ -1,3 +1,4 @@
+mod lent;
 mod source;
 
 use std::{
@@ -9,6 +10,7 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
+pub(crate) use lent::LentStream;
 use source::{Choosing, Events, FromChannel, Holding, Map, Mapped, WithTrailers};
 pub(crate) use source::{Event, Source};
 

@@ -11,7 +11,6 @@
 //! ```
 
 mod blixard;
-mod clipped;
 mod cluster_health;
 pub mod directory;
 pub mod health;

@@ -6,11 +6,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{
-    attempts::{Uncounted, last_word},
-    shared::Shared,
-    vigil::Vigil,
-};
+use super::{attempts::Uncounted, shared::Shared, vigil::Vigil};
 use crate::{Channel, Code, Metadata, Payload, Status, Streaming, streaming::Source};
 
 /// The answers of a stream, whose route is asked after where they break off, and which end where it is gone. Its attempt is
@@ -85,7 +81,7 @@ impl Source<Payload> for Answers {
         if self.shared.routes[self.place].struck(Instant::now(), &status) {
             self.shared.keeper.wake();
         }
-        Poll::Ready(Some(Err(last_word(status, self.idempotent))))
+        Poll::Ready(Some(Err(status.maybe_executed(self.idempotent))))
     }
 
     fn last_is_plain(&self) -> bool {

@@ -230,7 +230,7 @@ impl<'a> Attempts<'a> {
 
     /// What the caller is told in the end.
     pub(super) fn last_word(&self, status: Status) -> Status {
-        last_word(status, self.template.idempotent)
+        status.maybe_executed(self.template.idempotent)
     }
 
     /// Another route than those that were tried, which works or may.
@@ -239,18 +239,6 @@ impl<'a> Attempts<'a> {
         let best = self.order.best(&self.shared.routes, untried);
         best.filter(|(_, standing)| *standing <= Standing::Untried).map(|(place, _)| place)
     }
-}
-
-/// What the caller is told of a call that failed so: where it may have been executed, that it may.
-pub(super) fn last_word(status: Status, idempotent: bool) -> Status {
-    const MAYBE: &str = "; the call may have been executed";
-    let certain = status.is_not_processed() || !is_of_the_way(&status);
-    // Another channel on the way may have said it.
-    if certain || idempotent || status.message().ends_with(MAYBE) {
-        return status;
-    }
-    let message = format!("{}{MAYBE}", status.message());
-    status.with_message(message)
 }
 
 /// The first of two attempts to end, and the other.

@@ -7,7 +7,6 @@ mod discovery;
 mod explain;
 mod fallback;
 mod keeper;
-mod lent;
 mod order;
 mod plan;
 pub(crate) mod probe;

@@ -1,8 +1,8 @@
 //! Every case, its topic, and what runs it.
 
 use super::{
-    cancellation, check::Verdict, compression, deadlines, death, drain, flow, limits, load, metadata, panics,
-    rig::Rig, services, shapes, skew, status, traces, waiting,
+    cancellation, certainty, check::Verdict, compression, deadlines, death, drain, flow, limits, load,
+    metadata, panics, rig::Rig, services, shapes, skew, status, traces, waiting,
 };
 use crate::service::BoxFuture;
 
@@ -60,6 +60,8 @@ cases! {
         LateCodes = "every code ends a stream behind its last message" => status::late_codes,
         EarlyFailure = "a handler may fail before it has read its requests" => status::early_failure,
         Panics = "a panic before, amid or while reading is INTERNAL for its call alone, and its text stays" => panics::panics,
+        Unseen = "a call of any shape that no handler saw is said to be not processed" => certainty::unseen,
+        Seen = "a call that a handler saw is not said to be not processed, whatever its status says elsewhere" => certainty::seen,
     }
     "metadata" {
         RequestMetadata = "a handler sees the caller's metadata: ASCII, binary, repeated" => metadata::request,

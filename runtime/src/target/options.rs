@@ -40,7 +40,7 @@ impl Default for ConnectOptions {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
-            keep_alive_interval: Some(Duration::from_secs(10)),
+            keep_alive_interval: None,
             limits: None,
             codec: None,
             ca_file: None,
@@ -65,10 +65,11 @@ impl ConnectOptions {
     }
 
     /// How often an HTTP/2 connection with calls on it asks whether its peer is still there; one that does
-    /// not answer for as long again is lost. Default 10 s. `None` leaves it to TCP.
+    /// not answer for as long again is lost. Default `None`: TCP's own probes find within 20 s out that a peer is gone,
+    /// and only not that its process has stopped.
     ///
-    /// A server that polices pings closes a connection whose streams are silent for some of these
-    /// intervals; grpc-go's default is such
+    /// gRPC's servers police pings, by default those that come more often than every 5 minutes without data: they end
+    /// the connection with all of its calls. One that says so is asked half as often from then on
     /// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)). Iroh has a
     /// keep-alive of its own, in its [`QuicProfile`](crate::iroh::QuicProfile).
     #[must_use]

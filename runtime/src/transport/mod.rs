@@ -36,6 +36,8 @@ pub use gauge::ConnectionGauge;
 pub(crate) use gauge::Counted;
 pub use guarded::Guarded;
 pub use limits::Limits;
+#[cfg(feature = "grpc")]
+pub(crate) use limits::check_metadata_weight;
 pub use path::NetworkPath;
 pub(crate) use refusals::Refusals;
 #[cfg(feature = "node")]

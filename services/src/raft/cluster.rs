@@ -13,7 +13,7 @@ use openraft::{
     ChangeMembers,
     error::{ChangeMembershipError, ClientWriteError, RaftError},
 };
-use polywire::{Code, Context, Status, Target};
+use polywire::{Clipped, Code, Context, Status, Target};
 use polywire_proto::cluster::v1;
 use tokio::time::Instant;
 
@@ -583,7 +583,11 @@ pub(super) fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), S
     let wrong = |problem: String| Err(Status::invalid_argument(format!("the member: {problem}")));
     let Some(member) = member else { return wrong("expected one, found none".to_owned()) };
     if id(&member.endpoint_id) != Some(member.id) {
-        return wrong(format!("its id {} is not that of the key {:?}", member.id, member.endpoint_id));
+        return wrong(format!(
+            "its id {} is not that of the key {:?}",
+            member.id,
+            Clipped(&member.endpoint_id)
+        ));
     }
     let texts = || member.targets.iter().chain([&member.name, &member.endpoint_id]);
     if member.targets.len() > TARGETS || texts().any(|text| text.len() > LONGEST) {

@@ -11,6 +11,7 @@ mod conformance;
 mod discovery;
 mod equivalence;
 mod gateway;
+mod grpc_transport;
 mod hardening;
 mod iroh_transport;
 #[cfg(target_os = "linux")]
@@ -22,6 +23,7 @@ mod prometheus;
 mod python;
 mod quic;
 mod raft;
+mod retries;
 mod shop;
 mod tracing;
 mod unix;

@@ -35,7 +35,21 @@ pub(crate) fn stock() -> Stock {
             let code = Code::from_number(number.parse().unwrap());
             return Err(Status::new(code, "größer % ∞\n").with_details(vec![0, 0xff]).with_metadata(cost()));
         }
+        if let Some(message) = request.name.strip_prefix("say ") {
+            return Err(Status::aborted(message.to_owned()));
+        }
+        let numbers = request.name.split(' ').skip(1).map_while(|number| number.parse::<usize>().ok());
+        let numbers = Vec::from_iter(numbers);
         match request.name.as_str() {
+            name if name.starts_with("long ") => {
+                Err(Status::aborted("m".repeat(numbers[0])).with_details(vec![7; numbers[1]]))
+            }
+            name if name.starts_with("heavy ") => {
+                let mut heavy = Metadata::new();
+                heavy.insert("heavy", "m".repeat(numbers[0])).unwrap();
+                let item = Response::new(Item::default());
+                Ok(item.with_metadata(heavy.clone()).with_trailers(heavy))
+            }
             "panic" => panic!("as asked"),
             "wait" => std::future::pending().await,
             "time left" => {

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    super::{Explanation, again::Failed, lent::LentStream, route::Route},
+    super::{Explanation, again::Failed, route::Route},
     answers::Answers,
     balance::{draw, is_cheaper},
     discovered::is_lost,
@@ -18,8 +18,8 @@ use super::{
     setup::Setup,
 };
 use crate::{
-    Code, Context, Payload, Response, Service, Status, Streaming, deadline, metadata::PREVIOUS_ATTEMPTS,
-    policy::score::Score,
+    Clipped, Code, Context, Payload, Response, Service, Status, Streaming, deadline,
+    metadata::PREVIOUS_ATTEMPTS, policy::score::Score, streaming::LentStream,
 };
 
 /// The members of a cluster, each a channel over several transports: a [`Service`] whose calls each take one that serves
@@ -182,6 +182,7 @@ impl<'a> Attempts<'a> {
             self.hurry();
             let asked: Vec<_> = self.members.iter().map(|member| member.name()).collect();
             let (service, asked) = (self.template.service(), asked.join(", "));
+            let service = Clipped(service);
             let message = format!("no member of the cluster serves {service}; its members are {asked}");
             Status::unimplemented(message).not_processed()
         })

@@ -1,11 +1,12 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
 use futures_util::{FutureExt, future::Shared};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::Connection;
 use crate::{
@@ -40,7 +41,8 @@ pub trait Dial: Send + Sync + 'static {
 pub(crate) struct Link<D: Dial> {
     pub(crate) dial: D,
     current: ArcSwapOption<D::Connection>,
-    dialling: Mutex<Option<Dialling<D>>>,
+    /// The dial under way, and since when it is.
+    dialling: Mutex<Option<(Instant, Dialling<D>)>>,
     /// Dropped once the connection that was made last is let go, for what counts it holds it too.
     counting: Mutex<Option<oneshot::Sender<()>>>,
 }
@@ -102,15 +104,35 @@ impl<D: Dial> Link<D> {
         self: &Arc<Self>,
         stale: Option<&Arc<D::Connection>>,
     ) -> Result<Arc<D::Connection>, Status> {
-        let dialling = {
-            let mut dialling = self.dialling();
-            match (&*dialling, self.current(stale)) {
-                (_, Some(connection)) => return Ok(connection),
-                (Some(dialling), None) => dialling.clone(),
-                (None, None) => dialling.insert(self.clone().start()).clone(),
-            }
-        };
-        dialling.await
+        match self.either(stale) {
+            Ok(connection) => Ok(connection),
+            Err((_, dialling)) => dialling.await,
+        }
+    }
+
+    /// Another connection than the stale one, where it is made within this time of the beginning of its dial.
+    pub(crate) async fn another(
+        self: &Arc<Self>,
+        stale: &Arc<D::Connection>,
+        patience: Duration,
+    ) -> Option<Arc<D::Connection>> {
+        match self.either(Some(stale)) {
+            Ok(connection) => Some(connection),
+            Err((since, dialling)) => tokio::time::timeout_at(since + patience, dialling).await.ok()?.ok(),
+        }
+    }
+
+    /// The connection, or the dial that may make it.
+    fn either(
+        self: &Arc<Self>,
+        stale: Option<&Arc<D::Connection>>,
+    ) -> Result<Arc<D::Connection>, (Instant, Dialling<D>)> {
+        let mut dialling = self.dialling();
+        match (&*dialling, self.current(stale)) {
+            (_, Some(connection)) => Ok(connection),
+            (Some(dialling), None) => Err(dialling.clone()),
+            (None, None) => Err(dialling.insert((Instant::now(), self.clone().start())).clone()),
+        }
     }
 
     fn current(&self, stale: Option<&Arc<D::Connection>>) -> Option<Arc<D::Connection>> {
@@ -157,7 +179,7 @@ impl<D: Dial> Link<D> {
         });
     }
 
-    fn dialling(&self) -> MutexGuard<'_, Option<Dialling<D>>> {
+    fn dialling(&self) -> MutexGuard<'_, Option<(Instant, Dialling<D>)>> {
         self.dialling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     panic,
     server::{Defined, Dispatch},
     trace::{self, CallSpan, System},
+    transport::check_metadata_weight,
 };
 
 /// A service as gRPC over HTTP/2: a tower service for a tonic `Server`, its `Routes`, axum, or anything else
@@ -135,31 +136,31 @@ impl<S: Service> Adapter<S> {
                 [(header::HeaderName::from_static("accept-post"), accepted)],
             );
         };
-        let limit = self.limits.max_metadata_bytes;
+        let room = status::room(self.limits.max_metadata_bytes, request.headers());
         // What panics before the call has a path, or between the service and the wire, is in no other guard.
-        match panic::guard(Path::default(), self.call(request, codec)).await {
+        match panic::guard(Path::default(), self.call(request, codec, room)).await {
             Ok(response) => response,
             // A failure before the first message is told in the headers alone.
             Err(status) => respond(codec, None, &Metadata::new(), |headers| {
-                headers.extend(status::trailers(Err(&status), limit));
+                headers.extend(status::refusal(&status, room));
                 Body::empty()
             }),
         }
     }
 
-    async fn call(self, request: Request<Body>, codec: Codec) -> Result<Response<Body>, Status> {
+    async fn call(self, request: Request<Body>, codec: Codec, room: usize) -> Result<Response<Body>, Status> {
         let (span, cx) = CallSpan::server(System::Grpc, self.admit(&request, codec)?);
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
         let answers = Answering { codec, accepted: compression::accepted(request.headers()), limit };
         let incoming = Incoming::new(request.into_body(), codec, cx.compression, limit, &self.limits);
         let known = self.service.method(cx.path());
         if known.is_some_and(|method| method.shape() == Shape::Unary) {
-            span.run(self.call_once(cx, incoming, answers)).await
+            span.run(self.call_once(cx, incoming, answers, room)).await
         } else {
-            let response = span.stream(self.call_many(cx, incoming)).await?;
+            let response = span.stream(self.call_many(cx, incoming, room)).await?;
             let encoding = answers.encoding(response.compression);
             let crate::Response { metadata, message, .. } = response;
-            let body = Many::answer(message, encoding, self.limits.max_metadata_bytes);
+            let body = Many::answer(message, encoding, room);
             Ok(respond(encoding.codec, encoding.compression, &metadata, |_| Body::new(body)))
         }
     }
@@ -169,6 +170,7 @@ impl<S: Service> Adapter<S> {
         cx: Context,
         mut incoming: Incoming,
         answers: Answering,
+        room: usize,
     ) -> Result<Response<Body>, Status> {
         let late = "the request took too long to arrive";
         let arriving = deadline::within(self.limits.message_timeout, late, incoming.single());
@@ -176,11 +178,11 @@ impl<S: Service> Adapter<S> {
         let (deadline, path) = (cx.deadline, cx.path.clone());
         let work = panic::guard(path, self.service.unary(cx, message));
         let response = deadline::bound(deadline, work).await?;
-        self.limits.check_metadata(&response.metadata)?;
+        check_metadata_weight(metadata::weight(&response.metadata), room)?;
         let mut buffer = BytesMut::new();
         let encoding = answers.encoding(response.compression);
         put_message(&mut buffer, &response.message, &encoding)?;
-        let trailers = status::trailers(Ok(&response.trailers), self.limits.max_metadata_bytes);
+        let trailers = status::trailers(Ok(&response.trailers), room);
         let body = Single { message: Some(buffer.freeze()), trailers: Some(trailers) };
         Ok(respond(encoding.codec, encoding.compression, &response.metadata, |_| Body::new(body)))
     }
@@ -189,11 +191,12 @@ impl<S: Service> Adapter<S> {
         &self,
         cx: Context,
         incoming: Incoming,
+        room: usize,
     ) -> Result<crate::Response<Streaming<Payload>>, Status> {
         let (deadline, path) = (cx.deadline, cx.path.clone());
         let work = panic::guard(path.clone(), self.service.stream(cx, requests(incoming)));
         let response = deadline::bound(deadline, work).await?;
-        self.limits.check_metadata(&response.metadata)?;
+        check_metadata_weight(metadata::weight(&response.metadata), room)?;
         Ok(response.map(|messages| {
             let messages = deadline::watched_stream(deadline, messages);
             panic::guard_stream(path, deadline::bound_stream(deadline, messages))
@@ -272,5 +275,6 @@ fn refuse(status: StatusCode, headers: [(header::HeaderName, HeaderValue); 1]) -
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response.headers_mut().extend(headers.map(|(name, value)| (Some(name), value)));
+    status::mark(response.headers_mut());
     response
 }

@@ -21,12 +21,18 @@ use crate::{
 
 /// Makes the TCP connections of a channel, each to whichever address of its host answers first, and counts each for as
 /// long as it is open.
+#[derive(Clone)]
 pub(super) struct Connector {
     no_delay: bool,
     keep_alive: TcpKeepalive,
     patience: Option<Duration>,
     gauge: Option<Arc<dyn ConnectionGauge>>,
 }
+
+/// How long what was sent may go unacknowledged before the connection is lost: as long as a silent one is probed. Linux'
+/// own limit is a quarter of an hour (tcp(7), `tcp_retries2`).
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 impl Connector {
     /// With the settings of this endpoint, and told to this gauge.
@@ -60,7 +66,10 @@ impl tower::Service<Uri> for Connector {
         Box::pin(async move {
             let tcp = connect(&uri, patience).await?;
             tcp.set_nodelay(no_delay)?;
-            SockRef::from(&tcp).set_tcp_keepalive(&keep_alive)?;
+            let socket = SockRef::from(&tcp);
+            socket.set_tcp_keepalive(&keep_alive)?;
+            #[cfg(target_os = "linux")]
+            socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
             Ok(Tcp { io: TokioIo::new(tcp), _counted: Counted::new(gauge) })
         })
     }

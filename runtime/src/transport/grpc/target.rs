@@ -3,11 +3,13 @@
 use std::{fmt, time::Duration};
 
 use http::uri::Authority;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
-use super::{Connection, NAME, connector::Connector, renewing::Renewing};
+use super::{
+    Connection, NAME, client::Http2, connector::Connector, keep_alive::KeptAlive, renewing::Renewing,
+};
 use crate::{
-    ConnectOptions, Limits, Status,
+    Channel, ConnectOptions, Limits, Service as _, Status,
     net::Authorities,
     transport::{Connected, NetworkPath, Scheme},
 };
@@ -21,7 +23,7 @@ const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// How long a silent TCP connection waits for each probe of whether the peer is still there, three of
-/// which may be lost.
+/// which may be lost. Servers do not see these, and take no offence.
 const TCP_PROBE: Duration = Duration::from_secs(5);
 
 /// Where a gRPC server is: `grpc://host:port`, or `grpcs://host:port` under TLS.
@@ -51,22 +53,18 @@ impl Address {
         }
     }
 
-    fn connection(&self, options: &ConnectOptions) -> Result<Connection<Channel>, Status> {
+    fn channel(&self, options: &ConnectOptions) -> Result<Channel, Status> {
         let endpoint = self.endpoint(options)?;
         let connector = Connector::new(&endpoint, options.gauge(NAME));
-        let mut connection = Connection::new(endpoint.connect_with_connector_lazy(connector));
-        if let Some(codec) = options.codec {
-            connection = connection.codec(codec);
-        }
-        if let Some(limits) = options.limits.clone() {
-            connection = connection.limits(limits);
-        }
-        Ok(connection)
+        Ok(match options.keep_alive_interval {
+            None => over(endpoint.connect_with_connector_lazy(connector), options),
+            Some(interval) => over(KeptAlive::new(endpoint, connector, interval), options),
+        })
     }
 
     fn endpoint(&self, options: &ConnectOptions) -> Result<Endpoint, Status> {
         let scheme = if self.tls { "https" } else { "http" };
-        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.authority))
+        let endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.authority))
             .map_err(|error| invalid(format!("{self}: {error}")))?
             .connect_timeout(options.connect_timeout)
             .tcp_nodelay(true)
@@ -76,9 +74,6 @@ impl Address {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_max_header_list_size(max_header_bytes(options));
-        if let Some(interval) = options.keep_alive_interval {
-            endpoint = endpoint.http2_keep_alive_interval(interval).keep_alive_timeout(interval);
-        }
         if !self.tls {
             return Ok(endpoint);
         }
@@ -109,12 +104,23 @@ pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result
     let remote = address.authority.to_string();
     let path = move || Some(NetworkPath::direct(remote.clone()));
     match options.ca_file.clone().filter(|_| address.tls) {
-        None => Ok(Connected::new(address.connection(&options)?).over(path)),
+        None => Ok(Connected::new(address.channel(&options)?).over(path)),
         Some(file) => {
-            let make = move || address.connection(&options);
+            let make = move || address.channel(&options);
             Ok(Connected::new(Renewing::new(file, make)?).over(path))
         }
     }
+}
+
+fn over(inner: impl Http2, options: &ConnectOptions) -> Channel {
+    let mut connection = Connection::new(inner).announcing();
+    if let Some(codec) = options.codec {
+        connection = connection.codec(codec);
+    }
+    if let Some(limits) = &options.limits {
+        connection = connection.limits(limits.clone());
+    }
+    connection.into_channel()
 }
 
 impl fmt::Display for Address {

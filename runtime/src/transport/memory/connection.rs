@@ -43,7 +43,7 @@ impl Connection {
 
     async fn current(&self) -> Result<Arc<Current>, Status> {
         let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(current) = known.filter(|current| !current.server.is_over()) {
+        if let Some(current) = known.filter(|current| current.server.is_serving()) {
             return Ok(current);
         }
         let nobody = || {
@@ -60,17 +60,27 @@ impl Connection {
         Ok(current.insert(Arc::new(Current { server, permits, _counted: counted })).clone())
     }
 
+    async fn enter(&self) -> Result<(Arc<Server>, Place), Status> {
+        let current = self.current().await?;
+        let server = current.server.clone();
+        let permit = current.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| Status::internal("a semaphore that is never closed was closed"))?;
+        let place = Place { _in_flight: server.enter()?, _permit: permit, _current: current };
+        Ok((server, place))
+    }
+
     /// Waits for a place, and checks what can be checked before anybody is called.
     async fn begin(&self, cx: &Context) -> Result<(Crossing, Place), Status> {
         self.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
         let begin = async {
-            let current = self.current().await?;
-            let server = current.server.clone();
-            let permit = current.permits.clone().acquire_owned().await;
-            let permit = permit.map_err(|_| Status::internal("a semaphore that nobody closes was closed"))?;
-            let place = Place { _in_flight: server.enter()?, _permit: permit, _current: current };
+            let (server, place) = match self.enter().await {
+                // It began to stop while the call waited for its place. The server that has the name now is asked once.
+                Err(status) if status.is_not_processed() => self.enter().await?,
+                entered => entered?,
+            };
             server.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
-            Ok((Crossing { server, limits: self.limits.clone() }, place))
+            let (limits, idempotent) = (self.limits.clone(), cx.idempotent);
+            Ok((Crossing { server, limits, idempotent }, place))
         };
         let late = || deadline::exceeded().not_processed();
         if cx.time_left().is_some_and(|left| left.is_zero()) {

@@ -26,6 +26,8 @@ pub(super) struct Crossing {
     pub(super) server: Arc<Server>,
     /// The caller's limits.
     pub(super) limits: Limits,
+    /// Whether the call may be made twice.
+    pub(super) idempotent: bool,
 }
 
 /// Whose limit it is.
@@ -44,7 +46,7 @@ impl Crossing {
     }
 
     pub(super) fn check(&self, message: &Payload, limit: usize, side: Side) -> Result<(), Status> {
-        let size = message.protobuf_len();
+        let size = message.size();
         if size <= limit {
             return Ok(());
         }
@@ -98,7 +100,7 @@ impl Crossing {
     ) -> Result<Response<Payload>, Status> {
         let (deadline, path) = (cx.deadline, cx.path.clone());
         let work = panic::guard(path, self.server.service.unary(cx, message));
-        let response = self.server.unless_cut(deadline::bound(deadline, work)).await?;
+        let response = self.server.unless_cut(self.idempotent, deadline::bound(deadline, work)).await?;
         self.check_metadata(&response.metadata)?;
         self.check_metadata(&response.trailers)?;
         self.check(&response.message, limit, Side::Server)?;
@@ -115,6 +117,7 @@ impl Crossing {
         let (headed, head) = oneshot::channel();
         let (answers, read) = mpsc::channel(WAITING);
         let (ended, end) = oneshot::channel();
+        let idempotent = self.idempotent;
         let answering = Answering { headed: Some(headed), answers };
         tokio::spawn(async move {
             // The place is given up before the caller learns of the end, and may make its next call.
@@ -125,14 +128,14 @@ impl Crossing {
         });
         let Ok(Head { metadata, compression }) = head.await else {
             // It ended before it answered anything.
-            return Err(end.await.ok().and_then(Result::err).unwrap_or_else(gone));
+            return Err(end.await.ok().and_then(Result::err).unwrap_or_else(|| gone(idempotent)));
         };
-        let answers = futures_util::stream::unfold(Some((read, end)), |open| async move {
+        let answers = futures_util::stream::unfold(Some((read, end)), move |open| async move {
             let (mut read, end) = open?;
             if let Some(message) = read.recv().await {
                 return Some((Ok(Event::Message(message)), Some((read, end))));
             }
-            let outcome = end.await.unwrap_or_else(|_| Err(gone()));
+            let outcome = end.await.unwrap_or_else(|_| Err(gone(idempotent)));
             Some((outcome.map(Event::Trailers), None))
         });
         let answers = Streaming::from_events(answers).received_with(compression);
@@ -166,12 +169,12 @@ impl Answering {
         let (breaking, mut broken) = oneshot::channel();
         let requests = Requests { inner: messages, limit, breaking: Some(breaking) };
         let abandoned = self.answers.clone();
-        let server = crossing.server.clone();
+        let (server, idempotent) = (crossing.server.clone(), crossing.idempotent);
         let requests = Streaming::from_source(requests).received_with(cx.compression);
         let work = deadline::bound(deadline, self.answer(&crossing, cx, requests));
         let outcome = tokio::select! {
             biased;
-            outcome = server.unless_cut(work) => outcome,
+            outcome = server.unless_cut(idempotent, work) => outcome,
             Ok(status) = &mut broken => return Err(status),
             () = abandoned.closed() => Err(Status::cancelled("the caller gave up")),
         };
@@ -252,10 +255,10 @@ impl Source<Payload> for Requests {
         let limit = self.limit;
         polled.map(|next| {
             let status = match next? {
-                Ok(message) if message.protobuf_len() <= limit => return Some(Ok(message)),
+                Ok(message) if message.size() <= limit => return Some(Ok(message)),
                 Ok(message) => Status::resource_exhausted(format!(
                     "a request of {} bytes is larger than the limit of {limit} bytes",
-                    message.protobuf_len()
+                    message.size()
                 )),
                 Err(status) => status,
             };

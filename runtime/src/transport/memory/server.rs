@@ -41,14 +41,19 @@ impl Server {
     pub(super) fn enter(self: &Arc<Self>) -> Result<InFlight, Status> {
         let entered = InFlight::new(self.clone());
         // Counted first: a drain that begins right now waits for it.
-        if self.drain.phase() == Phase::Serving && !self.is_over() {
+        if self.is_serving() {
             return Ok(entered);
         }
         Err(Status::unavailable("the peer is shutting down").not_processed())
     }
 
+    /// Whether it takes calls.
+    pub(super) fn is_serving(&self) -> bool {
+        self.drain.phase() == Phase::Serving && !self.is_over()
+    }
+
     /// Whether it will never answer again.
-    pub(super) fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.over.phase() == Phase::Cut
     }
 
@@ -66,19 +71,20 @@ impl Server {
     /// What the work comes to, unless it is cut.
     pub(super) async fn unless_cut<T>(
         &self,
+        idempotent: bool,
         work: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, Status> {
         tokio::select! {
             biased;
             outcome = work => outcome,
-            () = self.over.cutting() => Err(gone()),
+            () = self.over.cutting() => Err(gone(idempotent)),
         }
     }
 }
 
 /// What a call ends with that was under way when its server ended.
-pub(super) fn gone() -> Status {
-    Status::unavailable("the peer has shut down")
+pub(super) fn gone(idempotent: bool) -> Status {
+    Status::unavailable("the peer has shut down").maybe_executed(idempotent)
 }
 
 impl fmt::Debug for Server {

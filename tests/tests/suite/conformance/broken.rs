@@ -34,6 +34,8 @@ enum Fault {
     Codes,
     /// Every failure claims that nothing was processed.
     NotProcessed,
+    /// No failure claims that.
+    Unsure,
     /// One of a thousand messages is lost.
     Losses,
     /// The last byte of each message is lost.
@@ -148,6 +150,7 @@ impl Caller {
         match self.fault {
             Fault::Codes if status.code() == Code::Aborted => Status::internal(status.message().to_owned()),
             Fault::NotProcessed => status.not_processed(),
+            Fault::Unsure => Status::new(status.code(), status.message().to_owned()),
             _ => status,
         }
     }
@@ -370,8 +373,10 @@ const FAULTS: &[(Fault, &[(Case, &str)])] = &[
         &[
             (Case::ServerDies, "expected a status that does not deny what was processed"),
             (Case::DrainCut, "expected a status that does not deny what was processed"),
+            (Case::Seen, "expected a status that does not deny what a handler saw"),
         ],
     ),
+    (Fault::Unsure, &[(Case::Unseen, "expected a status that says that nothing was processed")]),
     (Fault::Losses, &[(Case::Download, "the answer's number: expected 999, found 1000")]),
     (
         Fault::Truncation,

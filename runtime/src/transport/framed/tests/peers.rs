@@ -84,16 +84,16 @@ impl Peers {
 impl Service for Peers {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let Inner { connection, requester, .. } = &*self.0;
-        let outgoing = requester.unary(cx, message)?;
+        let outgoing = requester.unary(&cx, message)?;
         let streams = outgoing.first_write().open(connection).await?;
-        outgoing.answer(streams, &requester.limits).await
+        Ok(outgoing.answer(streams, &requester.limits).await?)
     }
 
     async fn stream(&self, cx: Context, messages: Streaming<Payload>) -> Answer {
         let Inner { connection, requester, .. } = &*self.0;
-        let outgoing = requester.stream(cx, messages)?;
+        let outgoing = requester.stream(&cx, messages)?;
         let streams = outgoing.first_write().open(connection).await?;
-        outgoing.stream(streams, &requester.limits).await
+        Ok(outgoing.stream(streams, &requester.limits).await?)
     }
 }
 
