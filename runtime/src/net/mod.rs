@@ -37,11 +37,12 @@
 //! ```
 
 mod accept;
-#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
 mod authorities;
 mod connection;
 mod establish;
 mod finish;
+#[cfg(any(feature = "grpc", feature = "websocket"))]
+mod first_byte;
 mod http1;
 mod http2;
 mod listener;
@@ -59,9 +60,14 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
 pub(crate) use authorities::Authorities;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
+pub(crate) use authorities::distrusted;
 pub use connection::{ConnectionInfo, TlsInfo};
+#[cfg(any(feature = "grpc", feature = "websocket"))]
+pub(crate) use first_byte::FirstByte;
+#[cfg(feature = "grpc")]
+pub(crate) use first_byte::Heard;
 pub use listener::Listener;
 pub use options::ListenerOptions;
 pub use reachable::reachable;

@@ -17,6 +17,7 @@ pub mod mux;
 mod path;
 #[cfg(feature = "quic")]
 pub mod quic;
+mod remote;
 mod scope;
 #[cfg(feature = "node")]
 pub(crate) mod seam;
@@ -32,6 +33,7 @@ pub(crate) use gauge::Counted;
 pub use guarded::Guarded;
 pub use limits::Limits;
 pub use path::NetworkPath;
+pub(crate) use remote::Remote;
 #[cfg(feature = "node")]
 pub use seam::{
     Address, BindContext, BindError, Bound, Connected, LiveTarget, PathProbe, RegisterError, Scheme, Serving,

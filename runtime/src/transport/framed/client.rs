@@ -11,7 +11,7 @@ use crate::{
     deadline,
     encoding::Encoding,
     streaming::Event,
-    transport::Limits,
+    transport::{Limits, Remote},
     wire::{self, Frame, FrameKind, RequestCompression, ResponseHead, StreamCode, Tail, WireError},
 };
 
@@ -30,6 +30,7 @@ pub(crate) struct Outgoing {
     rest: Option<Streaming<Payload>>,
     encoding: Encoding,
     unary: bool,
+    remote: Remote,
 }
 
 /// What a call's stream begins with, and whether the direction ends with it.
@@ -47,7 +48,8 @@ impl Requester {
         let (mut buffer, encoding) = self.begin(&cx, true)?;
         put_message(&mut buffer, &message, &encoding)?;
         wire::put_end(&mut buffer);
-        Ok(Outgoing { first: buffer.freeze(), rest: None, encoding, unary: true })
+        let remote = Remote::default();
+        Ok(Outgoing { first: buffer.freeze(), rest: None, encoding, unary: true, remote })
     }
 
     /// Encodes the beginning of a call of any shape. A single message that is there already travels with
@@ -62,7 +64,7 @@ impl Requester {
             }
             Err(messages) => Some(messages),
         };
-        Ok(Outgoing { first: buffer.freeze(), rest, encoding, unary: false })
+        Ok(Outgoing { first: buffer.freeze(), rest, encoding, unary: false, remote: Remote::default() })
     }
 
     fn begin(&self, cx: &Context, unary: bool) -> Result<(BytesMut, Encoding), Status> {
@@ -93,10 +95,17 @@ impl FirstWrite {
 }
 
 impl Outgoing {
+    /// The same call, to this peer, which its failures name.
+    pub(crate) fn to(mut self, remote: &Remote) -> Self {
+        self.remote = remote.clone();
+        self
+    }
+
     /// The same call, where all of it is in the first write.
     pub(crate) fn again(&self) -> Option<Self> {
-        let Self { first, rest: None, encoding, unary } = self else { return None };
-        Some(Self { first: first.clone(), rest: None, encoding: *encoding, unary: *unary })
+        let Self { first, rest: None, encoding, unary, remote } = self else { return None };
+        let (first, remote) = (first.clone(), remote.clone());
+        Some(Self { first, rest: None, encoding: *encoding, unary: *unary, remote })
     }
 
     /// The first write of the call's stream.
@@ -158,6 +167,7 @@ impl Outgoing {
             incoming,
             codec: self.encoding.codec,
             limits: limits.clone(),
+            remote: self.remote,
             first: None,
             trailers: Metadata::new(),
             ended: false,
@@ -171,6 +181,7 @@ struct Answers<T: SendStream, R: RecvStream> {
     incoming: Incoming<R>,
     codec: Codec,
     limits: Limits,
+    remote: Remote,
     /// The first message, where the answer has no head.
     first: Option<Frame>,
     trailers: Metadata,
@@ -245,10 +256,12 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
                         Err(_) => return Err(Status::internal("the stream of requests panicked")),
                     }
                 }
-                frame = self.incoming.frame() => return frame.map_err(broken_off),
+                frame = self.incoming.frame() => {
+                    return frame.map_err(|status| self.remote.lost(broken_off(status)));
+                }
             }
         }
-        self.incoming.frame().await.map_err(broken_off)
+        self.incoming.frame().await.map_err(|status| self.remote.lost(broken_off(status)))
     }
 }
 

@@ -37,16 +37,17 @@ impl<D: Dial> Peer<D> {
         connection: Arc<D::Connection>,
         first: FirstWrite,
     ) -> Result<RequestStreams<D::Connection>, Status> {
+        let lost = |error: StreamError| self.link.remote.lost(error.into());
         match first.open(&*connection).await {
             // The connection had died, and nobody has seen the call: once more, on a new one.
             Err(StreamError::Lost(status)) if status.is_not_processed() => {
                 let again = async {
                     let connection = self.link.connection(Some(&connection)).await?;
-                    Ok(first.open(&*connection).await?)
+                    first.open(&*connection).await.map_err(lost)
                 };
                 Box::pin(again).await
             }
-            opened => Ok(opened?),
+            opened => opened.map_err(lost),
         }
     }
 }
@@ -86,7 +87,7 @@ impl<D: Dial> Peer<D> {
         let Err(_) = proof.await else { return Ok(connection) };
         let connection = self.link.connection(Some(&connection)).await?;
         if let Some(proof) = connection.early() {
-            proof.await.map_err(|lost| Status::from(lost).not_processed())?;
+            proof.await.map_err(|lost| self.link.remote.lost(Status::from(lost).not_processed()))?;
         }
         Ok(connection)
     }
@@ -97,7 +98,7 @@ impl<D: Dial> Peer<D> {
         outgoing: Outgoing,
     ) -> Result<Response<Payload>, Status> {
         let streams = self.open(connection, outgoing.first_write()).await?;
-        outgoing.answer(streams, &self.requester.limits).await
+        outgoing.to(&self.link.remote).answer(streams, &self.requester.limits).await
     }
 }
 
@@ -146,7 +147,7 @@ impl<D: Dial> Peer<D> {
         }
         let outgoing = self.requester.stream(cx, messages)?;
         let streams = self.open(connection, outgoing.first_write()).await?;
-        outgoing.stream(streams, &self.requester.limits).await
+        outgoing.to(&self.link.remote).stream(streams, &self.requester.limits).await
     }
 }
 

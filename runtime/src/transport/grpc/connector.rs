@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tonic::transport::Endpoint;
 
 use crate::{
+    net::{FirstByte, Heard},
     service::BoxFuture,
     transport::{ConnectionGauge, gauge::Counted},
 };
@@ -21,11 +22,16 @@ use crate::{
 pub(super) struct Connector {
     tcp: HttpConnector,
     gauge: Option<Arc<dyn ConnectionGauge>>,
+    first: FirstByte,
 }
 
 impl Connector {
-    /// With the settings of this endpoint, and told to this gauge.
-    pub(super) fn new(endpoint: &Endpoint, gauge: Option<Arc<dyn ConnectionGauge>>) -> Self {
+    /// With the settings of this endpoint, and told to this gauge; `first` learns what the peer says first.
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        gauge: Option<Arc<dyn ConnectionGauge>>,
+        first: FirstByte,
+    ) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(endpoint.get_tcp_nodelay());
@@ -33,7 +39,7 @@ impl Connector {
         tcp.set_keepalive_interval(endpoint.get_tcp_keepalive_interval());
         tcp.set_keepalive_retries(endpoint.get_tcp_keepalive_retries());
         tcp.set_connect_timeout(endpoint.get_connect_timeout());
-        Self { tcp, gauge }
+        Self { tcp, gauge, first }
     }
 }
 
@@ -48,14 +54,18 @@ impl tower::Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.tcp.call(uri);
-        let gauge = self.gauge.clone();
-        Box::pin(async move { Ok(Tcp { io: connecting.await?, _counted: Counted::new(gauge) }) })
+        let (gauge, first) = (self.gauge.clone(), self.first.clone());
+        first.clear();
+        Box::pin(async move {
+            let tcp = connecting.await?.into_inner();
+            Ok(Tcp { io: TokioIo::new(first.of(tcp)), _counted: Counted::new(gauge) })
+        })
     }
 }
 
 /// A connection that counts until whoever uses it drops it, which they do when it has ended.
 pub(super) struct Tcp {
-    io: TokioIo<TcpStream>,
+    io: TokioIo<Heard<TcpStream>>,
     _counted: Counted,
 }
 

@@ -7,8 +7,8 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
 use super::{Connection, NAME, connector::Connector};
 use crate::{
-    ConnectOptions, Limits, Status,
-    net::Authorities,
+    Code, ConnectOptions, Limits, Status,
+    net::{Authorities, FirstByte, distrusted},
     transport::{Connected, NetworkPath, Scheme},
 };
 
@@ -91,12 +91,29 @@ fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig, Status> {
     })
 }
 
+/// A failure of the connection to this address, with what it probably comes from.
+fn explained(address: &Address, first: &FirstByte, status: Status) -> Status {
+    if status.code() != Code::Unavailable {
+        return status;
+    }
+    let other = Address { tls: !address.tls, ..address.clone() };
+    let mistake = first.mistake(address.tls, other);
+    let hint = mistake.or_else(|| distrusted(status.message()).map(str::to_owned));
+    let message = match hint {
+        Some(hint) => format!("{address}: {} ({hint})", status.message()),
+        None => format!("{address}: {}", status.message()),
+    };
+    status.with_message(message)
+}
+
 /// Must run within a runtime, as tonic's channels want.
 pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result<Connected, Status> {
     let remote = address.authority.to_string();
     let endpoint = address.endpoint(&options)?;
-    let connector = Connector::new(&endpoint, options.gauge(NAME));
+    let first = FirstByte::default();
+    let connector = Connector::new(&endpoint, options.gauge(NAME), first.clone());
     let mut connection = Connection::new(endpoint.connect_with_connector_lazy(connector));
+    connection = connection.explained(move |status| explained(&address, &first, status));
     if let Some(codec) = options.codec {
         connection = connection.codec(codec);
     }
@@ -138,7 +155,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{Code, Codec, Context, Payload, Service, Target};
+    use crate::{Codec, Context, Payload, Service, Target};
 
     #[test]
     fn a_target_is_printed_as_it_was_written() {
@@ -177,6 +194,7 @@ mod tests {
         let status = channel.unary(cx, Payload::encoded(Codec::Protobuf, "".into())).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable);
         assert!(status.is_not_processed());
+        assert!(status.message().starts_with(&format!("{target}: the connection failed: ")), "{status}");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use super::{
     Address, Connection, EarlyData, QuicProfile, connection::lost, early::Handshake,
     endpoint::ClientEndpoints, trust,
 };
-use crate::{ConnectOptions, Status};
+use crate::{ConnectOptions, Status, net::distrusted};
 
 /// How much later the next address of a host is tried while the one before has not answered
 /// ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305#section-5), section 5).
@@ -100,6 +100,8 @@ fn failed(address: &Address, error: &ConnectionError) -> Status {
         "the peer shows a key and no certificate; expected `?key=` and its key in the target".to_owned()
     } else if is(NO_APPLICATION_PROTOCOL) {
         "the peer does not speak polywire/1".to_owned()
+    } else if let Some(hint) = distrusted(&error.to_string()) {
+        format!("{} ({hint})", lost(error).message())
     } else {
         lost(error).message().to_owned()
     };
