@@ -21,6 +21,7 @@ pub struct Loader {
     files: Vec<Source>,
     variables: Vec<(String, String)>,
     flags: Vec<(String, String)>,
+    gateway: Option<Vec<&'static str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +83,13 @@ impl Loader {
         self
     }
 
+    /// The configuration is a gateway's, which passes calls on over these transports, one for each target: warnings say
+    /// what has no effect there.
+    pub(crate) fn gateway(mut self, transports: Vec<&'static str>) -> Self {
+        self.gateway = Some(transports);
+        self
+    }
+
     /// Reads the layers.
     ///
     /// # Errors
@@ -99,7 +107,7 @@ impl Loader {
         if !problems.is_empty() {
             return Err(ConfigError::new(problems));
         }
-        let warnings = warn::warnings(&config)
+        let warnings = warn::warnings(&config, self.gateway.as_deref())
             .into_iter()
             .map(|finding| finding.placed(&layers))
             // A default that does not suit the rest was nobody's wish.
