@@ -13,6 +13,7 @@
 mod blixard;
 mod clipped;
 mod cluster_health;
+mod command_line;
 pub mod directory;
 pub mod health;
 pub mod health_detail;

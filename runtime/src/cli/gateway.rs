@@ -2,8 +2,8 @@
 
 use std::future::ready;
 
-use super::{args::GatewayArgs, failure::Failure, flags::Flags, listen, reload::Source, serve};
-use crate::{Node, Upstream, config::Loader};
+use super::{args::GatewayArgs, failure::Failure, flags::Flags, listen, print, reload::Source, serve};
+use crate::{Node, Target, Upstream, config::Loader};
 
 /// What is different from a node's defaults, so that the two run beside each other: at another place, with another
 /// key.
@@ -15,7 +15,8 @@ const DEFAULTS: &str = r#"
 pub(super) async fn gateway(program: &str, args: GatewayArgs, flags: Flags) -> Result<(), Failure> {
     let flags = listen::configure(&args.listen, args.log.over(flags))?;
     let loader = Loader::new().text("the gateway's defaults", DEFAULTS);
-    let source = Source::new(loader, args.config, flags);
+    let over = args.targets.iter().map(Target::transport).collect();
+    let source = Source::new(loader.gateway(over), args.config, flags);
     let (first, others) = args.targets.split_first().expect("clap asks for one");
     let mut upstream = others.iter().cloned().fold(Upstream::new(first.clone()), Upstream::or);
     if let Some(file) = args.ca {
@@ -30,8 +31,8 @@ pub(super) async fn gateway(program: &str, args: GatewayArgs, flags: Flags) -> R
     serve::run(source, node, |node| match args.json {
         true => serve::print_json(node.targets()),
         false => {
-            eprintln!("calls are passed on to {}", targets.join(" or "));
-            eprint!("{}", serve::guide(&serve::quoted(program), node.targets(), &hint));
+            print::note(format_args!("calls are passed on to {}", targets.join(" or ")));
+            print::notes(serve::guide(&serve::quoted(program), node.targets(), &hint));
             Ok(())
         }
     })

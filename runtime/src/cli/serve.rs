@@ -1,9 +1,6 @@
 //! `serve`.
 
-use std::{
-    future::Future,
-    io::{self, Write as _},
-};
+use std::future::Future;
 
 use super::{
     args::ServeArgs,
@@ -12,6 +9,7 @@ use super::{
     interrupt::Interrupt,
     log,
     node::Made,
+    print,
     reload::{Reloading, Source},
     traces::Traces,
 };
@@ -28,7 +26,7 @@ pub(super) async fn serve(
         true => print_json(node.targets()),
         false => {
             let example = example(&node.parts().router.services());
-            eprint!("{}", guide(&quoted(program), node.targets(), &example));
+            print::notes(guide(&quoted(program), node.targets(), &example));
             Ok(())
         }
     })
@@ -39,7 +37,7 @@ pub(super) async fn serve(
 pub(super) async fn run(
     source: Source,
     node: impl Future<Output = Made>,
-    say: impl FnOnce(&Node) -> io::Result<()>,
+    say: impl FnOnce(&Node) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let loaded = source.load().map_err(Failure::other)?;
     let traces = Traces::start(&loaded.config)?;
@@ -59,7 +57,7 @@ pub(super) async fn run(
     };
     let node = node?;
     let _reloading = Reloading::start(source, node.parts().clone()).map_err(Failure::other)?;
-    say(&node).map_err(Failure::other)?;
+    say(&node)?;
     let outcome = node.serve(stopped(interrupt)).await.map_err(Failure::other);
     if let Some(traces) = traces {
         traces.stop().await;
@@ -78,10 +76,9 @@ async fn stopped(mut interrupt: Interrupt) {
     });
 }
 
-pub(super) fn print_json(targets: &Targets) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", serde_json::to_string(targets)?)?;
-    stdout.flush()
+pub(super) fn print_json(targets: &Targets) -> Result<(), Failure> {
+    let json = serde_json::to_string(targets).map_err(Failure::other)?;
+    print::answer(&format!("{json}\n"))
 }
 
 /// How the node is called, ready to paste but for the file of a certificate's authority.

@@ -63,6 +63,15 @@ async fn the_version_says_what_was_built() {
     let version = ended(&["--version"], 0).await;
     let first = version.stdout.lines().next().unwrap();
     assert!(first.starts_with(&format!("polywire-node {}", env!("CARGO_PKG_VERSION"))), "{first}");
+    // Which commit it is depends on when the binary was built; that it is one, on whether there is a repository.
+    let mut git = std::process::Command::new("git");
+    git.args(["rev-parse", "HEAD"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let commit = first.split_once(" (").and_then(|(_, commit)| commit.strip_suffix(')'));
+    let is_commit = |commit: &str| commit.len() >= 12 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match git.output().is_ok_and(|output| output.status.success()) {
+        true => assert!(commit.is_some_and(is_commit), "{first}"),
+        false => assert_eq!(commit, None, "{first}"),
+    }
     let features = version.stdout.lines().find_map(|line| line.strip_prefix("features: ")).unwrap();
     let mut names = features.split(' ');
     for feature in ["grpc", "iroh", "websocket"] {

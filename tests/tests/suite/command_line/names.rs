@@ -100,3 +100,40 @@ async fn a_node_is_named_in_the_same_way_in_all_commands() {
     let twice = ended(&["cluster", "status", target, "--node", target], 2).await;
     assert!(twice.stderr.contains("--node"), "{}", twice.stderr);
 }
+
+#[tokio::test]
+async fn a_call_discovers_over_which_other_transports_its_target_is_reached() {
+    let node = Node::start(&[
+        "--transport.strategy.fallback_to_grpc=false",
+        "--transport.strategy.retired_on_grpc=health",
+    ])
+    .await;
+    let check = ["call", node.grpc(), "grpc.health.v1.Health/Check"];
+    ended(&check, 64 + 12).await;
+    let called = ended(&[&check[..], &["--discover", "--explain"]].concat(), 0).await;
+    assert_eq!(called.stdout, "{\"status\":\"SERVING\"}\n");
+    for target in [node.grpc(), node.iroh()] {
+        assert!(called.stderr.contains(target), "{target}: {}", called.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_a_directory_is_called_where_it_is_however_much_is_to_be_discovered() {
+    let bound = tokio::net::TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let dead = format!("grpc://{}", bound.local_addr().unwrap());
+    let node = Node::start(&[]).await;
+    let check = "grpc.health.v1.Health/Check";
+    let refused = ended(&["call", "--discover", &dead, check], 64 + 14).await;
+    assert!(refused.stderr.contains(&dead), "{}", refused.stderr);
+    ended(&["call", "--discover", "--fallback", node.grpc(), &dead, check], 0).await;
+    let late = [
+        "call",
+        "--discover",
+        "--timeout",
+        "300ms",
+        "iroh://ae58ff8833241ac82d6ff7611046ed67b5072d142c588d0063e942d9a75502b6?addr=127.0.0.1:9",
+        check,
+    ];
+    ended(&late, 64 + 4).await;
+}
