@@ -66,7 +66,10 @@ impl Lanes {
             builder = builder.on_fallback(teller(path.to_owned()));
         }
         let deadline = args.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Ok(Self { names, ..Self::over(builder, count, deadline).await? })
+        match Self::over(builder, count, deadline).await {
+            Ok(lanes) => Ok(Self { names, ..lanes }),
+            Err(status) => Err(late(&names, status).into()),
+        }
     }
 
     async fn over(builder: ChannelBuilder, count: usize, deadline: Option<Instant>) -> Result<Self, Status> {
@@ -120,17 +123,9 @@ impl Lanes {
         self.is_over() || (status.code() == Code::Unavailable && status.is_not_processed())
     }
 
-    /// The status, which names the targets where the time for calling them is over: what notices that knows none.
+    /// The status, which names the targets where the time for calling them is over.
     pub(super) fn named(&self, status: Status) -> Status {
-        let targets = self.names.join(" or ");
-        let own = status.code() == Code::DeadlineExceeded && self.is_over();
-        match own && !targets.is_empty() && !status.message().contains(&targets) {
-            true => {
-                let message = format!("{targets}: {}", status.message());
-                status.with_message(message)
-            }
-            false => status,
-        }
+        if self.is_over() { late(&self.names, status) } else { status }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -153,6 +148,16 @@ impl Lanes {
         // It is told as far as it can be.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.close).await;
     }
+}
+
+/// The status of a call that was out of time, with the targets: who notices that knows none.
+fn late(names: &[String], status: Status) -> Status {
+    let targets = names.join(" or ");
+    if status.code() != Code::DeadlineExceeded || status.message().contains(&targets) {
+        return status;
+    }
+    let message = format!("{targets}: {}", status.message());
+    status.with_message(message)
 }
 
 /// Says on stderr how calls of this method fall back, each thing once.
