@@ -36,6 +36,8 @@ mod method;
 #[cfg(feature = "node")]
 pub mod metrics;
 #[cfg(feature = "node")]
+mod nearest;
+#[cfg(feature = "node")]
 pub mod net;
 #[cfg(feature = "node")]
 pub mod node;

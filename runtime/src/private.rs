@@ -131,7 +131,8 @@ impl<T: ?Sized> Deferred<'_> for T {
 /// How a binary ends whose transport could not be registered.
 #[cfg(feature = "node")]
 pub fn refused(error: &crate::transport::RegisterError) -> std::process::ExitCode {
-    eprintln!("error: {error}");
+    // Where stderr is closed, the exit status still tells.
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("error: {error}\n"));
     std::process::ExitCode::FAILURE
 }
 
@@ -141,9 +142,10 @@ pub fn refused(error: &crate::transport::RegisterError) -> std::process::ExitCod
 pub fn main<R: IntoNodeBuilder>(
     name: &'static str,
     version: &'static str,
+    commit: Option<&'static str>,
     node: impl FnOnce() -> R,
 ) -> std::process::ExitCode {
-    crate::cli::main(name, version, async move { node().into_node_builder() })
+    crate::cli::main(crate::cli::Build { name, version, commit }, async move { node().into_node_builder() })
 }
 
 /// As [`main`], of an `async` function.
@@ -151,7 +153,9 @@ pub fn main<R: IntoNodeBuilder>(
 pub fn main_async<R: IntoNodeBuilder, F: Future<Output = R>>(
     name: &'static str,
     version: &'static str,
+    commit: Option<&'static str>,
     node: impl FnOnce() -> F,
 ) -> std::process::ExitCode {
-    crate::cli::main(name, version, async move { node().await.into_node_builder() })
+    let build = crate::cli::Build { name, version, commit };
+    crate::cli::main(build, async move { node().await.into_node_builder() })
 }

@@ -12,6 +12,7 @@
 
 mod blixard;
 mod cluster_health;
+mod command_line;
 pub mod directory;
 pub mod health;
 pub mod health_detail;

@@ -2,7 +2,6 @@
 
 use std::{
     future::{Future, ready},
-    io::{self, Write as _},
     pin::pin,
     time::Duration,
 };
@@ -17,6 +16,7 @@ use super::{
     interrupt::Interrupt,
     log,
     node::Made,
+    print,
     reload::{Reloading, Source},
     traces::Traces,
 };
@@ -56,7 +56,7 @@ pub(super) async fn run(
     let say = |node: &Node| match json {
         true => print_json(node.targets()),
         false if log::is_human(format) => {
-            eprint!("{}", words(node));
+            print::notes(words(node));
             Ok(())
         }
         false => {
@@ -71,7 +71,7 @@ pub(super) async fn run(
 async fn run_logging(
     source: Source,
     node: impl Future<Output = Made>,
-    say: impl FnOnce(&Node) -> io::Result<()>,
+    say: impl FnOnce(&Node) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let loaded = source.load().map_err(Failure::other)?;
     let traces = Traces::start(&loaded.config)?;
@@ -97,7 +97,7 @@ async fn run_logging(
     };
     let node = node?;
     let _reloading = Reloading::start(source, node.parts().clone()).map_err(Failure::other)?;
-    say(&node).map_err(Failure::other)?;
+    say(&node)?;
     let outcome = until_stopped(node, interrupt).await;
     if let Some(traces) = traces {
         traces.stop().await;
@@ -127,10 +127,9 @@ async fn until_stopped(node: Node, interrupt: Interrupt) -> Result<(), Failure> 
     }
 }
 
-fn print_json(targets: &Targets) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", serde_json::to_string(targets)?)?;
-    stdout.flush()
+fn print_json(targets: &Targets) -> Result<(), Failure> {
+    let json = serde_json::to_string(targets).map_err(Failure::other)?;
+    print::answer(&format!("{json}\n"))
 }
 
 /// How the node is called, ready to paste but for the file of a certificate's authority.

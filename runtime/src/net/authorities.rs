@@ -35,3 +35,15 @@ impl Authorities {
         }
     }
 }
+
+/// What is to be said beside a failure of TLS that comes from an authority that is not trusted: another than those, or one of
+/// the same name.
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "quic", feature = "websocket")),
+    expect(dead_code, reason = "nothing speaks TLS")
+)]
+pub(crate) fn distrusted(failure: &str) -> Option<&'static str> {
+    ["UnknownIssuer", "BadSignature"].iter().any(|reason| failure.contains(reason)).then_some(
+        "no authority that is trusted here has signed the peer's certificate; expected a CA file (`--ca`) of one that has",
+    )
+}

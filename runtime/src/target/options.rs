@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
-    Codec, Limits,
+    Codec, Limits, Status,
     metrics::{Metrics, Side},
+    net::Authorities,
     transport::ConnectionGauge,
 };
 
@@ -99,6 +100,14 @@ impl ConnectOptions {
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
         self
+    }
+
+    /// Reads the CA file, where there is one, so that one that cannot be used is found out before anybody is called.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, which names the file, when it cannot be read or holds no certificate.
+    pub fn check_ca_file(&self) -> Result<(), Status> {
+        self.ca_file.as_deref().map_or(Ok(()), |file| Authorities::read(file).map(drop))
     }
 
     /// Calls under the identity of this Ed25519 secret key on transports that have such identities: on Iroh the

@@ -20,6 +20,7 @@ mod path;
 #[cfg(feature = "quic")]
 pub mod quic;
 mod refusals;
+mod remote;
 mod scope;
 #[cfg(feature = "node")]
 pub(crate) mod seam;
@@ -40,6 +41,7 @@ pub use limits::Limits;
 pub(crate) use limits::check_metadata_weight;
 pub use path::NetworkPath;
 pub(crate) use refusals::Refusals;
+pub(crate) use remote::Remote;
 #[cfg(feature = "node")]
 pub use seam::{
     Address, BindContext, BindError, Bound, Connected, LiveTarget, PathProbe, RegisterError, Scheme, Serving,

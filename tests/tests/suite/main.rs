@@ -7,6 +7,7 @@
 mod adapters;
 #[cfg(target_os = "linux")]
 mod choosing;
+mod command_line;
 mod conformance;
 mod discovery;
 mod equivalence;

@@ -11,7 +11,7 @@ use crate::{
     deadline,
     encoding::Encoding,
     streaming::Event,
-    transport::Limits,
+    transport::{Limits, Remote},
     wire::{self, Frame, FrameKind, RequestCompression, ResponseHead, StreamCode, Tail, WireError},
 };
 
@@ -31,6 +31,7 @@ pub(crate) struct Outgoing {
     encoding: Encoding,
     unary: bool,
     idempotent: bool,
+    remote: Remote,
 }
 
 /// Why an opened call got no answer.
@@ -70,8 +71,8 @@ impl Requester {
         let (mut buffer, encoding) = self.begin(cx, true)?;
         put_message(&mut buffer, &message, &encoding)?;
         wire::put_end(&mut buffer);
-        let idempotent = cx.idempotent;
-        Ok(Outgoing { first: buffer.freeze(), rest: None, encoding, unary: true, idempotent })
+        let (idempotent, remote) = (cx.idempotent, Remote::default());
+        Ok(Outgoing { first: buffer.freeze(), rest: None, encoding, unary: true, idempotent, remote })
     }
 
     /// Encodes the beginning of a call of any shape. A single message that is there already travels with
@@ -86,7 +87,8 @@ impl Requester {
             }
             Err(messages) => Some(messages),
         };
-        Ok(Outgoing { first: buffer.freeze(), rest, encoding, unary: false, idempotent: cx.idempotent })
+        let (idempotent, remote) = (cx.idempotent, Remote::default());
+        Ok(Outgoing { first: buffer.freeze(), rest, encoding, unary: false, idempotent, remote })
     }
 
     fn begin(&self, cx: &Context, unary: bool) -> Result<(BytesMut, Encoding), Status> {
@@ -117,11 +119,17 @@ impl FirstWrite {
 }
 
 impl Outgoing {
+    /// The same call, to this peer, which its failures name.
+    pub(crate) fn to(mut self, remote: &Remote) -> Self {
+        self.remote = remote.clone();
+        self
+    }
+
     /// The same call, where all of it is in the first write.
     pub(crate) fn again(&self) -> Option<Self> {
-        let Self { first, rest: None, encoding, unary, idempotent } = self else { return None };
+        let Self { first, rest: None, encoding, unary, idempotent, remote } = self else { return None };
         let (encoding, unary, idempotent) = (*encoding, *unary, *idempotent);
-        Some(Self { first: first.clone(), rest: None, encoding, unary, idempotent })
+        Some(Self { first: first.clone(), rest: None, encoding, unary, idempotent, remote: remote.clone() })
     }
 
     /// The first write of the call's stream.
@@ -191,6 +199,7 @@ impl Outgoing {
             codec: self.encoding.codec,
             idempotent: self.idempotent,
             limits: limits.clone(),
+            remote: self.remote,
             first: None,
             trailers: Metadata::new(),
             ended: false,
@@ -206,6 +215,7 @@ struct Answers<T: SendStream, R: RecvStream> {
     /// Whether the call may be made twice.
     idempotent: bool,
     limits: Limits,
+    remote: Remote,
     /// The first message, where the answer has no head.
     first: Option<Frame>,
     trailers: Metadata,
@@ -288,10 +298,15 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
                         Err(_) => return Err(Status::internal("the stream of requests panicked")),
                     }
                 }
-                frame = self.incoming.frame() => return frame.map_err(|status| broken_off(status, self.idempotent)),
+                frame = self.incoming.frame() => return frame.map_err(|status| self.lost(status)),
             }
         }
-        self.incoming.frame().await.map_err(|status| broken_off(status, self.idempotent))
+        self.incoming.frame().await.map_err(|status| self.lost(status))
+    }
+
+    /// The answer broke off so.
+    fn lost(&self, status: Status) -> Status {
+        self.remote.lost(broken_off(status, self.idempotent))
     }
 }
 

@@ -12,7 +12,7 @@ use super::Connection;
 use crate::{
     Status,
     service::BoxFuture,
-    transport::{ConnectionGauge, NetworkPath, gauge::Counted},
+    transport::{ConnectionGauge, NetworkPath, Remote, gauge::Counted},
     wire::ConnectionCode,
 };
 
@@ -23,6 +23,11 @@ pub trait Dial: Send + Sync + 'static {
 
     /// The transport's name, such as `quic`.
     fn transport(&self) -> &'static str;
+
+    /// Where it leads, for messages. Default nothing.
+    fn remote(&self) -> Option<String> {
+        None
+    }
 
     /// Told of every connection that is made, and of its end. Default none.
     fn gauge(&self) -> Option<Arc<dyn ConnectionGauge>> {
@@ -40,6 +45,8 @@ pub trait Dial: Send + Sync + 'static {
 /// The way to one peer: its connection while there is one, and the dial under way while one is being made.
 pub(crate) struct Link<D: Dial> {
     pub(crate) dial: D,
+    /// Which peer failures are of.
+    pub(crate) remote: Remote,
     current: ArcSwapOption<D::Connection>,
     /// The dial under way, and since when it is.
     dialling: Mutex<Option<(Instant, Dialling<D>)>>,
@@ -53,7 +60,8 @@ type Dialling<D> = Shared<BoxFuture<Result<Arc<<D as Dial>::Connection>, Status>
 impl<D: Dial> Link<D> {
     pub(crate) fn new(dial: D) -> Self {
         let (dialling, counting) = (Mutex::new(None), Mutex::new(None));
-        Self { dial, current: ArcSwapOption::empty(), dialling, counting }
+        let remote = Remote::new(dial.remote());
+        Self { dial, remote, current: ArcSwapOption::empty(), dialling, counting }
     }
 
     /// The connection: the one that was made last, unless it is the `stale` one, or a new one. Whether it
@@ -144,7 +152,8 @@ impl<D: Dial> Link<D> {
     fn start(self: Arc<Self>) -> Dialling<D> {
         let link = self.clone();
         let task = tokio::spawn(async move {
-            let outcome = self.dial.connect().await.map(Arc::new).map_err(Status::not_processed);
+            let outcome = self.dial.connect().await.map(Arc::new);
+            let outcome = outcome.map_err(|status| self.remote.named(status.not_processed()));
             let mut dialling = self.dialling();
             *dialling = None;
             if let Ok(connection) = &outcome {

@@ -42,16 +42,17 @@ impl<D: Dial> Peer<D> {
         connection: Arc<D::Connection>,
         first: FirstWrite,
     ) -> Result<RequestStreams<D::Connection>, Status> {
+        let lost = |error: StreamError| self.link.remote.lost(error.into());
         match first.open(&*connection).await {
             // The connection had died, and nobody has seen the call: once more, on a new one.
             Err(StreamError::Lost(status)) if status.is_not_processed() => {
                 let again = async {
                     let connection = self.link.connection(Some(&connection)).await?;
-                    Ok(first.open(&*connection).await?)
+                    first.open(&*connection).await.map_err(lost)
                 };
                 Box::pin(again).await
             }
-            opened => Ok(opened?),
+            opened => opened.map_err(lost),
         }
     }
 }
@@ -92,7 +93,7 @@ impl<D: Dial> Peer<D> {
         let Err(_) = proof.await else { return Ok(connection) };
         let connection = self.link.connection(Some(&connection)).await?;
         if let Some(proof) = connection.early() {
-            proof.await.map_err(|lost| Status::from(lost).not_processed())?;
+            proof.await.map_err(|lost| self.link.remote.lost(Status::from(lost).not_processed()))?;
         }
         Ok(connection)
     }
@@ -104,7 +105,7 @@ impl<D: Dial> Peer<D> {
     ) -> Result<Response<Payload>, Unanswered> {
         let opened = self.open(connection, outgoing.first_write()).await;
         let streams = opened.map_err(|status| status.maybe_executed(outgoing.is_idempotent()))?;
-        outgoing.answer(streams, &self.requester.limits).await
+        outgoing.to(&self.link.remote).answer(streams, &self.requester.limits).await
     }
 
     /// As [`answered`](Self::answered), once more where the connection did not take the call.
@@ -134,7 +135,7 @@ impl<D: Dial> Peer<D> {
     ) -> Result<Response<Streaming<Payload>>, Unanswered> {
         let opened = self.open(connection, outgoing.first_write()).await;
         let streams = opened.map_err(|status| status.maybe_executed(outgoing.is_idempotent()))?;
-        outgoing.stream(streams, &self.requester.limits).await
+        outgoing.to(&self.link.remote).stream(streams, &self.requester.limits).await
     }
 
     /// The connection for a call that this one did not take: a new one, where it takes no more.

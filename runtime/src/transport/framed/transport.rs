@@ -143,6 +143,10 @@ impl<T: StreamTransport> Dial for Way<T> {
         self.transport.name()
     }
 
+    fn remote(&self) -> Option<String> {
+        Some(self.address.to_string())
+    }
+
     fn gauge(&self) -> Option<Arc<dyn ConnectionGauge>> {
         self.options.gauge(self.transport.name())
     }

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{error::Error, fmt, sync::Arc};
 
 use bytes::BytesMut;
 use http::{HeaderValue, Method, Request, Uri, header};
@@ -30,19 +30,30 @@ pub struct Connection<C> {
     limits: Limits,
     /// Whether the connection takes all the metadata that the limits allow, and servers are told so.
     announces: bool,
+    explain: Option<Explain>,
 }
+
+/// Says of a failure of the connection whom it is of, and what it probably comes from.
+type Explain = Arc<dyn Fn(Status) -> Status + Send + Sync>;
 
 impl<C> Connection<C> {
     /// Calls over `inner`: a tonic channel, with interceptors and layers around it if you like. Protobuf,
     /// and [`Limits::default`].
     pub fn new(inner: C) -> Self {
-        Self { inner, codec: Codec::Protobuf, limits: Limits::default(), announces: false }
+        Self { inner, codec: Codec::Protobuf, limits: Limits::default(), announces: false, explain: None }
     }
 
     /// Encodes calls that name no codec with this one.
     #[must_use]
     pub fn codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
+        self
+    }
+
+    /// Has this add to failures of the connection what is known of the peer.
+    #[cfg(feature = "node")]
+    pub(super) fn explained(mut self, explain: impl Fn(Status) -> Status + Send + Sync + 'static) -> Self {
+        self.explain = Some(Arc::new(explain));
         self
     }
 
@@ -214,12 +225,12 @@ impl<C: Http2> Connection<C> {
         let mut inner = self.inner.clone();
         std::future::poll_fn(|task| inner.poll_ready(task))
             .await
-            .map_err(|error| Unsent::Failed(status::from_connection(error).not_processed()))?;
+            .map_err(|error| Unsent::Failed(self.failed(error).not_processed()))?;
         let Head { request, encoding, idempotent } = head;
         let response = inner.call(request.map(|()| body)).await.map_err(|error| {
             let error = error.into();
             let untouched = status::untouched(&*error);
-            let status = status::from_connection(error);
+            let status = self.failed(error);
             match untouched {
                 Some(Untouched::Unsent) => Unsent::Waiting(status),
                 Some(Untouched::Refused) => Unsent::Refused(status),
@@ -230,6 +241,11 @@ impl<C: Http2> Connection<C> {
         let mut answer = answer.map_err(Unsent::Failed)?;
         answer.messages.idempotent = idempotent;
         Ok(answer)
+    }
+
+    /// The connection failed so.
+    fn failed(&self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Status {
+        explained(self.explain.as_ref(), status::from_connection(error))
     }
 
     /// What has begun to be answered.
@@ -254,9 +270,17 @@ impl<C: Http2> Connection<C> {
         self.limits.check_metadata(&metadata)?;
         let compression = compression::announced(&parts.headers).map_err(unaccepted)?;
         let incoming = Incoming::new(body, codec, compression, limit, &self.limits);
-        let limits = self.limits.clone();
-        let messages = Answers { incoming, outcome, failure, limits, idempotent: false, _wanted: None };
+        let (limits, explain) = (self.limits.clone(), self.explain.clone());
+        let messages =
+            Answers { incoming, outcome, failure, limits, explain, idempotent: false, _wanted: None };
         Ok(Answer { metadata, compression, messages })
+    }
+}
+
+fn explained(explain: Option<&Explain>, status: Status) -> Status {
+    match explain {
+        Some(explain) => explain(status),
+        None => status,
     }
 }
 
@@ -321,6 +345,7 @@ struct Answers {
     limits: Limits,
     /// Whether the call may be made twice.
     idempotent: bool,
+    explain: Option<Explain>,
     /// Dropped, it breaks off requests that are still being sent: HTTP/2 would keep the stream for them.
     _wanted: Option<Wanted>,
 }
@@ -353,7 +378,10 @@ impl Answers {
         match self.incoming.message().await {
             Ok(Some(message)) => Ok(Event::Message(message)),
             Ok(None) => self.outcome().map(Event::Trailers),
-            Err(status) => Err(self.failure.explain(status.maybe_executed(self.idempotent))),
+            Err(status) => {
+                let status = explained(self.explain.as_ref(), status);
+                Err(self.failure.explain(status.maybe_executed(self.idempotent)))
+            }
         }
     }
 

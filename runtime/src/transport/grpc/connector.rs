@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tonic::transport::Endpoint;
 
 use crate::{
-    net,
+    net::{self, FirstByte, Heard},
     service::BoxFuture,
     transport::{ConnectionGauge, gauge::Counted},
 };
@@ -27,6 +27,7 @@ pub(super) struct Connector {
     keep_alive: TcpKeepalive,
     patience: Option<Duration>,
     gauge: Option<Arc<dyn ConnectionGauge>>,
+    first: FirstByte,
 }
 
 /// How long what was sent may go unacknowledged before the connection is lost: as long as a silent one is probed. Linux'
@@ -35,8 +36,12 @@ pub(super) struct Connector {
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 impl Connector {
-    /// With the settings of this endpoint, and told to this gauge.
-    pub(super) fn new(endpoint: &Endpoint, gauge: Option<Arc<dyn ConnectionGauge>>) -> Self {
+    /// With the settings of this endpoint, and told to this gauge; `first` learns what the peer says first.
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        gauge: Option<Arc<dyn ConnectionGauge>>,
+        first: FirstByte,
+    ) -> Self {
         let keep_alive = TcpKeepalive::new();
         let keep_alive = endpoint.get_tcp_keepalive().into_iter().fold(keep_alive, TcpKeepalive::with_time);
         let interval = endpoint.get_tcp_keepalive_interval().into_iter();
@@ -47,6 +52,7 @@ impl Connector {
             keep_alive: retries.fold(keep_alive, TcpKeepalive::with_retries),
             patience: endpoint.get_connect_timeout(),
             gauge,
+            first,
         }
     }
 }
@@ -62,7 +68,8 @@ impl tower::Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let (no_delay, keep_alive, patience) = (self.no_delay, self.keep_alive.clone(), self.patience);
-        let gauge = self.gauge.clone();
+        let (gauge, first) = (self.gauge.clone(), self.first.clone());
+        first.clear();
         Box::pin(async move {
             let tcp = connect(&uri, patience).await?;
             tcp.set_nodelay(no_delay)?;
@@ -70,7 +77,7 @@ impl tower::Service<Uri> for Connector {
             socket.set_tcp_keepalive(&keep_alive)?;
             #[cfg(target_os = "linux")]
             socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-            Ok(Tcp { io: TokioIo::new(tcp), _counted: Counted::new(gauge) })
+            Ok(Tcp { io: TokioIo::new(first.of(tcp)), _counted: Counted::new(gauge) })
         })
     }
 }
@@ -86,7 +93,7 @@ async fn connect(uri: &Uri, patience: Option<Duration>) -> io::Result<TcpStream>
 
 /// A connection that counts until whoever uses it drops it, which they do when it has ended.
 pub(super) struct Tcp {
-    io: TokioIo<TcpStream>,
+    io: TokioIo<Heard<TcpStream>>,
     _counted: Counted,
 }
 

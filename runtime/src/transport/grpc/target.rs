@@ -9,8 +9,8 @@ use super::{
     Connection, NAME, client::Http2, connector::Connector, keep_alive::KeptAlive, renewing::Renewing,
 };
 use crate::{
-    Channel, ConnectOptions, Limits, Service as _, Status,
-    net::Authorities,
+    Channel, Code, ConnectOptions, Limits, Service as _, Status,
+    net::{Authorities, FirstByte, distrusted},
     transport::{Connected, NetworkPath, Scheme},
 };
 
@@ -55,10 +55,11 @@ impl Address {
 
     fn channel(&self, options: &ConnectOptions) -> Result<Channel, Status> {
         let endpoint = self.endpoint(options)?;
-        let connector = Connector::new(&endpoint, options.gauge(NAME));
+        let first = FirstByte::default();
+        let connector = Connector::new(&endpoint, options.gauge(NAME), first.clone());
         Ok(match options.keep_alive_interval {
-            None => over(endpoint.connect_with_connector_lazy(connector), options),
-            Some(interval) => over(KeptAlive::new(endpoint, connector, interval), options),
+            None => over(endpoint.connect_with_connector_lazy(connector), self, first, options),
+            Some(interval) => over(KeptAlive::new(endpoint, connector, interval), self, first, options),
         })
     }
 
@@ -99,6 +100,21 @@ fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig, Status> {
     })
 }
 
+/// A failure of the connection to this address, with what it probably comes from.
+fn explained(address: &Address, first: &FirstByte, status: Status) -> Status {
+    if status.code() != Code::Unavailable {
+        return status;
+    }
+    let other = Address { tls: !address.tls, ..address.clone() };
+    let mistake = first.mistake(address.tls, other);
+    let hint = mistake.or_else(|| distrusted(status.message()).map(str::to_owned));
+    let message = match hint {
+        Some(hint) => format!("{address}: {} ({hint})", status.message()),
+        None => format!("{address}: {}", status.message()),
+    };
+    status.with_message(message)
+}
+
 /// Must run within a runtime, as tonic's channels want.
 pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result<Connected, Status> {
     let remote = address.authority.to_string();
@@ -112,8 +128,10 @@ pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result
     }
 }
 
-fn over(inner: impl Http2, options: &ConnectOptions) -> Channel {
-    let mut connection = Connection::new(inner).announcing();
+fn over(inner: impl Http2, address: &Address, first: FirstByte, options: &ConnectOptions) -> Channel {
+    let address = address.clone();
+    let connection = Connection::new(inner).announcing();
+    let mut connection = connection.explained(move |status| explained(&address, &first, status));
     if let Some(codec) = options.codec {
         connection = connection.codec(codec);
     }
@@ -155,7 +173,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{Code, Codec, Context, Payload, Service, Target};
+    use crate::{Codec, Context, Payload, Service, Target};
 
     #[test]
     fn a_target_is_printed_as_it_was_written() {
@@ -194,6 +212,7 @@ mod tests {
         let status = channel.unary(cx, Payload::encoded(Codec::Protobuf, "".into())).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable);
         assert!(status.is_not_processed());
+        assert!(status.message().starts_with(&format!("{target}: the connection failed: ")), "{status}");
     }
 
     #[tokio::test]

@@ -41,6 +41,10 @@ impl framed::Dial for Dial {
         NAME
     }
 
+    fn remote(&self) -> Option<String> {
+        Some(format!("peer {}", self.address().id.fmt_short()))
+    }
+
     fn gauge(&self) -> Option<Arc<dyn ConnectionGauge>> {
         self.gauge.clone()
     }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Context, Limits, Payload, Response, Service, Status, Streaming, deadline,
     trace::{CallSpan, System},
-    transport::gauge::Counted,
+    transport::{Remote, gauge::Counted},
 };
 
 /// The way to a name. Whoever binds it anew is found by the next call.
@@ -86,7 +86,8 @@ impl Connection {
         if cx.time_left().is_some_and(|left| left.is_zero()) {
             return Err(late());
         }
-        deadline::bound(cx.deadline(), begin).await
+        let begun = deadline::bound(cx.deadline(), begin).await;
+        begun.map_err(|status| Remote::new(Some(self.address.to_string())).lost(status))
     }
 }
 

@@ -6,7 +6,10 @@ use super::{
     Address, Connection, EarlyData, QuicProfile, connection::lost, early::Handshake,
     endpoint::ClientEndpoints, trust,
 };
-use crate::{ConnectOptions, Status, net};
+use crate::{
+    ConnectOptions, Status,
+    net::{self, distrusted},
+};
 
 /// The TLS alert `handshake_failure` (RFC 8446, section 6).
 const HANDSHAKE_FAILURE: u8 = 40;
@@ -77,6 +80,8 @@ fn failed(address: &Address, error: &ConnectionError) -> Status {
         "the peer shows a key and no certificate; expected `?key=` and its key in the target".to_owned()
     } else if is(NO_APPLICATION_PROTOCOL) {
         "the peer does not speak polywire/1".to_owned()
+    } else if let Some(hint) = distrusted(&error.to_string()) {
+        format!("{} ({hint})", lost(error).message())
     } else {
         lost(error).message().to_owned()
     };
