@@ -2,6 +2,7 @@
 //! peers speak, and back.
 
 mod alpn;
+mod arrivals;
 pub mod framed;
 mod gauge;
 #[cfg(feature = "grpc")]
@@ -26,6 +27,9 @@ pub mod unix;
 pub mod websocket;
 
 pub use alpn::{AlpnError, AlpnName};
+#[cfg(any(feature = "grpc", feature = "memory"))]
+pub(crate) use arrivals::Arrival;
+pub(crate) use arrivals::Arrivals;
 pub use gauge::ConnectionGauge;
 #[cfg(feature = "node")]
 pub(crate) use gauge::Counted;

@@ -5,7 +5,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::{Accepted, Connection, Handshake, Listener, Responder, serve_connection};
 use crate::{
     Caller, Channel, Drain, Limits, Service,
-    transport::{ConnectionGauge, gauge::Counted, scope::Scope},
+    transport::{Arrivals, ConnectionGauge, gauge::Counted, scope::Scope},
 };
 
 /// How connections are accepted.
@@ -52,13 +52,25 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// A panic anywhere costs the call it happens in.
 pub async fn serve<L: Listener>(
-    mut listener: L,
+    listener: L,
     service: impl Service,
     options: ServeOptions,
     drain: Drain,
 ) -> L {
+    serve_counted(listener, service.into_channel(), options, Arrivals::default(), drain).await
+}
+
+/// [`serve`], where the calls are counted.
+pub(crate) async fn serve_counted<L: Listener>(
+    mut listener: L,
+    service: Channel,
+    options: ServeOptions,
+    arrivals: Arrivals,
+    drain: Drain,
+) -> L {
     let server = Arc::new(Server {
-        service: service.into_channel(),
+        service,
+        arrivals,
         permits: Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS))),
         options,
         drain: drain.clone(),
@@ -102,6 +114,7 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 
 struct Server {
     service: Channel,
+    arrivals: Arrivals,
     options: ServeOptions,
     permits: Arc<Semaphore>,
     drain: Drain,
@@ -133,7 +146,8 @@ impl Server {
             None => self.service.clone(),
             Some(alpn) => Channel::new(Scope::new(self.service.clone(), alpn)),
         };
-        let responder = Responder { service, limits: self.options.limits.clone() };
+        let (limits, arrivals) = (self.options.limits.clone(), self.arrivals.clone());
+        let responder = Responder { service, limits, arrivals };
         let answering = Answering { caller: accepted.caller, responder, drain: self.drain.clone() };
         answer_calls(&accepted.connection, answering).await;
     }

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use super::{Connection, Dial, Listener, Peer, ServeOptions, serve};
+use super::{Connection, Dial, Listener, Peer, ServeOptions, serve_counted};
 use crate::{
     Codec, ConnectOptions, Status,
     config::Section,
     transport::{
-        Address, BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving, Transport,
+        Address, Arrivals, BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving,
+        Transport,
     },
 };
 
@@ -165,6 +166,8 @@ impl<L: Listener> Bound for Listening<L> {
     async fn serve(mut self, serving: Serving) {
         self.options.gauge = serving.connections;
         self.listener.register(&serving.health, serving.metrics.as_ref());
-        serve(self.listener, serving.service, self.options, serving.drain).await.close().await;
+        let Serving { service, drain, metrics, .. } = serving;
+        let arrivals = Arrivals::new(metrics, &service);
+        serve_counted(self.listener, service, self.options, arrivals, drain).await.close().await;
     }
 }

@@ -209,7 +209,7 @@ impl<C: Http2> Connection<C> {
         if parts.status != http::StatusCode::OK {
             return Err(status::from_http(parts.status));
         }
-        let Some(codec) = head::codec(&parts.headers) else {
+        let Some(Ok(codec)) = head::codec(&parts.headers) else {
             return Err(Status::unknown("the peer's answer is not gRPC: its content type is another"));
         };
         let metadata = metadata::read(&parts.headers)?;

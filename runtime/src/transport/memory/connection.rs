@@ -9,7 +9,7 @@ use super::{
     server::{InFlight, Server},
 };
 use crate::{
-    Context, Limits, Payload, Response, Service, Status, Streaming, deadline,
+    Code, Context, Limits, Payload, Response, Service, Status, Streaming, deadline,
     trace::{CallSpan, System},
     transport::gauge::Counted,
 };
@@ -68,9 +68,13 @@ impl Connection {
             let server = current.server.clone();
             let permit = current.permits.clone().acquire_owned().await;
             let permit = permit.map_err(|_| Status::internal("a semaphore that nobody closes was closed"))?;
-            let place = Place { _in_flight: server.enter()?, _permit: permit, _current: current };
-            server.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
-            Ok((Crossing { server, limits: self.limits.clone() }, place))
+            let mut arrival = server.arrivals.begin(NAME, cx.path().as_bytes(), cx.deadline());
+            let entered = server.enter().and_then(|in_flight| {
+                server.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
+                Ok(Place { _in_flight: in_flight, _permit: permit, _current: current })
+            });
+            let place = entered.inspect_err(|status| arrival.end(status.code()))?;
+            Ok((Crossing { server, limits: self.limits.clone(), arrival }, place))
         };
         let late = || deadline::exceeded().not_processed();
         if cx.time_left().is_some_and(|left| left.is_zero()) {
@@ -100,10 +104,14 @@ impl Service for Connection {
 
 impl Connection {
     async fn call_once(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let (crossing, _place) = self.begin(&cx).await?;
+        let (mut crossing, _place) = self.begin(&cx).await?;
         let limit = crossing.limit(&cx);
-        crossing.check(&message, limit, Side::Caller)?;
-        crossing.unary(cx, message).await
+        let outcome = match crossing.check(&message, limit, Side::Caller) {
+            Ok(()) => crossing.unary(cx, message).await,
+            Err(status) => Err(status),
+        };
+        crossing.arrival.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        outcome
     }
 
     async fn call_many(

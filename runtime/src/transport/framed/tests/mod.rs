@@ -11,5 +11,6 @@ mod draining;
 mod limits;
 mod metadata;
 mod peers;
+mod refused;
 mod shapes;
 mod together;
