@@ -8,7 +8,7 @@ use std::{
 use crate::{Metadata, Payload, Status, Streaming, payload::Kept, streaming::Source};
 
 /// How many messages of a stream are kept for a second attempt. A refusal comes within a round trip.
-const MOST: usize = 64;
+const MOST: usize = 16;
 
 /// The requests of a call that may be refused for how they are encoded. They can be sent once more while those that were
 /// sent are at hand.
