@@ -32,7 +32,7 @@ async fn fails_at_once(target: &str, names: &[&str]) {
         }
     }
     // Nothing but a hang takes longer, also where the machine is busy.
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 async fn holds_nothing(node: &Process) {

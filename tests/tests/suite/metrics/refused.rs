@@ -50,7 +50,7 @@ impl All {
         for transport in TRANSPORTS {
             loader = loader.flag(format!("transport.{transport}.max_message_size"), LIMIT.to_string());
             if transport != "memory" {
-                loader = loader.flag(format!("transport.{transport}.message_timeout"), "300ms");
+                loader = loader.flag(format!("transport.{transport}.message_timeout"), "1s");
             }
         }
         let config = loader.load().unwrap().config;
