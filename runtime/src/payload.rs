@@ -176,6 +176,16 @@ impl Payload {
     /// # Errors
     /// `Internal` when the bytes are not such a message.
     pub fn decode<M: Message>(self) -> Result<M, Status> {
+        self.read(Status::internal)
+    }
+
+    /// The message as the request that a handler is given. Bytes that are no such message are the caller's mistake,
+    /// and `InvalidArgument`.
+    pub(crate) fn into_request<M: Message>(self) -> Result<M, Status> {
+        self.read(Status::invalid_argument)
+    }
+
+    fn read<M: Message>(self, undecodable: fn(String) -> Status) -> Result<M, Status> {
         let same_type = match self.repr {
             Repr::Typed(message) if message.is(TypeId::of::<M>()) => Ok(message),
             Repr::Lent(slot) => slot.take(TypeId::of::<M>()).ok_or(Repr::Lent(slot)),
@@ -195,7 +205,7 @@ impl Payload {
                 (Codec::Protobuf, buffer.freeze())
             }
         };
-        codec.decode(bytes).map_err(|error| Status::internal(error.to_string()))
+        codec.decode(bytes).map_err(|error| undecodable(error.to_string()))
     }
 }
 

@@ -13,25 +13,38 @@ pub use crate::{
 };
 pub use serde;
 
-use crate::{Body, Context, Message, Method, Response, Status, Streaming, message_type};
+use crate::{Body, Context, Message, Method, Payload, Response, Status, Streaming, message_type};
+
+/// The request of a method that takes one message. Where there is none, no handler sees the call.
+///
+/// # Errors
+/// Why there is none, as not processed: `InvalidArgument` for bytes that are no such message.
+pub fn one<M: Message>(message: Result<Payload, Status>) -> Result<M, Status> {
+    message.and_then(Payload::into_request).map_err(Status::not_processed)
+}
 
 /// The requests of a method that takes a stream.
 pub fn many<M: Message>(body: Body) -> Streaming<M> {
-    body.stream().into_messages()
+    body.stream().into_requests()
 }
 
 /// The answer of a handler that returns one message, bare or in a [`Response`].
 pub fn respond<M: Message, R: Into<Response<M>>, E: Into<Status>>(
     outcome: Result<R, E>,
 ) -> Result<Response<Body>, Status> {
-    outcome.map(|response| response.into().map(Body::one)).map_err(Into::into)
+    outcome.map(|response| response.into().map(Body::one)).map_err(seen)
 }
 
 /// The answer of a handler that returns a stream, bare or in a [`Response`].
 pub fn respond_stream<M: Message, R: Into<Response<Streaming<M>>>, E: Into<Status>>(
     outcome: Result<R, E>,
 ) -> Result<Response<Body>, Status> {
-    outcome.map(|response| response.into().map(Body::many)).map_err(Into::into)
+    outcome.map(|response| response.into().map(Body::many)).map_err(seen)
+}
+
+/// What a handler failed with: it has seen the call, whatever a further call of its own met.
+fn seen(error: impl Into<Status>) -> Status {
+    error.into().processed()
 }
 
 /// The answer to a method that the table does not have.

@@ -246,6 +246,14 @@ impl Streaming<Payload> {
             message.decode()
         })
     }
+
+    /// The same of the requests that a handler reads: bytes that are no such message are the caller's mistake.
+    pub(crate) fn into_requests<M: Message>(self) -> Streaming<M> {
+        self.map_messages(|message, plain| {
+            *plain = message.is_plain();
+            message.into_request()
+        })
+    }
 }
 
 impl<T: Send + 'static> Streaming<T> {

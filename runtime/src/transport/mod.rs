@@ -2,6 +2,7 @@
 //! peers speak, and back.
 
 mod alpn;
+mod arrivals;
 #[cfg(feature = "node")]
 mod descriptors;
 pub mod framed;
@@ -30,6 +31,9 @@ pub mod unix;
 pub mod websocket;
 
 pub use alpn::{AlpnError, AlpnName};
+#[cfg(any(feature = "grpc", feature = "memory"))]
+pub(crate) use arrivals::Arrival;
+pub(crate) use arrivals::Arrivals;
 #[cfg(feature = "node")]
 pub(crate) use descriptors::{Descriptors, Place, raise_limit};
 pub use gauge::ConnectionGauge;

@@ -8,7 +8,8 @@ use crate::{
     Codec, ConnectOptions, Status,
     config::Section,
     transport::{
-        Address, BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving, Transport,
+        Address, Arrivals, BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving,
+        Transport,
     },
 };
 
@@ -172,12 +173,14 @@ impl<L: Listener> Bound for Listening<L> {
     async fn serve(mut self, serving: Serving) {
         self.options.gauge = serving.connections;
         self.listener.register(&serving.health, serving.metrics.as_ref());
+        let Serving { service, drain, metrics, .. } = serving;
+        let arrivals = Arrivals::new(metrics, &service);
         let descriptors = serving.descriptors.filter(|_| self.listener.takes_descriptors());
         let place = || match &descriptors {
             None => Ok(None),
             Some(descriptors) => descriptors.try_place().map(Some).ok_or(NoPlace),
         };
-        let served = serve_within(self.listener, serving.service, self.options, serving.drain, place).await;
+        let served = serve_within(self.listener, service, self.options, arrivals, drain, place).await;
         served.close().await;
     }
 

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use tokio::time::Instant;
 use tonic::{body::Body, server::NamedService, transport::server::TcpConnectInfo};
 
 use super::{
@@ -19,8 +20,8 @@ use super::{
     status,
 };
 use crate::{
-    Caller, Channel, Codec, Compression, Context, Limits, Metadata, Payload, Router, Server, Service, Shape,
-    Status, Streaming,
+    Caller, Channel, Code, Codec, Compression, Context, Limits, Metadata, Payload, Router, Server, Service,
+    Shape, Status, Streaming,
     context::Path,
     deadline,
     encoding::Answering,
@@ -28,7 +29,7 @@ use crate::{
     panic,
     server::{Defined, Dispatch},
     trace::{self, CallSpan, System},
-    transport::check_metadata_weight,
+    transport::{Arrival, Arrivals, check_metadata_weight},
 };
 
 /// A service as gRPC over HTTP/2: a tower service for a tonic `Server`, its `Routes`, axum, or anything else
@@ -48,12 +49,20 @@ use crate::{
 pub struct Adapter<S> {
     service: Arc<S>,
     limits: Arc<Limits>,
+    arrivals: Arrivals,
 }
 
 impl<S: Service> Adapter<S> {
     /// Adapts the service, with [`Limits::default`].
     pub fn new(service: S) -> Self {
-        Self { service: Arc::new(service), limits: Arc::default() }
+        Self { service: Arc::new(service), limits: Arc::default(), arrivals: Arrivals::default() }
+    }
+
+    /// The same adapter, whose calls are counted here.
+    #[cfg(feature = "node")]
+    pub(super) fn counted(mut self, arrivals: Arrivals) -> Self {
+        self.arrivals = arrivals;
+        self
     }
 
     /// The same adapter with these limits on each call.
@@ -66,7 +75,8 @@ impl<S: Service> Adapter<S> {
 
 impl<S> Clone for Adapter<S> {
     fn clone(&self) -> Self {
-        Self { service: self.service.clone(), limits: self.limits.clone() }
+        let Self { service, limits, arrivals } = self;
+        Self { service: service.clone(), limits: limits.clone(), arrivals: arrivals.clone() }
     }
 }
 
@@ -127,40 +137,56 @@ impl<S: Service> Adapter<S> {
             let allowed = [(header::ALLOW, HeaderValue::from_static("POST"))];
             return refuse(StatusCode::METHOD_NOT_ALLOWED, allowed);
         }
-        let Some(codec) = head::codec(request.headers()) else {
-            let accepted = HeaderValue::from_static(
-                "application/grpc, application/grpc+proto, application/grpc+msgpack",
-            );
-            return refuse(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                [(header::HeaderName::from_static("accept-post"), accepted)],
-            );
-        };
+        let timeout = head::timeout(request.headers());
+        let deadline = timeout.ok().flatten().and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut arrival = self.arrivals.begin(NAME, request.uri().path().as_bytes(), deadline);
         let room = status::room(self.limits.max_metadata_bytes, request.headers());
+        let codec = match head::codec(request.headers()) {
+            Some(Ok(codec)) => codec,
+            Some(Err(name)) => {
+                let name: String = name.chars().take(32).collect();
+                let refusal = format!("codec {name:?} is not known; expected `proto` or `msgpack`");
+                let refusal = Status::codec_refused(refusal, &Codec::ALL);
+                return fail(Codec::Protobuf, &refusal, room, &mut arrival);
+            }
+            None => {
+                // What the answer's HTTP status means to a client of gRPC.
+                arrival.end(Code::Unknown);
+                let accepted = HeaderValue::from_static(
+                    "application/grpc, application/grpc+proto, application/grpc+msgpack",
+                );
+                let name = header::HeaderName::from_static("accept-post");
+                return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, [(name, accepted)]);
+            }
+        };
         // What panics before the call has a path, or between the service and the wire, is in no other guard.
-        match panic::guard(Path::default(), self.call(request, codec, room)).await {
+        match panic::guard(Path::default(), self.call(request, codec, room, &mut arrival)).await {
             Ok(response) => response,
-            // A failure before the first message is told in the headers alone.
-            Err(status) => respond(codec, None, &Metadata::new(), |headers| {
-                headers.extend(status::refusal(&status, room));
-                Body::empty()
-            }),
+            Err(status) => fail(codec, &status, room, &mut arrival),
         }
     }
 
-    async fn call(self, request: Request<Body>, codec: Codec, room: usize) -> Result<Response<Body>, Status> {
-        let (span, cx) = CallSpan::server(System::Grpc, self.admit(&request, codec)?);
+    async fn call(
+        self,
+        request: Request<Body>,
+        codec: Codec,
+        room: usize,
+        arrival: &mut Arrival,
+    ) -> Result<Response<Body>, Status> {
+        let mut cx = self.admit(&request, codec).map_err(Status::not_processed)?;
+        arrival.admit(&mut cx);
+        let (span, cx) = CallSpan::server(System::Grpc, cx);
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
         let answers = Answering { codec, accepted: compression::accepted(request.headers()), limit };
         let incoming = Incoming::new(request.into_body(), codec, cx.compression, limit, &self.limits);
         let known = self.service.method(cx.path());
         if known.is_some_and(|method| method.shape() == Shape::Unary) {
-            span.run(self.call_once(cx, incoming, answers, room)).await
+            span.run(self.call_once(cx, incoming, answers, room, arrival)).await
         } else {
             let response = span.stream(self.call_many(cx, incoming, room)).await?;
             let encoding = answers.encoding(response.compression);
             let crate::Response { metadata, message, .. } = response;
-            let body = Many::answer(message, encoding, room);
+            let body = Many::answer(message, encoding, room, std::mem::take(arrival));
             Ok(respond(encoding.codec, encoding.compression, &metadata, |_| Body::new(body)))
         }
     }
@@ -171,10 +197,11 @@ impl<S: Service> Adapter<S> {
         mut incoming: Incoming,
         answers: Answering,
         room: usize,
+        arrival: &mut Arrival,
     ) -> Result<Response<Body>, Status> {
         let late = "the request took too long to arrive";
         let arriving = deadline::within(self.limits.message_timeout, late, incoming.single());
-        let message = deadline::bound(cx.deadline, arriving).await?;
+        let message = deadline::bound(cx.deadline, arriving).await.map_err(Status::not_processed)?;
         let (deadline, path) = (cx.deadline, cx.path.clone());
         let work = panic::guard(path, self.service.unary(cx, message));
         let response = deadline::bound(deadline, work).await?;
@@ -183,6 +210,7 @@ impl<S: Service> Adapter<S> {
         let encoding = answers.encoding(response.compression);
         put_message(&mut buffer, &response.message, &encoding)?;
         let trailers = status::trailers(Ok(&response.trailers), room);
+        arrival.end(status::code(&trailers));
         let body = Single { message: Some(buffer.freeze()), trailers: Some(trailers) };
         Ok(respond(encoding.codec, encoding.compression, &response.metadata, |_| Body::new(body)))
     }
@@ -268,6 +296,15 @@ fn respond(
     let body = body(headers);
     *response.body_mut() = body;
     response
+}
+
+/// The answer to a call that fails before its first message: told in the headers alone.
+fn fail(codec: Codec, status: &Status, room: usize, arrival: &mut Arrival) -> Response<Body> {
+    arrival.end(status.code());
+    respond(codec, None, &Metadata::new(), |headers| {
+        headers.extend(status::refusal(status, room));
+        Body::empty()
+    })
 }
 
 /// An answer to what is not gRPC.

@@ -263,7 +263,7 @@ impl<C: Http2> Connection<C> {
         if parts.status != http::StatusCode::OK {
             return Err(status::as_said(status::from_http(parts.status), &parts.headers));
         }
-        let Some(codec) = head::codec(&parts.headers) else {
+        let Some(Ok(codec)) = head::codec(&parts.headers) else {
             return Err(Status::unknown("the peer's answer is not gRPC: its content type is another"));
         };
         let metadata = metadata::read(&parts.headers)?;

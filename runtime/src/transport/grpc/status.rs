@@ -117,6 +117,12 @@ fn escape(message: &str) -> String {
     format!("{before}{}{behind}", utf8_percent_encode(inner, ESCAPED))
 }
 
+/// The code that these trailers end a call with.
+pub(super) fn code(trailers: &HeaderMap) -> Code {
+    let code = trailers.get(GRPC_STATUS).and_then(|code| code.to_str().ok()?.parse().ok());
+    code.map_or(Code::Unknown, Code::from_number)
+}
+
 /// How the call ended, if these headers end it: the trailing metadata of a success, or a failure's status.
 pub(super) fn read(headers: &HeaderMap) -> Option<Result<Metadata, Status>> {
     let code = headers.get(GRPC_STATUS)?;

@@ -10,7 +10,7 @@ use super::{Alpns, Dialer, NAME, QuicProfile, ServeOptions, metrics::EndpointCol
 use crate::{
     ConnectOptions, Limits, config,
     net::{Authorities, reachable},
-    transport::{BindContext, BindError, Bound, LiveTarget, Serving, seam::udp_is_free},
+    transport::{Arrivals, BindContext, BindError, Bound, LiveTarget, Serving, seam::udp_is_free},
 };
 
 /// The endpoint of a node.
@@ -117,7 +117,9 @@ impl Bound for Listening {
                 tracing::warn!(%error, "the metrics of the endpoint cannot be shown");
             }
         }
-        serve_known(self.endpoint.clone(), known, serving.service, self.options, serving.drain).await;
+        let Serving { service, drain, metrics, .. } = serving;
+        let arrivals = Arrivals::new(metrics, &service);
+        serve_known(self.endpoint.clone(), known, service, self.options, arrivals, drain).await;
         self.endpoint.close().await;
     }
 

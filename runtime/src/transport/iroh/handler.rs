@@ -11,7 +11,10 @@ use crate::{
     Channel, Drain, Limits, Router, Server, Service,
     layer::{Layered, TowerService},
     server::Dispatch,
-    transport::framed::{Answering, Batched, Responder, answer_calls},
+    transport::{
+        Arrivals,
+        framed::{Answering, Batched, Responder, answer_calls},
+    },
 };
 
 /// A service as an [`iroh::protocol::ProtocolHandler`], for a router of iroh's own beside other protocols.
@@ -47,7 +50,8 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 impl Handler {
     /// Serves this service.
     pub fn new(service: impl Service) -> Self {
-        let responder = Responder { service: service.into_channel(), limits: Limits::default() };
+        let (service, limits, arrivals) = (service.into_channel(), Limits::default(), Arrivals::default());
+        let responder = Responder { service, limits, arrivals };
         Self {
             responder,
             max_concurrent_streams: QuicProfile::default().max_concurrent_streams,

@@ -12,10 +12,11 @@ use super::{
     server::{Server, gone},
 };
 use crate::{
-    Caller, Compression, Context, Limits, Metadata, Payload, Response, Service as _, Shape, Status,
+    Caller, Code, Compression, Context, Limits, Metadata, Payload, Response, Service as _, Shape, Status,
     Streaming, body, deadline, panic,
     streaming::{Event, Source},
     trace::{CallSpan, System},
+    transport::Arrival,
 };
 
 /// How many answers may wait to be read.
@@ -28,6 +29,8 @@ pub(super) struct Crossing {
     pub(super) limits: Limits,
     /// Whether the call may be made twice.
     pub(super) idempotent: bool,
+    /// Counts the call.
+    pub(super) arrival: Arrival,
 }
 
 /// Whose limit it is.
@@ -69,7 +72,7 @@ impl Crossing {
 
     /// What crosses of a context: not what layers of the caller put beside it.
     fn arriving(&self, cx: Context, limit: usize) -> Context {
-        Context {
+        let mut arriving = Context {
             path: cx.path,
             metadata: cx.metadata,
             deadline: cx.deadline,
@@ -78,7 +81,9 @@ impl Crossing {
             caller: Some(Arc::new(Caller { transport: NAME, identity: None, address: None })),
             message_limit: Some(limit),
             ..Context::new()
-        }
+        };
+        self.arrival.admit(&mut arriving);
+        arriving
     }
 
     /// Calls the handler with one message, in the caller's own task.
@@ -159,8 +164,19 @@ struct Answering {
 impl Answering {
     /// What the call ends with: the trailing metadata, or why it failed.
     async fn run(
+        self,
+        mut crossing: Crossing,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Metadata, Status> {
+        let outcome = self.outcome(&crossing, cx, messages).await;
+        crossing.arrival.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        outcome
+    }
+
+    async fn outcome(
         mut self,
-        crossing: Crossing,
+        crossing: &Crossing,
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Metadata, Status> {
@@ -171,15 +187,19 @@ impl Answering {
         let abandoned = self.answers.clone();
         let (server, idempotent) = (crossing.server.clone(), crossing.idempotent);
         let requests = Streaming::from_source(requests).received_with(cx.compression);
-        let work = deadline::bound(deadline, self.answer(&crossing, cx, requests));
+        let work = deadline::bound(deadline, self.answer(crossing, cx, requests));
         let outcome = tokio::select! {
             biased;
             outcome = server.unless_cut(idempotent, work) => outcome,
-            Ok(status) = &mut broken => return Err(status),
+            Ok(status) = &mut broken => return Err(status.processed()),
             () = abandoned.closed() => Err(Status::cancelled("the caller gave up")),
         };
         // The caller's own requests failed, and so does its call, whatever the handler made of that.
-        broken.try_recv().map_or(outcome, Err)
+        match (broken.try_recv(), outcome) {
+            (Ok(status), Err(unseen)) if unseen.is_not_processed() => Err(status.not_processed()),
+            (Ok(status), _) => Err(status.processed()),
+            (Err(_), outcome) => outcome,
+        }
     }
 
     async fn answer(
@@ -194,7 +214,7 @@ impl Answering {
             let late = "the request took too long to arrive";
             let reading =
                 deadline::within(crossing.server.limits.message_timeout, late, body::single(&mut requests));
-            let message = reading.await?;
+            let message = reading.await.map_err(Status::not_processed)?;
             let response = crossing.unary(cx, message).await?;
             self.begin(Head { metadata: response.metadata, compression: response.compression });
             self.put(response.message).await;

@@ -4,7 +4,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Channel, Drain, Limits, Phase, Status,
-    transport::{ConnectionGauge, Serving, gauge::Counted},
+    transport::{Arrivals, ConnectionGauge, Serving, gauge::Counted},
 };
 
 /// What answers under a name.
@@ -12,6 +12,7 @@ pub(super) struct Server {
     pub(super) service: Channel,
     pub(super) limits: Limits,
     pub(super) max_concurrent_calls: usize,
+    pub(super) arrivals: Arrivals,
     drain: Drain,
     gauge: Option<Arc<dyn ConnectionGauge>>,
     in_flight: watch::Sender<usize>,
@@ -22,6 +23,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(serving: Serving, limits: Limits, max_concurrent_calls: usize) -> Self {
         Self {
+            arrivals: Arrivals::new(serving.metrics, &serving.service),
             service: serving.service,
             limits,
             max_concurrent_calls: max_concurrent_calls.min(Semaphore::MAX_PERMITS),

@@ -148,7 +148,9 @@ struct Caller {
 impl Caller {
     fn failure(&self, status: Status) -> Status {
         match self.fault {
-            Fault::Codes if status.code() == Code::Aborted => Status::internal(status.message().to_owned()),
+            Fault::Codes if matches!(status.code(), Code::Aborted | Code::InvalidArgument) => {
+                Status::internal(status.message().to_owned())
+            }
             Fault::NotProcessed => status.not_processed(),
             Fault::Unsure => Status::new(status.code(), status.message().to_owned()),
             _ => status,
@@ -365,9 +367,16 @@ const FAULTS: &[(Fault, &[(Case, &str)])] = &[
         &[
             (Case::DeadlineInQueue, "expected 16 handlers to begin after the call has gone, found 17"),
             (Case::DeadlineInDial, "expected 0 handlers alive within 2s, found 1"),
+            (Case::DeadlineOver, "expected DEADLINE_EXCEEDED, found the answer"),
         ],
     ),
-    (Fault::Codes, &[(Case::Codes, "expected ABORTED, found INTERNAL")]),
+    (
+        Fault::Codes,
+        &[
+            (Case::Codes, "expected INVALID_ARGUMENT, found INTERNAL"),
+            (Case::Undecodable, "expected INVALID_ARGUMENT, found INTERNAL"),
+        ],
+    ),
     (
         Fault::NotProcessed,
         &[

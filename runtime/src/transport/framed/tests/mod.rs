@@ -12,5 +12,6 @@ mod limits;
 mod metadata;
 mod peers;
 mod redialling;
+mod refused;
 mod shapes;
 mod together;
