@@ -211,11 +211,15 @@ impl Check {
         let check = (self.start)();
         let mut task = tokio::spawn(async move {
             let _running = running;
-            check.await
+            crate::panic::caught(check).await
         });
         match tokio::time::timeout(timeout, &mut task).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err("the check panicked".to_owned()),
+            Ok(Ok(Ok(outcome))) => outcome,
+            Ok(Ok(Err(panic))) => {
+                panic.say("a health check");
+                Err("the check panicked".to_owned())
+            }
+            Ok(Err(_)) => Err("the check was ended".to_owned()),
             Err(_) => {
                 task.abort();
                 Err(format!("the check took longer than {timeout:?}"))

@@ -288,6 +288,7 @@ mod tests {
                 "iroh://abc?addr=192.0.2.1:4433&addr=[2001:db8::1]:4433&relay=https://relay.example/"
                     .to_owned(),
             ],
+            incarnation: 0,
         };
         let node = reached(&member);
         assert_eq!(node.grpc_address, "192.0.2.1:7001");

@@ -3,15 +3,16 @@ use std::{sync::atomic::Ordering, time::Duration};
 use polywire::{Code, Status};
 use tokio::time::Instant;
 
-use super::Running;
+use super::{Running, announce::conflict};
 
 /// How a node that is no member any more says so.
 pub(super) const REMOVED: &str = "this node was removed from its cluster. `cluster leave` makes it a cluster of its own, \
                                   without the data that it has; then `cluster join` lets it join again";
 
-/// How long a node waits before it tells the others again where it is: once it could not tell any, and once the leader
-/// has said that it is no member.
+/// How long a node waits before it tells the others again where it is: once it could not tell any, once it was kept out
+/// because another process is this member, and once the leader has said that it is no member.
 const AGAIN: Duration = Duration::from_millis(200);
+const KEPT_OUT_AGAIN: Duration = Duration::from_secs(2);
 const REMOVED_AGAIN: Duration = Duration::from_secs(10);
 
 /// After so long the log is told again of what has not changed.
@@ -41,6 +42,10 @@ impl Announcing {
             (self.due, self.said) = (Instant::now(), None);
             return;
         };
+        if conflict(&status).is_some() {
+            self.due = Instant::now() + KEPT_OUT_AGAIN;
+            return;
+        }
         if status.code() == Code::NotFound {
             self.due = Instant::now() + REMOVED_AGAIN;
             if !running.removed.swap(true, Ordering::Relaxed) {

@@ -13,12 +13,13 @@ use openraft::{
     ChangeMembers,
     error::{ChangeMembershipError, ClientWriteError, RaftError},
 };
-use polywire::{Code, Context, Status, Target};
+use polywire::{Clipped, Code, Context, Status, Target};
 use polywire_proto::cluster::v1;
 use tokio::time::Instant;
 
 use super::{
     Handle, Member, Metrics, Running,
+    announce::examine,
     forward::{FORWARDED, Refusal, refusal},
     kv::current,
     lifecycle::{Lifecycle, id, voters},
@@ -90,9 +91,6 @@ const ASKING_AGAIN: Duration = Duration::from_millis(50);
 /// How long a node that leaves waits for a leader: several elections.
 const LEADERLESS: Duration = Duration::from_secs(5);
 
-/// How long one member may take to tell the leader where another is reached.
-const ANNOUNCING: Duration = Duration::from_secs(3);
-
 /// This node's part in forming a cluster.
 #[derive(Clone, Debug)]
 pub struct ClusterNode(Lifecycle);
@@ -102,7 +100,7 @@ impl ClusterNode {
         Self(lifecycle)
     }
 
-    fn handle(&self) -> &Handle {
+    pub(super) fn handle(&self) -> &Handle {
         &self.0.handle
     }
 
@@ -118,6 +116,7 @@ impl ClusterNode {
 
     async fn enter(&self, seed: &Target, by: Instant) -> Result<bool, Status> {
         let running = self.handle().running()?;
+        running.admitted()?;
         let at_seed = |status: Status| {
             Status::new(status.code(), format!("the seed {seed} says: {}", status.message()))
         };
@@ -186,6 +185,8 @@ impl ClusterNode {
 
     async fn exit(&self, by: Instant) -> Result<(), Status> {
         let running = self.handle().running()?;
+        // It would take the member out whose identity it has.
+        running.admitted()?;
         if others(&running).is_empty() {
             return Err(Status::failed_precondition("this node is the only member of its cluster"));
         }
@@ -297,33 +298,10 @@ impl ClusterNode {
         self.handle().at_leader(cx, true, here, there).await
     }
 
-    /// Tells the cluster where this node is reached now, by way of the first member that answers: the leader cannot
-    /// tell this node that it leads before it knows that.
-    pub(super) async fn announce(&self) -> Result<(), Status> {
-        let running = self.handle().running()?;
-        let request = || {
-            let own = member(running.id, &running.member(), true);
-            v1::UpdateMemberRequest { member: Some(own) }
-        };
-        let mut outcome = None;
-        for peer in others(&running) {
-            let telling = peer.call(|channel| {
-                let telling = ClusterClient::new(channel).update_member(request()).timeout(ANNOUNCING);
-                async move { telling.await }
-            });
-            match telling.await {
-                Ok(_) => return Ok(()),
-                Err(status) => outcome = Some(status),
-            }
-        }
-        match outcome {
-            Some(status) => Err(status),
-            // It is alone, and leads.
-            None => {
-                self.update_member(&Context::new().with_timeout(PATIENCE), request()).await?;
-                Ok(())
-            }
-        }
+    /// This node is alone, and leads.
+    pub(super) async fn tell_itself(&self, request: v1::UpdateMemberRequest) -> Result<(), Status> {
+        self.update_member(&Context::new().with_timeout(PATIENCE), request).await?;
+        Ok(())
     }
 }
 
@@ -341,10 +319,17 @@ impl Cluster for ClusterNode {
         let metrics = running.metrics();
         let voters = voters(&metrics);
         let nodes = metrics.membership_config.membership().nodes();
-        let members: BTreeMap<_, _> =
+        let mut members: BTreeMap<_, _> =
             nodes.map(|(id, node)| (*id, member(*id, node, voters.contains(id)))).collect();
+        for (id, problem) in self.handle().conflicts().lately() {
+            if let Some(member) = members.get_mut(&id) {
+                member.conflict = problem;
+            }
+        }
+        let conflict = running.store.refused().map(|problem| problem.to_string()).unwrap_or_default();
+        let this = member(running.id, &running.member(), voters.contains(&running.id));
         Ok(v1::StatusResponse {
-            this: Some(member(running.id, &running.member(), voters.contains(&running.id))),
+            this: Some(v1::Member { conflict, ..this }),
             initialized: !voters.is_empty(),
             cluster_id: running.cluster_id(),
             leader_id: metrics.current_leader,
@@ -391,10 +376,20 @@ impl Cluster for ClusterNode {
         cx: &Context,
         request: v1::UpdateMemberRequest,
     ) -> Result<v1::UpdateMemberResponse, Status> {
+        if request.hint {
+            return self.heard(cx, request).await;
+        }
         let (id, node) = read_member(request.member.clone())?;
-        let here = |running| update(running, id, node.clone());
+        let (handle, lineage) = (self.handle(), request.lineage.clone());
+        let here = |running: Arc<Running>| {
+            let (node, lineage) = (node.clone(), lineage.clone());
+            async move {
+                examine(handle, &running, id, &node, &lineage).await.map_err(Refusal::Status)?;
+                update(running, id, node).await
+            }
+        };
         self.change(cx, here, ForwardChange::Update(request), &AtomicU32::new(0)).await?;
-        Ok(v1::UpdateMemberResponse {})
+        Ok(v1::UpdateMemberResponse::default())
     }
 
     async fn remove_member(
@@ -427,7 +422,7 @@ fn end(cx: &Context) -> Instant {
 }
 
 /// The ways to the other members.
-fn others(running: &Running) -> Vec<Arc<Peer>> {
+pub(super) fn others(running: &Running) -> Vec<Arc<Peer>> {
     let metrics = running.metrics();
     let nodes = metrics.membership_config.membership().nodes().filter(|(id, _)| **id != running.id);
     nodes.map(|(id, node)| running.peers.learn(*id, node)).collect()
@@ -499,8 +494,8 @@ async fn update(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refu
     match known {
         None => Err(Refusal::Status(no_member(id))),
         Some(known) if known == node => Ok(()),
-        Some(_) => {
-            running.peers.learn(id, &node);
+        Some(known) => {
+            running.peers.follow(id, &known, node.clone());
             changed(&running, ChangeMembers::SetNodes(BTreeMap::from([(id, node)]))).await
         }
     }
@@ -575,6 +570,8 @@ pub(super) fn member(id: u64, member: &Member, voter: bool) -> v1::Member {
         endpoint_id: member.endpoint_id.clone(),
         targets: member.targets.clone(),
         voter,
+        incarnation: member.incarnation,
+        conflict: String::new(),
     }
 }
 
@@ -582,11 +579,15 @@ pub(super) fn member(id: u64, member: &Member, voter: bool) -> v1::Member {
 const LONGEST: usize = 4 << 10;
 const TARGETS: usize = 32;
 
-fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), Status> {
+pub(super) fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), Status> {
     let wrong = |problem: String| Err(Status::invalid_argument(format!("the member: {problem}")));
     let Some(member) = member else { return wrong("expected one, found none".to_owned()) };
     if id(&member.endpoint_id) != Some(member.id) {
-        return wrong(format!("its id {} is not that of the key {:?}", member.id, member.endpoint_id));
+        return wrong(format!(
+            "its id {} is not that of the key {:?}",
+            member.id,
+            Clipped(&member.endpoint_id)
+        ));
     }
     let texts = || member.targets.iter().chain([&member.name, &member.endpoint_id]);
     if member.targets.len() > TARGETS || texts().any(|text| text.len() > LONGEST) {
@@ -595,6 +596,11 @@ fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), Status> {
     if member.targets.is_empty() {
         return wrong("expected a target at least, found none".to_owned());
     }
-    let node = Member { name: member.name, endpoint_id: member.endpoint_id, targets: member.targets };
+    let node = Member {
+        name: member.name,
+        endpoint_id: member.endpoint_id,
+        targets: member.targets,
+        incarnation: member.incarnation,
+    };
     Ok((member.id, node))
 }

@@ -1,29 +1,27 @@
 //! `polywire-node cluster`.
 
-use std::io::Write as _;
-
 use clap::{Parser, Subcommand};
 use polywire::{
-    Channel, ConnectOptions, Status, Target,
-    cli::{Arguments, Command, CommandError},
+    Channel, Status, Target,
+    cli::{Arguments, Command, CommandError, print},
 };
 use polywire_proto::{cluster::v1, status::v1::GetClusterStatusRequest};
 
 use super::{cluster::ClusterClient, command_table::Seen};
-use crate::status::StatusClient;
+use crate::{command_line::connect_options, status::StatusClient};
 
 /// The command `cluster`, which forms and changes a cluster.
 #[derive(Clone, Copy, Debug)]
 pub struct ClusterCommand;
 
 #[derive(Debug, Parser)]
-#[command(about = ABOUT, disable_help_subcommand = true)]
+#[command(about = ABOUT)]
 struct Args {
     #[command(subcommand)]
     what: What,
-    /// The running node that is told to
-    #[arg(long, global = true, value_name = "TARGET", default_value = "grpc://127.0.0.1:7001")]
-    node: Target,
+    /// The running node that is told to, where it is not named behind the command; grpc://127.0.0.1:7001 by default
+    #[arg(long, global = true, value_name = "TARGET")]
+    node: Option<Target>,
     /// Prints JSON instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -40,22 +38,54 @@ const ABOUT: &str = "Forms and changes a cluster, and shows how it is";
 #[derive(Debug, Subcommand)]
 enum What {
     /// Lets a node that waits for its peers form a cluster of its own at once
-    Init,
+    Init(Told),
     /// Lets the node join the cluster of another; it must hold no data of its own
     Join {
         /// A target of any member of that cluster
         seed: Target,
+        #[command(flatten)]
+        told: Told,
     },
     /// Lets the node leave its cluster; its copy of the data goes
-    Leave,
+    Leave(Told),
     /// Takes a member out of the cluster, also one that is gone for good
     Remove {
         /// Its name or its id, as `status -v` shows them
         #[arg(value_name = "NAME|ID")]
         member: String,
+        #[command(flatten)]
+        told: Told,
     },
     /// Shows the leader and the members
-    Status,
+    Status(Told),
+}
+
+#[derive(Debug, clap::Args)]
+struct Told {
+    /// The running node that is told to; the same as --node
+    #[arg(value_name = "TARGET")]
+    target: Option<Target>,
+}
+
+/// Where a node listens that was started without a configuration.
+const DEFAULT: &str = "grpc://127.0.0.1:7001";
+
+impl Args {
+    /// The node that is told to.
+    fn node(&self) -> Result<Target, CommandError> {
+        let (What::Init(told)
+        | What::Join { told, .. }
+        | What::Leave(told)
+        | What::Remove { told, .. }
+        | What::Status(told)) = &self.what;
+        match (&told.target, &self.node) {
+            (Some(_), Some(_)) => Err(CommandError::Usage(
+                "the node is named twice; expected a TARGET behind the command, or --node".to_owned(),
+            )),
+            (Some(target), None) | (None, Some(target)) => Ok(target.clone()),
+            (None, None) => DEFAULT.parse().map_err(|error| CommandError::Usage(format!("{error}"))),
+        }
+    }
 }
 
 impl Command for ClusterCommand {
@@ -68,23 +98,13 @@ impl Command for ClusterCommand {
     }
 
     async fn run(&self, arguments: Arguments) -> Result<(), CommandError> {
-        let named = std::iter::once(arguments.invoked.into()).chain(arguments.rest);
-        let args = Args::try_parse_from(named).map_err(|error| match error.use_stderr() {
-            true => CommandError::Usage(error.to_string().trim_start_matches("error: ").to_owned()),
-            false => CommandError::Help(error.to_string()),
-        })?;
-        let mut options = ConnectOptions::new();
-        if let Some(ca) = args.ca {
-            options = options.ca_file(ca);
-        }
-        let opened = args.node.open(&options).await?;
+        let args: Args = arguments.parse()?;
+        let opened = args.node()?.open(&connect_options(args.ca)?).await?;
         let shape = if args.json { Shape::Json } else { Shape::Table { verbose: args.verbose } };
         let outcome = tell(&opened.channel, args.what, shape).await;
         opened.close.await;
         let text = outcome?;
-        // Nobody is left to tell when stdout is closed.
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
-        Ok(())
+        print(&format!("{text}\n"))
     }
 }
 
@@ -92,10 +112,10 @@ impl Command for ClusterCommand {
 async fn tell(channel: &Channel, what: What, shape: Shape) -> Result<String, CommandError> {
     let client = ClusterClient::new(channel.clone());
     match what {
-        What::Init => {
+        What::Init(_) => {
             client.init(v1::InitRequest {}).await?;
         }
-        What::Join { seed } => {
+        What::Join { seed, .. } => {
             let joined = client.join(v1::JoinRequest { seed: seed.to_string() }).await?;
             if joined.already_member {
                 let problem =
@@ -103,11 +123,11 @@ async fn tell(channel: &Channel, what: What, shape: Shape) -> Result<String, Com
                 return Err(Status::already_exists(problem).into());
             }
         }
-        What::Leave => {
+        What::Leave(_) => {
             client.leave(v1::LeaveRequest {}).await?;
         }
-        What::Remove { member } => remove(&client, &seen(channel).await?, &member).await?,
-        What::Status => {}
+        What::Remove { member, .. } => remove(&client, &seen(channel).await?, &member).await?,
+        What::Status(_) => {}
     }
     let seen = seen(channel).await?;
     match shape {

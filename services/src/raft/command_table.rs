@@ -20,6 +20,9 @@ struct Row<'a> {
     /// Why it is not reached.
     #[serde(skip_serializing_if = "str::is_empty")]
     reason: &'a str,
+    /// That a second process has its identity.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    conflict: &'a str,
     last_contact_ms: Option<u64>,
     lag: Option<u64>,
     endpoint_id: &'a str,
@@ -74,6 +77,9 @@ impl Seen {
     /// A line for the cluster, and one for each member; with their ids where `verbose` says so.
     pub(super) fn table(&self, verbose: bool) -> String {
         let own = &self.own;
+        if let Some(this) = own.this.as_ref().filter(|this| !this.conflict.is_empty()) {
+            return format!("this node is kept out of its cluster: {}", this.conflict);
+        }
         if !own.initialized {
             return "this node is in no cluster yet".to_owned();
         }
@@ -100,6 +106,9 @@ impl Seen {
             }));
         for (mark, line) in marks.zip(aligned(&lines)) {
             let _ = write!(text, "\n{mark} {line}");
+        }
+        for member in own.members.iter().filter(|member| !member.conflict.is_empty()) {
+            let _ = write!(text, "\n{}", member.conflict);
         }
         text
     }
@@ -140,6 +149,7 @@ impl Seen {
                 status::MemberHealth::NoMajority => "no-majority",
             },
             reason: node.map(|node| node.reason.as_str()).unwrap_or_default(),
+            conflict: &member.conflict,
             last_contact_ms: node.and_then(|node| node.last_contact_ms),
             lag: node.and_then(|node| node.replication_lag),
             endpoint_id: &member.endpoint_id,

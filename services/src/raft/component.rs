@@ -5,7 +5,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _};
+use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _, Status};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
@@ -16,7 +16,8 @@ use crate::{
 };
 
 use super::{
-    Handle, Metrics,
+    Handle, Metrics, Running,
+    announce::conflict,
     announcing::{Announcing, REMOVED},
     cluster::{ClusterNode, ClusterServer},
     events, formation,
@@ -128,6 +129,7 @@ fn check(health: &Health, handle: &Handle) {
 
 fn raft_health(handle: &Handle) -> Result<(), String> {
     let running = handle.running().map_err(|status| status.message().to_owned())?;
+    running.admitted().map_err(|status| status.message().to_owned())?;
     let metrics = running.metrics();
     if let Err(error) = &metrics.running_state {
         return Err(format!("Raft has stopped: {}", running.disk.explain(error)));
@@ -214,9 +216,7 @@ async fn keep_healthy(handle: Handle, health: Health) {
 /// How long the checks may take.
 const CHECKING: Duration = Duration::from_secs(5);
 
-/// How long a node hears of no leader before it makes itself known again, over new connections. That is also what
-/// lets Iroh find a node that was restarted on another port: its peers send to the old one for as long as they hold a
-/// connection of the process before, and look for another way only when a new connection comes in.
+/// How long a node hears of no leader before it makes itself known again, over new connections.
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Keeps what this node knows of the others, and what they know of it, true: addresses change with a restart.
@@ -243,8 +243,11 @@ async fn keep_known(lifecycle: Lifecycle) {
                 if (moved || unheard) && announcing.is_due() {
                     silent = Instant::now();
                     running.peers.renew();
-                    announcing.tried(&running, ClusterNode::new(lifecycle.clone()).announce().await);
+                    announcing.tried(&running, make_known(&lifecycle, &running).await);
+                } else if !moved && running.admitted().is_ok() {
+                    running.begin();
                 }
+                handle.health().note(CONFLICT, handle.conflicts().text());
                 if !leaderless {
                     silent = Instant::now();
                 }
@@ -262,6 +265,32 @@ async fn keep_known(lifecycle: Lifecycle) {
             return;
         }
     }
+}
+
+/// What the health says of members of which there are two is under this name.
+const CONFLICT: &str = "identity";
+
+/// Tells the other members where this node is, and lets it stand for election once they have been asked whether it is the
+/// one that they know.
+async fn make_known(lifecycle: &Lifecycle, running: &Running) -> Result<(), Status> {
+    let node = ClusterNode::new(lifecycle.clone());
+    let mut outcome = node.introduce().await;
+    if outcome.is_ok() && running.admitted().is_ok() {
+        running.begin();
+        outcome = node.announce().await;
+    }
+    if let Err(status) = &outcome
+        && let Some(problem) = conflict(status)
+    {
+        let first = running.admitted().is_ok();
+        running.withdraw(problem).await;
+        // A connection under this identity must not lead others here.
+        running.peers.renew();
+        if first {
+            lifecycle.handle.health().run_checks(CHECKING).await;
+        }
+    }
+    outcome
 }
 
 #[cfg(test)]

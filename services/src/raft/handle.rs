@@ -14,6 +14,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     Member, TypeConfig,
+    conflicts::Conflicts,
     follower::Follower,
     itself::Itself,
     peers::{Peer, PeerReport, Peers},
@@ -33,6 +34,7 @@ struct Shared {
     started: watch::Sender<u64>,
     health: Health,
     itself: OnceLock<Itself>,
+    conflicts: Conflicts,
 }
 
 /// A Raft that runs.
@@ -53,6 +55,10 @@ pub struct Running {
     pub max_value_bytes: usize,
     /// The highest index that a leader has said it has committed, whether or not this node has what is there.
     pub(super) leader_commit: AtomicU64,
+    /// Whether the others have been asked if this is the member that they know.
+    pub(super) introduced: AtomicBool,
+    /// Held by what looks whether a node is the member that it says.
+    pub(super) examining: tokio::sync::Mutex<()>,
     /// Whether a majority confirms the leader.
     pub(super) quorum: Quorum,
     /// Whether the leader has said that this node is no member.
@@ -68,6 +74,55 @@ impl Running {
     /// This node as a member, with the addresses that it has now.
     pub fn member(&self) -> Member {
         self.itself.member()
+    }
+
+    /// Whether this node takes part in its cluster, as far as it is in one.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` where it has the identity of a member and is another process.
+    pub(crate) fn admitted(&self) -> Result<(), Status> {
+        match self.store.refused() {
+            None => Ok(()),
+            Some(problem) => Err(Status::failed_precondition(problem.to_string()).not_processed()),
+        }
+    }
+
+    /// The others have been asked, or none of them answers: this node stands for election and answers candidates and
+    /// leaders from now on.
+    pub(super) fn begin(&self) {
+        self.introduced.store(true, Ordering::Relaxed);
+        self.raft.runtime_config().elect(true);
+    }
+
+    /// Whether this node may answer for the member that it is.
+    ///
+    /// # Errors
+    /// As [`admitted`](Self::admitted); `Unavailable` before the others have been asked: one that lacks what the member has
+    /// acknowledged must not say so to a leader.
+    pub(super) fn takes_part(&self) -> Result<(), Status> {
+        self.admitted()?;
+        match self.introduced.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => {
+                Err(Status::unavailable("this node has not told the others yet that it is there")
+                    .not_processed())
+            }
+        }
+    }
+
+    /// This node does not take part any more.
+    pub(super) async fn withdraw(&self, problem: &str) {
+        let raft = self.raft.runtime_config();
+        raft.elect(false);
+        // It may lead, where the others could not be asked before.
+        raft.heartbeat(false);
+        if self.store.refused().is_some() {
+            return;
+        }
+        tracing::error!(problem, "this node is kept out of its cluster");
+        if let Err(error) = self.store.refuse(problem).await {
+            tracing::error!(%error, "that this node is kept out cannot be kept for its next start");
+        }
     }
 
     /// The id of the cluster that this node is in; empty where there is none.
@@ -147,6 +202,7 @@ impl Handle {
             started: watch::Sender::new(0),
             health,
             itself: OnceLock::new(),
+            conflicts: Conflicts::default(),
         }))
     }
 
@@ -195,6 +251,16 @@ impl Handle {
         self.0.itself.get()
     }
 
+    /// Members of which a second process was refused lately.
+    pub(super) fn conflicts(&self) -> &Conflicts {
+        &self.0.conflicts
+    }
+
+    /// What the health of this node says beside its checks.
+    pub(super) fn health(&self) -> &Health {
+        &self.0.health
+    }
+
     pub(super) fn set(&self, running: Option<Running>) {
         self.0.stopped.store(None);
         self.0.running.store(running.map(Arc::new));
@@ -224,6 +290,10 @@ impl Handle {
                     starts.changed().await.map_err(|_| gone())?;
                     continue;
                 };
+                // It would speak for a member that it is not.
+                running
+                    .admitted()
+                    .map_err(|status| Status::unavailable(status.message().to_owned()).not_processed())?;
                 let mut metrics = running.raft.metrics();
                 let now = metrics.borrow_and_update().clone();
                 if let Some(failure) = failure(&now, &running.disk) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream;
 use openraft::error::{CheckIsLeaderError, RaftError};
-use polywire::{Context, Status, Streaming};
+use polywire::{Clipped, Context, Status, Streaming};
 use polywire_proto::kv::v1;
 use tokio::sync::watch;
 
@@ -337,11 +337,14 @@ fn conflict(command: &Command, revision: u64) -> Status {
         0 => "there is no such key".to_owned(),
         revision => format!("it has {revision}"),
     };
-    Status::failed_precondition(format!("expected revision {expected} of {:?}, and {found}", command.key))
+    Status::failed_precondition(format!(
+        "expected revision {expected} of {:?}, and {found}",
+        Clipped(&command.key)
+    ))
 }
 
 fn missing(key: &str) -> Refusal {
-    Refusal::Status(Status::not_found(format!("there is no key {key:?}")))
+    Refusal::Status(Status::not_found(format!("there is no key {:?}", Clipped(key))))
 }
 
 fn unreadable(error: super::store::StoreError) -> Refusal {

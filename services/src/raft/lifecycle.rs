@@ -9,7 +9,9 @@ use std::{
 };
 
 use openraft::{Config, Raft, SnapshotPolicy, error::InitializeError, error::RaftError};
-use polywire::{ComponentError, ConnectOptions, NodeHandle, Status, config::RaftTransport};
+use polywire::{
+    ComponentError, ConnectOptions, NodeHandle, Status, config::RaftTransport, policy::PolicyHandle,
+};
 use tokio::{
     sync::{Mutex, oneshot},
     task::JoinSet,
@@ -46,6 +48,8 @@ struct Setup {
     config: Arc<Config>,
     connect_options: ConnectOptions,
     rule: RaftTransport,
+    /// The node's policies, where there is something to choose.
+    policies: Option<PolicyHandle>,
     /// How long ago a majority may have answered the leader for it to count as one.
     quorum_limit: Duration,
     batch: usize,
@@ -85,7 +89,8 @@ impl Lifecycle {
 
     /// Starts what the node has on disk, and a cluster of one where `alone` says so and it has nothing.
     pub(super) async fn start(&self, node: &NodeHandle, alone: bool) -> Result<(), ComponentError> {
-        let setup = Setup::new(node)?;
+        let itself = self.handle.itself().cloned().unwrap_or_else(|| Itself::new(node));
+        let setup = Setup::new(node, itself)?;
         let setup = self.setup.get_or_init(|| setup);
         let running = setup.open().await?;
         let fresh = !running.raft.is_initialized().await?;
@@ -247,17 +252,19 @@ fn clear(directory: &Path) -> Result<(), StoreError> {
 }
 
 impl Setup {
-    fn new(node: &NodeHandle) -> Result<Self, ComponentError> {
+    fn new(node: &NodeHandle, itself: Itself) -> Result<Self, ComponentError> {
         let config = &node.parts.config;
         let id = id(&node.targets.node_id).ok_or("the node's id is no public key in hexadecimal")?;
+        let has_choice = config.transport.serves_grpc() && config.transport.serves_iroh();
         let smallest = config.transport.grpc.max_message_size.min(config.transport.iroh.max_message_size);
         Ok(Self {
             id,
-            itself: Itself::new(node),
+            itself,
             directory: config.node.data_dir.join("raft"),
             config: Arc::new(raft_config(&config.cluster)?),
             connect_options: node.connect_options.clone(),
             rule: config.transport.raft_transport(),
+            policies: has_choice.then(|| node.parts.policies.clone()),
             quorum_limit: config.cluster.election_timeout * ELECTIONS * LONGEST_ELECTION,
             batch: smallest / 4 * 3,
             max_value_bytes: VALUE.min(smallest / 2),
@@ -278,9 +285,14 @@ impl Setup {
     }
 
     async fn open(&self) -> Result<Running, ComponentError> {
-        let directory = self.directory.clone();
-        let store = tokio::task::spawn_blocking(move || Store::open(&directory)).await??;
-        let peers = Peers::new(&self.connect_options, self.rule);
+        let (directory, incarnation) = (self.directory.clone(), self.itself.member().incarnation);
+        let opening = move || -> Result<Store, StoreError> {
+            let store = Store::open(&directory)?;
+            store.begin_run(incarnation)?;
+            Ok(store)
+        };
+        let store = tokio::task::spawn_blocking(opening).await??;
+        let peers = Peers::new(&self.connect_options, self.rule, self.policies.clone());
         let quorum = Quorum::new(self.quorum_limit);
         let network =
             Network { peers: peers.clone(), store: store.clone(), quorum: quorum.clone(), batch: self.batch };
@@ -297,6 +309,8 @@ impl Setup {
             peers,
             max_value_bytes: self.max_value_bytes,
             leader_commit: AtomicU64::new(0),
+            introduced: AtomicBool::new(false),
+            examining: Mutex::default(),
             quorum,
             removed: AtomicBool::new(false),
             disk,
@@ -314,6 +328,8 @@ fn raft_config(cluster: &polywire::config::Cluster) -> Result<Config, ComponentE
         election_timeout_max: least.saturating_mul(2),
         install_snapshot_timeout: SNAPSHOT_TIMEOUT,
         max_payload_entries: ENTRIES,
+        // Not before the others have been asked whether this is the member that they know.
+        enable_elect: false,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_EVERY),
         max_in_snapshot_log_to_keep: SNAPSHOT_EVERY,
         purge_batch_size: ENTRIES,

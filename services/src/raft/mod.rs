@@ -4,6 +4,7 @@
 //!
 //! A member's id is the first eight bytes of its public key.
 
+mod announce;
 mod announcing;
 mod cluster;
 mod command;
@@ -11,6 +12,8 @@ mod command_line;
 mod command_table;
 mod component;
 mod config;
+mod conflicts;
+mod dialling;
 mod events;
 mod follower;
 mod formation;

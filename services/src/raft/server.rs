@@ -136,6 +136,7 @@ impl Raft for RaftNode {
 /// An address may have passed to another node since the caller learnt it, and a node to another cluster. One that has
 /// lost what it had must not vote again in a term in which it has voted, nor be counted among those who hold an entry.
 fn meant_for(running: &Running, id: u64, cluster: &str) -> Result<(), Status> {
+    running.takes_part()?;
     if id != running.id {
         return Err(Status::failed_precondition(format!("this is node {}, not node {id}", running.id)));
     }

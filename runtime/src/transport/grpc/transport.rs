@@ -34,7 +34,7 @@ impl Transport for Grpc {
         target::connect(address, options).await
     }
 
-    async fn bind(&self, config: config::Grpc, _: BindContext) -> Result<Listening, BindError> {
-        bound::bind(config).await
+    async fn bind(&self, config: config::Grpc, node: BindContext) -> Result<Listening, BindError> {
+        bound::bind(config, &node).await
     }
 }

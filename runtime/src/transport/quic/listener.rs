@@ -1,4 +1,4 @@
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use quinn::{
     Endpoint, Incoming, ServerConfig,
@@ -32,7 +32,7 @@ pub struct Listener {
 }
 
 /// Must be called within a runtime.
-pub(super) fn listen(config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
+pub(super) async fn listen(config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
     let profile = profile(&config)?;
     let (mut tls, key) = tls(&config, &node)?;
     if config.zero_rtt {
@@ -46,7 +46,14 @@ pub(super) fn listen(config: Config, node: BindContext) -> Result<Listening<List
     let mut quic = ServerConfig::with_crypto(Arc::new(tls));
     quic.transport_config(Arc::new(profile.transport_config()));
     let refused = |source| BindError::listen("transport.quic.bind_address", config.bind_address, source);
-    let endpoint = Endpoint::server(quic, config.bind_address).map_err(refused)?;
+    let bind = |address: SocketAddr| {
+        let bound = Endpoint::server(quic.clone(), address);
+        std::future::ready(bound.and_then(|endpoint| {
+            let local = endpoint.local_addr()?;
+            Ok((endpoint, local))
+        }))
+    };
+    let endpoint = node.bind(config.bind_address, bind).await.map_err(refused)?;
     let address = reachable(endpoint.local_addr().map_err(refused)?);
     let target = match key {
         Some(key) => format!("quic://{address}?key={key}"),
@@ -86,7 +93,7 @@ fn tls(config: &Config, node: &BindContext) -> Result<(rustls::ServerConfig, Opt
     match (config.tls_cert.clone(), config.tls_key.clone()) {
         (Some(certificate_chain), Some(private_key)) => {
             let files = TlsFiles { certificate_chain, private_key, client_authorities: None };
-            let tls = files.server_config(ALPN);
+            let tls = node.certificates().server_config(NAME, files, ALPN);
             let unusable = |error| BindError::setting("transport.quic.tls_cert or tls_key", error);
             Ok((tls.map_err(unusable)?, None))
         }
@@ -119,6 +126,14 @@ fn with_raw_key(secret_key: &[u8; 32]) -> Result<(PublicKey, rustls::ServerConfi
 impl framed::Listener for Listener {
     type Connection = Batched<Connection>;
 
+    fn transport(&self) -> &'static str {
+        NAME
+    }
+
+    fn takes_descriptors(&self) -> bool {
+        false
+    }
+
     async fn accept(&mut self) -> io::Result<Option<framed::Handshake<Self::Connection>>> {
         let Some(incoming) = self.endpoint.accept().await else { return Ok(None) };
         Ok(Some(if self.zero_rtt { Box::pin(shake_early(incoming)) } else { Box::pin(shake(incoming)) }))
@@ -142,7 +157,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// An attempt that is dropped before is refused by quinn.
 async fn shake(incoming: Incoming) -> Result<Accepted<Batched<Connection>>, Status> {
-    let failed = |error| Status::unavailable(format!("{error}"));
+    let remote = incoming.remote_address();
+    let failed = |error| Status::unavailable(format!("{remote}: {error}"));
     let quic = incoming.accept().map_err(failed)?.await.map_err(failed)?;
     let caller = caller(&quic);
     Ok(Accepted::new(Batched::new(Connection::accepted(quic)), caller))
@@ -151,7 +167,8 @@ async fn shake(incoming: Incoming) -> Result<Accepted<Batched<Connection>>, Stat
 /// As [`shake`], and over as soon as a stream arrives. What TLS knows of the peer is known by then too: the
 /// session that early data belong to says it.
 async fn shake_early(incoming: Incoming) -> Result<Accepted<Batched<Connection>>, Status> {
-    let failed = |error| Status::unavailable(format!("{error}"));
+    let remote = incoming.remote_address();
+    let failed = |error| Status::unavailable(format!("{remote}: {error}"));
     let (quic, accepted) = match incoming.accept().map_err(failed)?.into_0rtt() {
         Ok(early) => early,
         Err(connecting) => {

@@ -1,8 +1,13 @@
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
+use super::Ports;
 use crate::{
-    Channel, Drain, Health, metrics::Metrics, service::BoxFuture, target::ConnectOptions,
-    transport::ConnectionGauge,
+    Channel, Drain, Health,
+    metrics::Metrics,
+    net::Certificates,
+    service::BoxFuture,
+    target::ConnectOptions,
+    transport::{ConnectionGauge, Descriptors},
 };
 
 /// What a transport may want to know of the node that it is bound for.
@@ -10,17 +15,61 @@ use crate::{
 pub struct BindContext {
     secret_key: [u8; 32],
     service: Channel,
+    certificates: Certificates,
+    /// The name of the transport, and the ports of the node.
+    ports: Option<(&'static str, Ports)>,
 }
 
 impl BindContext {
     /// For a node with this key and these services.
     pub fn new(secret_key: [u8; 32], service: impl crate::Service) -> Self {
-        Self { secret_key, service: service.into_channel() }
+        Self {
+            secret_key,
+            service: service.into_channel(),
+            certificates: Certificates::default(),
+            ports: None,
+        }
+    }
+
+    /// The same for the transport of this name, of a node that has these ports.
+    pub(crate) fn of(&self, transport: &'static str, ports: &Ports) -> Self {
+        Self { ports: Some((transport, ports.clone())), ..self.clone() }
+    }
+
+    /// Binds to this address of the configuration. Where its port is 0, which leaves it to the system, the port that the
+    /// transport had when the node ran last is tried first: peers know the node by it. `bind` says where it has bound.
+    ///
+    /// # Errors
+    /// Those of `bind`.
+    pub async fn bind<T, E, F>(&self, configured: SocketAddr, bind: impl Fn(SocketAddr) -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<(T, SocketAddr), E>>,
+        E: fmt::Display,
+    {
+        match &self.ports {
+            Some((transport, ports)) => ports.bind(transport, configured, bind).await,
+            None => Ok(bind(configured).await?.0),
+        }
     }
 
     /// The node's Ed25519 secret key, which is its identity.
     pub fn secret_key(&self) -> &[u8; 32] {
         &self.secret_key
+    }
+
+    /// What keeps the certificates of listeners up to date.
+    #[cfg_attr(
+        not(any(feature = "grpc", feature = "quic", feature = "websocket")),
+        expect(dead_code, reason = "no other transport is under TLS with certificates")
+    )]
+    pub(crate) fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
+    /// The same, with certificates that this keeps.
+    pub(crate) fn keeping(mut self, certificates: Certificates) -> Self {
+        self.certificates = certificates;
+        self
     }
 
     /// The node's services, for calls that turn out to be to the node itself.
@@ -70,6 +119,19 @@ pub trait Bound: Send + 'static {
     /// # Cancel safety
     /// Dropping the future ends everything at once.
     fn serve(self, serving: Serving) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Closes what it has bound, where the node cannot serve after all. Drops it, unless the transport has something
+    /// to wait for.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes it at once.
+    fn close(self) -> impl Future<Output = ()> + Send + 'static
+    where
+        Self: Sized,
+    {
+        drop(self);
+        std::future::ready(())
+    }
 }
 
 /// What a transport serves with.
@@ -87,6 +149,8 @@ pub struct Serving {
     /// The node's metrics, for [those](Metrics::add_collector) that this transport has of its own, where somebody
     /// shows them.
     pub metrics: Option<Metrics>,
+    /// What connections share that take a descriptor each; without, they take what they want.
+    pub(crate) descriptors: Option<Descriptors>,
 }
 
 impl Serving {
@@ -98,6 +162,7 @@ impl Serving {
             connections: None,
             health: Health::new(),
             metrics: None,
+            descriptors: None,
         }
     }
 
@@ -112,6 +177,12 @@ impl Serving {
     #[must_use]
     pub fn metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = Some(metrics);
+        self
+    }
+
+    /// The same, whose connections take no more descriptors than there are of these.
+    pub(crate) fn within(mut self, descriptors: Descriptors) -> Self {
+        self.descriptors = Some(descriptors);
         self
     }
 
@@ -140,6 +211,8 @@ pub(crate) trait DynBound: Send {
     fn dyn_connect_options(&self, options: ConnectOptions) -> ConnectOptions;
 
     fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()>;
+
+    fn dyn_close(self: Box<Self>) -> BoxFuture<()>;
 }
 
 impl<B: Bound> DynBound for B {
@@ -161,5 +234,9 @@ impl<B: Bound> DynBound for B {
 
     fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()> {
         Box::pin((*self).serve(serving))
+    }
+
+    fn dyn_close(self: Box<Self>) -> BoxFuture<()> {
+        Box::pin((*self).close())
     }
 }

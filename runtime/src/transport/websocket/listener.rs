@@ -1,4 +1,4 @@
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     Caller, Limits, Status,
-    net::{Alpn, TlsFiles, reachable},
+    net::{TlsFiles, reachable},
     transport::{
-        BindError,
+        BindContext, BindError,
         framed::{self, Accepted, Handshake, Listening, ServeOptions},
         mux::{Mux, MuxConfig, MuxConnection},
     },
@@ -35,19 +35,28 @@ struct Opening {
 impl framed::Listener for Listener {
     type Connection = MuxConnection;
 
+    fn transport(&self) -> &'static str {
+        NAME
+    }
+
     async fn accept(&mut self) -> io::Result<Option<Handshake<MuxConnection>>> {
         let (tcp, remote) = self.tcp.accept().await?;
         let opening = self.opening.clone();
         Ok(Some(Box::pin(async move {
             let caller = Caller { transport: NAME, identity: None, address: Some(remote.to_string()) };
-            Ok(Accepted::new(opening.pass(tcp).await?, caller))
+            let named =
+                |status: Status| Status::new(status.code(), format!("{remote}: {}", status.message()));
+            Ok(Accepted::new(opening.pass(tcp).await.map_err(named)?, caller))
         })))
     }
 }
 
 impl Opening {
     async fn pass(self, tcp: TcpStream) -> Result<MuxConnection, Status> {
-        let broken = |error: io::Error| Status::unavailable(error.to_string());
+        let broken = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Status::cancelled(error.to_string()),
+            _ => Status::unavailable(error.to_string()),
+        };
         // The multiplexer writes what is waited for; Nagle would hold it back for a round trip.
         tcp.set_nodelay(true).map_err(broken)?;
         match &self.tls {
@@ -62,11 +71,16 @@ impl Opening {
     }
 }
 
-pub(super) async fn listen(config: Config) -> Result<Listening<Listener>, BindError> {
-    let tls = tls(&config)?;
+pub(super) async fn listen(config: Config, node: &BindContext) -> Result<Listening<Listener>, BindError> {
+    let tls = tls(&config, node)?;
     let key = "transport.websocket.bind_address";
     let refused = |error| BindError::listen(key, config.bind_address, error);
-    let tcp = TcpListener::bind(config.bind_address).await.map_err(refused)?;
+    let bind = |address: SocketAddr| async move {
+        let tcp = TcpListener::bind(address).await?;
+        let local = tcp.local_addr()?;
+        Ok::<_, io::Error>((tcp, local))
+    };
+    let tcp = node.bind(config.bind_address, bind).await.map_err(refused)?;
     let local = reachable(tcp.local_addr().map_err(refused)?);
     let target = Address::parse(&format!("{local}{}", config.path), tls.is_some())
         .ok()
@@ -97,7 +111,7 @@ pub(super) async fn listen(config: Config) -> Result<Listening<Listener>, BindEr
 }
 
 /// What connections are encrypted with, where they are.
-fn tls(config: &Config) -> Result<Option<TlsAcceptor>, BindError> {
+fn tls(config: &Config, node: &BindContext) -> Result<Option<TlsAcceptor>, BindError> {
     let alone = |key: &str, other: &str| {
         let problem = format!("is set alone; expected transport.websocket.{other} beside it");
         BindError::setting(format!("transport.websocket.{key}"), problem)
@@ -109,10 +123,10 @@ fn tls(config: &Config) -> Result<Option<TlsAcceptor>, BindError> {
         (Some(certificate_chain), Some(private_key)) => (certificate_chain, private_key),
     };
     let files = TlsFiles { certificate_chain, private_key, client_authorities: None };
-    let loaded = files.load(Alpn::Http1);
+    let loaded = node.certificates().server_config(NAME, files, b"http/1.1");
     let loaded =
         loaded.map_err(|error| BindError::setting("transport.websocket.tls_cert or tls_key", error))?;
-    Ok(Some(TlsAcceptor::from(loaded)))
+    Ok(Some(TlsAcceptor::from(Arc::new(loaded))))
 }
 
 impl std::fmt::Debug for Listener {

@@ -38,7 +38,7 @@ impl StreamTransport for WebSocket {
         dial::dial(address, options).await
     }
 
-    async fn listen(&self, config: Config, _: BindContext) -> Result<Listening<Listener>, BindError> {
-        listener::listen(config).await
+    async fn listen(&self, config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
+        listener::listen(config, &node).await
     }
 }

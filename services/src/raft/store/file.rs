@@ -1,10 +1,10 @@
 use std::{
     fs, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
+use polywire::__private::catch;
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -47,8 +47,8 @@ impl File {
             return Err(StoreError::broken(&path, "is empty, expected a database"));
         }
         // What is not the database's own may trip over an assertion of its.
-        let opened = catch_unwind(AssertUnwindSafe(|| Database::open(&path)));
-        let Ok(opened) = opened else {
+        let opened = catch(|| Database::open(&path));
+        let Ok(opened) = opened.inspect_err(|panic| panic.say("the database")) else {
             return Err(StoreError::broken(&path, "is damaged, or was cut short"));
         };
         let database = opened.map_err(|error| match StoreError::database(&path, error) {
@@ -119,8 +119,10 @@ impl File {
 
     /// A damaged page may trip over an assertion of the database's; that must not take the node down.
     fn guarded<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Err(StoreError::broken(&self.path, "is damaged: the database gave up on it")))
+        catch(work).unwrap_or_else(|panic| {
+            panic.say("the database");
+            Err(StoreError::broken(&self.path, "is damaged: the database gave up on it"))
+        })
     }
 
     pub(super) fn get<T: DeserializeOwned>(

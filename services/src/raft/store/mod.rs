@@ -64,7 +64,20 @@ impl Store {
         store.finish()?;
         store.check()?;
         store.tidy()?;
+        Self::remove_unfinished(directory);
         Ok(store)
+    }
+
+    /// Removes what a killed process has left beside the directory: one that it had not come to move there, and one that it
+    /// had not come to remove. The files of the directory itself are this process's by now.
+    fn remove_unfinished(directory: &Path) {
+        for path in ["new", "old"].map(|extension| directory.with_extension(extension)) {
+            if path.is_dir()
+                && let Err(error) = std::fs::remove_dir_all(&path)
+            {
+                tracing::warn!(path = %path.display(), %error, "a directory was left behind");
+            }
+        }
     }
 
     /// Installs the snapshot that a crash has kept from being installed: Raft empties the log before that is done.
@@ -102,6 +115,29 @@ impl Store {
     /// formed by an older version. `None` for a node that has done neither, or has lost all that it had.
     pub fn cluster(&self) -> Option<Arc<str>> {
         self.identity.cluster()
+    }
+
+    /// This run of the node's process has the data from now on.
+    ///
+    /// Blocks on the disk.
+    pub(super) fn begin_run(&self, incarnation: u64) -> Result<(), StoreError> {
+        self.identity.begin(incarnation)
+    }
+
+    /// The runs of the node's process that have had the data, the oldest first. Two that come from one data directory, of
+    /// which each has been written to since, do not have each other.
+    pub(super) fn lineage(&self) -> Arc<[u64]> {
+        self.identity.lineage()
+    }
+
+    /// Why the cluster keeps this data out: it is not what the member had. `None` where it does not.
+    pub(crate) fn refused(&self) -> Option<Arc<str>> {
+        self.identity.refused()
+    }
+
+    /// From now on the cluster keeps this data out. Waits for the disk.
+    pub(super) async fn refuse(&self, reason: &str) -> Result<(), StoreError> {
+        self.identity.refuse(reason).await
     }
 
     /// From now on this node belongs to the cluster with this id. Waits for the disk.

@@ -355,3 +355,16 @@ async fn a_store_of_before_clusters_had_ids_is_in_one_without() {
     place.open().log().save_vote(&openraft::Vote::new(1, 1)).await.unwrap();
     assert_eq!(place.open().cluster().as_deref(), Some(""));
 }
+
+#[test]
+fn what_a_killed_process_left_beside_the_directory_is_removed() {
+    let place = Place::new();
+    drop(place.open());
+    for name in ["raft.new", "raft.old"] {
+        fs::create_dir(place.0.path().join(name)).unwrap();
+        fs::write(place.0.path().join(name).join("log.redb"), "half").unwrap();
+    }
+    let _store = place.open();
+    let left = fs::read_dir(place.0.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(Vec::from_iter(left), ["raft"]);
+}
