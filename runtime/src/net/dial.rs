@@ -177,7 +177,7 @@ mod tests {
     async fn a_slow_address_still_wins_where_it_answers_first() {
         let begun = Instant::now();
         let won = race(three(), |address| async move {
-            tokio::time::sleep(300 * MILLI).await;
+            sleep(300 * MILLI).await;
             Ok::<_, ()>(address.port())
         });
         assert_eq!(won.await.unwrap(), 1);
