@@ -209,7 +209,7 @@ fn cluster(running: &Running) -> v1::ClusterStatus {
     }
 }
 
-/// How a member is, and why it is not reached. Who leads calls all others all the time; the others call none.
+/// How a member is, and why it is not reached. The leader calls all others all the time; the others call none.
 fn condition(
     metrics: &Metrics,
     id: u64,

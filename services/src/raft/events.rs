@@ -1,5 +1,5 @@
 //! What the log tells an operator of a cluster's life: a line at INFO for each election, and for each member that joins or
-//! leaves. What Raft itself has to say is for those who work on it.
+//! leaves. What Raft itself has to say is for its developers.
 
 use std::collections::BTreeMap;
 
@@ -28,9 +28,9 @@ pub(super) async fn tell(handle: Handle) {
 /// What has been told.
 struct Story {
     pace: Pace,
-    /// Who leads, and in which term.
+    /// The leader, and its term.
     leader: Option<(u64, u64)>,
-    /// Who led last.
+    /// The last leader that there was.
     last: Option<(u64, u64)>,
     voters: Option<Voters>,
 }

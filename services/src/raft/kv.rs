@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::{
     Command, Handle, Metrics, Outcome, Running,
     forward::{FORWARDED, Refusal, refusal},
-    handle::failure,
+    handle::{failure, name},
     server::fatal,
     store::{Change, Changes, DiskFailure, Missed, Stored},
 };
@@ -293,9 +293,14 @@ pub(super) async fn current(running: &Running) -> Result<(), Refusal> {
     match running.raft.ensure_linearizable().await {
         Ok(_) => Ok(()),
         Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_))) => Err(Refusal::NotLeader),
-        Err(RaftError::APIError(error)) => {
-            let reason = format!("no majority of the cluster confirms that this member leads: {error}");
-            Err(Refusal::Status(Status::unavailable(reason)))
+        Err(RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(answered))) => {
+            let metrics = running.metrics();
+            let answered: Vec<_> = answered.got.iter().map(|id| name(&metrics, *id)).collect();
+            let voters = metrics.membership_config.membership().voter_ids().count();
+            Err(Refusal::Status(Status::unavailable(format!(
+                "no majority of the cluster confirms that this member leads: of {voters} voters, only {} answered",
+                answered.join(", ")
+            ))))
         }
         Err(RaftError::Fatal(error)) => Err(Refusal::Status(fatal(error))),
     }

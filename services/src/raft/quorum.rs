@@ -1,8 +1,8 @@
 //! Whether the leader that this node knows leads: whether a majority of the voters confirms it, and how long ago it did.
 //!
 //! Raft's own word is not enough for that. A vote is on disk, so a leader that was started again takes itself for one
-//! before it has reached anybody, and a follower goes on following whom it has followed; and a leader that has lost its
-//! majority is told of it by no one.
+//! before it has reached a single member, and a follower follows the same leader as before; and a leader that has lost its
+//! majority goes on as a leader.
 
 use std::{
     collections::BTreeSet,
@@ -29,7 +29,7 @@ struct Shared {
     heard: watch::Sender<Option<Heard>>,
     /// Raised when a leader that was none to this node is one.
     found: watch::Sender<u64>,
-    /// Who has voted for this node, and in which term.
+    /// The members that have voted for this node, and in which term.
     ballot: watch::Sender<(u64, BTreeSet<u64>)>,
 }
 
@@ -63,7 +63,7 @@ impl Quorum {
         self.0.metrics.get_or_init(|| metrics);
     }
 
-    /// What this node says to those who follow it: the milliseconds since a majority has answered it last.
+    /// What this node says to its followers: the milliseconds since a majority has answered it last.
     pub(super) fn own_age_ms(&self) -> u64 {
         let age = self.0.metrics.get().and_then(|metrics| metrics.borrow().millis_since_quorum_ack);
         age.unwrap_or(NEVER)
@@ -106,7 +106,7 @@ impl Quorum {
         });
     }
 
-    /// Who has voted for this node in that term, but for itself.
+    /// The members that have voted for this node in that term, but for itself.
     pub(super) fn voters_for(&self, term: u64) -> BTreeSet<u64> {
         let ballot = self.0.ballot.borrow();
         if ballot.0 == term { ballot.1.clone() } else { BTreeSet::new() }
