@@ -140,27 +140,27 @@ async fn server_stalls(transport: &str) {
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_over_iroh_harms_nobody() {
+async fn a_client_that_stalls_over_iroh_harms_neither_the_node_nor_its_other_clients() {
     clients_stall("iroh").await;
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_over_quic_harms_nobody() {
+async fn a_client_that_stalls_over_quic_harms_neither_the_node_nor_its_other_clients() {
     clients_stall("quic").await;
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_over_grpc_harms_nobody() {
+async fn a_client_that_stalls_over_grpc_harms_neither_the_node_nor_its_other_clients() {
     clients_stall("grpc").await;
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_over_websocket_harms_nobody() {
+async fn a_client_that_stalls_over_websocket_harms_neither_the_node_nor_its_other_clients() {
     clients_stall("websocket").await;
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_over_unix_harms_nobody() {
+async fn a_client_that_stalls_over_unix_harms_neither_the_node_nor_its_other_clients() {
     clients_stall("unix").await;
 }
 

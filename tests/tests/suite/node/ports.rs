@@ -20,6 +20,7 @@ fn all_on(directory: &std::path::Path) -> Vec<String> {
     let others = [
         "serve",
         "--json",
+        "--log.format=human",
         FREE_PORTS[0],
         FREE_PORTS[1],
         "--transport.quic.enabled=true",
@@ -76,7 +77,11 @@ async fn what_was_bound_is_closed_where_calls_cannot_be_passed_on() {
     let directory = tempfile::tempdir().unwrap();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let itself = format!("grpc://{free}");
-    let refused = run(directory.path(), &["gateway", "--listen", &itself, "--listen", "iroh", &itself]).await;
+    let refused = run(
+        directory.path(),
+        &["gateway", "--log.format=human", "--listen", &itself, "--listen", "iroh", &itself],
+    )
+    .await;
     assert_eq!((refused.code, &*refused.stdout), (1, ""), "{}", refused.stderr);
     assert_one_reason(&refused.stderr, &["this is the node itself"]);
 }
