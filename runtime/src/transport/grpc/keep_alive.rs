@@ -203,7 +203,7 @@ where
         let (pace, interval) = (self.pace.clone(), self.interval);
         Box::pin(async move {
             let frames = plain.then(Frames::default);
-            let io = connecting.await.map_err(Into::into)?;
+            let io = connecting.await.map_err(Into::<BoxError>::into)?;
             Ok(Heard { io, frames, pace, interval })
         })
     }

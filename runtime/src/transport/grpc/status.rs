@@ -81,8 +81,7 @@ fn write(status: &Status, headers: &mut HeaderMap, room: usize) {
     headers.insert(GRPC_STATUS, HeaderValue::from(u16::from(status.code().number())));
     let Fitted { message, details, metadata } = status.fitted(room.saturating_sub(OVERHEAD), &SCALE);
     let mut escaped = escape(&message);
-    if escaped.len() > room {
-        // Of nothing but spaces, nearly.
+    if escaped.len() > (SCALE.message)(&message) + SPACES {
         escaped = escape(message.trim_matches(' '));
     }
     if let (false, Ok(value)) = (escaped.is_empty(), HeaderValue::from_str(&escaped)) {
@@ -96,9 +95,11 @@ fn write(status: &Status, headers: &mut HeaderMap, room: usize) {
     }
 }
 
-/// What the names of the status' own headers weigh, counted as HTTP/2 counts a header list, and some spaces at the ends of
-/// its message.
+/// What the names of the status' own headers weigh, counted as HTTP/2 counts a header list.
 const OVERHEAD: usize = 160;
+
+/// How much longer the spaces at the ends of a message may make it. Of more than 32 none is kept.
+const SPACES: usize = 64;
 
 const SCALE: Scale = Scale {
     // An escaped byte takes three.
@@ -269,8 +270,10 @@ mod tests {
 
     #[test]
     fn no_message_is_too_much_for_its_room() {
-        for letter in [" ", "\u{e4}", "a", "%", "\n"] {
-            let headers = refusal(&Status::aborted(letter.repeat(9_500)).not_processed(), ADVISED);
+        let padded = format!("{}x", " ".repeat(1_000));
+        for letter in [" ", "\u{e4}", "a", "%", "\n", padded.as_str()] {
+            let status = Status::aborted(letter.repeat(9_500)).with_details(vec![0; 3_000]).not_processed();
+            let headers = refusal(&status, ADVISED);
             let weight: usize =
                 headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
             assert!(weight <= ADVISED + 64, "{letter:?}: {weight}");
