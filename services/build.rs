@@ -6,7 +6,7 @@ use std::{path::Path, process::Command};
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=POLYWIRE_COMMIT");
-    // Who builds without the repository may say it himself.
+    // A build without the repository may be told by the variable.
     if std::env::var_os("POLYWIRE_COMMIT").is_none()
         && let Some(commit) = commit()
     {
@@ -16,7 +16,7 @@ fn main() {
 
 /// The commit of this repository.
 fn commit() -> Option<String> {
-    // A package that lies in somebody else's repository is none of its commits.
+    // A package that lies in another repository is none of its commits.
     let top = git(&["rev-parse", "--show-toplevel"])?;
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().ok()?;
     if package.parent()? != Path::new(&top).canonicalize().ok()? {

@@ -113,8 +113,8 @@ impl ChannelBuilder {
         self.target(target)
     }
 
-    /// Where it [discovers](Self::discover), asks the peer's directory before [`open`](Self::open) returns: for who makes
-    /// one call and no more.
+    /// Where it [discovers](Self::discover), asks the peer's directory before [`open`](Self::open) returns, for a caller
+    /// that makes one call and no more.
     #[cfg(feature = "node")]
     pub(crate) fn learn_first(mut self) -> Self {
         self.learns_first = true;

@@ -26,7 +26,7 @@ const FEATURES: [(&str, bool); 11] = [
     ("zstd", cfg!(feature = "zstd")),
 ];
 
-/// The version with all that there is to say of it; the name is for who shows it to add.
+/// The version with all that there is to say of it; the name is added where it is shown.
 impl fmt::Display for Build {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.version)?;

@@ -72,7 +72,7 @@ pub enum CommandError {
     Status(Status),
     /// The command has done what it was asked to, and this exit status is its answer, from 3 to 63. Nothing more is said.
     Exit(u8),
-    /// Anything else: exit status 1. An [`io::Error`] of the kind `BrokenPipe` says that nobody reads stdout any more, and
+    /// Anything else: exit status 1. An [`io::Error`] of the kind `BrokenPipe` says that the reader of stdout has gone, and
     /// ends the command as SIGPIPE does other tools: without a word, exit status 141.
     Other(Box<dyn Error + Send + Sync>),
 }

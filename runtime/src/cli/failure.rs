@@ -27,7 +27,7 @@ pub(crate) enum Failure {
     Detailed(Status, String, Vec<String>),
     /// It has been said already: this.
     Exit(u8),
-    /// Nobody reads stdout any more: as if SIGPIPE had ended the process, which is how most tools end then.
+    /// The reader of stdout has gone: as if SIGPIPE had ended the process, which is how most tools end then.
     Gone,
     /// Anything else: 1.
     Other(Box<dyn Error + Send + Sync>),

@@ -150,7 +150,7 @@ impl Lanes {
     }
 }
 
-/// The status of a call that was out of time, with the targets: who notices that knows none.
+/// The status of a call that was out of time, with the targets, which the deadline does not know.
 fn late(names: &[String], status: Status) -> Status {
     let targets = names.join(" or ");
     if status.code() != Code::DeadlineExceeded || status.message().contains(&targets) {

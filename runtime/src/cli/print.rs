@@ -26,7 +26,7 @@ pub(super) fn notes(text: impl Display) {
     let _ = write!(io::stderr().lock(), "{text}");
 }
 
-/// Returns when nobody can read stdout any more: a pipe whose other end was closed. Never, where stdout is something else.
+/// Returns when stdout is a pipe whose other end was closed. Never, where stdout is something else.
 pub(super) async fn reader_gone() {
     // Nothing is written through this one, so that it need not be made non-blocking, as stdout would be with it. A file
     // cannot be waited for, and needs no waiting.

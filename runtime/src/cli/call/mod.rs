@@ -99,7 +99,7 @@ async fn make(
     }
 }
 
-/// Looks for types that nobody here knows in the target's reflection.
+/// Looks up types that are not known here in the target's reflection.
 async fn answer(
     lanes: &Lanes,
     metadata: &Metadata,
@@ -114,7 +114,7 @@ async fn answer(
                     None
                 }
             };
-            // Who asked may have been interrupted.
+            // The question may have been given up.
             let _ = answer.send(found);
         }
     }

@@ -186,7 +186,7 @@ pub(super) fn write(kind: &Kind, value: &Value, out: &mut String) {
             Some(value) => quoted(value.name(), out),
             None => *out += &number.to_string(),
         },
-        // These are written by who knows their parts.
+        // Values with parts are written field by field.
         _ => out.push_str("null"),
     }
 }

@@ -6,7 +6,7 @@ use std::{
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use tokio::sync::{mpsc, oneshot};
 
-/// The types that `google.protobuf.Any` may name: those of some pools, and those that somebody is asked for.
+/// The types that `google.protobuf.Any` may name: those of some pools, and those that are asked for.
 pub(in crate::cli) struct Types {
     pools: Vec<DescriptorPool>,
     learnt: Mutex<Learnt>,
@@ -60,7 +60,7 @@ impl Types {
         let missing = self.missing();
         for name in &missing {
             let (answer, answered) = oneshot::channel();
-            // Where nobody answers any more, nothing is known.
+            // Where questions are not answered any more, nothing is known.
             let _ = questions.send((name.clone(), answer)).await;
             self.note(name, answered.await.ok().flatten());
         }

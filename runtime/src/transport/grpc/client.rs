@@ -33,7 +33,7 @@ pub struct Connection<C> {
     explain: Option<Explain>,
 }
 
-/// Says of a failure of the connection whom it is of, and what it probably comes from.
+/// Adds to a failure of the connection which target it is of, and what it probably comes from.
 type Explain = Arc<dyn Fn(Status) -> Status + Send + Sync>;
 
 impl<C> Connection<C> {

@@ -69,7 +69,7 @@ async fn a_stream_that_falls_silent_ends_when_its_reader_goes() {
 }
 
 #[tokio::test]
-async fn nobody_who_reads_stderr_changes_nothing() {
+async fn a_reader_of_stderr_that_has_gone_changes_nothing() {
     let node = Node::start(&[]).await;
     let bound = tokio::net::TcpSocket::new_v4().unwrap();
     bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
