@@ -39,12 +39,14 @@ impl Health for HealthDetail {
             name: name.clone(),
             reason: reason.clone(),
         };
+        let note = |(about, text): (&String, &String)| v1::Note { about: about.clone(), text: text.clone() };
         Ok(v1::DetailResponse {
             serving: report.is_serving(),
             state: state.into(),
             reasons: report.reasons(),
             components: report.components.iter().map(component).collect(),
             failing_services: report.failing_services.iter().map(failing).collect(),
+            notes: report.notes.iter().map(note).collect(),
         })
     }
 }
@@ -59,6 +61,7 @@ mod tests {
         registry.register("disk", || async { Err("read-only".to_owned()) });
         registry.register("clock", || async { Ok(()) });
         registry.set_state(NodeState::Serving);
+        registry.note("certificate of grpc", Some("expires soon".to_owned()));
         registry.run_checks(std::time::Duration::from_secs(1)).await;
         let detail = HealthDetail::new(registry).detail(v1::DetailRequest {}).await.unwrap();
         assert!(!detail.serving);
@@ -67,5 +70,7 @@ mod tests {
         let shown: Vec<_> =
             detail.components.iter().map(|part| (&*part.name, part.ok, &*part.reason)).collect();
         assert_eq!(shown, [("clock", true, ""), ("disk", false, "read-only")]);
+        let note = v1::Note { about: "certificate of grpc".to_owned(), text: "expires soon".to_owned() };
+        assert_eq!(detail.notes, [note]);
     }
 }

@@ -58,7 +58,7 @@ async fn the_end_of_each_call_is_an_event_with_how_it_went_on_every_transport() 
     for transport in transports {
         let checks = of(&ended, transport, "Check");
         assert_eq!(checks.len(), 2, "{transport}: {log}");
-        assert_eq!((&checks[0]["code"], &checks[1]["code"]), (&"OK".into(), &"NOT_FOUND".into()));
+        assert!(checks[0]["code"] == "OK" && checks[1]["code"] == "NOT_FOUND", "{checks:?}");
         assert!(
             checks[1]["reason"].as_str().is_some_and(|reason| reason.contains("nothing")),
             "{}",
@@ -72,7 +72,7 @@ async fn the_end_of_each_call_is_an_event_with_how_it_went_on_every_transport() 
             watches[0]
         );
         for line in checks.into_iter().chain(watches) {
-            assert_eq!((&line["side"], &line["target"]), (&"server".into(), &"polywire::rpc".into()));
+            assert!(line["side"] == "server" && line["target"] == "polywire::rpc", "{line}");
             assert!(line["duration_ms"].is_number() && line["peer"].is_string(), "{line}");
         }
     }
@@ -151,7 +151,7 @@ async fn a_refused_handshake_is_told_with_its_reason_and_a_crowd_of_them_in_a_fe
     for transport in ["grpc", "quic", "websocket"] {
         let told = reasons(&log, transport);
         assert!(told[0].contains("127.0.0.1:") || told[0].contains("[::1]:"), "{told:?}");
-        assert!(told[0].to_lowercase().contains("unknownca") || told[0].contains("unknown"), "{told:?}");
+        assert!(told[0].to_lowercase().contains("unknown"), "{told:?}");
     }
 }
 

@@ -120,7 +120,7 @@ async fn a_path_that_is_not_unicode_is_used_as_it_is() {
         assert_eq!((made.code, names(&directory)), (0, vec![odd.to_owned()]), "{}", made.stderr);
     }
 
-    let print = ["config".as_ref(), "print".as_ref()];
+    let print: [&OsStr; 2] = ["config".as_ref(), "print".as_ref()];
     let printed = with_variables(&variable, &print, &[("POLYWIRE__NODE__DATA_DIR", odd)]).await;
     assert_eq!(printed.code, 0, "{}", printed.stderr);
     fs::write(variable.path().join("node.toml"), printed.stdout).unwrap();
@@ -132,7 +132,7 @@ async fn a_path_that_is_not_unicode_is_used_as_it_is() {
 async fn another_value_that_is_not_unicode_is_an_error_that_names_its_variable_or_flag() {
     let odd = OsStr::from_bytes(b"info\xff");
     let directory = tempfile::tempdir().unwrap();
-    let print = ["config".as_ref(), "print".as_ref()];
+    let print: [&OsStr; 2] = ["config".as_ref(), "print".as_ref()];
     let refused = with_variables(&directory, &print, &[("POLYWIRE__LOG__FILTER", odd)]).await;
     assert_eq!(refused.code, 1);
     let expected = "POLYWIRE__LOG__FILTER: log.filter: is not Unicode; expected text";
@@ -147,7 +147,7 @@ async fn another_value_that_is_not_unicode_is_an_error_that_names_its_variable_o
 #[tokio::test]
 async fn a_list_is_given_element_by_element_and_a_wrong_one_is_named_by_what_said_it() {
     let directory = tempfile::tempdir().unwrap();
-    let print = ["config".as_ref(), "print".as_ref()];
+    let print: [&OsStr; 2] = ["config".as_ref(), "print".as_ref()];
     let variables: [(&str, &OsStr); 2] = [
         ("POLYWIRE__CLUSTER__PEERS__1", "grpc://127.0.0.1:2".as_ref()),
         ("POLYWIRE__CLUSTER__PEERS__0", "grpc://127.0.0.1:1".as_ref()),
