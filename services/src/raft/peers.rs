@@ -544,6 +544,25 @@ mod tests {
         assert_eq!(peers.reports()[0].transport, Some("iroh"));
     }
 
+    #[test]
+    fn where_a_member_says_that_it_is_holds_until_the_cluster_says_something_else() {
+        let peers = Peers::new(&ConnectOptions::new(), RULE, None);
+        let run = |incarnation| Member {
+            targets: vec![format!("grpc://127.0.0.1:{incarnation}")],
+            incarnation,
+            ..Member::default()
+        };
+        peers.learn(1, &run(1));
+        peers.follow(1, &run(1), run(2));
+        assert_eq!(peers.latest(1, &run(1)), run(2));
+        peers.learn(1, &run(1));
+        assert_eq!(peers.reports()[0].member, run(2));
+        peers.learn(1, &run(3));
+        assert_eq!(peers.reports()[0].member, run(3));
+        assert!(peers.moved().is_empty());
+        assert_eq!(peers.latest(1, &run(1)), run(1), "it is forgotten");
+    }
+
     #[tokio::test]
     async fn a_member_without_an_address_that_may_be_taken_is_not_reached() {
         let peers = Peers::new(&ConnectOptions::new(), RaftTransport::AlwaysIroh, None);
