@@ -241,7 +241,7 @@ async fn keep_known(lifecycle: Lifecycle) {
                 let known = membership.get_node(&running.id);
                 let moved = known.is_some_and(|known| is_news(known, &running.member(), told));
                 let admitted = running.admitted().is_ok();
-                // One that is kept out says that it is there, so that people see it, and hurries nobody.
+                // A node that is kept out says now and then that it is there, so that people see it.
                 let due = admitted || told.is_none_or(|told| told.elapsed() >= SILENCE);
                 let is_lost = leaderless && !alone && silent.elapsed() >= SILENCE;
                 if (moved && due) || is_lost {

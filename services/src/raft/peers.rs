@@ -117,7 +117,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(250);
 
 impl Peers {
-    /// The ways to nobody yet, by this rule, or by what the policies of the node say instead.
+    /// No ways yet; those to come follow this rule, or what the policies of the node say instead.
     pub(super) fn new(options: &ConnectOptions, rule: RaftTransport, given: Option<PolicyHandle>) -> Self {
         let options = options.clone().connect_timeout(CONNECT);
         let dialling = Dialling::new(options, rule.policy(), given);

@@ -64,7 +64,7 @@ impl HmacKey for Key {
     }
 
     fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
-        // Tokens are compared by whoever was promised them, and nothing else is signed with this key.
+        // Peers compare the tokens that they were promised; nothing else is signed with this key.
         if self.tag(data).as_ref() == signature { Ok(()) } else { Err(CryptoError) }
     }
 }

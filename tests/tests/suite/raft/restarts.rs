@@ -113,7 +113,7 @@ async fn writes_are_back_soon_after_two_leaders_in_turn_were_killed_and_one_is_s
 }
 
 /// The first leader is started again. It and the third member are a majority when the second one is gone, though
-/// nobody has closed what they had with the processes before.
+/// their connections with the processes before were never closed.
 async fn leaders_are_killed(raft_transport: &str, moves: bool) {
     let rule = format!("--transport.strategy.raft_transport={raft_transport}");
     let mut cluster = Cluster::start(&[&rule]).await;
