@@ -3,7 +3,7 @@ use std::{str, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::{Codec, Compression, Extensions, Metadata, MetadataError, Status, TraceContext, method};
+use crate::{Codec, Compression, Extensions, Metadata, MetadataError, Method, Status, TraceContext, method};
 
 /// Everything a call carries but its messages: where it goes, its metadata, its deadline, its codec, who
 /// makes it, and what layers put beside it.
@@ -26,6 +26,9 @@ pub struct Context {
     pub(crate) extensions: Extensions,
     /// The trace, where it is not the one that the metadata name.
     pub(crate) trace: Option<Box<TraceContext>>,
+    /// Where the messages are counted of a call that its listener has counted already.
+    #[cfg(feature = "node")]
+    pub(crate) counted: Option<crate::metrics::CallMetrics>,
 }
 
 /// Who makes a call, as far as the transport knows.
@@ -193,6 +196,8 @@ impl Context {
             idempotent: self.idempotent,
             extensions: Extensions::new(),
             trace: self.trace.clone(),
+            #[cfg(feature = "node")]
+            counted: None,
         }
     }
 
@@ -220,6 +225,14 @@ impl Context {
             && !TraceContext::is_in(&self.metadata)
         {
             trace.write(&mut self.metadata);
+        }
+    }
+
+    /// The method of a table that the path names: a path of this program is shared without counting, and can be counted
+    /// by.
+    pub(crate) fn known_as(&mut self, method: Option<&'static Method>) {
+        if let Some(method) = method.filter(|method| method.path() == self.path()) {
+            self.path = Path::Static(method.path());
         }
     }
 

@@ -613,3 +613,62 @@ proptest! {
         let _ = file(&text).flag("transport.iroh.alpn_protocols", &value).load();
     }
 }
+
+#[test]
+fn a_list_comes_element_by_element_from_variables_and_flags_and_replaces_that_of_a_lower_layer() {
+    let variable =
+        |index: u32, target: &str| (format!("POLYWIRE__CLUSTER__PEERS__{index}"), target.to_owned());
+    let below = "[cluster]\npeers = ['grpc://127.0.0.1:9']";
+    let peers =
+        |loader: Loader| load(loader).cluster.peers.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let one_by_one = [variable(1, "grpc://127.0.0.1:2"), variable(0, "grpc://127.0.0.1:1")];
+    let expected = ["grpc://127.0.0.1:1", "grpc://127.0.0.1:2"];
+    assert_eq!(peers(file(below).env(one_by_one)), expected);
+    let flags = file(below).flag("cluster.peers.0", expected[0]).flag("cluster.peers[1]", expected[1]);
+    assert_eq!(peers(flags), expected);
+    let later =
+        Loader::new().flag("cluster.peers.0", "grpc://127.0.0.1:3").flag("cluster.peers.0", expected[0]);
+    assert_eq!(peers(later), expected[..1]);
+}
+
+#[test]
+fn a_list_with_a_gap_or_in_two_forms_is_an_error_that_names_what_said_it() {
+    let gap =
+        report(Loader::new().flag("cluster.peers.0", "grpc://a:1").flag("cluster.peers.2", "grpc://b:1"));
+    let expected =
+        "--cluster.peers.2: cluster.peers: expected an element 1 too: they are numbered from 0 without gaps";
+    assert_eq!(gap, [expected]);
+    let both =
+        report(Loader::new().flag("cluster.peers", "grpc://a:1").flag("cluster.peers.0", "grpc://b:1"));
+    let expected = "--cluster.peers.0: cluster.peers: --cluster.peers gives the whole list; \
+                    expected that, or its elements one by one";
+    assert_eq!(both, [expected]);
+}
+
+#[test]
+fn what_is_below_a_value_is_named_by_what_said_it_also_over_a_file() {
+    let lines = report(file("[transport]\nmode = 'dual'").flag("transport.mode.x", "1"));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("--transport.mode.x: transport.mode: expected \"grpc\""), "{lines:?}");
+    let name = "POLYWIRE__TRANSPORT__GRPC__BIND_ADDRESS__PORT".to_owned();
+    let lines = report(Loader::new().env([(name.clone(), "1".to_owned())]));
+    assert!(lines[0].starts_with(&format!("{name}: transport.grpc.bind_address: expected")), "{lines:?}");
+}
+
+#[test]
+fn values_that_are_not_unicode_are_paths_or_errors() {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
+    let odd = || OsString::from_vec(b"a\xff".to_vec());
+    let config = load(
+        Loader::new()
+            .flag("node.data_dir", odd())
+            .flag("transport.grpc.tls_cert", odd())
+            .flag("transport.grpc.tls_key", odd()),
+    );
+    assert_eq!(config.node.data_dir.as_os_str(), odd());
+    assert_eq!(config.transport.grpc.tls_key.as_ref().map(|path| path.as_os_str().to_owned()), Some(odd()));
+    let again = load(file(&config.to_toml().unwrap()));
+    assert_eq!(again.node.data_dir, config.node.data_dir);
+    let lines = report(Loader::new().env([("POLYWIRE__HTTP__ENABLED".to_owned(), odd())]));
+    assert_eq!(lines, ["POLYWIRE__HTTP__ENABLED: http.enabled: is not Unicode; expected true or false"]);
+}

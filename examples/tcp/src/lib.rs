@@ -4,14 +4,14 @@
 use std::{fmt, io, net::SocketAddr};
 
 use polywire::{
-    Caller, ConnectOptions, Limits, Status,
+    Caller, ConnectOptions, Limits, Status, net,
     transport::{
         BindContext, BindError, Scheme,
         framed::{Accepted, Handshake, Listener, Listening, ServeOptions, StreamTransport},
         mux::{Mux, MuxConfig, MuxConnection},
     },
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 /// The transport. `#[polywire::main(transports = [Tcp])]` makes it known.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ impl StreamTransport for Tcp {
 
     async fn dial(&self, address: &TcpAddress, _options: &ConnectOptions) -> Result<MuxConnection, Status> {
         let unreachable = |error: &dyn fmt::Display| Status::unavailable(format!("{address}: {error}"));
-        let tcp = TcpStream::connect(&address.0).await.map_err(|error| unreachable(&error))?;
+        let tcp = net::connect(&*address.0).await.map_err(|error| unreachable(&error))?;
         tcp.set_nodelay(true).map_err(|error| unreachable(&error))?;
         Mux::client(tcp, MuxConfig::default()).await.map_err(|error| unreachable(&error))
     }

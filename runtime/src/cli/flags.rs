@@ -1,11 +1,14 @@
 //! Configuration keys among the arguments.
 
-use std::ffi::{OsStr, OsString};
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt as _,
+};
 
 use super::failure::Failure;
 
 /// Configuration keys and their values, as they were given.
-pub(super) type Flags = Vec<(String, String)>;
+pub(super) type Flags = Vec<(String, OsString)>;
 
 /// Takes `--key.path=value` and `--key.path value` out of the arguments: those that begin with `--` and
 /// have a dot before any `=`. Clap, which wants to know every flag beforehand, sees the others. What
@@ -30,18 +33,19 @@ pub(super) fn split(arguments: Vec<OsString>) -> Result<(Vec<OsString>, Flags), 
 }
 
 /// The configuration key that the argument names, and the value where it has one.
-fn key(argument: &OsStr) -> Option<(&str, Option<&str>)> {
-    let flag = argument.to_str()?.strip_prefix("--")?;
-    let (key, value) = match flag.split_once('=') {
-        Some((key, value)) => (key, Some(value)),
+fn key(argument: &OsStr) -> Option<(&str, Option<&OsStr>)> {
+    let flag = argument.as_bytes().strip_prefix(b"--")?;
+    let (key, value) = match flag.iter().position(|byte| *byte == b'=') {
+        Some(end) => (&flag[..end], Some(OsStr::from_bytes(&flag[end + 1..]))),
         None => (flag, None),
     };
+    let key = str::from_utf8(key).ok()?;
     let named = key.contains('.') && !key.contains(char::is_whitespace);
     named.then_some((key, value))
 }
 
-fn following(key: &str, value: Option<OsString>) -> Result<String, Failure> {
-    let value = value.and_then(|value| value.into_string().ok()).filter(|value| !value.starts_with("--"));
+fn following(key: &str, value: Option<OsString>) -> Result<OsString, Failure> {
+    let value = value.filter(|value| !value.as_bytes().starts_with(b"--"));
     value.ok_or_else(|| {
         Failure::usage(format!("--{key} has no value; expected --{key}=VALUE or --{key} VALUE"))
     })
@@ -57,8 +61,8 @@ mod tests {
         Ok((others.join(" "), flags))
     }
 
-    fn flag(key: &str, value: &str) -> (String, String) {
-        (key.to_owned(), value.to_owned())
+    fn flag(key: &str, value: &str) -> (String, OsString) {
+        (key.to_owned(), value.into())
     }
 
     #[test]
@@ -92,6 +96,16 @@ mod tests {
     #[test]
     fn a_negative_number_is_a_value() {
         assert_eq!(split_text("node serve --a.b -1").unwrap().1, [flag("a.b", "-1")]);
+    }
+
+    #[test]
+    fn a_value_need_not_be_unicode() {
+        let value = OsStr::from_bytes(b"x\xff");
+        let joined = [b"--a.b=".as_slice(), value.as_bytes()].concat();
+        for arguments in [vec![OsStr::from_bytes(&joined)], vec![OsStr::new("--a.b"), value]] {
+            let (others, flags) = split(arguments.into_iter().map(OsStr::to_owned).collect()).unwrap();
+            assert_eq!((others.len(), flags), (0, vec![("a.b".to_owned(), value.to_owned())]));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::future::ready;
 
 use super::{args::GatewayArgs, failure::Failure, flags::Flags, listen, reload::Source, serve};
-use crate::{Node, Upstream, config::Loader};
+use crate::{Node, Target, Upstream, config::Loader};
 
 /// What is different from a node's defaults, so that the two run beside each other: at another place, with another
 /// key.
@@ -15,7 +15,8 @@ const DEFAULTS: &str = r#"
 pub(super) async fn gateway(program: &str, args: GatewayArgs, flags: Flags) -> Result<(), Failure> {
     let flags = listen::configure(&args.listen, args.log.over(flags))?;
     let loader = Loader::new().text("the gateway's defaults", DEFAULTS);
-    let source = Source::new(loader, args.config, flags);
+    let over = args.targets.iter().map(Target::transport).collect();
+    let source = Source::new(loader.gateway(over), args.config, flags);
     let (first, others) = args.targets.split_first().expect("clap asks for one");
     let mut upstream = others.iter().cloned().fold(Upstream::new(first.clone()), Upstream::or);
     if let Some(file) = args.ca {
@@ -27,13 +28,9 @@ pub(super) async fn gateway(program: &str, args: GatewayArgs, flags: Flags) -> R
     let hint = codec_hint(&upstream);
     let node = ready(Ok(Node::builder().upstream(upstream)));
     let targets: Vec<_> = args.targets.iter().map(ToString::to_string).collect();
-    serve::run(source, node, |node| match args.json {
-        true => serve::print_json(node.targets()),
-        false => {
-            eprintln!("calls are passed on to {}", targets.join(" or "));
-            eprint!("{}", serve::guide(&serve::quoted(program), node.targets(), &hint));
-            Ok(())
-        }
+    serve::run(source, node, args.json, |node| {
+        let guide = serve::guide(&serve::quoted(program), node.targets(), &hint);
+        format!("calls are passed on to {}\n{guide}", targets.join(" or "))
     })
     .await
 }

@@ -50,7 +50,7 @@ pub(super) fn configure(listens: &[Listen], mut flags: Flags) -> Result<Flags, F
                 "--listen names {name} twice; expected each transport once, for it listens at one address"
             )));
         }
-        let key = |(key, value): &(&str, String)| (format!("transport.{name}.{key}"), value.clone());
+        let key = |(key, value): &(&str, String)| (format!("transport.{name}.{key}"), value.into());
         said.extend(listen.keys.iter().map(key));
     }
     let listens = |name: &str| listens.iter().any(|listen| listen.transport == name);
@@ -60,12 +60,12 @@ pub(super) fn configure(listens: &[Listen], mut flags: Flags) -> Result<Flags, F
         (false, true) => "iroh",
         (false, false) => "none",
     };
-    said.push(("transport.mode".to_owned(), mode.to_owned()));
+    said.push(("transport.mode".to_owned(), mode.into()));
     for transport in seam::all() {
         // gRPC is switched by the mode alone, and Iroh by both.
         let name = transport.dyn_name();
         if name != "grpc" && (name != "iroh" || listens(name)) {
-            said.push((format!("transport.{name}.enabled"), listens(name).to_string()));
+            said.push((format!("transport.{name}.enabled"), listens(name).to_string().into()));
         }
     }
     if let Some((key, _)) = flags.iter().find(|(key, _)| said.iter().any(|(said, _)| said == key)) {
@@ -133,8 +133,10 @@ mod tests {
     fn configured(forms: &[&str]) -> Vec<String> {
         let listens: Vec<Listen> = forms.iter().map(|form| form.parse().unwrap()).collect();
         let flags = configure(&listens, Flags::new()).unwrap();
-        let told = flags.into_iter().filter(|(key, value)| !(key.ends_with(".enabled") && value == "false"));
-        told.map(|(key, value)| format!("{key}={value}")).collect()
+        let switch =
+            |(key, value): &(String, std::ffi::OsString)| key.ends_with(".enabled") && value == "false";
+        let told = flags.into_iter().filter(|flag| !switch(flag));
+        told.map(|(key, value)| format!("{key}={}", value.display())).collect()
     }
 
     #[test]
@@ -157,7 +159,7 @@ mod tests {
 
     #[test]
     fn flags_of_other_keys_stay() {
-        let flag = ("transport.grpc.max_message_size".to_owned(), "1".to_owned());
+        let flag = ("transport.grpc.max_message_size".to_owned(), "1".into());
         let flags = configure(&["grpc".parse().unwrap()], vec![flag.clone()]).unwrap();
         assert_eq!(flags[0], flag);
     }

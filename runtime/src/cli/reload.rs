@@ -1,9 +1,6 @@
 //! What of the configuration may change while the node runs.
 
-use std::{
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{fs, path::PathBuf};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -12,8 +9,9 @@ use tokio::{
 
 use super::{args::ConfigArgs, flags::Flags, settings};
 use crate::{
-    config::{Config, ConfigError, Loaded, Loader},
+    config::{Config, ConfigError, Loaded, Loader, Log, LogFormat},
     node::Parts,
+    watched::Watched,
 };
 
 /// Where a node's configuration came from, to be read again.
@@ -32,17 +30,34 @@ impl Source {
 
     /// Reads all of it.
     pub(super) fn load(&self) -> Result<Loaded, ConfigError> {
-        settings::load_over(self.base.clone(), &self.args, self.flags.clone())
+        self.loader().load()
+    }
+
+    /// In which form it wants the log, as far as that can be told before it is read: what is wrong with the rest is said
+    /// in this form.
+    pub(super) fn log_format(&self) -> LogFormat {
+        self.loader().peek("log.format").unwrap_or(Log::default().format)
+    }
+
+    fn loader(&self) -> Loader {
+        settings::loader(self.base.clone(), &self.args, self.flags.clone())
+    }
+
+    /// The file, where there is one.
+    fn file(&self) -> Option<&PathBuf> {
+        self.args.config.as_ref()
+    }
+
+    /// Whether there is a file with nothing in it.
+    fn is_empty(&self) -> bool {
+        let text = self.file().and_then(|file| fs::read_to_string(file).ok());
+        text.is_some_and(|text| text.trim().is_empty())
     }
 }
 
 /// Applies changes of the configuration to a running node, at each SIGHUP and whenever its file has changed, until it is
 /// dropped. What cannot be used is refused, and what was there before stays.
 pub(super) struct Reloading(JoinHandle<()>);
-
-/// How often the file is looked at. It is looked at and not watched, so that it may be a link that is changed, as those of
-/// Kubernetes' ConfigMaps are, or on a file system that reports nothing.
-const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What `/readyz?verbose` and the log call it.
 const COMPONENT: &str = "configuration";
@@ -65,30 +80,43 @@ impl Drop for Reloading {
 }
 
 async fn follow(source: Source, parts: Parts, mut hangups: Signal) {
-    let mut seen = source.args.config.as_deref().and_then(stamp);
+    let mut file = Watched::new(source.file().cloned());
     let mut current = parts.config.as_ref().clone();
+    let mut was_empty = source.is_empty();
     loop {
         tokio::select! {
-            _ = hangups.recv() => seen = source.args.config.as_deref().and_then(stamp),
-            () = tokio::time::sleep(INTERVAL) => {
-                let now = source.args.config.as_deref().and_then(stamp);
-                if now == seen {
-                    continue;
-                }
-                seen = now;
+            _ = hangups.recv() => {
+                parts.certificates.read_again();
+                file.settle().await;
             }
+            () = file.changed() => {}
         }
         // Reading a file may block, and takes no longer than the disk.
         let reading = source.clone();
-        match tokio::task::spawn_blocking(move || reading.load()).await {
-            Ok(Ok(loaded)) => {
+        match tokio::task::spawn_blocking(move || read(&reading, was_empty)).await {
+            Ok(Ok((loaded, is_empty))) => {
+                was_empty = is_empty;
                 apply(&loaded.config, &current, &parts);
                 current.transport.strategy = loaded.config.transport.strategy;
             }
-            Ok(Err(error)) => refuse(&error.to_string(), &parts),
+            Ok(Err(problem)) => refuse(&problem, &parts),
             Err(panic) => refuse(&panic.to_string(), &parts),
         }
     }
+}
+
+/// The configuration as it is now, and whether its file is empty.
+///
+/// A file that had something in it and is empty is one whose writer has not come to its end, or that was emptied by
+/// mistake: all that it said would fall back to defaults.
+fn read(source: &Source, was_empty: bool) -> Result<(Loaded, bool), String> {
+    let is_empty = source.is_empty();
+    if is_empty && !was_empty {
+        let file = source.file().map(|file| file.display().to_string()).unwrap_or_default();
+        return Err(format!("{file}: is empty; expected keys, or a comment where all defaults are meant"));
+    }
+    let loaded = source.load().map_err(|error| error.to_string())?;
+    Ok((loaded, is_empty))
 }
 
 fn apply(new: &Config, current: &Config, parts: &Parts) {
@@ -112,10 +140,4 @@ fn refuse(problem: &str, parts: &Parts) {
     parts
         .health
         .note(COMPONENT, Some(format!("the changed one is refused, the one before holds: {problem}")));
-}
-
-/// By which it shows that a file is another.
-fn stamp(file: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = std::fs::metadata(file).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
 }

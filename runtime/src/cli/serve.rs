@@ -1,21 +1,32 @@
 //! `serve`.
 
 use std::{
-    future::Future,
-    io::{self, Write as _},
+    future::{Future, ready},
+    pin::pin,
+    time::Duration,
 };
+
+use tokio::sync::Mutex;
 
 use super::{
     args::ServeArgs,
+    crash,
     failure::Failure,
     flags::Flags,
     interrupt::Interrupt,
     log,
     node::Made,
+    print,
     reload::{Reloading, Source},
     traces::Traces,
 };
-use crate::{Node, Service as _, ServiceInfo, Shape, config::Loader, node::Targets};
+use crate::{
+    Node, Service as _, ServiceInfo, Shape,
+    config::Loader,
+    node::{End, Targets},
+    panic,
+    transport::raise_limit,
+};
 
 pub(super) async fn serve(
     program: &str,
@@ -24,26 +35,48 @@ pub(super) async fn serve(
     node: impl Future<Output = Made>,
 ) -> Result<(), Failure> {
     let source = Source::new(Loader::new(), args.config, args.log.over(flags));
-    run(source, node, |node| match args.json {
-        true => print_json(node.targets()),
-        false => {
-            let example = example(&node.parts().router.services());
-            eprint!("{}", guide(&quoted(program), node.targets(), &example));
-            Ok(())
-        }
+    run(source, node, args.json, |node| {
+        let example = example(&node.parts().router.services());
+        guide(&quoted(program), node.targets(), &example)
     })
     .await
 }
 
-/// Runs a node of the configuration that is found there until it is told to stop; `say` says where it listens.
+/// Runs a node of the configuration that is found there until it is told to stop. Where it listens is said in one line of
+/// JSON on stdout, or else to people, in these words.
 pub(super) async fn run(
     source: Source,
     node: impl Future<Output = Made>,
-    say: impl FnOnce(&Node) -> io::Result<()>,
+    json: bool,
+    words: impl FnOnce(&Node) -> String,
+) -> Result<(), Failure> {
+    panic::install_hook();
+    raise_limit();
+    let format = source.log_format();
+    let say = |node: &Node| match json {
+        true => print_json(node.targets()),
+        false if log::is_human(format) => {
+            print::notes(words(node));
+            Ok(())
+        }
+        false => {
+            let Targets { node_id, transports, http } = node.targets();
+            tracing::info!(node_id, ?transports, http, "the node listens");
+            Ok(())
+        }
+    };
+    run_logging(source, node, say).await.map_err(|failure| log::report(failure, format))
+}
+
+async fn run_logging(
+    source: Source,
+    node: impl Future<Output = Made>,
+    say: impl FnOnce(&Node) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let loaded = source.load().map_err(Failure::other)?;
     let traces = Traces::start(&loaded.config)?;
-    log::init(&loaded.config.log, traces.as_ref())?;
+    log::init(&loaded, traces.as_ref())?;
+    crash::end_at_panics_below();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -53,35 +86,50 @@ pub(super) async fn run(
         let builder = node.await.map_err(Failure::Other)?;
         builder.config(loaded.config).bind().await.map_err(Failure::other)
     };
-    let Some(node) = interrupt.before(starting).await else {
+    let mut starting = pin!(starting);
+    let Some(node) = interrupt.before(starting.as_mut()).await else {
         tracing::info!("stopped before anything was served");
+        // What is bound by now is closed, rather than dropped in the middle.
+        if let Ok(Ok(node)) = tokio::time::timeout(STARTING, starting).await {
+            return node.serve(ready(())).await.map_err(Failure::other);
+        }
         return Ok(());
     };
     let node = node?;
     let _reloading = Reloading::start(source, node.parts().clone()).map_err(Failure::other)?;
-    say(&node).map_err(Failure::other)?;
-    let outcome = node.serve(stopped(interrupt)).await.map_err(Failure::other);
+    say(&node)?;
+    let outcome = until_stopped(node, interrupt).await;
     if let Some(traces) = traces {
         traces.stop().await;
     }
     outcome
 }
 
-/// Returns at the first signal. At a second one the process ends, whatever is still under way.
-async fn stopped(mut interrupt: Interrupt) {
-    interrupt.next().await;
-    tracing::info!("stopping: calls in flight may finish; a second signal ends them");
-    tokio::spawn(async move {
-        interrupt.next().await;
-        tracing::warn!("stopped by a second signal");
-        std::process::exit(1);
-    });
+/// How long a node that is stopped while it starts may take until it can be stopped in order.
+const STARTING: Duration = Duration::from_secs(1);
+
+/// Serves until the first signal. The next one ends what is waited for then, and one more the process, whatever is still
+/// under way.
+async fn until_stopped(node: Node, interrupt: Interrupt) -> Result<(), Failure> {
+    let interrupt = &Mutex::new(interrupt);
+    let first = async {
+        interrupt.lock().await.next().await;
+        tracing::info!("stopping: calls in flight may finish; a second signal ends what is waited for");
+    };
+    let hurry = || async { interrupt.lock().await.next().await };
+    let ended = node.serve_until(first, hurry).await.map_err(Failure::other)?;
+    match ended {
+        End::InTime => Ok(()),
+        End::Hurried => {
+            tracing::warn!("calls in flight were ended by a signal");
+            Err(Failure::Exit(1))
+        }
+    }
 }
 
-pub(super) fn print_json(targets: &Targets) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", serde_json::to_string(targets)?)?;
-    stdout.flush()
+fn print_json(targets: &Targets) -> Result<(), Failure> {
+    let json = serde_json::to_string(targets).map_err(Failure::other)?;
+    print::answer(&format!("{json}\n"))
 }
 
 /// How the node is called, ready to paste but for the file of a certificate's authority.

@@ -22,9 +22,9 @@ section! {
         /// Whether connections are encrypted; needs `tls_cert` and `tls_key`.
         pub tls_enabled: bool = false,
         /// PEM file with the server's certificate, followed by its intermediates.
-        pub tls_cert: Option<PathBuf> = None,
+        pub tls_cert: Option<PathBuf> as "polywire::config::path" = None,
         /// PEM file with the private key of `tls_cert`.
-        pub tls_key: Option<PathBuf> = None,
+        pub tls_key: Option<PathBuf> as "polywire::config::path" = None,
         /// Calls in progress on one connection; a client waits with the next.
         ///
         /// Advertised as `SETTINGS_MAX_CONCURRENT_STREAMS`, for which RFC 9113 section 6.5.2

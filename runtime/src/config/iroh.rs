@@ -3,6 +3,7 @@
 use crate::{AlpnName, Codec};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 use url::Url;
@@ -23,6 +24,9 @@ section! {
         ///
         /// The node also starts and serves while the relay cannot be reached.
         pub home_relay: Option<Url> = None,
+        /// PEM file of certificate authorities to trust for relays over https, the home relay and
+        /// those of peers, beside the public ones.
+        pub relay_ca_file: Option<PathBuf> = None,
         /// Names accepted beside `polywire/1`, as prefix/short_name/major; on a connection with
         /// such a name only the service with that short name answers.
         pub alpn_protocols: Vec<AlpnName> = Vec::new(),

@@ -24,6 +24,9 @@ impl Layer {
     /// Puts another layer on top: its values replace those of the same key.
     pub(super) fn cover(&mut self, upper: Self) {
         for key in upper.origins.keys() {
+            self.forget_values_around(key);
+        }
+        for key in upper.origins.keys() {
             if !upper.get(key).is_some_and(Value::is_table) {
                 self.origins.retain(|other, _| !is_inside(other, key));
             }
@@ -32,8 +35,23 @@ impl Layer {
         self.origins.extend(upper.origins);
     }
 
-    /// Where a key, or the nearest thing around it, was set.
+    /// Forgets where values were set that are to become tables, for this key to be in.
+    fn forget_values_around(&mut self, key: &str) {
+        let around = key.match_indices('.').map(|(end, _)| &key[..end]);
+        for outer in around {
+            if self.get(outer).is_some_and(|value| !value.is_table()) {
+                self.origins.retain(|other, _| other != outer && !is_inside(other, outer));
+            }
+        }
+    }
+
+    /// Where a key was set, or else something in it, or else the nearest thing around it.
     pub(super) fn origin(&self, key: &str) -> Origin {
+        if !self.origins.contains_key(key)
+            && let Some((_, origin)) = self.origins.iter().find(|(other, _)| is_inside(other, key))
+        {
+            return origin.clone();
+        }
         let mut around = Some(key);
         while let Some(here) = around {
             if let Some(origin) = self.origins.get(here) {
@@ -131,6 +149,14 @@ mod tests {
         let mut layers = layer("a", "{ b = 1 }", "low");
         layers.cover(layer("a", "'text'", "high"));
         assert_eq!(layers.origin("a.b"), flag("high"));
+    }
+
+    #[test]
+    fn what_is_a_table_by_a_key_in_it_was_set_by_that_key() {
+        let mut layers = layer("a.b", "'text'", "low");
+        layers.cover(layer("a.b.c", "1", "high"));
+        assert_eq!(layers.origin("a.b"), flag("high"));
+        assert_eq!(layers.origin("a"), flag("high"));
     }
 
     #[test]

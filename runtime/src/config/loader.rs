@@ -9,7 +9,7 @@ use super::{
     read::read,
     text, warn,
 };
-use std::{collections::BTreeMap, env, path::PathBuf};
+use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf};
 
 /// Reads a configuration from its layers.
 ///
@@ -19,8 +19,9 @@ use std::{collections::BTreeMap, env, path::PathBuf};
 #[must_use]
 pub struct Loader {
     files: Vec<Source>,
-    variables: Vec<(String, String)>,
-    flags: Vec<(String, String)>,
+    variables: Vec<(String, OsString)>,
+    flags: Vec<(String, OsString)>,
+    gateway: Option<Vec<&'static str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,24 +62,37 @@ impl Loader {
 
     /// Adds environment variables. Those whose names do not begin with `POLYWIRE__`, in any case,
     /// are ignored; behind it `__` separates the parts of the key.
-    pub fn env(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        self.variables.extend(variables);
+    ///
+    /// A value that is not Unicode is taken as it is where the key is a path, and reported elsewhere.
+    pub fn env(mut self, variables: impl IntoIterator<Item = (String, impl Into<OsString>)>) -> Self {
+        self.variables.extend(variables.into_iter().map(|(name, value)| (name, value.into())));
         self
     }
 
-    /// Adds the environment of this process. What is not Unicode in a value is replaced, and then
-    /// reported where it does not fit its key.
+    /// Adds the environment of this process.
     pub fn process_env(self) -> Self {
-        let variables = env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-        });
-        self.env(variables)
+        // A name that is not Unicode is none of a key, and is reported as such.
+        let named = env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value));
+        self.env(named.filter(|(name, _)| text::is_ours(name)))
     }
 
     /// Adds a flag: a dotted key without leading dashes, and its value. A later flag is above an
-    /// earlier one.
-    pub fn flag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+    /// earlier one. A value that is not Unicode is as in [`env`](Self::env).
+    pub fn flag(mut self, key: impl Into<String>, value: impl Into<OsString>) -> Self {
         self.flags.push((key.into(), value.into()));
+        self
+    }
+
+    /// What the layers say of one key, before anything is checked; `None` where none says anything, or it cannot be
+    /// read.
+    pub(crate) fn peek<T: serde::de::DeserializeOwned>(&self, key: &str) -> Option<T> {
+        self.layers(&mut Vec::new()).get(key)?.clone().try_into().ok()
+    }
+
+    /// The configuration is a gateway's, which passes calls on over these transports, one for each target: warnings say
+    /// what has no effect there.
+    pub(crate) fn gateway(mut self, transports: Vec<&'static str>) -> Self {
+        self.gateway = Some(transports);
         self
     }
 
@@ -99,7 +113,7 @@ impl Loader {
         if !problems.is_empty() {
             return Err(ConfigError::new(problems));
         }
-        let warnings = warn::warnings(&config)
+        let warnings = warn::warnings(&config, self.gateway.as_deref())
             .into_iter()
             .map(|finding| finding.placed(&layers))
             // A default that does not suit the rest was nobody's wish.
@@ -118,7 +132,7 @@ impl Loader {
             });
         }
         layers.cover(text::environment(&self.variables, problems));
-        layers.cover(text::flags(&self.flags));
+        layers.cover(text::flags(&self.flags, problems));
         layers
     }
 }

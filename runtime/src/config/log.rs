@@ -3,15 +3,19 @@
 use super::setting::Setting;
 use serde::{Deserialize, Serialize};
 
+/// What [`Log::filter`] is added to.
+pub(crate) const BASE: &str = "info,openraft=off";
+
 section! {
     /// What is logged, and in which form. Logs go to stderr.
     pub struct Log {
         /// Level, or directives per module such as "info,polywire=debug".
         ///
-        /// By default, what consensus says of itself is left out: the node says what matters of it.
+        /// They are added to "info,openraft=off": what consensus says of itself is left out unless it is asked for, as the
+        /// node says what matters of it. Unset, RUST_LOG is taken where it is set.
         ///
-        /// The syntax is that of `tracing_subscriber::EnvFilter`.
-        pub filter: String = "info,openraft=off".to_owned(),
+        /// The syntax is that of `tracing_subscriber::EnvFilter`, where of two directives for one target the later holds.
+        pub filter: String = BASE.to_owned(),
         /// Form of a line: "human", "json", or "auto" for human on a terminal and json elsewhere. `--log-format` is short
         /// for it.
         pub format: LogFormat = LogFormat::Human,

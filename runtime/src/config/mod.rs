@@ -2,7 +2,9 @@
 //!
 //! Four layers, lowest first: the defaults, a TOML file, the environment
 //! (`POLYWIRE__TRANSPORT__MODE=dual`) and flags (`--transport.mode=dual`). A higher layer replaces
-//! single keys of a lower one, so every section and every key is optional in each of them.
+//! single keys of a lower one, so every section and every key is optional in each of them. A list is
+//! one key: in variables and flags it is written as in TOML, with commas (`--cluster.peers=A,B`), or
+//! element by element (`POLYWIRE__CLUSTER__PEERS__0=A`, `--cluster.peers.0=A`).
 //!
 //! [`Loader`] reads the layers and reports every problem at once; [`Config`] is the outcome, and can
 //! as well be filled in by a program. [`Config::to_toml`] prints it with a line of documentation
@@ -39,6 +41,7 @@ mod log;
 mod names;
 mod node;
 mod origin;
+pub mod path;
 mod print;
 mod read;
 mod registered;
@@ -67,7 +70,7 @@ pub use self::{
     registered::Registered,
     rules::{Rule, RuleName, Rules},
     section::Section,
-    setting::Setting,
+    setting::{Delay, Setting},
     shift::Shift,
     strategy::{RaftTransport, Strategy},
     telemetry::Telemetry,
@@ -77,6 +80,7 @@ pub use self::{
 #[doc(hidden)]
 pub use self::section::{Key, Outline, join};
 pub(crate) use self::{
+    log::BASE as LOG_BASE,
     read::{ReadError, read_section},
     setting::MAX_MESSAGE_SIZE,
 };

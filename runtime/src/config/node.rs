@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use super::setting::Delay;
+
 section! {
     /// What belongs to the process as a whole.
     pub struct Node {
@@ -9,8 +11,15 @@ section! {
         pub name: Option<String> = None,
         /// Directory of what has to survive a restart, such as the node's identity. Made on first
         /// use; a relative path starts at the working directory.
-        pub data_dir: PathBuf = PathBuf::from("./polywire-data"),
-        /// How long calls may take to end after SIGINT or SIGTERM before they are cut off.
+        pub data_dir: PathBuf as "polywire::config::path" = PathBuf::from("./polywire-data"),
+        /// How long the node is not ready, and serves as before, after SIGINT or SIGTERM; then listeners close. A second
+        /// signal ends it.
+        ///
+        /// A load balancer goes on sending calls until its probes have failed: this is for the time that it takes, such as
+        /// "10s" in Kubernetes.
+        pub drain_delay: Delay = Delay::ZERO,
+        /// How long calls may take to end before they are cut off, once listeners have closed after SIGINT or
+        /// SIGTERM.
         ///
         /// Orchestrators commonly grant ten seconds between the signal and the kill; this leaves
         /// two of them for closing connections.

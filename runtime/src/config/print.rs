@@ -14,8 +14,7 @@ impl Config {
     /// are not set are comments. It loads again as the same configuration.
     ///
     /// # Errors
-    /// A value that TOML cannot hold, such as a path that is not Unicode; it cannot come from
-    /// [`Loader`](super::Loader), only from a program.
+    /// A value that TOML cannot hold; it cannot come from [`Loader`](super::Loader), only from a program.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
         let values = self.values().map_err(|error| {
             ConfigError::new(vec![Problem {

@@ -19,7 +19,7 @@ impl Registered {
     /// Sets the section of a transport.
     ///
     /// # Errors
-    /// When TOML cannot hold a value, such as a path that is not Unicode.
+    /// When TOML cannot hold a value.
     pub fn set<T: Transport>(&mut self, transport: &T, config: &T::Config) -> Result<(), ConfigError> {
         let section = Table::try_from(config).map_err(|error| {
             ConfigError::new(vec![Problem {

@@ -17,12 +17,14 @@ pub struct Key {
     pub(super) element: &'static str,
     /// A TOML value to show where the key has none of its own.
     pub(super) example: &'static str,
+    /// Whether it takes a path that is not Unicode, in the form of [`path`](super::path).
+    pub(super) is_path: bool,
 }
 
 impl Key {
     /// The key `name` of a section, whose values are `T`s.
     pub const fn of<T: Setting>(name: &'static str, doc: &'static [&'static str]) -> Self {
-        Self { name, doc, expected: T::EXPECTED, element: T::ELEMENT, example: T::EXAMPLE }
+        Self { name, doc, expected: T::EXPECTED, element: T::ELEMENT, example: T::EXAMPLE, is_path: false }
     }
 }
 
@@ -35,6 +37,14 @@ pub struct Outline {
     pub doc: &'static [&'static str],
     /// The keys that it holds itself, without those of sections below.
     pub keys: Vec<Key>,
+}
+
+impl Key {
+    /// The same key, whose values this serde module reads and writes.
+    #[must_use]
+    pub fn written_as(self, module: &str) -> Self {
+        Self { is_path: module.ends_with("config::path"), ..self }
+    }
 }
 
 impl Outline {
@@ -93,7 +103,7 @@ pub fn join(path: &str, name: &str) -> String {
 /// The doc comment of a key is its rustdoc and, up to the first empty line, the comment that
 /// [`Config::to_toml`](crate::config::Config::to_toml) prints. A type is a [`Setting`](crate::config::Setting),
 /// whose range is checked; `Type as "module"` names a serde module, which for a `Duration` is
-/// `polywire::config::duration`. The struct gets `Default`, serde's traits and
+/// `polywire::config::duration` and for a path `polywire::config::path`. The struct gets `Default`, serde's traits and
 /// [`Section`](crate::config::Section).
 ///
 /// ```
@@ -175,7 +185,8 @@ macro_rules! section {
                     path: path.to_owned(),
                     doc,
                     keys: vec![$(
-                        $crate::__private::Key::of::<$ty>(stringify!($key), &[$($key_doc),*]),
+                        $crate::__private::Key::of::<$ty>(stringify!($key), &[$($key_doc),*])
+                            $(.written_as($with))?,
                     )*],
                 });
                 $($(

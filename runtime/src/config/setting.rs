@@ -1,5 +1,6 @@
 //! What a value of each type may be, in words and as a check.
 
+use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -80,6 +81,24 @@ impl Setting for Duration {
 
     fn in_range(&self) -> bool {
         !self.is_zero() && *self <= MAX_DURATION
+    }
+}
+
+/// A time to wait for, which may be none: `"0s"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Delay(#[serde(with = "humantime_serde")] pub Duration);
+
+impl Delay {
+    /// None at all.
+    pub const ZERO: Self = Self(Duration::ZERO);
+}
+
+impl Setting for Delay {
+    const EXPECTED: &'static str = "a duration up to a year, such as \"10s\", or \"0s\" for none";
+
+    fn in_range(&self) -> bool {
+        self.0 <= MAX_DURATION
     }
 }
 

@@ -10,7 +10,7 @@ use super::protocol::{Protocol, Transport};
 use super::stall::WriteStall;
 use super::{ConnectionInfo, ListenerOptions, TlsInfo};
 use crate::Drain;
-use crate::transport::Counted;
+use crate::transport::{Counted, Refusals};
 
 /// A connection from accept to end: encrypts if so configured, reads the client's opening, serves.
 pub(super) async fn connection<Io, P>(
@@ -18,13 +18,15 @@ pub(super) async fn connection<Io, P>(
     options: ListenerOptions,
     protocol: P,
     drain: Drain,
+    refusals: Arc<Refusals>,
 ) where
     Io: Transport,
     P: Protocol,
 {
     let Accepted { io, remote, local } = accepted;
     let _counted = Counted::new(options.gauge.clone());
-    let handshake = Handshake { deadline: Instant::now() + options.handshake_timeout, drain, remote };
+    let handshake =
+        Handshake { deadline: Instant::now() + options.handshake_timeout, drain, remote, refusals };
     let io = WriteStall::new(io, options.write_stall_limit());
     let Some(config) = options.tls else {
         return handshake.open(io, ConnectionInfo { remote, local, tls: None }, protocol).await;
@@ -40,6 +42,7 @@ struct Handshake {
     deadline: Instant,
     drain: Drain,
     remote: SocketAddr,
+    refusals: Arc<Refusals>,
 }
 
 impl Handshake {
@@ -49,7 +52,8 @@ impl Handshake {
         }
     }
 
-    /// One step. `None` ends the connection, at debug level only: anybody can cause it.
+    /// One step. `None` ends the connection. A client that goes by itself before it has said anything, as probes of load
+    /// balancers do, is told of at debug level only.
     ///
     /// A stop ends it too: a client that has not opened yet has nothing in flight.
     async fn step<T>(&self, step: impl Future<Output = io::Result<T>>) -> Option<T> {
@@ -61,10 +65,11 @@ impl Handshake {
         };
         match outcome {
             Ok(Ok(done)) => return Some(done),
-            Ok(Err(error)) => {
-                tracing::debug!(%remote, %error, "connection failed before its first request")
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                tracing::debug!(%remote, %error, "connection closed before its first request");
             }
-            Err(_) => tracing::debug!(%remote, "connection closed, it took too long to open"),
+            Ok(Err(error)) => self.refusals.say(&format_args!("{remote}: {error}")),
+            Err(_) => self.refusals.say(&format_args!("{remote}: it took too long to open")),
         }
         None
     }

@@ -31,6 +31,8 @@ impl<S: HttpService> Http1<S> {
 }
 
 impl<S: HttpService> Protocol for Http1<S> {
+    const NAME: &'static str = "http";
+
     /// Nothing to read: a request's head is the first thing a client says, and hyper bounds its time.
     async fn open<Io: Transport>(io: Io) -> io::Result<impl Transport> {
         Ok(io)

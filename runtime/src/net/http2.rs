@@ -53,6 +53,9 @@ impl<S: HttpService> Http2<S> {
 }
 
 impl<S: HttpService> Protocol for Http2<S> {
+    /// HTTP/2 is what gRPC is spoken over.
+    const NAME: &'static str = "grpc";
+
     async fn open<Io: Transport>(mut io: Io) -> io::Result<impl Transport> {
         let opening = read_opening(&mut io).await?;
         Ok(Rewound::new(opening, io))

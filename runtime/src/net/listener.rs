@@ -8,7 +8,7 @@ use super::http1::Http1;
 use super::http2::Http2;
 use super::serve::serve;
 use super::service::HttpService;
-use crate::Drain;
+use crate::{Drain, transport::Descriptors};
 
 /// A bound TCP listener that has not begun to serve.
 ///
@@ -17,6 +17,7 @@ use crate::Drain;
 #[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
+    descriptors: Option<Descriptors>,
 }
 
 impl Listener {
@@ -25,7 +26,7 @@ impl Listener {
     /// # Errors
     /// The operating system's: the address is in use, not of this machine, or needs a privilege.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address).await? })
+        Ok(Self { tcp: TcpListener::bind(address).await?, descriptors: None })
     }
 
     /// Binds to this address, and says where that is.
@@ -42,6 +43,16 @@ impl Listener {
     /// The operating system's, when the socket is no longer valid.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
+    }
+
+    /// The same, whose connections take no more descriptors than there are of these.
+    #[cfg_attr(
+        not(feature = "grpc"),
+        expect(dead_code, reason = "for listeners that clients of a node reach")
+    )]
+    pub(crate) fn within(mut self, descriptors: Option<Descriptors>) -> Self {
+        self.descriptors = descriptors;
+        self
     }
 
     /// Serves HTTP/2, over TLS where `options.tls` is set, else with prior knowledge ([RFC 9113, 3.3]).
@@ -61,7 +72,7 @@ impl Listener {
         S: HttpService,
     {
         let protocol = Http2::new(&options, service);
-        serve(self.tcp, &options, protocol, &drain).await;
+        serve(self.tcp, &options, protocol, &drain, self.descriptors.as_ref()).await;
     }
 
     /// Serves HTTP/1.1 with keep-alive, over TLS where `options.tls` is set.
@@ -76,6 +87,6 @@ impl Listener {
         S: HttpService,
     {
         let protocol = Http1::new(&options, service);
-        serve(self.tcp, &options, protocol, &drain).await;
+        serve(self.tcp, &options, protocol, &drain, self.descriptors.as_ref()).await;
     }
 }

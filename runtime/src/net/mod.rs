@@ -37,14 +37,18 @@
 //! ```
 
 mod accept;
-#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
 mod authorities;
+mod certificates;
 mod connection;
+mod dial;
 mod establish;
 mod finish;
+#[cfg(any(feature = "grpc", feature = "websocket"))]
+mod first_byte;
 mod http1;
 mod http2;
 mod listener;
+mod live_certificate;
 mod opening;
 mod options;
 mod protocol;
@@ -55,13 +59,23 @@ mod service;
 mod stall;
 mod streams;
 mod tls;
+mod validity;
 
 #[cfg(test)]
 mod tests;
 
-#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
 pub(crate) use authorities::Authorities;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
+pub(crate) use authorities::distrusted;
+pub(crate) use certificates::Certificates;
 pub use connection::{ConnectionInfo, TlsInfo};
+pub use dial::connect;
+#[cfg(feature = "quic")]
+pub(crate) use dial::{race, resolve};
+#[cfg(any(feature = "grpc", feature = "websocket"))]
+pub(crate) use first_byte::FirstByte;
+#[cfg(feature = "grpc")]
+pub(crate) use first_byte::Heard;
 pub use listener::Listener;
 pub use options::ListenerOptions;
 pub use reachable::reachable;

@@ -7,6 +7,9 @@ use crate::Drain;
 
 /// What is spoken on a connection.
 pub(super) trait Protocol: Clone + Send + 'static {
+    /// What it is called in the log.
+    const NAME: &'static str;
+
     /// Reads what a client must say first, and returns the IO as if nothing had been read.
     ///
     /// The caller bounds its time; cancelling it gives the connection up.

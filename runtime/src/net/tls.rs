@@ -7,7 +7,12 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, InconsistentKeys, RootCertStore, ServerConfig};
+use x509_parser::prelude::{FromDer as _, X509Certificate, X509Version};
+
+use super::live_certificate::{LiveCertificate, Pair};
+use super::validity::Validity;
 
 /// The PEM files that a TLS server needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +69,31 @@ pub enum TlsError {
         /// Where it breaks.
         source: pem::Error,
     },
+    /// A certificate cannot be used, whatever the key.
+    #[error("the certificate in {} cannot be used: it {problem}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what was expected.
+        problem: String,
+    },
+    /// A private key is encrypted, and no passphrase can be asked for.
+    #[error(
+        "the private key in {} is encrypted; expected one without a passphrase, as `openssl pkey -in FILE` writes it",
+        path.display()
+    )]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A private key cannot be used, whatever the certificate.
+    #[error("the private key in {} cannot be used: {source}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: rustls::Error,
+    },
     /// Certificate and key are readable but cannot be used together.
     #[error(
         "the private key in {} cannot be used with the first certificate in {}: {source}",
@@ -94,31 +124,75 @@ const AUTHORITIES: &str = "the certificates of the clients' authorities";
 impl TlsFiles {
     /// Reads the files and builds a configuration for TLS 1.2 and 1.3 with ring's cryptography.
     ///
-    /// Blocks on the file system; meant for the start of a process.
+    /// Blocks on the file system; meant for the start of a process. (The listeners of a node read their files again when
+    /// these change.)
     ///
     /// # Errors
     /// A file is unreadable, empty of what it should hold, or does not fit the others: see [`TlsError`].
     pub fn load(&self, alpn: Alpn) -> Result<Arc<ServerConfig>, TlsError> {
-        self.server_config(alpn.id()).map(Arc::new)
+        let certificate = Arc::new(LiveCertificate::read(self.clone())?);
+        certificate.server_config(alpn.id()).map(Arc::new)
     }
 
-    /// The same, for a protocol of any name.
-    pub(crate) fn server_config(&self, alpn: &[u8]) -> Result<ServerConfig, TlsError> {
+    /// The certificate chain and its key.
+    pub(super) fn pair(&self) -> Result<Pair, TlsError> {
         let chain = certificates(&self.certificate_chain, CHAIN)?;
+        let mut validity = None;
+        for certificate in &chain {
+            let own = self.validity(certificate)?;
+            validity = Some(validity.map_or(own, |validity: Validity| validity.and(own)));
+        }
+        let missing = || TlsError::Missing { path: self.certificate_chain.clone(), expected: CHAIN };
+        let validity = validity.ok_or_else(missing)?;
         let key = private_key(&self.private_key)?;
+        let signing = ring::default_provider().key_provider.load_private_key(key);
+        let signing = signing.map_err(|source| TlsError::Key { path: self.private_key.clone(), source })?;
+        let key = CertifiedKey::new(chain, signing);
+        match key.keys_match() {
+            // Of a key that does not tell its public half, nothing more can be said.
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+                Ok(Pair { key: Arc::new(key), validity })
+            }
+            Err(rustls::Error::InvalidCertificate(error)) => Err(TlsError::Certificate {
+                path: self.certificate_chain.clone(),
+                problem: error.to_string(),
+            }),
+            Err(source) => Err(TlsError::Pair {
+                certificate_chain: self.certificate_chain.clone(),
+                private_key: self.private_key.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// That of a certificate, which is X.509 v3.
+    fn validity(&self, certificate: &CertificateDer<'_>) -> Result<Validity, TlsError> {
+        let unusable = |problem| TlsError::Certificate { path: self.certificate_chain.clone(), problem };
+        let (_, parsed) = X509Certificate::from_der(certificate)
+            .map_err(|error| unusable(format!("is not X.509: {error}")))?;
+        match parsed.version() {
+            X509Version::V3 => Ok(Validity::of(&parsed)),
+            // The field counts from zero.
+            version => Err(unusable(format!(
+                "is X.509 v{}; expected v3, which holds the names that it is for",
+                version.0.saturating_add(1)
+            ))),
+        }
+    }
+}
+
+impl LiveCertificate {
+    /// TLS that shows this certificate to clients of this protocol.
+    pub(super) fn server_config(self: Arc<Self>, alpn: &[u8]) -> Result<ServerConfig, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .expect("ring has suites for TLS 1.2 and 1.3");
-        let builder = match &self.client_authorities {
+        let builder = match &self.files().client_authorities {
             None => builder.with_no_client_auth(),
             Some(path) => builder.with_client_cert_verifier(client_verifier(path, provider)?),
         };
-        let mut config = builder.with_single_cert(chain, key).map_err(|source| TlsError::Pair {
-            certificate_chain: self.certificate_chain.clone(),
-            private_key: self.private_key.clone(),
-            source,
-        })?;
+        let mut config = builder.with_cert_resolver(self);
         config.alpn_protocols = vec![alpn.to_vec()];
         Ok(config)
     }
@@ -146,9 +220,22 @@ fn certificates(path: &Path, expected: &'static str) -> Result<Vec<CertificateDe
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = read(path, KEY)?;
+    if is_encrypted(&text) {
+        return Err(TlsError::Encrypted { path: path.to_owned() });
+    }
     PrivateKeyDer::from_pem_slice(&text).map_err(|source| match source {
         pem::Error::NoItemsFound => TlsError::Missing { path: path.to_owned(), expected: KEY },
         source => TlsError::Pem { path: path.to_owned(), expected: KEY, source },
+    })
+}
+
+/// Whether a key is encrypted: in PKCS #8 ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468#section-11), section 11), or in
+/// the forms before it ([RFC 1421](https://www.rfc-editor.org/rfc/rfc1421#section-4.6.1.1), section 4.6.1.1).
+fn is_encrypted(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.lines().any(|line| {
+        line.trim_end() == "-----BEGIN ENCRYPTED PRIVATE KEY-----"
+            || line.starts_with("Proc-Type:") && line.contains("ENCRYPTED")
     })
 }
 

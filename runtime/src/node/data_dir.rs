@@ -1,27 +1,30 @@
 use std::{
     fs::{self, File},
-    io::{Read, Write},
+    io::{self, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
 };
 
+use rustix::io::Errno;
 use tokio::sync::Mutex;
 
-use super::DiskSpace;
+use super::{DiskSpace, unnamed::unnamed};
 
 /// The data directory, to be checked again and again. Clones are the same.
 #[derive(Clone)]
 pub(super) struct DataDir {
     path: PathBuf,
     min_free_bytes: u64,
-    /// Held by the thread that checks.
-    checking: Arc<Mutex<()>>,
+    /// Held by the thread that checks: a file in the directory, for a check while the process may open no more.
+    kept: Arc<Mutex<Option<File>>>,
 }
 
 impl DataDir {
+    /// The directory; what a run left there that was killed is removed.
     pub(super) fn new(path: PathBuf, min_free_bytes: u64) -> Self {
-        Self { path, min_free_bytes, checking: Arc::default() }
+        clear(&path);
+        Self { path, min_free_bytes, kept: Arc::default() }
     }
 
     /// Checks that the directory can really be used: writes a file, syncs it, reads it back, and looks at
@@ -31,36 +34,57 @@ impl DataDir {
     /// What is wrong, for people.
     pub(super) async fn check(self) -> Result<(), String> {
         // Nobody can make a thread give up that hangs in the file system; a second would hang beside it.
-        let Ok(checking) = self.checking.try_lock_owned() else {
+        let Ok(mut kept) = self.kept.try_lock_owned() else {
             return Err(format!("the check still hangs in {}", self.path.display()));
         };
         let checked = tokio::task::spawn_blocking(move || {
-            let _checking = checking;
-            round_trip(&self.path)?;
+            round_trip(&self.path, &mut kept)?;
             free_space(&self.path, self.min_free_bytes)
         });
         checked.await.unwrap_or_else(|_| Err("the check panicked".to_owned()))
     }
 }
 
-fn round_trip(data_dir: &Path) -> Result<(), String> {
-    let path = data_dir.join(format!(".health-{}", std::process::id()));
-    let written = format!("{:?}", SystemTime::now());
-    let mut read = String::new();
-    let outcome = File::create(&path)
-        .and_then(|mut file| {
-            file.write_all(written.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| File::open(&path)?.read_to_string(&mut read));
-    let _ = fs::remove_file(&path);
-    match outcome {
-        Err(error) => Err(format!("{} cannot be written: {error}", data_dir.display())),
-        Ok(_) if read != written => {
-            Err(format!("{} gives back something else than was written", data_dir.display()))
+/// Removes what checks of other versions have left.
+fn clear(data_dir: &Path) {
+    for entry in fs::read_dir(data_dir).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(b".health-") {
+            // What cannot be removed is no reason not to start.
+            let _ = fs::remove_file(entry.path());
         }
-        Ok(_) => Ok(()),
     }
+}
+
+/// The file has no name, so that nothing of it stays whenever the process ends.
+fn round_trip(data_dir: &Path, kept: &mut Option<File>) -> Result<(), String> {
+    let unusable = |error| format!("{} cannot be written: {error}", data_dir.display());
+    match unnamed(data_dir) {
+        Ok(file) => *kept = Some(file),
+        // A lack of descriptors is not the disk's fault.
+        Err(error) if is_out_of_descriptors(&error) && kept.is_some() && data_dir.is_dir() => {}
+        Err(error) => return Err(unusable(error)),
+    }
+    let Some(file) = kept else { return Ok(()) };
+    let written = format!("{:?}", SystemTime::now());
+    match write_and_read(file, &written).map_err(unusable)? == written {
+        true => Ok(()),
+        false => Err(format!("{} gives back something else than was written", data_dir.display())),
+    }
+}
+
+fn write_and_read(file: &mut File, text: &str) -> io::Result<String> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    file.rewind()?;
+    let mut read = String::new();
+    file.read_to_string(&mut read)?;
+    Ok(read)
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 fn free_space(data_dir: &Path, min_free_bytes: u64) -> Result<(), String> {
@@ -93,10 +117,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nothing_of_a_check_is_ever_in_the_directory_and_what_was_left_there_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(".health-4711"), "left").unwrap();
+        let data_dir = DataDir::new(directory.path().to_owned(), 0);
+        assert_eq!(data_dir.clone().check().await, Ok(()));
+        assert!(data_dir.kept.lock().await.is_some());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
     async fn a_check_that_hangs_is_not_joined_by_a_second() {
         let directory = tempfile::tempdir().unwrap();
         let data_dir = DataDir::new(directory.path().to_owned(), 0);
-        let hanging = data_dir.checking.clone().try_lock_owned().unwrap();
+        let hanging = data_dir.kept.clone().try_lock_owned().unwrap();
         assert!(data_dir.clone().check().await.unwrap_err().contains("still hangs"));
         drop(hanging);
         assert_eq!(data_dir.check().await, Ok(()));

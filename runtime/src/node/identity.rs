@@ -3,6 +3,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
+    time::Duration,
 };
 
 use iroh_base::SecretKey;
@@ -25,6 +26,7 @@ impl Identity {
     /// When the directory cannot be made or written, or the file is malformed or readable by others.
     pub fn load_or_create(data_dir: &Path) -> Result<Self, NodeError> {
         let path = data_dir.join(FILE);
+        clear(data_dir);
         match Self::read(&path)? {
             Some(identity) => Ok(identity),
             None => Self::create(data_dir, &path),
@@ -101,6 +103,21 @@ impl Identity {
     }
 }
 
+/// How old a key under its first name is that a process left which was killed: to link it takes no longer than the disk.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// Removes keys that never came to be the identity.
+fn clear(data_dir: &Path) {
+    for entry in fs::read_dir(data_dir).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().as_encoded_bytes().starts_with(b"identity.key.");
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
+        if is_ours && age.is_ok_and(|age| age.is_ok_and(|age| age >= ABANDONED)) {
+            // What cannot be removed is no reason not to start.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "{text}")?;
@@ -147,6 +164,20 @@ mod tests {
         let error = Identity::load_or_create(directory.path()).unwrap_err().to_string();
         assert!(error.contains("a link to a file that does not exist"), "{error}");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_key_that_a_killed_process_left_is_removed_and_one_that_is_being_made_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        for name in ["identity.key.old", "identity.key.new"] {
+            fs::write(path(name), "secret").unwrap();
+        }
+        let old = std::time::SystemTime::now() - 2 * ABANDONED;
+        fs::File::options().write(true).open(path("identity.key.old")).unwrap().set_modified(old).unwrap();
+        Identity::load_or_create(directory.path()).unwrap();
+        assert!(!path("identity.key.old").exists());
+        assert!(path("identity.key.new").exists());
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! side, the components, the first run of the health checks, and then the transports serve. It ends in this order, on every
 //! transport:
 //!
-//! 1. health says `NOT_SERVING`, watchers are told, `/readyz` answers 503; components hand over;
+//! 1. health says `NOT_SERVING`, watchers are told, `/readyz` answers 503; components hand over, and for `node.drain_delay`
+//!    calls are served as before, so that balancers have the time to see it;
 //! 2. listeners close, peers are told to start nothing more here;
 //! 3. calls in flight finish, for at most `node.drain_timeout`;
 //! 4. what is left is cut, connections and endpoint are closed;
@@ -23,8 +24,11 @@ mod http;
 mod identity;
 mod kept_ports;
 mod running;
+mod schema;
+mod served;
 mod targets;
 mod transports;
+mod unnamed;
 mod upstream;
 
 pub use builder::{NodeBuilder, Parts, ServiceOverview};
@@ -33,6 +37,8 @@ pub use disk_space::DiskSpace;
 pub use error::NodeError;
 pub use exposure::Exposure;
 pub use identity::Identity;
+#[allow(unused_imports, reason = "for the command line")]
+pub(crate) use running::End;
 pub use running::Node;
 pub use targets::Targets;
 pub use upstream::Upstream;

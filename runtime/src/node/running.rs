@@ -1,12 +1,10 @@
 use std::{
     fmt,
     future::Future,
-    panic::AssertUnwindSafe,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use futures_util::FutureExt as _;
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
 use tokio::task::{JoinError, JoinSet};
@@ -20,8 +18,9 @@ use crate::{
     config::Config,
     metrics::Meter,
     net::{Listener, ListenerOptions, reachable},
+    panic,
     service::BoxFuture,
-    transport::{BindContext, BindError, seam::Ports},
+    transport::{BindContext, BindError, Descriptors, seam::Ports},
 };
 
 /// A node that serves. Dropping it ends everything at once; [`serve`](Self::serve) ends it well.
@@ -29,6 +28,7 @@ pub struct Node {
     parts: Parts,
     targets: Targets,
     drain: Drain,
+    drain_delay: Duration,
     drain_timeout: Duration,
     /// The transports, each until it has drained.
     transports: JoinSet<Ended>,
@@ -83,26 +83,65 @@ impl Node {
     ///
     /// # Errors
     /// When a transport ended by itself or panicked. The others have been drained then.
-    pub async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
+        self.serve_until(shutdown, std::future::pending::<()>).await.map(drop)
+    }
+
+    /// As [`serve`](Self::serve); where `hurry` completes, once for each time that it does, what is waited for then is
+    /// waited for no longer: the delay before listeners close, or else the calls in flight.
+    pub(crate) async fn serve_until<F: Future<Output = ()>>(
+        mut self,
+        shutdown: impl Future<Output = ()>,
+        hurry: impl Fn() -> F,
+    ) -> Result<End, NodeError> {
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
             Some(ended) = self.transports.join_next() => Err(premature(ended)),
         };
-        self.drain().await;
-        outcome
+        let ended = self.drain(hurry).await;
+        outcome.map(|()| ended)
     }
 
-    async fn drain(mut self) {
+    async fn drain<F: Future<Output = ()>>(mut self, hurry: impl Fn() -> F) -> End {
         self.parts.health.set_state(NodeState::Draining);
-        if tokio::time::timeout(self.drain_timeout, self.components.drain()).await.is_err() {
-            tracing::warn!(after = ?self.drain_timeout, "components have not handed over in time");
-        }
+        let mut ended = self.leave(&hurry).await;
         self.drain.stop();
-        if !all_ended(&mut self.transports, self.drain_timeout).await {
-            tracing::warn!(after = ?self.drain_timeout, "calls in flight are cut");
-            self.drain.cut();
-            all_ended(&mut self.transports, CLOSING).await;
+        if ended == End::InTime {
+            tokio::select! {
+                in_time = all_ended(&mut self.transports, self.drain_timeout) => if !in_time {
+                    tracing::warn!(after = ?self.drain_timeout, "calls in flight are cut");
+                },
+                () = hurry() => ended = End::Hurried,
+            }
         }
+        let closing = self.close();
+        tokio::select! {
+            () = closing => {}
+            () = hurry() => ended = End::Hurried,
+        }
+        ended
+    }
+
+    /// What comes before listeners close: components hand over, and balancers that have seen that the node is not ready
+    /// send their calls elsewhere.
+    async fn leave<F: Future<Output = ()>>(&self, hurry: impl Fn() -> F) -> End {
+        let handing_over = async {
+            if tokio::time::timeout(self.drain_timeout, self.components.drain()).await.is_err() {
+                tracing::warn!(after = ?self.drain_timeout, "components have not handed over in time");
+            }
+        };
+        let leaving = async { tokio::join!(tokio::time::sleep(self.drain_delay), handing_over) };
+        tokio::select! {
+            _ = leaving => End::InTime,
+            // Without a delay there is nothing that a balancer should see.
+            () = hurry() => if self.drain_delay.is_zero() { End::Hurried } else { End::InTime },
+        }
+    }
+
+    /// Ends what is left.
+    async fn close(mut self) {
+        self.drain.cut();
+        all_ended(&mut self.transports, CLOSING).await;
         if let Some(leave) = self.leave_upstream.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             // The target is told as far as it can be.
             let _ = tokio::time::timeout(CLOSING, leave).await;
@@ -112,6 +151,15 @@ impl Node {
         all_ended(&mut self.http, CLOSING).await;
         self.checks.shutdown().await;
     }
+}
+
+/// How a node's drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Calls in flight have finished, or had the time to.
+    InTime,
+    /// They were cut before, as was asked for.
+    Hurried,
 }
 
 /// A transport that no longer serves.
@@ -146,21 +194,26 @@ fn premature(ended: Result<Ended, JoinError>) -> NodeError {
 /// be told for minutes what was true before the disk began to hang.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Starts what the configuration asks for. Everything is bound before anything serves.
+/// Starts what the configuration asks for. Everything is bound before anything serves. `service` is what answers calls.
 pub(super) async fn start(
     config: Config,
     parts: Parts,
+    service: Channel,
     components: Components,
     upstream: Option<Upstream>,
 ) -> Result<Node, NodeError> {
     let identity = Identity::load_or_create(&config.node.data_dir)?;
-    let service = Meter::server(parts.router.clone(), parts.metrics.clone()).into_channel();
+    let service = Meter::server(service, parts.metrics.clone()).into_channel();
     let context = BindContext::new(identity.secret_key().to_bytes(), service.clone());
+    let context = context.keeping(parts.certificates.clone());
     let kept = KeptPorts::of(&config.node.data_dir);
     let ports = kept.load();
     let bound = Transports::bind(&config.transport, &context, &ports).await?;
     let mut targets = Targets { node_id: identity.id(), transports: bound.targets(), http: None };
-    let http_listener = bind_http(&config, &ports, &mut targets).await?;
+    let http_listener = match bind_http(&config, &ports, &mut targets).await {
+        Ok(listener) => listener,
+        Err(error) => return Err(given_up(bound, error).await),
+    };
     kept.store(&ports);
     let secret_key = identity.secret_key().to_bytes();
     // Before anything is waited for: what is bound is not for several tasks.
@@ -173,7 +226,10 @@ pub(super) async fn start(
     };
     let leave_upstream = match upstream {
         None => None,
-        Some((options, upstream)) => Some(upstream.attach(&parts, &targets, options).await?),
+        Some((options, upstream)) => match upstream.attach(&parts, &targets, options).await {
+            Ok(leave) => Some(leave),
+            Err(error) => return Err(given_up(bound, error).await),
+        },
     };
 
     let handle = NodeHandle {
@@ -183,25 +239,34 @@ pub(super) async fn start(
         alpns: bound.alpns().into(),
         connect_options: connect_options.clone(),
     };
-    let failed = |(component, source)| NodeError::Component { component, source };
-    components.start(&handle).await.map_err(failed)?;
+    if let Err((component, source)) = components.start(&handle).await {
+        return Err(given_up(bound, NodeError::Component { component, source }).await);
+    }
 
     // What every exporter says of its process, where the system can be asked.
     #[cfg(target_os = "linux")]
     if let Err(error) = parts.metrics.add_collector(Box::new(ProcessCollector::for_self())) {
         tracing::warn!(%error, "the metrics of the process cannot be shown");
     }
+    // Everything is open now but connections.
+    let descriptors = Descriptors::of_process();
+    tracing::debug!(connections = descriptors.free(), "descriptors are left for so many connections");
     let (drain, http_drain) = (Drain::new(), Drain::new());
     let (mut transports, mut http, mut checks) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     if let Some(listener) = http_listener {
         let routes = http::routes(parts.metrics.clone(), parts.health.clone());
-        http.spawn(listener.serve_http1(ListenerOptions::default(), routes, http_drain.clone()));
+        let default = ListenerOptions::default();
+        let max_connections = default.max_connections.min(descriptors.for_probes());
+        let options = ListenerOptions { max_connections, ..default };
+        http.spawn(listener.serve_http1(options, routes, http_drain.clone()));
     }
     checks.spawn(parts.metrics.clone().keep_recent());
+    watch_certificates(&parts, &mut checks);
     watch_health(&config, &parts.health, &mut checks).await;
-    for (name, serving) in bound.serve(&parts, &service, &drain) {
+    for (name, serving) in bound.serve(&parts, &service, &drain, &descriptors) {
         transports.spawn(async move {
-            let panicked = AssertUnwindSafe(serving).catch_unwind().await.is_err();
+            let ended = panic::caught(serving).await;
+            let panicked = ended.inspect_err(|panic| panic.say(name)).is_err();
             Ended { transport: name, panicked }
         });
     }
@@ -210,6 +275,7 @@ pub(super) async fn start(
         parts,
         targets,
         drain,
+        drain_delay: config.node.drain_delay.0,
         drain_timeout: config.node.drain_timeout,
         transports,
         http,
@@ -219,6 +285,12 @@ pub(super) async fn start(
         components,
         leave_upstream: Mutex::new(leave_upstream),
     })
+}
+
+/// The error, once what was bound is closed.
+async fn given_up(bound: Transports, error: NodeError) -> NodeError {
+    bound.close().await;
+    error
 }
 
 async fn bind_http(
@@ -234,6 +306,16 @@ async fn bind_http(
     let listener = ports.bind("http", address, Listener::bind_at).await.map_err(refused)?;
     targets.http = Some(format!("http://{}", reachable(listener.local_addr().map_err(refused)?)));
     Ok(Some(listener))
+}
+
+fn watch_certificates(parts: &Parts, checks: &mut JoinSet<()>) {
+    parts.certificates.watch(&parts.health, checks);
+    let collector = parts.certificates.collector();
+    let added =
+        collector.and_then(|collector| collector.map_or(Ok(()), |own| parts.metrics.add_collector(own)));
+    if let Err(error) = added {
+        tracing::warn!(%error, "the metrics of certificates cannot be shown");
+    }
 }
 
 /// Runs the checks now, and then again and again.

@@ -10,6 +10,9 @@
 //! [conventions for RPC](https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/), and end with the call: that of a
 //! stream with the stream's end, and its status. A handler runs within its span.
 //!
+//! Under the same target and level, one event tells of each call that has ended: its side, method, transport, code,
+//! duration and peer, and the reason of a failure.
+//!
 //! With the feature `opentelemetry`, and a subscriber that has the layer of `tracing-opentelemetry`, a span's
 //! identity is what travels: the server's span is the child of the client's. Otherwise nobody would ever see a span
 //! of this process, so what came with a call is passed on as it is. For a handler's own calls to go on with the
@@ -23,7 +26,7 @@ mod state;
 mod traced;
 
 pub use context::{InvalidTraceParent, TraceContext};
-pub(crate) use span::{CallSpan, System};
+pub(crate) use span::{CallSpan, System, refused};
 
 /// The target of the spans of calls, for filters such as `info,polywire::rpc=debug`.
 pub const TARGET: &str = "polywire::rpc";

@@ -8,7 +8,8 @@ use super::{
     traced::{Traced, TracedOpening},
 };
 use crate::{
-    Code, Context, Payload, Response, Status, Streaming, deadline, metadata::PREVIOUS_ATTEMPTS, method,
+    Caller, Code, Context, Payload, Response, Status, Streaming, context::Path, deadline,
+    metadata::PREVIOUS_ATTEMPTS, method,
 };
 
 /// The span of a call at one of its ends; nothing where no subscriber wants it.
@@ -21,9 +22,22 @@ pub(crate) struct CallSpan(Option<Box<Open>>);
 pub(super) struct Open {
     span: Span,
     side: Side,
+    call: Ending,
     deadline: Option<Instant>,
     ended: bool,
 }
+
+/// What the log is told of a call when it ends.
+struct Ending {
+    path: Path,
+    transport: &'static str,
+    peer: Option<String>,
+    trace: Option<u128>,
+    begun: Instant,
+}
+
+/// How much of a failure's message is in the log, in bytes: it may come from a peer.
+const MOST_OF_A_MESSAGE: usize = 256;
 
 /// The protocol that carries a call.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +96,7 @@ impl CallSpan {
         if let Some(own) = own {
             own.write(&mut cx.metadata);
         }
-        Self::open(span, Side::Client, cx)
+        Self::open(span, Side::Client, transport, cx)
     }
 
     /// A call has arrived. Its parent is the span that its metadata name; the handler's calls are made from this
@@ -95,17 +109,20 @@ impl CallSpan {
             }
             cx.trace = bridge::context(&span).map(Box::new);
         }
-        (Self::open(span, Side::Server, &cx), cx)
+        (Self::open(span, Side::Server, cx.transport(), &cx), cx)
     }
 
-    fn open(span: Span, side: Side, cx: &Context) -> Self {
+    fn open(span: Span, side: Side, transport: &'static str, cx: &Context) -> Self {
         if span.is_disabled() {
             return Self(None);
         }
-        if let Some(trace) = cx.trace() {
-            span.record("trace_id", field::display(format_args!("{:032x}", trace.trace_id())));
+        let trace = cx.trace().map(|trace| trace.trace_id());
+        if let Some(trace) = trace {
+            span.record("trace_id", field::display(format_args!("{trace:032x}")));
         }
-        Self(Some(Box::new(Open { span, side, deadline: cx.deadline, ended: false })))
+        let peer = cx.caller().and_then(|caller| caller.address.clone());
+        let call = Ending { path: cx.path.clone(), transport, peer, trace, begun: Instant::now() };
+        Self(Some(Box::new(Open { span, side, call, deadline: cx.deadline, ended: false })))
     }
 
     /// The call's work; the span ends with its outcome.
@@ -143,7 +160,48 @@ impl Open {
                 self.span.record("otel.status_description", status.message());
             }
         }
+        self.call.say(self.side, code, outcome.err());
     }
+}
+
+impl Ending {
+    /// One event for the call. It stands for itself, outside of the call's span, whose attributes it repeats as far as
+    /// people want them.
+    fn say(&self, side: Side, code: Code, failure: Option<&Status>) {
+        tracing::debug!(
+            target: TARGET,
+            parent: None,
+            side = side.name(),
+            method = self.path.as_str().trim_start_matches('/'),
+            transport = self.transport,
+            code = code.name(),
+            duration_ms = self.begun.elapsed().as_secs_f64() * 1e3,
+            peer = self.peer,
+            reason = failure.map(|status| shortened(status.message())),
+            trace_id = self.trace.map(|trace| field::display(format!("{trace:032x}"))),
+            "call ended"
+        );
+    }
+}
+
+/// Tells the log of a call that was refused before it had a span: one whose head is malformed, say.
+pub(crate) fn refused(cx: Option<&str>, caller: &Caller, status: &Status) {
+    tracing::debug!(
+        target: TARGET,
+        parent: None,
+        side = Side::Server.name(),
+        method = cx.map(|path| shortened(path.trim_start_matches('/'))),
+        transport = caller.transport,
+        code = status.code().name(),
+        peer = caller.address,
+        reason = shortened(status.message()),
+        "call refused"
+    );
+}
+
+/// As much of it as the log takes.
+fn shortened(message: &str) -> &str {
+    &message[..message.floor_char_boundary(MOST_OF_A_MESSAGE)]
 }
 
 impl Drop for Open {
@@ -160,6 +218,13 @@ impl Drop for Open {
 }
 
 impl Side {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+
     /// Whether a call that ends so has failed: on the server's side not where it is the caller who made the mistake.
     /// Source: [OpenTelemetry's conventions for gRPC](https://opentelemetry.io/docs/specs/semconv/rpc/grpc/).
     fn is_error(self, code: Code) -> bool {

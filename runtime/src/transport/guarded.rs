@@ -37,7 +37,7 @@ impl Guarded {
 
 impl Service for Guarded {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        panic::guard(self.0.unary(cx, message)).await
+        panic::guard(cx.path.clone(), self.0.unary(cx, message)).await
     }
 
     async fn stream(
@@ -45,10 +45,11 @@ impl Service for Guarded {
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        let response = panic::guard(self.0.stream(cx, messages)).await?;
+        let path = cx.path.clone();
+        let response = panic::guard(path.clone(), self.0.stream(cx, messages)).await?;
         Ok(response.map(|messages| {
             let compression = messages.compression();
-            panic::guard_stream(messages).received_with(compression)
+            panic::guard_stream(path, messages).received_with(compression)
         }))
     }
 

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::{
     Member,
     dialling::{Dialling, Rule},
+    pace::Pace,
 };
 
 /// The ways to the other members. Clones share them.
@@ -60,6 +61,9 @@ struct PeerState {
     past: BTreeMap<&'static str, (Instant, String)>,
     /// When and over which transport a call was answered last by where the member was before it moved.
     contact: Option<(Instant, &'static str)>,
+    /// How often the log is told that it is not reached, and whether it was the last time.
+    losses: Pace,
+    loss_told: bool,
 }
 
 /// A call that failed.
@@ -108,6 +112,9 @@ impl PeerReport {
 
 /// A leader calls each member several times a second, so one that has not answered for this long is gone.
 const LATELY: Duration = Duration::from_secs(3);
+
+/// How often in a minute the log is told that a member is lost, and that it is back.
+const LOSSES: u32 = 6;
 
 /// How long a dial may take: the network of a cluster is near, and an election waits.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -204,6 +211,8 @@ impl Peer {
             failing: None,
             past: BTreeMap::new(),
             contact: None,
+            losses: Pace::a_minute(LOSSES),
+            loss_told: false,
         };
         Self { id, dialling, state: Mutex::new(state), is_rerouted: Arc::default() }
     }
@@ -284,7 +293,10 @@ impl Peer {
             None => {
                 if state.failing.take().is_some() {
                     let transport = state.transport(rule.transports());
-                    tracing::info!(member = self.id, transport, "a member is reached again");
+                    if std::mem::take(&mut state.loss_told) {
+                        let name = &state.member.name;
+                        tracing::info!(member = self.id, name, transport, "a member is reached again");
+                    }
                 }
                 if self.is_rerouted.load(Ordering::Relaxed) && state.is_well() {
                     self.is_rerouted.store(false, Ordering::Relaxed);
@@ -293,8 +305,12 @@ impl Peer {
             }
             Some(status) => {
                 let transport = state.transport(rule.transports());
-                if state.failing.is_none() {
-                    tracing::warn!(member = self.id, transport, %status, "a member is not reached");
+                if state.failing.is_none()
+                    && let Some(hidden) = state.losses.admit()
+                {
+                    state.loss_told = true;
+                    let name = &state.member.name;
+                    tracing::warn!(member = self.id, name, transport, %status, hidden, "a member is not reached");
                 }
                 state.past.insert(transport, (Instant::now(), status.to_string()));
                 state.failing = Some(Failing { transport, reason: status.to_string() });

@@ -1,10 +1,18 @@
 //! The real node, as a process.
 
 mod call;
+mod calls_log;
+mod certificates;
 mod config;
 mod drain;
 mod http;
 mod identity;
+mod layers;
+mod leftovers;
+mod log;
+mod panics;
+mod ports;
+mod reload;
 mod serve;
 mod tls;
 mod transports;

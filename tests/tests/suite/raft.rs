@@ -2,8 +2,10 @@
 
 mod amnesia;
 pub(crate) mod cluster;
+mod commands;
 mod copies;
 mod damage;
+mod events;
 mod full_disk;
 mod history;
 mod interrupted;
@@ -12,6 +14,7 @@ mod load;
 mod membership;
 mod paths;
 mod python;
+mod quorum;
 mod restarts;
 mod rule;
 mod snapshots;

@@ -95,13 +95,13 @@ impl ConnectionGauge for Open {
 impl Served {
     fn http2(options: ListenerOptions, service: impl HttpService) -> Self {
         Self::start(options, async move |source, options, drain| {
-            serve(source, &options, Http2::new(&options, service), &drain).await;
+            serve(source, &options, Http2::new(&options, service), &drain, None).await;
         })
     }
 
     fn http1(options: ListenerOptions, service: impl HttpService) -> Self {
         Self::start(options, async move |source, options, drain| {
-            serve(source, &options, Http1::new(&options, service), &drain).await;
+            serve(source, &options, Http1::new(&options, service), &drain, None).await;
         })
     }
 

@@ -22,6 +22,17 @@ pub trait Listener: Send + 'static {
     /// Must be safe: an attempt is taken only by the call that returns it.
     fn accept(&mut self) -> impl Future<Output = io::Result<Option<Handshake<Self::Connection>>>> + Send;
 
+    /// The name of the transport, for the log.
+    fn transport(&self) -> &'static str {
+        "framed"
+    }
+
+    /// Whether each connection takes a file descriptor: a node then keeps some for what must go on whatever its clients
+    /// do. They do, but where all share one socket, as over QUIC.
+    fn takes_descriptors(&self) -> bool {
+        true
+    }
+
     /// Registers what the transport can tell of itself with the node that it serves: [checks](crate::Health::register)
     /// of its health, and [metrics](crate::metrics::Metrics::add_collector) where somebody shows them. Called once,
     /// before anything is accepted; by default there is nothing to tell.

@@ -4,8 +4,8 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{Accepted, Connection, Handshake, Listener, Responder, serve_connection};
 use crate::{
-    Caller, Channel, Drain, Limits, Service,
-    transport::{ConnectionGauge, gauge::Counted, scope::Scope},
+    Caller, Channel, Code, Drain, Limits, Service,
+    transport::{Arrivals, ConnectionGauge, Refusals, gauge::Counted, scope::Scope},
 };
 
 /// How connections are accepted.
@@ -52,14 +52,40 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// A panic anywhere costs the call it happens in.
 pub async fn serve<L: Listener>(
-    mut listener: L,
+    listener: L,
     service: impl Service,
     options: ServeOptions,
     drain: Drain,
 ) -> L {
+    serve_counted(listener, service.into_channel(), options, Arrivals::default(), drain).await
+}
+
+/// [`serve`], where the calls are counted.
+pub(crate) async fn serve_counted<L: Listener>(
+    listener: L,
+    service: Channel,
+    options: ServeOptions,
+    arrivals: Arrivals,
+    drain: Drain,
+) -> L {
+    serve_within(listener, service, options, arrivals, drain, || Ok(())).await
+}
+
+/// [`serve`], where the calls are counted, and each connection has what `place` gives for as long as it is there; one that
+/// gets none is refused.
+pub(super) async fn serve_within<L: Listener, P: Send + 'static>(
+    mut listener: L,
+    service: Channel,
+    options: ServeOptions,
+    arrivals: Arrivals,
+    drain: Drain,
+    place: impl Fn() -> Result<P, NoPlace>,
+) -> L {
     let server = Arc::new(Server {
-        service: service.into_channel(),
+        service,
+        arrivals,
         permits: Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS))),
+        refusals: Refusals::new(listener.transport()),
         options,
         drain: drain.clone(),
     });
@@ -71,7 +97,10 @@ pub async fn serve<L: Listener>(
             attempt = next(&mut listener) => match attempt {
                 None => break,
                 Some(attempt) if refusing => drop(attempt),
-                Some(attempt) => server.clone().accept(attempt, &mut connections),
+                Some(attempt) => match place() {
+                    Ok(place) => server.clone().accept(attempt, place, &mut connections),
+                    Err(NoPlace) => drop(attempt),
+                },
             },
             Some(_) = connections.join_next() => {}
             () = &mut stopping, if !refusing => refusing = true,
@@ -80,6 +109,13 @@ pub async fn serve<L: Listener>(
     }
     listener
 }
+
+/// There is no room for a connection.
+#[cfg_attr(
+    not(feature = "node"),
+    expect(dead_code, reason = "a node alone has a limit beside that of its options")
+)]
+pub(super) struct NoPlace;
 
 async fn next<L: Listener>(listener: &mut L) -> Option<Handshake<L::Connection>> {
     loop {
@@ -102,18 +138,25 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 
 struct Server {
     service: Channel,
+    arrivals: Arrivals,
     options: ServeOptions,
     permits: Arc<Semaphore>,
+    refusals: Refusals,
     drain: Drain,
 }
 
 impl Server {
-    fn accept<C: Connection>(self: Arc<Self>, attempt: Handshake<C>, connections: &mut JoinSet<()>) {
+    fn accept<C: Connection>(
+        self: Arc<Self>,
+        attempt: Handshake<C>,
+        place: impl Send + 'static,
+        connections: &mut JoinSet<()>,
+    ) {
         let Ok(permit) = self.permits.clone().try_acquire_owned() else {
             return drop(attempt);
         };
         connections.spawn(async move {
-            let _permit = permit;
+            let (_permit, _place) = (permit, place);
             let handshake = tokio::time::timeout(self.options.handshake_timeout, attempt);
             let shaken = tokio::select! {
                 shaken = handshake => shaken,
@@ -121,8 +164,12 @@ impl Server {
             };
             match shaken {
                 Ok(Ok(accepted)) => self.serve(accepted).await,
-                Ok(Err(status)) => tracing::debug!(%status, "a handshake failed"),
-                Err(_) => tracing::debug!("a handshake took too long"),
+                // The peer went by itself, as probes of load balancers do.
+                Ok(Err(status)) if status.code() == Code::Cancelled => {
+                    tracing::debug!(%status, "a handshake was broken off");
+                }
+                Ok(Err(status)) => self.refusals.say(&status.message()),
+                Err(_) => self.refusals.say(&"it took too long"),
             }
         });
     }
@@ -133,7 +180,8 @@ impl Server {
             None => self.service.clone(),
             Some(alpn) => Channel::new(Scope::new(self.service.clone(), alpn)),
         };
-        let responder = Responder { service, limits: self.options.limits.clone() };
+        let (limits, arrivals) = (self.options.limits.clone(), self.arrivals.clone());
+        let responder = Responder { service, limits, arrivals };
         let answering = Answering { caller: accepted.caller, responder, drain: self.drain.clone() };
         answer_calls(&accepted.connection, answering).await;
     }

@@ -12,8 +12,8 @@ use tonic::body::Body;
 use super::{Adapter, NAME};
 use crate::{
     Caller, Channel, Limits, config,
-    net::{Alpn, ConnectionInfo, Listener, ListenerOptions, TlsFiles, reachable},
-    transport::{BindContext, BindError, Bound, Serving},
+    net::{ConnectionInfo, Listener, ListenerOptions, TlsFiles, reachable},
+    transport::{Arrivals, BindContext, BindError, Bound, Serving},
 };
 
 /// Where a node listens for gRPC.
@@ -25,9 +25,9 @@ pub struct Listening {
     limits: Limits,
 }
 
-pub(super) async fn bind(config: config::Grpc, node: BindContext) -> Result<Listening, BindError> {
+pub(super) async fn bind(config: config::Grpc, node: &BindContext) -> Result<Listening, BindError> {
     let refused = |source| BindError::listen("transport.grpc.bind_address", config.bind_address, source);
-    let tls = tls(&config)?;
+    let tls = tls(&config, node)?;
     let listener = node.bind(config.bind_address, Listener::bind_at).await.map_err(refused)?;
     let address = reachable(listener.local_addr().map_err(refused)?);
     let scheme = if tls.is_some() { "grpcs" } else { "grpc" };
@@ -52,7 +52,7 @@ pub(super) async fn bind(config: config::Grpc, node: BindContext) -> Result<List
 }
 
 /// What connections are encrypted with, where they are.
-fn tls(config: &config::Grpc) -> Result<Option<Arc<ServerConfig>>, BindError> {
+fn tls(config: &config::Grpc, node: &BindContext) -> Result<Option<Arc<ServerConfig>>, BindError> {
     if !config.tls_enabled {
         return Ok(None);
     }
@@ -62,8 +62,10 @@ fn tls(config: &config::Grpc) -> Result<Option<Arc<ServerConfig>>, BindError> {
         return Err(BindError::setting("transport.grpc.tls_enabled", problem));
     };
     let files = TlsFiles { certificate_chain, private_key, client_authorities: None };
-    let loaded = files.load(Alpn::Http2);
-    loaded.map(Some).map_err(|error| BindError::setting("transport.grpc.tls_cert or tls_key", error))
+    let loaded = node.certificates().server_config(NAME, files, b"h2");
+    loaded
+        .map(|tls| Some(Arc::new(tls)))
+        .map_err(|error| BindError::setting("transport.grpc.tls_cert or tls_key", error))
 }
 
 impl Bound for Listening {
@@ -78,8 +80,10 @@ impl Bound for Listening {
 
     async fn serve(mut self, serving: Serving) {
         self.options.gauge = serving.connections;
-        let service = WithCaller(Adapter::new(serving.service).limits(self.limits));
-        self.listener.serve_http2(self.options, service, serving.drain).await;
+        let Serving { service, drain, metrics, descriptors, .. } = serving;
+        let arrivals = Arrivals::new(metrics, &service);
+        let service = WithCaller(Adapter::new(service).limits(self.limits).counted(arrivals));
+        self.listener.within(descriptors).serve_http2(self.options, service, drain).await;
     }
 }
 

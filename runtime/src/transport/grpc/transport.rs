@@ -35,6 +35,6 @@ impl Transport for Grpc {
     }
 
     async fn bind(&self, config: config::Grpc, node: BindContext) -> Result<Listening, BindError> {
-        bound::bind(config, node).await
+        bound::bind(config, &node).await
     }
 }

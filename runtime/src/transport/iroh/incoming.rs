@@ -22,6 +22,14 @@ pub(super) struct Listener {
 impl framed::Listener for Listener {
     type Connection = Batched<Connection>;
 
+    fn transport(&self) -> &'static str {
+        NAME
+    }
+
+    fn takes_descriptors(&self) -> bool {
+        false
+    }
+
     async fn accept(&mut self) -> io::Result<Option<Handshake<Self::Connection>>> {
         let Some(incoming) = self.endpoint.accept().await else { return Ok(None) };
         Ok(Some(Box::pin(shake(Attempt(Some(incoming)), self.alpns.clone(), self.known.clone()))))
@@ -63,7 +71,7 @@ async fn shake(
         Some(Reach::Question) => {
             framed::Connection::close(&connection, ConnectionCode::Alpns, &alpns.to_string());
             connection.closed().await;
-            Err(failed(&"the peer asked which ALPNs are accepted"))
+            Err(Status::cancelled("the peer asked which ALPNs are accepted"))
         }
         None => {
             framed::Connection::close(&connection, ConnectionCode::Denied, "");

@@ -16,9 +16,9 @@ crate::section! {
         pub bind_address: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 7002)),
         /// PEM file with the server's certificate, followed by its intermediates. Unset, the node
         /// shows its identity key, which callers pin: `quic://host:port?key=NODE_ID`.
-        pub tls_cert: Option<PathBuf> = None,
+        pub tls_cert: Option<PathBuf> as "polywire::config::path" = None,
         /// PEM file with the private key of `tls_cert`.
-        pub tls_key: Option<PathBuf> = None,
+        pub tls_key: Option<PathBuf> as "polywire::config::path" = None,
         /// Largest message in either direction, in bytes, from 1 to 1 GiB.
         pub max_message_size: usize = 4_194_304,
         /// Calls in progress that a peer may have on one connection; it waits with the next.

@@ -13,7 +13,7 @@ use futures_util::{
 use quinn::{ZeroRttAccepted, crypto::rustls::QuicClientConfig};
 
 use super::{PublicKey, connection::lost};
-use crate::{Status, transport::framed::StreamError, wire::ConnectionCode};
+use crate::{Status, transport::framed::StreamError, watched::Stamp, wire::ConnectionCode};
 
 /// Lets unary calls of idempotent methods travel in the first packets to a server that has been spoken to
 /// before (TLS early data, "0-RTT",
@@ -34,7 +34,8 @@ pub struct EarlyData(Arc<Mutex<HashMap<Trust, Arc<QuicClientConfig>>>>);
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Trust {
     pub(super) key: Option<PublicKey>,
-    pub(super) ca_file: Option<PathBuf>,
+    /// With how it was when it was read: another file is another trust.
+    pub(super) ca_file: Option<(PathBuf, Option<Stamp>)>,
     pub(super) identity: Option<PublicKey>,
 }
 

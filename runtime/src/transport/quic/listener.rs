@@ -102,7 +102,7 @@ fn tls(config: &Config, node: &BindContext) -> Result<(rustls::ServerConfig, Opt
     match (config.tls_cert.clone(), config.tls_key.clone()) {
         (Some(certificate_chain), Some(private_key)) => {
             let files = TlsFiles { certificate_chain, private_key, client_authorities: None };
-            let tls = files.server_config(ALPN);
+            let tls = node.certificates().server_config(NAME, files, ALPN);
             let unusable = |error| BindError::setting("transport.quic.tls_cert or tls_key", error);
             Ok((tls.map_err(unusable)?, None))
         }
@@ -135,6 +135,14 @@ fn with_raw_key(secret_key: &[u8; 32]) -> Result<(PublicKey, rustls::ServerConfi
 impl framed::Listener for Listener {
     type Connection = Batched<Connection>;
 
+    fn transport(&self) -> &'static str {
+        NAME
+    }
+
+    fn takes_descriptors(&self) -> bool {
+        false
+    }
+
     async fn accept(&mut self) -> io::Result<Option<framed::Handshake<Self::Connection>>> {
         let Some(incoming) = self.endpoint.accept().await else { return Ok(None) };
         Ok(Some(if self.zero_rtt { Box::pin(shake_early(incoming)) } else { Box::pin(shake(incoming)) }))
@@ -158,7 +166,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// An attempt that is dropped before is refused by quinn.
 async fn shake(incoming: Incoming) -> Result<Accepted<Batched<Connection>>, Status> {
-    let failed = |error| Status::unavailable(format!("{error}"));
+    let remote = incoming.remote_address();
+    let failed = |error| Status::unavailable(format!("{remote}: {error}"));
     let quic = incoming.accept().map_err(failed)?.await.map_err(failed)?;
     let caller = caller(&quic);
     Ok(Accepted::new(Batched::new(Connection::accepted(quic)), caller))
@@ -167,7 +176,8 @@ async fn shake(incoming: Incoming) -> Result<Accepted<Batched<Connection>>, Stat
 /// As [`shake`], and over as soon as a stream arrives. What TLS knows of the peer is known by then too: the
 /// session that early data belong to says it.
 async fn shake_early(incoming: Incoming) -> Result<Accepted<Batched<Connection>>, Status> {
-    let failed = |error| Status::unavailable(format!("{error}"));
+    let remote = incoming.remote_address();
+    let failed = |error| Status::unavailable(format!("{remote}: {error}"));
     let (quic, accepted) = match incoming.accept().map_err(failed)?.into_0rtt() {
         Ok(early) => early,
         Err(connecting) => {

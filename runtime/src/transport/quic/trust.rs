@@ -17,7 +17,7 @@ use quinn::{
 };
 
 use super::{ALPN, Address, EarlyData, Identity, PublicKey, early::Trust, identity::Shown, raw_key};
-use crate::{ConnectOptions, Status, net::Authorities};
+use crate::{ConnectOptions, Status, net::Authorities, watched::Stamp};
 
 /// TLS towards this address.
 pub(super) fn client(address: &Address, options: &ConnectOptions) -> Result<Arc<QuicClientConfig>, Status> {
@@ -26,7 +26,7 @@ pub(super) fn client(address: &Address, options: &ConnectOptions) -> Result<Arc<
     };
     let trust = Trust {
         key: address.key().copied(),
-        ca_file: options.ca_file.clone(),
+        ca_file: options.ca_file.clone().map(|file| (file.clone(), Stamp::of(&file))),
         identity: options.get::<Identity>().map(Identity::public_key),
     };
     early_data.client(trust, || new_client(address, options, true))

@@ -2,8 +2,12 @@ use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
 use super::Ports;
 use crate::{
-    Channel, Drain, Health, metrics::Metrics, service::BoxFuture, target::ConnectOptions,
-    transport::ConnectionGauge,
+    Channel, Drain, Health,
+    metrics::Metrics,
+    net::Certificates,
+    service::BoxFuture,
+    target::ConnectOptions,
+    transport::{ConnectionGauge, Descriptors},
 };
 
 /// What a transport may want to know of the node that it is bound for.
@@ -11,6 +15,7 @@ use crate::{
 pub struct BindContext {
     secret_key: [u8; 32],
     service: Channel,
+    certificates: Certificates,
     /// The name of the transport, and the ports of the node.
     ports: Option<(&'static str, Ports)>,
 }
@@ -18,7 +23,12 @@ pub struct BindContext {
 impl BindContext {
     /// For a node with this key and these services.
     pub fn new(secret_key: [u8; 32], service: impl crate::Service) -> Self {
-        Self { secret_key, service: service.into_channel(), ports: None }
+        Self {
+            secret_key,
+            service: service.into_channel(),
+            certificates: Certificates::default(),
+            ports: None,
+        }
     }
 
     /// The same for the transport of this name, of a node that has these ports.
@@ -45,6 +55,21 @@ impl BindContext {
     /// The node's Ed25519 secret key, which is its identity.
     pub fn secret_key(&self) -> &[u8; 32] {
         &self.secret_key
+    }
+
+    /// What keeps the certificates of listeners up to date.
+    #[cfg_attr(
+        not(any(feature = "grpc", feature = "quic", feature = "websocket")),
+        expect(dead_code, reason = "no other transport is under TLS with certificates")
+    )]
+    pub(crate) fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
+    /// The same, with certificates that this keeps.
+    pub(crate) fn keeping(mut self, certificates: Certificates) -> Self {
+        self.certificates = certificates;
+        self
     }
 
     /// The node's services, for calls that turn out to be to the node itself.
@@ -94,6 +119,19 @@ pub trait Bound: Send + 'static {
     /// # Cancel safety
     /// Dropping the future ends everything at once.
     fn serve(self, serving: Serving) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Closes what it has bound, where the node cannot serve after all. Drops it, unless the transport has something
+    /// to wait for.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes it at once.
+    fn close(self) -> impl Future<Output = ()> + Send + 'static
+    where
+        Self: Sized,
+    {
+        drop(self);
+        std::future::ready(())
+    }
 }
 
 /// What a transport serves with.
@@ -111,6 +149,8 @@ pub struct Serving {
     /// The node's metrics, for [those](Metrics::add_collector) that this transport has of its own, where somebody
     /// shows them.
     pub metrics: Option<Metrics>,
+    /// What connections share that take a descriptor each; without, they take what they want.
+    pub(crate) descriptors: Option<Descriptors>,
 }
 
 impl Serving {
@@ -122,6 +162,7 @@ impl Serving {
             connections: None,
             health: Health::new(),
             metrics: None,
+            descriptors: None,
         }
     }
 
@@ -136,6 +177,12 @@ impl Serving {
     #[must_use]
     pub fn metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = Some(metrics);
+        self
+    }
+
+    /// The same, whose connections take no more descriptors than there are of these.
+    pub(crate) fn within(mut self, descriptors: Descriptors) -> Self {
+        self.descriptors = Some(descriptors);
         self
     }
 
@@ -164,6 +211,8 @@ pub(crate) trait DynBound: Send {
     fn dyn_connect_options(&self, options: ConnectOptions) -> ConnectOptions;
 
     fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()>;
+
+    fn dyn_close(self: Box<Self>) -> BoxFuture<()>;
 }
 
 impl<B: Bound> DynBound for B {
@@ -185,5 +234,9 @@ impl<B: Bound> DynBound for B {
 
     fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()> {
         Box::pin((*self).serve(serving))
+    }
+
+    fn dyn_close(self: Box<Self>) -> BoxFuture<()> {
+        Box::pin((*self).close())
     }
 }

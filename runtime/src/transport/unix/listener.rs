@@ -21,6 +21,10 @@ pub struct Listener {
 impl framed::Listener for Listener {
     type Connection = MuxConnection;
 
+    fn transport(&self) -> &'static str {
+        NAME
+    }
+
     async fn accept(&mut self) -> io::Result<Option<Handshake<MuxConnection>>> {
         let (stream, _) = self.socket.listener.accept().await?;
         Ok(Some(Box::pin(greet(stream, self.mux.clone()))))
@@ -35,5 +39,10 @@ async fn greet(stream: UnixStream, mux: MuxConfig) -> Result<Accepted<MuxConnect
         identity: Some(format!("uid:{}", peer.uid())),
         address: peer.pid().map(|pid| format!("pid:{pid}")),
     };
-    Ok(Accepted::new(Mux::server(stream, mux).await?, caller))
+    let named = |status: Status| {
+        let uid = peer.uid();
+        Status::new(status.code(), format!("uid {uid}: {}", status.message()))
+    };
+    let connection = Mux::server(stream, mux).await.map_err(|error| named(error.into()))?;
+    Ok(Accepted::new(connection, caller))
 }

@@ -18,9 +18,9 @@ crate::section! {
         pub path: String = "/".to_owned(),
         /// PEM file with the server's certificate, followed by its intermediates; connections are encrypted then.
         /// Needs `tls_key`.
-        pub tls_cert: Option<PathBuf> = None,
+        pub tls_cert: Option<PathBuf> as "polywire::config::path" = None,
         /// PEM file with the private key of `tls_cert`.
-        pub tls_key: Option<PathBuf> = None,
+        pub tls_key: Option<PathBuf> as "polywire::config::path" = None,
         /// Pages that may connect, by their origin; without any, no page may. Browsers let every page open a
         /// WebSocket to every host, so this is what keeps strangers' pages out. Callers other than browsers send
         /// no origin, and may always connect.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Caller, Limits, Status,
-    net::{Alpn, TlsFiles, reachable},
+    net::{TlsFiles, reachable},
     transport::{
         BindContext, BindError,
         framed::{self, Accepted, Handshake, Listening, ServeOptions},
@@ -35,19 +35,28 @@ struct Opening {
 impl framed::Listener for Listener {
     type Connection = MuxConnection;
 
+    fn transport(&self) -> &'static str {
+        NAME
+    }
+
     async fn accept(&mut self) -> io::Result<Option<Handshake<MuxConnection>>> {
         let (tcp, remote) = self.tcp.accept().await?;
         let opening = self.opening.clone();
         Ok(Some(Box::pin(async move {
             let caller = Caller { transport: NAME, identity: None, address: Some(remote.to_string()) };
-            Ok(Accepted::new(opening.pass(tcp).await?, caller))
+            let named =
+                |status: Status| Status::new(status.code(), format!("{remote}: {}", status.message()));
+            Ok(Accepted::new(opening.pass(tcp).await.map_err(named)?, caller))
         })))
     }
 }
 
 impl Opening {
     async fn pass(self, tcp: TcpStream) -> Result<MuxConnection, Status> {
-        let broken = |error: io::Error| Status::unavailable(error.to_string());
+        let broken = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Status::cancelled(error.to_string()),
+            _ => Status::unavailable(error.to_string()),
+        };
         // The multiplexer writes what is waited for; Nagle would hold it back for a round trip.
         tcp.set_nodelay(true).map_err(broken)?;
         match &self.tls {
@@ -62,8 +71,8 @@ impl Opening {
     }
 }
 
-pub(super) async fn listen(config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
-    let tls = tls(&config)?;
+pub(super) async fn listen(config: Config, node: &BindContext) -> Result<Listening<Listener>, BindError> {
+    let tls = tls(&config, node)?;
     let key = "transport.websocket.bind_address";
     let refused = |error| BindError::listen(key, config.bind_address, error);
     let bind = |address: SocketAddr| async move {
@@ -102,7 +111,7 @@ pub(super) async fn listen(config: Config, node: BindContext) -> Result<Listenin
 }
 
 /// What connections are encrypted with, where they are.
-fn tls(config: &Config) -> Result<Option<TlsAcceptor>, BindError> {
+fn tls(config: &Config, node: &BindContext) -> Result<Option<TlsAcceptor>, BindError> {
     let alone = |key: &str, other: &str| {
         let problem = format!("is set alone; expected transport.websocket.{other} beside it");
         BindError::setting(format!("transport.websocket.{key}"), problem)
@@ -114,10 +123,10 @@ fn tls(config: &Config) -> Result<Option<TlsAcceptor>, BindError> {
         (Some(certificate_chain), Some(private_key)) => (certificate_chain, private_key),
     };
     let files = TlsFiles { certificate_chain, private_key, client_authorities: None };
-    let loaded = files.load(Alpn::Http1);
+    let loaded = node.certificates().server_config(NAME, files, b"http/1.1");
     let loaded =
         loaded.map_err(|error| BindError::setting("transport.websocket.tls_cert or tls_key", error))?;
-    Ok(Some(TlsAcceptor::from(loaded)))
+    Ok(Some(TlsAcceptor::from(Arc::new(loaded))))
 }
 
 impl std::fmt::Debug for Listener {

@@ -39,6 +39,6 @@ impl StreamTransport for WebSocket {
     }
 
     async fn listen(&self, config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
-        listener::listen(config, node).await
+        listener::listen(config, &node).await
     }
 }

@@ -65,9 +65,10 @@ impl Gate {
             }
             None => {
                 part(io).await;
-                let why =
-                    served.err().map_or_else(|| "nothing was asked".to_owned(), |error| error.to_string());
-                Err(Status::invalid_argument(why))
+                Err(match served {
+                    Err(error) => Status::invalid_argument(error.to_string()),
+                    Ok(_) => Status::cancelled("nothing was asked"),
+                })
             }
         }
     }

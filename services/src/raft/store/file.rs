@@ -1,10 +1,10 @@
 use std::{
     fs, io,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
+use polywire::__private::catch;
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -16,7 +16,7 @@ pub(super) struct File {
     path: PathBuf,
     database: Database,
     /// What the operating system refused first: from then on the database says only that there was something.
-    refused: OnceLock<String>,
+    refused: Arc<OnceLock<String>>,
 }
 
 /// Single values, by name.
@@ -33,7 +33,7 @@ impl File {
         tables: impl FnOnce(&WriteTransaction) -> Result<(), redb::TableError>,
     ) -> Result<(), StoreError> {
         let database = Database::create(&path).map_err(|error| StoreError::database(&path, error))?;
-        let file = Self { path, database, refused: OnceLock::new() };
+        let file = Self { path, database, refused: Arc::default() };
         file.write(Durability::Immediate, |transaction| {
             tables(transaction).map_err(|error| file.failed(error))?;
             file.put(transaction, FORMAT, &format)
@@ -47,8 +47,8 @@ impl File {
             return Err(StoreError::broken(&path, "is empty, expected a database"));
         }
         // What is not the database's own may trip over an assertion of its.
-        let opened = catch_unwind(AssertUnwindSafe(|| Database::open(&path)));
-        let Ok(opened) = opened else {
+        let opened = catch(|| Database::open(&path));
+        let Ok(opened) = opened.inspect_err(|panic| panic.say("the database")) else {
             return Err(StoreError::broken(&path, "is damaged, or was cut short"));
         };
         let database = opened.map_err(|error| match StoreError::database(&path, error) {
@@ -59,7 +59,7 @@ impl File {
             }
             error => error,
         })?;
-        let file = Self { path, database, refused: OnceLock::new() };
+        let file = Self { path, database, refused: Arc::default() };
         let found: Option<String> = file.read(|transaction| file.get(transaction, FORMAT))?;
         match found {
             Some(found) if found == format => Ok(file),
@@ -90,6 +90,11 @@ impl File {
         }
     }
 
+    /// This file, and what the operating system has refused of it.
+    pub(super) fn refused(&self) -> (PathBuf, Arc<OnceLock<String>>) {
+        (self.path.clone(), self.refused.clone())
+    }
+
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
@@ -114,8 +119,10 @@ impl File {
 
     /// A damaged page may trip over an assertion of the database's; that must not take the node down.
     fn guarded<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Err(StoreError::broken(&self.path, "is damaged: the database gave up on it")))
+        catch(work).unwrap_or_else(|panic| {
+            panic.say("the database");
+            Err(StoreError::broken(&self.path, "is damaged: the database gave up on it"))
+        })
     }
 
     pub(super) fn get<T: DeserializeOwned>(

@@ -8,6 +8,7 @@
 //! finishes what a crash kept from being done with it.
 
 mod changes;
+mod disk;
 mod error;
 mod file;
 mod identity;
@@ -21,6 +22,7 @@ mod state;
 
 use std::{path::Path, sync::Arc};
 
+pub(crate) use self::disk::DiskFailure;
 pub use self::{
     changes::{Change, Changes, Missed},
     error::StoreError,
@@ -62,7 +64,20 @@ impl Store {
         store.finish()?;
         store.check()?;
         store.tidy()?;
+        Self::remove_unfinished(directory);
         Ok(store)
+    }
+
+    /// Removes what a killed process has left beside the directory: one that it had not come to move there, and one that it
+    /// had not come to remove. The files of the directory itself are this process's by now.
+    fn remove_unfinished(directory: &Path) {
+        for path in ["new", "old"].map(|extension| directory.with_extension(extension)) {
+            if path.is_dir()
+                && let Err(error) = std::fs::remove_dir_all(&path)
+            {
+                tracing::warn!(path = %path.display(), %error, "a directory was left behind");
+            }
+        }
     }
 
     /// Installs the snapshot that a crash has kept from being installed: Raft empties the log before that is done.
@@ -89,6 +104,11 @@ impl Store {
             snapshot_id: name,
         };
         machine::install(&self.state, meta, file)
+    }
+
+    /// What the operating system refuses, once it does: the file takes no more writes then, and must be opened again.
+    pub(super) fn disk_failure(&self) -> DiskFailure {
+        DiskFailure::of([self.log.refused(), self.state.file.refused()])
     }
 
     /// The id of the cluster that this node has formed or asked to join; empty where that has none, because it was

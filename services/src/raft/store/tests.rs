@@ -373,3 +373,16 @@ async fn the_runs_that_had_the_data_are_kept_and_so_is_that_they_are_refused() {
     drop(store);
     assert_eq!(Store::open(&path).unwrap().refused().as_deref(), Some("it is a copy"));
 }
+
+#[test]
+fn what_a_killed_process_left_beside_the_directory_is_removed() {
+    let place = Place::new();
+    drop(place.open());
+    for name in ["raft.new", "raft.old"] {
+        fs::create_dir(place.0.path().join(name)).unwrap();
+        fs::write(place.0.path().join(name).join("log.redb"), "half").unwrap();
+    }
+    let _store = place.open();
+    let left = fs::read_dir(place.0.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(Vec::from_iter(left), ["raft"]);
+}

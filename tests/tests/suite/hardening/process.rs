@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 /// The memory that the process has, in bytes.
-pub(super) fn resident(pid: u32) -> u64 {
+pub(crate) fn resident(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();

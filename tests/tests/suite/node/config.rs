@@ -1,6 +1,10 @@
-use std::fs;
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+};
 
-use polywire_tests::node::{binary, run};
+use polywire_tests::node::{Finished, binary, run, run_command};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -88,4 +92,77 @@ async fn an_unknown_flag_or_variable_is_an_error_that_names_it() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("POLYWIRE__TRANSPORT__MODUS"), "{text}");
+}
+
+/// The node's command with these arguments and variables, in this directory.
+async fn with_variables(directory: &TempDir, arguments: &[&OsStr], variables: &[(&str, &OsStr)]) -> Finished {
+    let mut command = Command::new(binary());
+    command.current_dir(directory.path()).args(arguments).envs(variables.iter().copied());
+    run_command(command, "").await
+}
+
+fn names(directory: &TempDir) -> Vec<OsString> {
+    fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_unicode_is_used_as_it_is() {
+    let odd = OsStr::from_bytes(b"env\xff");
+    let variable = tempfile::tempdir().unwrap();
+    let made = with_variables(&variable, &["id".as_ref()], &[("POLYWIRE__NODE__DATA_DIR", odd)]).await;
+    assert_eq!((made.code, names(&variable)), (0, vec![odd.to_owned()]), "{}", made.stderr);
+
+    let joined = OsString::from_vec([b"--node.data_dir=".as_slice(), odd.as_bytes()].concat());
+    for flag in [vec![joined.as_os_str()], vec!["--node.data_dir".as_ref(), odd]] {
+        let directory = tempfile::tempdir().unwrap();
+        let arguments = [vec!["id".as_ref()], flag].concat();
+        let made = with_variables(&directory, &arguments, &[]).await;
+        assert_eq!((made.code, names(&directory)), (0, vec![odd.to_owned()]), "{}", made.stderr);
+    }
+
+    let print = ["config".as_ref(), "print".as_ref()];
+    let printed = with_variables(&variable, &print, &[("POLYWIRE__NODE__DATA_DIR", odd)]).await;
+    assert_eq!(printed.code, 0, "{}", printed.stderr);
+    fs::write(variable.path().join("node.toml"), printed.stdout).unwrap();
+    let again = run(variable.path(), &["id", "--config", "node.toml"]).await;
+    assert_eq!((again.code, again.stdout), (0, made.stdout), "{}", again.stderr);
+}
+
+#[tokio::test]
+async fn another_value_that_is_not_unicode_is_an_error_that_names_its_variable_or_flag() {
+    let odd = OsStr::from_bytes(b"info\xff");
+    let directory = tempfile::tempdir().unwrap();
+    let print = ["config".as_ref(), "print".as_ref()];
+    let refused = with_variables(&directory, &print, &[("POLYWIRE__LOG__FILTER", odd)]).await;
+    assert_eq!(refused.code, 1);
+    let expected = "POLYWIRE__LOG__FILTER: log.filter: is not Unicode; expected text";
+    assert!(refused.stderr.contains(expected), "{}", refused.stderr);
+    let arguments = [print.as_slice(), &["--transport.mode".as_ref(), odd]].concat();
+    let refused = with_variables(&directory, &arguments, &[]).await;
+    assert_eq!(refused.code, 1);
+    let expected = "--transport.mode: transport.mode: is not Unicode; expected \"grpc\"";
+    assert!(refused.stderr.contains(expected), "{}", refused.stderr);
+}
+
+#[tokio::test]
+async fn a_list_is_given_element_by_element_and_a_wrong_one_is_named_by_what_said_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let print = ["config".as_ref(), "print".as_ref()];
+    let variables: [(&str, &OsStr); 2] = [
+        ("POLYWIRE__CLUSTER__PEERS__1", "grpc://127.0.0.1:2".as_ref()),
+        ("POLYWIRE__CLUSTER__PEERS__0", "grpc://127.0.0.1:1".as_ref()),
+    ];
+    let printed = with_variables(&directory, &print, &variables).await;
+    let expected = "peers = [\"grpc://127.0.0.1:1\", \"grpc://127.0.0.1:2\"]";
+    assert!(printed.stdout.contains(expected), "{}{}", printed.stdout, printed.stderr);
+
+    let wrong =
+        with_variables(&directory, &print, &[("POLYWIRE__CLUSTER__PEERS__0", "pigeon".as_ref())]).await;
+    assert_eq!(wrong.code, 1);
+    let named = "POLYWIRE__CLUSTER__PEERS__0: cluster.peers[0]: expected a target";
+    assert!(wrong.stderr.contains(named), "{}", wrong.stderr);
+    let below = run(directory.path(), &["config", "print", "--transport.mode.x=1"]).await;
+    assert_eq!(below.code, 1);
+    let named = "--transport.mode.x: transport.mode: expected \"grpc\"";
+    assert!(below.stderr.contains(named), "{}", below.stderr);
 }

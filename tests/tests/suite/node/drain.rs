@@ -126,3 +126,48 @@ async fn idle_connections_do_not_hold_up_the_end() {
     assert_eq!(end.code, Some(0));
     assert!(end.took < Duration::from_secs(5), "{:?}", end.took);
 }
+
+/// How probes and new connections fare with a node that has been told to stop.
+async fn assert_serves_unready(node: &Node) {
+    eventually("it is not ready", async || (node.get("/readyz").await.status == 503).then_some(())).await;
+    assert_eq!(node.get("/livez").await.status, 200);
+    for target in [node.grpc(), node.iroh()] {
+        let answer = super::health(target, "").await.expect("a new connection is taken, and its call");
+        assert_eq!(answer, ServingStatus::NotServing, "{target}");
+        let mut conversation = Conversation::begin(target).await;
+        assert!(conversation.ask().await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn for_the_time_of_the_delay_a_node_is_not_ready_and_serves_as_before() {
+    let delay = Duration::from_secs(3);
+    let node = Node::start(&["--node.drain_delay=3s"]).await;
+    let mut conversation = Conversation::begin(node.grpc()).await;
+    let begun = Instant::now();
+    node.signal(Signal::TERM);
+    assert_serves_unready(&node).await;
+    // The machine was not so slow that the time was over.
+    assert!(begun.elapsed() < delay, "{:?}", begun.elapsed());
+    assert!(conversation.ask().await.unwrap().is_some());
+    let late = eventually("new calls are refused", async || super::health(node.grpc(), "").await.err()).await;
+    assert_eq!(late.code(), Code::Unavailable, "{late}");
+    assert!(begun.elapsed() >= delay, "{:?}", begun.elapsed());
+    assert!(conversation.ask().await.unwrap().is_some(), "what is in flight goes on");
+    drop(conversation);
+    assert_ended_well(&node.ended().await, begun);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_delay_and_a_third_the_calls_in_flight() {
+    let node = Node::start(&["--node.drain_delay=1h", "--node.drain_timeout=1h"]).await;
+    let mut conversation = Conversation::begin(node.grpc()).await;
+    node.signal(Signal::TERM);
+    assert_serves_unready(&node).await;
+    node.signal(Signal::TERM);
+    eventually("new calls are refused", async || super::health(node.grpc(), "").await.err()).await;
+    assert!(conversation.ask().await.unwrap().is_some(), "what is in flight goes on");
+    node.signal(Signal::TERM);
+    assert_eq!(within(node.ended()).await.code, Some(1));
+    assert_eq!(conversation.ask().await.unwrap_err().code(), Code::Unavailable);
+}

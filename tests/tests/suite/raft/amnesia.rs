@@ -70,7 +70,7 @@ async fn a_voter_that_has_lost_what_it_had_does_not_vote_until_it_has_joined_aga
         .unwrap();
     joining.join(JoinRequest { seed }).await.unwrap();
     let found = KvClient::new(connect(cluster.node(lost).grpc()).await);
-    found.get(GetRequest { key: "acknowledged".to_owned() }).await.unwrap();
+    found.get(GetRequest { key: "acknowledged".to_owned(), ..GetRequest::default() }).await.unwrap();
     assert_eq!(cluster.status(lost).await.unwrap().cluster_id, status.cluster_id);
 }
 

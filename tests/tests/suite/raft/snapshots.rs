@@ -137,7 +137,7 @@ impl Member {
         for key in 0..KEYS {
             let found = running.reader.get(key.to_string()).await.unwrap().unwrap();
             assert_eq!(found.value, vec![0x55; VALUE]);
-            kv.get(GetRequest { key: key.to_string() }).await.unwrap();
+            kv.get(GetRequest { key: key.to_string(), ..GetRequest::default() }).await.unwrap();
         }
     }
 
