@@ -144,7 +144,8 @@ fn completed<M: Message>(bytes: &[u8], error: &rmp_serde::decode::Error) -> Opti
     if !reason.starts_with("missing field") {
         return None;
     }
-    let complete = rewriting::rewrite(&*layout::of::<M>()?, bytes, true, 2 * MAX_DEPTH)?;
+    let layout = layout::of::<M>()?;
+    let complete = rewriting::rewrite(&layout, bytes, true, 2 * MAX_DEPTH)?;
     unpack(&complete).ok()
 }
 

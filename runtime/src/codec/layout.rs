@@ -55,7 +55,9 @@ pub(super) enum Node {
     Enum(Id),
 }
 
-static KNOWN: LazyLock<ArcSwap<HashMap<TypeId, Option<Arc<Layout>>>>> = LazyLock::new(ArcSwap::default);
+type Known = HashMap<TypeId, Option<Arc<Layout>>>;
+
+static KNOWN: LazyLock<ArcSwap<Known>> = LazyLock::new(ArcSwap::default);
 
 /// The layout of a message; `None` where its `Deserialize` does not say. Found out once for each type.
 pub(super) fn of<M: Message>() -> Option<Arc<Layout>> {

@@ -39,7 +39,10 @@ async fn what_names_no_member_is_not_found_whichever_member_is_asked() {
         assert_eq!(refused.code(), Code::NotFound, "{refused}");
         assert_eq!(refused.message(), "node 7 is no member of this cluster");
         let member = Member { id: 7, endpoint_id: format!("{:016x}", 7), ..seen.this.clone().unwrap() };
-        let refused = client.update_member(UpdateMemberRequest { member: Some(member) }).await.unwrap_err();
+        let refused = client
+            .update_member(UpdateMemberRequest { member: Some(member), ..UpdateMemberRequest::default() })
+            .await
+            .unwrap_err();
         assert_eq!(refused.code(), Code::NotFound, "{refused}");
     }
     let refused = told(cluster.node(1), &["remove", "node-7"]).await;

@@ -83,7 +83,7 @@ async fn is_refused(cluster: &Cluster, place: usize, copy: &Node, why: &str) {
     assert_eq!(cluster.node(place).get("/readyz").await.status, 200, "the member is as it was");
 
     let refused = KvClient::new(connect(copy.grpc()).await);
-    let refused = refused.get(GetRequest { key: "a".to_owned() }).await.unwrap_err();
+    let refused = refused.get(GetRequest { key: "a".to_owned(), ..GetRequest::default() }).await.unwrap_err();
     assert!(refused.code() == Code::Unavailable && refused.message().contains(why), "{refused}");
     let leaving = cluster_command(&["leave", "--node", copy.grpc()]).await;
     assert!(leaving.code != 0 && leaving.stderr.contains(why), "{}", leaving.stderr);

@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     Caller, Code, Codec, Context, Drain, Limits, Metadata, Service, Status, Streaming,
-    transport::framed::{Connection, Dial, Peer, RecvStream, Responder, SendStream, serve_connection},
+    transport::{
+        Arrivals,
+        framed::{Connection, Dial, Peer, RecvStream, Responder, SendStream, serve_connection},
+    },
     wire::{self, StreamCode},
 };
 
@@ -51,7 +54,11 @@ fn peer(connections: impl IntoIterator<Item = End>) -> Peer<Dials> {
 fn served(service: impl Service) -> (End, Drain) {
     let (near, far) = pair();
     let drain = Drain::new();
-    let responder = Responder { service: service.into_channel(), limits: Limits::default() };
+    let responder = Responder {
+        service: service.into_channel(),
+        limits: Limits::default(),
+        arrivals: Arrivals::default(),
+    };
     let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
     let following = drain.clone();
     tokio::spawn(
@@ -174,6 +181,7 @@ async fn one_whose_connection_is_lost_may_have_been_executed_and_is_not_made_aga
             })
             .into_channel(),
             limits: Limits::default(),
+            arrivals: Arrivals::default(),
         };
         let far = Arc::new(far);
         let (serving, caller) =
