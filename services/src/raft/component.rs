@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    Handle, Metrics, Running,
+    Handle, Member, Metrics, Running,
     announce::conflict,
     announcing::{Announcing, REMOVED},
     cluster::{ClusterNode, ClusterServer},
@@ -164,7 +164,7 @@ fn keeps_up(metrics: &Metrics, leader_commit: u64) -> Result<(), String> {
     }
 }
 
-fn voters_are_none(membership: &openraft::StoredMembership<u64, super::Member>) -> bool {
+fn voters_are_none(membership: &openraft::StoredMembership<u64, Member>) -> bool {
     membership.membership().voter_ids().next().is_none()
 }
 
@@ -229,6 +229,7 @@ async fn keep_known(lifecycle: Lifecycle) {
             let mut metrics = running.raft.metrics();
             let mut silent = Instant::now();
             let mut announcing = Announcing::new();
+            let mut told: Option<Instant> = None;
             loop {
                 let known = metrics.borrow_and_update().membership_config.clone();
                 let membership = known.membership();
@@ -238,12 +239,16 @@ async fn keep_known(lifecycle: Lifecycle) {
                 }
                 let leaderless = metrics.borrow().current_leader.is_none();
                 let alone = membership.nodes().count() < 2;
-                let moved = membership.get_node(&running.id).is_some_and(|own| *own != running.member());
+                let known = membership.get_node(&running.id);
+                let moved = known.is_some_and(|known| is_news(known, &running.member(), told));
                 let unheard = leaderless && !alone && silent.elapsed() >= SILENCE;
                 if (moved || unheard) && announcing.is_due() {
                     silent = Instant::now();
-                    running.peers.renew();
+                    if unheard {
+                        running.peers.renew();
+                    }
                     announcing.tried(&running, make_known(&lifecycle, &running).await);
+                    told = Some(Instant::now());
                 } else if !moved && running.admitted().is_ok() {
                     running.begin();
                 }
@@ -265,6 +270,18 @@ async fn keep_known(lifecycle: Lifecycle) {
             return;
         }
     }
+}
+
+/// How often a node tells which run it is to a leader that does not take it up.
+const OLD_LEADER: Duration = Duration::from_secs(60);
+
+/// Whether a member is not what the cluster knows of it. A leader of a version without incarnations leaves that out.
+fn is_news(known: &Member, now: &Member, told: Option<Instant>) -> bool {
+    let incarnation = match told {
+        Some(told) if known.incarnation == 0 && told.elapsed() < OLD_LEADER => 0,
+        _ => now.incarnation,
+    };
+    *known != Member { incarnation, ..now.clone() }
 }
 
 /// What the health says of members of which there are two is under this name.
@@ -298,6 +315,18 @@ mod tests {
     use openraft::{CommittedLeaderId, LogId};
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_takes_up_no_run_is_told_now_and_then_and_every_other_at_once() {
+        let run = |incarnation| Member { incarnation, ..Member::default() };
+        let told = Some(Instant::now());
+        assert!(!is_news(&run(2), &run(2), None));
+        assert!(is_news(&run(1), &run(2), told));
+        assert!(is_news(&run(0), &run(2), None));
+        assert!(!is_news(&run(0), &run(2), told));
+        tokio::time::advance(OLD_LEADER).await;
+        assert!(is_news(&run(0), &run(2), told));
+    }
 
     fn metrics(last: u64, applied: u64) -> Metrics {
         let applied = LogId::new(CommittedLeaderId::new(1, 1), applied);

@@ -53,7 +53,7 @@ impl Dialling {
 }
 
 impl Rule {
-    /// Raft repeats its messages itself, and so does whoever asks a leader. What a transport is judged by is what members
+    /// Raft repeats its messages itself, and so does the caller of a leader. What a transport is judged by is what members
     /// answer by themselves and at once: a write waits for others, and a snapshot for the disk.
     fn new(policy: Policy) -> Self {
         let consensus = policy.clone().max_attempts(1);

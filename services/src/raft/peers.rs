@@ -124,7 +124,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(250);
 
 impl Peers {
-    /// The ways to nobody yet, by this rule, or by what the policies of the node say instead.
+    /// No ways yet; those to come follow this rule, or what the policies of the node say instead.
     pub(super) fn new(options: &ConnectOptions, rule: RaftTransport, given: Option<PolicyHandle>) -> Self {
         let options = options.clone().connect_timeout(CONNECT);
         let dialling = Dialling::new(options, rule.policy(), given);
@@ -558,6 +558,25 @@ mod tests {
         vote(&peer).await.unwrap();
         assert!(!peer.is_rerouted.load(Ordering::Relaxed), "that is over");
         assert_eq!(peers.reports()[0].transport, Some("iroh"));
+    }
+
+    #[test]
+    fn where_a_member_says_that_it_is_holds_until_the_cluster_says_something_else() {
+        let peers = Peers::new(&ConnectOptions::new(), RULE, None);
+        let run = |incarnation| Member {
+            targets: vec![format!("grpc://127.0.0.1:{incarnation}")],
+            incarnation,
+            ..Member::default()
+        };
+        peers.learn(1, &run(1));
+        peers.follow(1, &run(1), run(2));
+        assert_eq!(peers.latest(1, &run(1)), run(2));
+        peers.learn(1, &run(1));
+        assert_eq!(peers.reports()[0].member, run(2));
+        peers.learn(1, &run(3));
+        assert_eq!(peers.reports()[0].member, run(3));
+        assert!(peers.moved().is_empty());
+        assert_eq!(peers.latest(1, &run(1)), run(1), "it is forgotten");
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use super::{
 ///
 /// iroh sends what is for a peer, a dial too, to one address for as long as any connection with the peer is open there. A
 /// peer that was restarted is at another address, or does not know the connections of the process before, and QUIC
-/// notices that by its idle timeout alone. So whoever dials and whoever is dialled looks at the older connections first.
+/// notices that by its idle timeout alone. So both ends look at the older connections first.
 #[derive(Clone, Default)]
 pub(super) struct Known(Arc<Mutex<Connections>>);
 

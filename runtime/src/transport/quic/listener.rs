@@ -1,7 +1,12 @@
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
 
 use quinn::{
-    Endpoint, Incoming, ServerConfig,
+    Endpoint, Incoming, ServerConfig, TokioRuntime,
     crypto::rustls::QuicServerConfig,
     rustls::{
         self,
@@ -14,6 +19,7 @@ use quinn::{
 
 use super::{
     ALPN, Config, Connection, NAME, PublicKey, QuicProfile, early::Handshake, identity::AnyKey, raw_key,
+    restart,
 };
 use crate::{
     Caller, Limits, Status,
@@ -47,7 +53,10 @@ pub(super) async fn listen(config: Config, node: BindContext) -> Result<Listenin
     quic.transport_config(Arc::new(profile.transport_config()));
     let refused = |source| BindError::listen("transport.quic.bind_address", config.bind_address, source);
     let bind = |address: SocketAddr| {
-        let bound = Endpoint::server(quic.clone(), address);
+        let bound = UdpSocket::bind(address).and_then(|socket| {
+            let own = restart::endpoint_config(node.secret_key());
+            Endpoint::new(own, Some(quic.clone()), socket, Arc::new(TokioRuntime))
+        });
         std::future::ready(bound.and_then(|endpoint| {
             let local = endpoint.local_addr()?;
             Ok((endpoint, local))
