@@ -19,10 +19,19 @@ pub(super) struct Vigil {
     route: Arc<Route>,
     /// What the stream was opened over, which the route may have replaced since.
     way: Channel,
+    /// How often the route had been dialled anew when the way was last known to work.
     renewals: u32,
     lost: Option<Pin<Box<OwnedNotified>>>,
     /// Finds out whether the path is gone, where that is to be feared.
-    check: Option<BoxFuture<bool>>,
+    check: Option<BoxFuture<Found>>,
+}
+
+/// What a check has found.
+enum Found {
+    /// The path is gone.
+    Gone,
+    /// It works, after so many renewals of the route.
+    Alive(u32),
 }
 
 impl Vigil {
@@ -44,15 +53,16 @@ impl Vigil {
         loop {
             if let Some(check) = &mut self.check {
                 match check.as_mut().poll(task) {
-                    Poll::Ready(true) => return Poll::Ready(()),
-                    Poll::Ready(false) => self.check = None,
+                    Poll::Ready(Found::Gone) => return Poll::Ready(()),
+                    Poll::Ready(Found::Alive(renewals)) => (self.check, self.renewals) = (None, renewals),
                     Poll::Pending => return Poll::Pending,
                 }
             }
             let Some(lost) = &mut self.lost else {
                 // Listened for first, and looked at then, so that nothing is missed between the two.
                 self.lost = Some(Box::pin(self.route.lost.clone().notified_owned()));
-                self.check = self.route.is_dark().then(|| self.check());
+                let feared = self.route.is_dark() || self.route.renewals() != self.renewals;
+                self.check = feared.then(|| self.check());
                 continue;
             };
             if lost.as_mut().poll(task).is_pending() {
@@ -62,17 +72,23 @@ impl Vigil {
         }
     }
 
-    fn check(&self) -> BoxFuture<bool> {
+    fn check(&self) -> BoxFuture<Found> {
         let (route, way, renewals) = (self.route.clone(), self.way.clone(), self.renewals);
         Box::pin(async move {
             let patience = route.pulse.heard() + PATIENCE_WITH_STREAMS;
             tokio::time::sleep_until(patience).await;
-            if route.is_dark() || route.renewals() == renewals {
-                return route.is_dark();
+            let now = route.renewals();
+            if route.is_dark() {
+                return Found::Gone;
             }
-            // The peer answers over another connection, which says nothing of this one.
-            let asked = probe(&way, PATIENCE_WITH_STREAMS / 2).await;
-            asked.is_err_and(|status| status.code() == Code::DeadlineExceeded)
+            if now != renewals {
+                // The peer answers over another connection, which says nothing of this one.
+                let asked = probe(&way, PATIENCE_WITH_STREAMS / 2).await;
+                if asked.is_err_and(|status| status.code() == Code::DeadlineExceeded) {
+                    return Found::Gone;
+                }
+            }
+            Found::Alive(now)
         })
     }
 }

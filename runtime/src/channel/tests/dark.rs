@@ -1,6 +1,9 @@
 //! Streams without a deadline, over paths that go dark.
 
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 
 use super::{
     super::{
@@ -18,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Line(Arc<Carried>);
 
 struct Carried {
-    path: Mutex<Path>,
+    path: watch::Sender<Path>,
     asked: AtomicU32,
     /// The stream's answers, one at a time.
     answers: Mutex<Option<mpsc::Sender<Result<Payload, Status>>>>,
@@ -34,20 +37,20 @@ enum Path {
 
 impl Line {
     fn new() -> Self {
-        let (path, asked, answers) = (Mutex::new(Path::Well), AtomicU32::new(0), Mutex::new(None));
+        let (path, asked, answers) = (watch::Sender::new(Path::Well), AtomicU32::new(0), Mutex::new(None));
         Self(Arc::new(Carried { path, asked, answers }))
     }
 
     fn is(&self, path: Path) {
-        *self.0.path.lock().unwrap() = path;
+        self.0.path.send_replace(path);
     }
 
+    /// What is under way while it is dark arrives once it is not any more, as what is sent again does.
     async fn cross(&self) -> Result<(), Status> {
-        let path = *self.0.path.lock().unwrap();
-        match path {
-            Path::Well => Ok(()),
-            Path::Dark => std::future::pending().await,
+        let mut path = self.0.path.subscribe();
+        match *path.wait_for(|path| *path != Path::Dark).await.unwrap() {
             Path::Refusing => Err(refused()),
+            Path::Well | Path::Dark => Ok(()),
         }
     }
 
