@@ -419,7 +419,7 @@ fn the_connection_codes_are_those_of_the_page() {
         let ours = (u64::from(code.number()), spelled(code), code.is_not_processed());
         assert_eq!((number(&row[0]), row[1].clone(), row[3] == "yes"), ours);
     }
-    assert_eq!(rows.len(), 4);
+    assert_eq!(rows.len(), 5);
     assert_eq!(ConnectionCode::from_number(0x14), ConnectionCode::Closed);
 }
 

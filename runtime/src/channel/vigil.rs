@@ -75,15 +75,13 @@ impl Vigil {
     fn check(&self) -> BoxFuture<Found> {
         let (route, way, renewals) = (self.route.clone(), self.way.clone(), self.renewals);
         Box::pin(async move {
-            let patience = route.pulse.heard() + PATIENCE_WITH_STREAMS;
-            tokio::time::sleep_until(patience).await;
+            let half = PATIENCE_WITH_STREAMS / 2;
+            tokio::time::sleep_until(route.pulse.heard() + PATIENCE_WITH_STREAMS - half).await;
             let now = route.renewals();
-            if route.is_dark() {
-                return Found::Gone;
-            }
-            if now != renewals {
-                // The peer answers over another connection, which says nothing of this one.
-                let asked = probe(&way, PATIENCE_WITH_STREAMS / 2).await;
+            if route.is_dark() || now != renewals {
+                // What is known of the route may be old, for one that is set aside is asked seldom, or of another
+                // connection. So the stream's own is asked.
+                let asked = probe(&way, half).await;
                 if asked.is_err_and(|status| status.code() == Code::DeadlineExceeded) {
                     return Found::Gone;
                 }
