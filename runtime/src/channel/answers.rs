@@ -46,8 +46,9 @@ impl Answers {
     fn poll_gone(&mut self, task: &mut TaskContext<'_>) -> Poll<Status> {
         let Some(vigil) = &mut self.vigil else { return Poll::Pending };
         vigil.poll_gone(task).map(|()| {
-            let transport = self.shared.routes[self.place].transport;
-            Status::unavailable(format!("the peer does not answer any more over {transport}"))
+            let route = &self.shared.routes[self.place];
+            let (target, transport) = (&route.target, route.transport);
+            Status::unavailable(format!("{target}: the peer does not answer any more over {transport}"))
         })
     }
 }

@@ -50,6 +50,6 @@ async fn ask(
         opened.close.await;
         told
     };
-    let late = |_| Status::deadline_exceeded(format!("it has not answered within {patience:?}"));
+    let late = |_| Status::deadline_exceeded(format!("{target} has not answered within {patience:?}"));
     tokio::time::timeout(patience, asking).await.map_err(late)?
 }
