@@ -44,6 +44,10 @@ impl Certificates {
     ///
     /// # Errors
     /// As [`TlsFiles::load`].
+    #[cfg_attr(
+        not(any(feature = "grpc", feature = "quic", feature = "websocket")),
+        expect(dead_code, reason = "no other transport is under TLS with certificates")
+    )]
     pub(crate) fn server_config(
         &self,
         transport: &'static str,
