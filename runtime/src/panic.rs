@@ -3,9 +3,8 @@
 use std::{
     any::Any,
     cell::{Cell, RefCell},
-    panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::Once,
     task::{Context as TaskContext, Poll},
 };
 
@@ -101,7 +100,7 @@ impl Drop for Running {
 /// For a program that is a node. A library leaves the hook to its user.
 #[cfg(feature = "node")]
 pub(crate) fn install_hook() {
-    static INSTALLED: Once = Once::new();
+    static INSTALLED: std::sync::Once = std::sync::Once::new();
     INSTALLED.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
@@ -120,7 +119,7 @@ pub(crate) fn is_guarded() -> bool {
 
 /// Notes where a panic happened that will be caught. Returns whether it is one.
 #[cfg(feature = "node")]
-fn note(panic: &PanicHookInfo<'_>) -> bool {
+fn note(panic: &std::panic::PanicHookInfo<'_>) -> bool {
     if !is_guarded() {
         return false;
     }

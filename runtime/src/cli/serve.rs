@@ -73,6 +73,7 @@ async fn run_logging(
     node: impl Future<Output = Made>,
     say: impl FnOnce(&Node) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let look = source.look();
     let loaded = source.load().map_err(Failure::other)?;
     let traces = Traces::start(&loaded.config)?;
     log::init(&loaded, traces.as_ref())?;
@@ -96,7 +97,7 @@ async fn run_logging(
         return Ok(());
     };
     let node = node?;
-    let _reloading = Reloading::start(source, node.parts().clone()).map_err(Failure::other)?;
+    let _reloading = Reloading::start(source, look, node.parts().clone()).map_err(Failure::other)?;
     say(&node)?;
     let outcome = until_stopped(node, interrupt).await;
     if let Some(traces) = traces {
