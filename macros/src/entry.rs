@@ -107,6 +107,7 @@ fn emit(builder: &Builder) -> TokenStream {
             #krate::__private::#run(
                 ::core::option_env!("CARGO_BIN_NAME").unwrap_or(::core::env!("CARGO_PKG_NAME")),
                 ::core::env!("CARGO_PKG_VERSION"),
+                ::core::option_env!("POLYWIRE_COMMIT"),
                 #name,
             )
         }

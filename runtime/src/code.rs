@@ -32,7 +32,7 @@ pub enum Code {
     OutOfRange = 11,
     /// The method is not served here.
     Unimplemented = 12,
-    /// An invariant broke: a panic, a message that does not decode.
+    /// An invariant broke: a panic, an answer that does not decode.
     Internal = 13,
     /// The service cannot be reached now; repeat with backoff.
     Unavailable = 14,

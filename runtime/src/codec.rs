@@ -1,10 +1,15 @@
+mod layout;
+mod refusal;
+mod rewriting;
+mod tracing;
+
 use std::{fmt, str::FromStr};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rmp_serde::config::BytesMode;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-use crate::Message;
+use crate::{Message, clipped};
 
 /// How a message becomes bytes. Independent of the transport: the codec of a call travels in its head,
 /// and the server answers in the codec it was asked in.
@@ -15,7 +20,10 @@ pub enum Codec {
     #[serde(rename = "protobuf")]
     Protobuf,
     /// MessagePack, the default of our framing. Structs travel as maps of field names, never by
-    /// position, so that fields may be added and removed; `bytes` fields travel as MessagePack `bin`.
+    /// position, so that fields may be added and removed; `bytes` fields travel as MessagePack `bin`, whatever their
+    /// type. A field that is not there has protobuf's default, also where its type does not say `#[serde(default)]`; not
+    /// so where a type's own `Deserialize` takes no values that are made up, or the field is neither one of protobuf's
+    /// types nor a struct.
     #[serde(rename = "msgpack")]
     MessagePack,
 }
@@ -45,6 +53,9 @@ pub enum CodecError {
 }
 
 impl Codec {
+    /// Every codec that is known here.
+    pub(crate) const ALL: [Self; 2] = [Self::Protobuf, Self::MessagePack];
+
     /// The name in configuration, on the command line and behind `application/grpc+`.
     pub fn name(self) -> &'static str {
         match self {
@@ -60,13 +71,18 @@ impl Codec {
     pub fn encode<M: Message>(self, message: &M, buffer: &mut BytesMut) -> Result<(), CodecError> {
         match self {
             Self::Protobuf => message.encode(buffer).map_err(|error| self.encode_error(&error)),
-            Self::MessagePack => message
-                .serialize(
-                    &mut rmp_serde::Serializer::new(buffer.writer())
-                        .with_struct_map()
-                        .with_bytes(BytesMode::ForceIterables),
-                )
-                .map_err(|error| self.encode_error(&error)),
+            Self::MessagePack => {
+                let start = buffer.len();
+                message
+                    .serialize(
+                        &mut rmp_serde::Serializer::new((&mut *buffer).writer())
+                            .with_struct_map()
+                            .with_bytes(BytesMode::ForceIterables),
+                    )
+                    .map_err(|error| self.encode_error(&error))?;
+                mend_empty_bytes::<M>(buffer, start);
+                Ok(())
+            }
         }
     }
 
@@ -77,15 +93,10 @@ impl Codec {
     pub fn decode<M: Message>(self, bytes: Bytes) -> Result<M, CodecError> {
         match self {
             Self::Protobuf => M::decode(bytes).map_err(|error| self.decode_error(&error)),
-            Self::MessagePack => {
-                let mut reader = rmp_serde::Deserializer::from_read_ref(&bytes[..]);
-                reader.set_max_depth(MAX_DEPTH);
-                let message = M::deserialize(&mut reader).map_err(|error| self.decode_error(&error))?;
-                match IgnoredAny::deserialize(&mut reader) {
-                    Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(message),
-                    _ => Err(self.decode_error(&"bytes follow the message")),
-                }
-            }
+            Self::MessagePack => match unpack(&bytes) {
+                Ok(message) => Ok(message),
+                Err(error) => completed(&bytes, &error).ok_or_else(|| self.decode_error(&error)),
+            },
         }
     }
 
@@ -94,8 +105,48 @@ impl Codec {
     }
 
     fn decode_error(self, error: &dyn fmt::Display) -> CodecError {
-        CodecError::Decode { codec: self, reason: error.to_string() }
+        CodecError::Decode { codec: self, reason: clipped::reason(error) }
     }
+}
+
+/// How MessagePack begins an array of nothing.
+const EMPTY_ARRAY: u8 = 0x90;
+
+/// Bytes whose type does not say that they are, as those of a `Vec<u8>`, are told by the first of them: where there is
+/// none, the type is asked what they are.
+fn mend_empty_bytes<M: Message>(buffer: &mut BytesMut, start: usize) {
+    let written = &buffer[start..];
+    if !written.contains(&EMPTY_ARRAY) {
+        return;
+    }
+    let Some(layout) = layout::of::<M>().filter(|layout| layout.has_loose_bytes) else { return };
+    if let Some(mended) = rewriting::rewrite(&layout, written, false, 10 * MAX_DEPTH) {
+        buffer.truncate(start);
+        buffer.extend_from_slice(&mended);
+    }
+}
+
+/// One message that fills the bytes.
+fn unpack<M: Message>(bytes: &[u8]) -> Result<M, rmp_serde::decode::Error> {
+    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+    reader.set_max_depth(MAX_DEPTH);
+    let message = M::deserialize(&mut reader)?;
+    match IgnoredAny::deserialize(&mut reader) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(message),
+        _ => Err(serde::de::Error::custom("bytes follow the message")),
+    }
+}
+
+/// The message with the fields that it does not have, as protobuf would have them, where that is why it was not read: a
+/// peer of another version does not know them, and the type does not say `#[serde(default)]`.
+fn completed<M: Message>(bytes: &[u8], error: &rmp_serde::decode::Error) -> Option<M> {
+    let rmp_serde::decode::Error::Syntax(reason) = error else { return None };
+    if !reason.starts_with("missing field") {
+        return None;
+    }
+    let layout = layout::of::<M>()?;
+    let complete = rewriting::rewrite(&layout, bytes, true, 2 * MAX_DEPTH)?;
+    unpack(&complete).ok()
 }
 
 impl fmt::Display for Codec {
@@ -122,48 +173,4 @@ impl FromStr for Codec {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
-    #[serde(default)]
-    struct Nested {
-        #[prost(message, optional, boxed, tag = "1")]
-        inner: Option<Box<Self>>,
-        #[prost(bytes = "vec", tag = "2")]
-        data: Vec<u8>,
-    }
-
-    fn nested(depth: usize) -> Nested {
-        (0..depth)
-            .fold(Nested::default(), |inner, _| Nested { inner: Some(Box::new(inner)), ..Nested::default() })
-    }
-
-    #[test]
-    fn both_codecs_refuse_what_nests_too_deep() {
-        for codec in [Codec::Protobuf, Codec::MessagePack] {
-            let mut buffer = BytesMut::new();
-            codec.encode(&nested(50), &mut buffer).unwrap();
-            assert_eq!(codec.decode::<Nested>(buffer.split().freeze()).unwrap(), nested(50), "{codec}");
-            codec.encode(&nested(200), &mut buffer).unwrap();
-            assert!(codec.decode::<Nested>(buffer.freeze()).is_err(), "{codec}");
-        }
-    }
-
-    #[test]
-    fn bytes_that_follow_a_message_are_an_error() {
-        let mut buffer = BytesMut::new();
-        Codec::MessagePack.encode(&nested(1), &mut buffer).unwrap();
-        buffer.put_u8(0xc0);
-        assert!(Codec::MessagePack.decode::<Nested>(buffer.freeze()).is_err());
-    }
-
-    #[test]
-    fn bytes_travel_as_bin_in_message_pack() {
-        let message = Nested { data: vec![1, 2, 255], ..Nested::default() };
-        let mut buffer = BytesMut::new();
-        Codec::MessagePack.encode(&message, &mut buffer).unwrap();
-        assert!(buffer.windows(5).any(|window| window == [0xc4, 3, 1, 2, 255]), "{buffer:?}");
-        assert_eq!(Codec::MessagePack.decode::<Nested>(buffer.freeze()).unwrap(), message);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use set::CompressionSet;
 
-use crate::Status;
+use crate::{Clipped, Status};
 
 /// How messages are made smaller on their way. Nothing is compressed unless somebody asks for it:
 /// [`Call::compression`](crate::Call::compression) for the requests of a call,
@@ -72,7 +72,8 @@ impl Compression {
 /// Messages are compressed in a way that this build does not know.
 pub(crate) fn unknown(name: &str) -> Status {
     Status::unimplemented(format!(
-        "compression {name:?} is not known here; supported: {}",
+        "compression {:?} is not known here; supported: {}",
+        Clipped(name),
         CompressionSet::supported()
     ))
 }

@@ -26,6 +26,9 @@ pub struct Context {
     pub(crate) extensions: Extensions,
     /// The trace, where it is not the one that the metadata name.
     pub(crate) trace: Option<Box<TraceContext>>,
+    /// Where the messages are counted of a call that its listener has counted already.
+    #[cfg(feature = "node")]
+    pub(crate) counted: Option<crate::metrics::CallMetrics>,
 }
 
 /// Who makes a call, as far as the transport knows.
@@ -193,6 +196,8 @@ impl Context {
             idempotent: self.idempotent,
             extensions: Extensions::new(),
             trace: self.trace.clone(),
+            #[cfg(feature = "node")]
+            counted: None,
         }
     }
 

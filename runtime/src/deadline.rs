@@ -17,20 +17,21 @@ use tokio::{
 
 use crate::{Metadata, Status, Streaming, streaming::Source};
 
-/// The future's outcome, or `DeadlineExceeded` once the deadline passes.
+/// The future's outcome, or `DeadlineExceeded` once the deadline passes. A future whose deadline has passed before it
+/// is polled at all never is, and the status says that nothing was processed.
 pub(crate) fn bound<F>(deadline: Option<Instant>, future: F) -> Bound<F> {
-    Bound { future, limit: deadline.map(Limit::At), late: EXCEEDED, sleep: None }
+    Bound { future, limit: deadline.map(Limit::At), late: EXCEEDED, begun: false, sleep: None }
 }
 
 /// The outcome of a call that somebody waits for, or `DeadlineExceeded` once the deadline passes, which says whether the call
 /// may be repeated.
 pub(crate) fn bound_call<F>(deadline: Option<Instant>, idempotent: bool, call: F) -> Bound<F> {
-    Bound { future: call, limit: deadline.map(Limit::At), late: late(idempotent), sleep: None }
+    Bound { future: call, limit: deadline.map(Limit::At), late: late(idempotent), begun: false, sleep: None }
 }
 
 /// The future's outcome, or `DeadlineExceeded` with this message when it has waited for so long.
 pub(crate) fn within<F>(patience: Duration, late: &'static str, future: F) -> Bound<F> {
-    Bound { future, limit: Some(Limit::After(patience)), late, sleep: None }
+    Bound { future, limit: Some(Limit::After(patience)), late, begun: false, sleep: None }
 }
 
 pin_project_lite::pin_project! {
@@ -41,6 +42,7 @@ pin_project_lite::pin_project! {
         future: F,
         limit: Option<Limit>,
         late: &'static str,
+        begun: bool,
         sleep: Option<Pin<Box<Sleep>>>,
     }
 }
@@ -56,6 +58,12 @@ impl<T, F: Future<Output = Result<T, Status>>> Future for Bound<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        if !std::mem::replace(this.begun, true)
+            && let Some(Limit::At(deadline)) = *this.limit
+            && deadline <= Instant::now()
+        {
+            return Poll::Ready(Err(exceeded().not_processed()));
+        }
         if let Poll::Ready(outcome) = this.future.poll(task) {
             return Poll::Ready(outcome);
         }
@@ -178,6 +186,23 @@ impl<T: Send> Source<T> for Bounded<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn work_whose_time_is_over_never_begins() {
+        let now = Instant::now();
+        let work = async { panic!("it has begun") };
+        let outcome: Result<(), Status> = bound(Some(now), work).await;
+        let status = outcome.unwrap_err();
+        assert_eq!(status.code(), crate::Code::DeadlineExceeded);
+        assert!(status.is_not_processed());
+        let begun = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok(())
+        };
+        let status = bound(Some(now + Duration::from_secs(1)), begun).await.unwrap_err();
+        assert_eq!(status.code(), crate::Code::DeadlineExceeded);
+        assert!(!status.is_not_processed(), "it had begun");
+    }
 
     #[tokio::test]
     async fn work_that_is_never_idle_ends_by_its_deadline_too() {

@@ -44,6 +44,10 @@ pub(crate) struct Node {
     pub(crate) name: String,
     #[prost(message, repeated, tag = "3")]
     pub(crate) endpoints: Vec<Endpoint>,
+    #[prost(fixed64, tag = "4")]
+    pub(crate) incarnation: u64,
+    #[prost(string, tag = "5")]
+    pub(crate) conflict: String,
 }
 
 /// A way to a node.

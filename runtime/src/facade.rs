@@ -1,8 +1,8 @@
 use std::{collections::HashMap, fmt, future::Future, sync::Arc};
 
 use crate::{
-    Channel, Context, Message, Method, Payload, Response, Service, ServiceInfo, Status, Streaming,
-    context::Path, deadline, panic, server, service::BoxFuture,
+    __private, Channel, Context, Message, Method, Payload, Response, Service, ServiceInfo, Status, Streaming,
+    body, context::Path, deadline, panic, server, service::BoxFuture,
 };
 
 /// One service whose methods are those of others: under an old name, say, for clients that know no other.
@@ -79,7 +79,8 @@ impl Facade {
         let answer = move |cx, message: Payload| {
             let function = function.clone();
             Box::pin(async move {
-                let answer = function(cx, message.decode()?).await.map_err(Into::into)?;
+                let request = __private::one(Ok(message))?;
+                let answer = function(cx, request).await.map_err(|error| error.into().processed())?;
                 Ok(Response::new(Payload::new(answer)))
             }) as BoxFuture<_>
         };
@@ -115,9 +116,7 @@ impl Service for Facade {
             Bound::Method(channel, _) => channel.unary(cx, message).await,
             Bound::Function(function) => {
                 let (deadline, path) = (cx.deadline, cx.path.clone());
-                deadline::bound(deadline, panic::guard(path, function(cx, message)))
-                    .await
-                    .map_err(Status::processed)
+                deadline::bound(deadline, panic::guard(path, function(cx, message))).await
             }
         }
     }
@@ -125,18 +124,16 @@ impl Service for Facade {
     async fn stream(
         &self,
         mut cx: Context,
-        messages: Streaming<Payload>,
+        mut messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        let mut messages = messages;
         match self.enter(&mut cx)? {
             Bound::Method(channel, _) => channel.stream(cx, messages).await,
             Bound::Function(function) => {
                 let (deadline, path) = (cx.deadline, cx.path.clone());
-                let work = async {
-                    let message = crate::body::single(&mut messages).await?;
-                    panic::guard(path, function(cx, message)).await.map_err(Status::processed)
-                };
-                Ok(deadline::bound(deadline, work).await?.map(Streaming::once))
+                let single = deadline::bound(deadline, body::single(&mut messages));
+                let message = single.await.map_err(Status::not_processed)?;
+                let answer = deadline::bound(deadline, panic::guard(path, function(cx, message))).await?;
+                Ok(answer.map(Streaming::once))
             }
         }
     }

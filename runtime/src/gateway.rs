@@ -1,4 +1,6 @@
-use std::{fmt, future::poll_fn, task::Poll, time::Duration};
+mod via;
+
+use std::{borrow::Cow, fmt, future::poll_fn, task::Poll, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 
@@ -15,6 +17,10 @@ use crate::{
 /// included. Nothing is queued: a stream goes as fast as the slower side takes it. What belongs to a connection
 /// stays with it: the names that metadata reserves, the limits, and who calls. The target sees the gateway as its
 /// caller. A trace goes on; where it is recorded, by way of the gateway's own spans.
+///
+/// Each gateway adds an entry to the metadata `via`, `polywire NAME`. A call that eight have passed on is refused as
+/// `FailedPrecondition` and not processed, with the names that it came by: gateways that call one another pass a call
+/// round and round.
 ///
 /// A handler that calls somebody else is the opposite case: of its context only the deadline and the trace travel on.
 ///
@@ -36,21 +42,30 @@ pub struct Gateway {
     target: Channel,
     codecs: Vec<Codec>,
     transport: Option<&'static str>,
+    name: Cow<'static, str>,
 }
 
 impl Gateway {
     /// Passes calls on to this, in any codec.
     pub fn new(target: impl Service) -> Self {
         let codecs = vec![Codec::Protobuf, Codec::MessagePack];
-        Self { target: target.into_channel(), codecs, transport: None }
+        Self { target: target.into_channel(), codecs, transport: None, name: Cow::Borrowed("gateway") }
     }
 
-    /// Refuses calls in other codecs than these, as `Unimplemented` and not processed. A gateway has no types
+    /// Refuses calls in other codecs than these, as `Unimplemented` and not processed, and tells which are taken. A gateway has no types
     /// and can translate nothing, and a server that takes only protobuf, as most of gRPC do, might read
     /// MessagePack as something else than was said.
     #[must_use]
     pub fn codecs(mut self, codecs: impl IntoIterator<Item = Codec>) -> Self {
         self.codecs = codecs.into_iter().collect();
+        self
+    }
+
+    /// How the gateway calls itself in the metadata `via`: printable ASCII without spaces and commas. `gateway`, where
+    /// nothing else is said.
+    #[cfg(feature = "node")]
+    pub(crate) fn named(mut self, name: String) -> Self {
+        self.name = Cow::Owned(name);
         self
     }
 
@@ -82,8 +97,9 @@ impl Gateway {
                 "the target of this gateway takes calls in {} and not in {codec}",
                 taken.join(" and ")
             );
-            return Err(Status::unimplemented(refusal).not_processed());
+            return Err(Status::codec_refused(refusal, &self.codecs));
         }
+        via::pass(&mut cx.metadata, &self.name)?;
         // The listener's limits hold on both sides. Who came without any has the usual ones.
         cx.message_limit.get_or_insert(Limits::default().max_message_bytes);
         Ok(())

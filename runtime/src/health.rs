@@ -67,12 +67,20 @@ pub struct HealthReport {
     pub failing_services: BTreeMap<String, String>,
     /// What people should know, though the node takes calls: by what it is about.
     pub notes: BTreeMap<String, String>,
+    /// Why nothing but a restart of the process helps, where that is so.
+    pub needs_restart: Option<String>,
 }
 
 impl HealthReport {
     /// Whether the node as a whole takes calls.
     pub fn is_serving(&self) -> bool {
-        self.state == NodeState::Serving && self.components.values().all(Result::is_ok)
+        let is_well = self.components.values().all(Result::is_ok) && self.is_live();
+        self.state == NodeState::Serving && is_well
+    }
+
+    /// Whether the process is worth keeping: what is wrong with it, if anything is, may pass. `/livez` says so.
+    pub fn is_live(&self) -> bool {
+        self.needs_restart.is_none()
     }
 
     /// Whether this service takes calls, as far as it is served at all.
@@ -91,7 +99,8 @@ impl HealthReport {
             let reason = outcome.as_ref().err()?;
             Some(format!("{name}: {reason}"))
         });
-        state.into_iter().chain(failing).collect()
+        let restart = self.needs_restart.iter().map(|reason| format!("a restart is needed: {reason}"));
+        state.into_iter().chain(restart).chain(failing).collect()
     }
 }
 
@@ -157,6 +166,18 @@ impl Health {
                 Some(text) => report.notes.insert(about.to_owned(), text),
                 None => report.notes.remove(about),
             };
+        });
+    }
+
+    /// Says that nothing but a restart of the process helps, and why: a supervisor that asks `/livez` will see to it. The
+    /// first reason stays, for there is no way back.
+    pub fn needs_restart(&self, reason: impl Into<String>) {
+        let reason = reason.into();
+        if self.report().is_live() {
+            tracing::error!(reason, "this process must be restarted");
+        }
+        self.change(|report| {
+            report.needs_restart.get_or_insert(reason);
         });
     }
 
@@ -273,6 +294,19 @@ mod tests {
         health.run_checks(Duration::from_secs(60)).await;
         assert_eq!(health.report().components["blocks"], Err("the check still hangs".to_owned()));
         drop(release);
+    }
+
+    #[test]
+    fn what_only_a_restart_can_mend_is_said_for_good() {
+        let health = Health::new();
+        health.set_state(NodeState::Serving);
+        health.register("works", || async { Ok(()) });
+        assert!(health.report().is_live(), "what has not been checked may be well");
+        health.needs_restart("a task has panicked");
+        health.needs_restart("another, too");
+        let report = health.report();
+        assert!(!report.is_live() && !report.is_serving());
+        assert_eq!(report.reasons()[0], "a restart is needed: a task has panicked");
     }
 
     #[tokio::test]

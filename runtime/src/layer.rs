@@ -2,7 +2,9 @@
 
 use std::{
     error::Error,
+    fmt,
     future::{Future, poll_fn},
+    marker::PhantomData,
     pin::Pin,
     task::{Context as TaskContext, Poll},
 };
@@ -10,7 +12,8 @@ use std::{
 use tower::{Layer, load_shed::error::Overloaded, timeout::error::Elapsed};
 
 use crate::{
-    Body, Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, body,
+    Body, Channel, Context, Explanation, Method, Payload, Response, Service, ServiceInfo, Status, Streaming,
+    body, server::Defined,
 };
 
 /// A call as tower's middleware sees it: the request of a [`Inner`] service.
@@ -26,17 +29,84 @@ pub struct Request {
 #[derive(Clone, Debug)]
 pub struct Inner(Channel);
 
-/// A tower service as a [`Service`]: what [`Service::layer`] gives.
-#[derive(Clone, Debug)]
-pub struct Layered<T> {
+/// A tower service as a [`Service`]: what [`Service::layer`] makes of an `S`. What can be done with that as a service, such
+/// as `into_grpc` and `into_iroh`, can be done with this.
+pub struct Layered<T, S> {
     wrapped: T,
     inner: Channel,
+    of: PhantomData<fn() -> S>,
 }
 
-impl<T> Layered<T> {
-    pub(crate) fn new<L: Layer<Inner, Service = T>>(service: impl Service, layer: &L) -> Self {
+impl<T, S: Service> Layered<T, S> {
+    pub(crate) fn new<L: Layer<Inner, Service = T>>(service: S, layer: &L) -> Self {
         let inner = service.into_channel();
-        Self { wrapped: layer.layer(Inner(inner.clone())), inner }
+        Self { wrapped: layer.layer(Inner(inner.clone())), inner, of: PhantomData }
+    }
+}
+
+impl<T, S: Defined> Defined for Layered<T, S> {
+    const SERVICE: ServiceInfo = S::SERVICE;
+}
+
+impl<T: Clone, S> Clone for Layered<T, S> {
+    fn clone(&self) -> Self {
+        Self { wrapped: self.wrapped.clone(), inner: self.inner.clone(), of: PhantomData }
+    }
+}
+
+impl<T: fmt::Debug, S> fmt::Debug for Layered<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layered").field("wrapped", &self.wrapped).finish_non_exhaustive()
+    }
+}
+
+/// A layer that is written as a service around a service, for [`Service::layer`] and
+/// [`NodeBuilder::layer`](crate::node::NodeBuilder::layer): what is served stays known behind it, whether or not the outer
+/// service tells.
+///
+/// ```
+/// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
+/// # #[polywire::service(package = "demo.v1")]
+/// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
+/// # struct Imp;
+/// # impl Demo for Imp { async fn get(&self, r: Empty) -> Result<Empty, polywire::Status> { Ok(r) } }
+/// use polywire::{Channel, Context, Payload, Response, Service, Status, Streaming, layer};
+///
+/// /// Prints the path of each call.
+/// struct Told(Channel);
+///
+/// impl Service for Told {
+///     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+///         println!("{}", cx.path());
+///         self.0.unary(cx, message).await
+///     }
+///
+///     async fn stream(
+///         &self,
+///         cx: Context,
+///         messages: Streaming<Payload>,
+///     ) -> Result<Response<Streaming<Payload>>, Status> {
+///         println!("{}", cx.path());
+///         self.0.stream(cx, messages).await
+///     }
+/// }
+///
+/// let told = DemoServer::new(Imp).layer(&layer::wrap(Told));
+/// assert_eq!(told.services()[0].name(), "demo.v1.Demo");
+/// ```
+pub fn wrap<S: Service, F: Fn(Channel) -> S>(make: F) -> Wrap<F> {
+    Wrap(make)
+}
+
+/// What [`wrap`] gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Wrap<F>(F);
+
+impl<S: Service, F: Fn(Channel) -> S> Layer<Inner> for Wrap<F> {
+    type Service = Inner;
+
+    fn layer(&self, inner: Inner) -> Inner {
+        Inner((self.0)(inner.0).into_channel())
     }
 }
 
@@ -87,7 +157,7 @@ impl<T> TowerService for T where
 {
 }
 
-impl<T: TowerService> Layered<T> {
+impl<T: TowerService, S: Service> Layered<T, S> {
     async fn call(&self, context: Context, body: Body) -> Result<Response<Body>, Status> {
         let mut wrapped = self.wrapped.clone();
         poll_fn(|task| wrapped.poll_ready(task)).await.map_err(|error| status(error.into()))?;
@@ -95,7 +165,7 @@ impl<T: TowerService> Layered<T> {
     }
 }
 
-impl<T: TowerService> Service for Layered<T> {
+impl<T: TowerService, S: Service> Service for Layered<T, S> {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let mut response = self.call(cx, Body::One(message)).await?.map(Body::stream);
         let message = body::single(&mut response.message).await?;
@@ -117,6 +187,10 @@ impl<T: TowerService> Service for Layered<T> {
 
     fn services(&self) -> Vec<ServiceInfo> {
         self.inner.services()
+    }
+
+    fn explain(&self) -> Option<Explanation> {
+        self.inner.explain()
     }
 }
 

@@ -10,6 +10,7 @@ mod call;
 mod channel;
 #[cfg(feature = "node")]
 pub mod cli;
+mod clipped;
 mod code;
 mod codec;
 mod compression;
@@ -29,10 +30,13 @@ mod gateway;
 mod health;
 pub mod layer;
 mod message;
+mod message_type;
 mod metadata;
 mod method;
 #[cfg(feature = "node")]
 pub mod metrics;
+#[cfg(feature = "node")]
+mod nearest;
 #[cfg(feature = "node")]
 pub mod net;
 #[cfg(feature = "node")]
@@ -68,6 +72,7 @@ pub use channel::{
     Channel, ChannelBuilder, Explanation, Fallback, MemberExplanation, MemberService, RouteExplanation,
     RouteState, ServiceExplanation,
 };
+pub use clipped::Clipped;
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
 pub use compression::{Compression, CompressionSet, UnknownCompression};

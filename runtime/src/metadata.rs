@@ -37,6 +37,11 @@ pub enum MetadataError {
     /// An ASCII value holds something else than printable ASCII.
     #[error("the value of metadata key {0:?} is not printable ASCII; use a key that ends in `-bin`")]
     Value(String),
+    /// An ASCII value begins or ends with a space, which HTTP does not keep.
+    #[error(
+        "the value of metadata key {0:?} begins or ends with a space; expected none there, or a key that ends in `-bin`"
+    )]
+    Space(String),
     /// A binary value under a key that does not end in `-bin`, or the reverse.
     #[error("metadata key {key:?} must {}end in `-bin` for this value", if *.binary { "" } else { "not " })]
     Suffix {
@@ -72,7 +77,8 @@ impl Metadata {
     /// Adds an ASCII entry behind those of the same key.
     ///
     /// # Errors
-    /// When the key is malformed, reserved or ends in `-bin`, or the value is not printable ASCII.
+    /// When the key is malformed, reserved or ends in `-bin`, or the value is not printable ASCII or has a space at
+    /// either end: HTTP/2 peers may take that away, so that it would not mean the same on every transport.
     pub fn append(&mut self, key: &str, value: impl Into<String>) -> Result<(), MetadataError> {
         self.append_raw(Bytes::copy_from_slice(key.as_bytes()), Bytes::from(value.into()), Some(false))
     }
@@ -143,7 +149,18 @@ impl Metadata {
         self.0.extend(other.0);
     }
 
-    /// Adds what came off a wire, after the same checks; the key alone says whether the value is binary.
+    /// Adds what came off a wire, after the same checks; the key alone says whether the value is binary. White space at
+    /// the ends of an ASCII value, which a peer should not have sent, is taken away as HTTP does, and what gRPC says
+    /// under names of ours belongs to the connection that it came by.
+    pub(crate) fn append_received(&mut self, key: Bytes, value: Bytes) -> Result<(), MetadataError> {
+        if OWN.iter().any(|name| name.as_bytes() == key) {
+            return Ok(());
+        }
+        let value = if is_binary(&key) { value } else { value.slice_ref(without_spaces(&value)) };
+        self.append_raw(key, value, None)
+    }
+
+    /// Adds an entry; where `binary` says so, of that kind.
     pub(crate) fn append_raw(
         &mut self,
         key: Bytes,
@@ -164,6 +181,9 @@ impl Metadata {
         }
         if !is_binary(&key) && !value.iter().all(|byte| matches!(byte, 0x20..=0x7e)) {
             return Err(MetadataError::Value(name()));
+        }
+        if !is_binary(&key) && without_spaces(&value).len() < value.len() {
+            return Err(MetadataError::Space(name()));
         }
         self.0.push((key, value));
         Ok(())
@@ -187,6 +207,15 @@ impl fmt::Debug for Metadata {
     }
 }
 
+/// The value without the white space at its ends that HTTP does not keep. Source:
+/// [RFC 9110, section 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5).
+fn without_spaces(value: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let Some(begin) = value.iter().position(|byte| !is_space(byte)) else { return &value[..0] };
+    let end = value.iter().rposition(|byte| !is_space(byte)).map_or(begin, |last| last + 1);
+    &value[begin..end]
+}
+
 pub(crate) fn is_binary(key: &[u8]) -> bool {
     key.ends_with(b"-bin")
 }
@@ -202,10 +231,21 @@ pub(crate) const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
 /// [gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#exposed-retry-metadata).
 const OF_RETRIES: [&str; 2] = [PREVIOUS_ATTEMPTS, RETRY_PUSHBACK];
 
-/// Names that HTTP/2 or gRPC use for themselves: an entry under one of them would be dropped by one
+/// The trailer by which our servers say over gRPC that no handler saw the call.
+pub(crate) const NOT_PROCESSED: &str = "polywire-not-processed";
+
+/// The header by which our clients say over gRPC how much metadata they take, in bytes, where it is more than every peer
+/// does.
+pub(crate) const MAX_METADATA: &str = "polywire-max-metadata";
+
+/// What our ends of a gRPC connection tell each other.
+const OWN: [&str; 2] = [NOT_PROCESSED, MAX_METADATA];
+
+/// Names that HTTP/2, gRPC or our ends of it use for themselves: an entry under one of them would be dropped by one
 /// transport and obeyed by another.
 pub(crate) fn is_reserved(key: &[u8]) -> bool {
-    (key.starts_with(b"grpc-") && !OF_RETRIES.iter().any(|name| name.as_bytes() == key))
+    OWN.iter().any(|name| name.as_bytes() == key)
+        || (key.starts_with(b"grpc-") && !OF_RETRIES.iter().any(|name| name.as_bytes() == key))
         || matches!(
             key,
             b"te"

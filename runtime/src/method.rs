@@ -1,5 +1,7 @@
 use std::{fmt, time::Duration};
 
+use crate::message_type::MessageType;
+
 /// The four shapes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
@@ -45,6 +47,8 @@ pub struct Method {
     timeout: Option<Duration>,
     max_message_bytes: Option<usize>,
     docs: &'static str,
+    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "without a node nothing has schemas"))]
+    messages: Option<[MessageType; 2]>,
 }
 
 impl Method {
@@ -69,7 +73,15 @@ impl Method {
     }
 
     const fn new(path: &'static str, shape: Shape) -> Self {
-        Self { path, shape, idempotent: false, timeout: None, max_message_bytes: None, docs: "" }
+        Self {
+            path,
+            shape,
+            idempotent: false,
+            timeout: None,
+            max_message_bytes: None,
+            docs: "",
+            messages: None,
+        }
     }
 
     /// Calling it twice does what calling it once does.
@@ -97,6 +109,14 @@ impl Method {
     #[must_use]
     pub const fn docs(mut self, docs: &'static str) -> Self {
         self.docs = docs;
+        self
+    }
+
+    /// The types of its messages, as the macro knows them.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn messages(mut self, request: MessageType, response: MessageType) -> Self {
+        self.messages = Some([request, response]);
         self
     }
 
@@ -138,6 +158,12 @@ impl Method {
     /// The doc comment.
     pub const fn documentation(&self) -> &'static str {
         self.docs
+    }
+
+    /// The types of its request and its response, where they are known.
+    #[cfg(feature = "node")]
+    pub(crate) fn message_types(&self) -> Option<&[MessageType; 2]> {
+        self.messages.as_ref()
     }
 }
 

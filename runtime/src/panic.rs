@@ -111,10 +111,16 @@ pub(crate) fn install_hook() {
     });
 }
 
+/// Whether a panic of this thread, now, would be caught and cost no more than a call.
+#[cfg(feature = "node")]
+pub(crate) fn is_guarded() -> bool {
+    DEPTH.try_with(Cell::get).unwrap_or(0) > 0
+}
+
 /// Notes where a panic happened that will be caught. Returns whether it is one.
 #[cfg(feature = "node")]
 fn note(panic: &std::panic::PanicHookInfo<'_>) -> bool {
-    if DEPTH.try_with(Cell::get).unwrap_or(0) == 0 {
+    if !is_guarded() {
         return false;
     }
     let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);

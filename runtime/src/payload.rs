@@ -40,7 +40,6 @@ pub(crate) trait Typed: Send {
     /// Appends the message in this codec.
     fn encode(&self, codec: Codec, buffer: &mut BytesMut) -> Result<(), CodecError>;
     /// How many bytes it has in protobuf.
-    #[cfg_attr(not(feature = "memory"), expect(dead_code, reason = "others measure what they have encoded"))]
     fn protobuf_len(&self) -> usize;
     /// The message itself.
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
@@ -137,8 +136,7 @@ impl Payload {
     }
 
     /// How many bytes the message has, or would have in protobuf where it is not encoded.
-    #[cfg(feature = "memory")]
-    pub(crate) fn protobuf_len(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         match &self.repr {
             Repr::Typed(message) => message.protobuf_len(),
             Repr::Lent(slot) => slot.with(|message| message.protobuf_len()).unwrap_or(0),
@@ -178,6 +176,16 @@ impl Payload {
     /// # Errors
     /// `Internal` when the bytes are not such a message.
     pub fn decode<M: Message>(self) -> Result<M, Status> {
+        self.read(Status::internal)
+    }
+
+    /// The message as the request that a handler is given. Bytes that are no such message are the caller's mistake,
+    /// and `InvalidArgument`.
+    pub(crate) fn into_request<M: Message>(self) -> Result<M, Status> {
+        self.read(Status::invalid_argument)
+    }
+
+    fn read<M: Message>(self, undecodable: fn(String) -> Status) -> Result<M, Status> {
         let same_type = match self.repr {
             Repr::Typed(message) if message.is(TypeId::of::<M>()) => Ok(message),
             Repr::Lent(slot) => slot.take(TypeId::of::<M>()).ok_or(Repr::Lent(slot)),
@@ -197,7 +205,7 @@ impl Payload {
                 (Codec::Protobuf, buffer.freeze())
             }
         };
-        codec.decode(bytes).map_err(|error| Status::internal(error.to_string()))
+        codec.decode(bytes).map_err(|error| undecodable(error.to_string()))
     }
 }
 

@@ -1,34 +1,50 @@
 //! What expansions of the macros name, and the built-in services beside. No part of the public contract.
 
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 #[cfg(feature = "node")]
 pub use crate::cli::IntoNodeBuilder;
 #[cfg(feature = "node")]
 pub use crate::config::{Key, Outline, join};
-pub use crate::panic::{Caught, catch};
-pub use crate::server::{Definition, Dispatch};
+pub use crate::{
+    message_type::{MessageType, Recode},
+    panic::{Caught, catch},
+    server::{Defined, Definition, Dispatch},
+};
 pub use serde;
 
-use crate::{Body, Context, Message, Method, Response, Status, Streaming};
+use crate::{Body, Context, Message, Method, Payload, Response, Status, Streaming, message_type};
+
+/// The request of a method that takes one message. Where there is none, no handler sees the call.
+///
+/// # Errors
+/// Why there is none, as not processed: `InvalidArgument` for bytes that are no such message.
+pub fn one<M: Message>(message: Result<Payload, Status>) -> Result<M, Status> {
+    message.and_then(Payload::into_request).map_err(Status::not_processed)
+}
 
 /// The requests of a method that takes a stream.
 pub fn many<M: Message>(body: Body) -> Streaming<M> {
-    body.stream().into_messages()
+    body.stream().into_requests()
 }
 
 /// The answer of a handler that returns one message, bare or in a [`Response`].
 pub fn respond<M: Message, R: Into<Response<M>>, E: Into<Status>>(
     outcome: Result<R, E>,
 ) -> Result<Response<Body>, Status> {
-    outcome.map(|response| response.into().map(Body::one)).map_err(Into::into)
+    outcome.map(|response| response.into().map(Body::one)).map_err(seen)
 }
 
 /// The answer of a handler that returns a stream, bare or in a [`Response`].
 pub fn respond_stream<M: Message, R: Into<Response<Streaming<M>>>, E: Into<Status>>(
     outcome: Result<R, E>,
 ) -> Result<Response<Body>, Status> {
-    outcome.map(|response| response.into().map(Body::many)).map_err(Into::into)
+    outcome.map(|response| response.into().map(Body::many)).map_err(seen)
+}
+
+/// What a handler failed with: it has seen the call, whatever a further call of its own met.
+fn seen(error: impl Into<Status>) -> Status {
+    error.into().processed()
 }
 
 /// The answer to a method that the table does not have.
@@ -69,6 +85,45 @@ const fn ends_with_name(path: &str, name: &str) -> bool {
     path[start - 1] == b'/'
 }
 
+/// What is known of a message type. A constant of its own is there only where the type has what it takes, and is then
+/// found before the one of [`Unknown`]: so the table of a method tells what there is to tell, and a type that is no
+/// message is reported where it is used, and not here as well.
+pub struct Known<M>(PhantomData<M>);
+
+impl<M: prost::Name> Known<M> {
+    /// The full name of the message.
+    pub const NAME: Option<fn() -> String> = Some(M::full_name);
+}
+
+impl<M: Message> Known<M> {
+    /// How it is encoded again.
+    pub const RECODE: Option<Recode> = Some(message_type::recode::<M>);
+}
+
+/// What is known of a type of which nothing is known.
+pub trait Unknown {
+    /// The full name of the message.
+    const NAME: Option<fn() -> String> = None;
+    /// How it is encoded again.
+    const RECODE: Option<Recode> = None;
+}
+
+impl<M> Unknown for Known<M> {}
+
+/// The [`MessageType`] of a type, whatever it is.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __message_type {
+    ($message:ty) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::Unknown as _;
+        $crate::__private::MessageType::new(
+            $crate::__private::Known::<$message>::NAME,
+            $crate::__private::Known::<$message>::RECODE,
+        )
+    }};
+}
+
 /// `Duration::from_millis`, under a name that no user's type can shadow.
 pub const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -89,7 +144,8 @@ impl<T: ?Sized> Deferred<'_> for T {
 /// How a binary ends whose transport could not be registered.
 #[cfg(feature = "node")]
 pub fn refused(error: &crate::transport::RegisterError) -> std::process::ExitCode {
-    eprintln!("error: {error}");
+    // Where stderr is closed, the exit status still tells.
+    let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("error: {error}\n"));
     std::process::ExitCode::FAILURE
 }
 
@@ -99,9 +155,10 @@ pub fn refused(error: &crate::transport::RegisterError) -> std::process::ExitCod
 pub fn main<R: IntoNodeBuilder>(
     name: &'static str,
     version: &'static str,
+    commit: Option<&'static str>,
     node: impl FnOnce() -> R,
 ) -> std::process::ExitCode {
-    crate::cli::main(name, version, async move { node().into_node_builder() })
+    crate::cli::main(crate::cli::Build { name, version, commit }, async move { node().into_node_builder() })
 }
 
 /// As [`main`], of an `async` function.
@@ -109,7 +166,9 @@ pub fn main<R: IntoNodeBuilder>(
 pub fn main_async<R: IntoNodeBuilder, F: Future<Output = R>>(
     name: &'static str,
     version: &'static str,
+    commit: Option<&'static str>,
     node: impl FnOnce() -> F,
 ) -> std::process::ExitCode {
-    crate::cli::main(name, version, async move { node().await.into_node_builder() })
+    let build = crate::cli::Build { name, version, commit };
+    crate::cli::main(build, async move { node().await.into_node_builder() })
 }

@@ -57,10 +57,11 @@ impl Router {
     /// Adds the services that answer at `service`, replacing those of the same name. A connection does not
     /// know what answers behind it, and adds nothing: that is for [`set_fallback`](Self::set_fallback).
     pub fn add(&self, service: impl Service) {
+        let added = std::any::type_name_of_val(&service);
         let channel = service.into_channel();
         let services = channel.services();
         if services.is_empty() {
-            tracing::warn!("what was added to a router names no service, so nothing is routed to it");
+            tracing::warn!(added, "what was added to a router names no service, so nothing is routed to it");
         }
         self.change(|table| {
             for info in services {

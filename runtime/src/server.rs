@@ -3,12 +3,18 @@ use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 use tokio::time::Instant;
 
 use crate::{
-    Body, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, body, context::Path,
-    deadline, panic, server_timing,
+    Body, Clipped, Context, Method, Payload, Response, Service, ServiceInfo, Shape, Status, Streaming, body,
+    context::Path, deadline, panic, server_timing,
 };
 
 /// A service as the macro describes it: its method table.
 pub trait Definition: Send + Sync + 'static {
+    /// The table.
+    const SERVICE: ServiceInfo;
+}
+
+/// What serves one service that the macro has described: a [`Server`], or a layer around one.
+pub trait Defined {
     /// The table.
     const SERVICE: ServiceInfo;
 }
@@ -64,8 +70,21 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
             cx.shorten_to(timeout);
         }
         let deadline = cx.deadline;
+        let body = match body {
+            // What goes wrong before the one request is there has reached no handler. Boxed, as such calls are few.
+            Body::Many(_) if !method.shape().streams_requests() => {
+                let single = Box::pin(deadline::bound(deadline, body.single()));
+                Body::One(single.await.map_err(Status::not_processed)?)
+            }
+            Body::One(message) => {
+                expect_unary(method)?;
+                Body::One(message)
+            }
+            body => body,
+        };
+        // What the handler says is marked as processed where its outcome is taken, by `__private::respond`.
         let handler = panic::guard(path.clone(), D::dispatch(&self.implementation, method, &cx, body));
-        let response = deadline::bound(deadline, handler).await.map_err(Status::processed)?;
+        let response = deadline::bound(deadline, handler).await?;
         Ok(response.map(|body| match body {
             Body::One(message) => Body::One(message),
             Body::Many(messages) => {
@@ -122,6 +141,10 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
     }
 }
 
+impl<D: Definition, T> Defined for Server<D, T> {
+    const SERVICE: ServiceInfo = D::SERVICE;
+}
+
 impl<D, T> Clone for Server<D, T> {
     fn clone(&self) -> Self {
         Self { implementation: self.implementation.clone(), definition: PhantomData }
@@ -134,7 +157,25 @@ impl<D: Definition, T> fmt::Debug for Server<D, T> {
     }
 }
 
+/// That the method may be called with one message for one answer.
+///
+/// # Errors
+/// `Unimplemented` where it streams: its answers would be held back until the last of them, which may never come.
+pub(crate) fn expect_unary(method: &Method) -> Result<(), Status> {
+    match method.shape() {
+        Shape::Unary => Ok(()),
+        shape => {
+            let refusal =
+                format!("{} is {shape}; expected a call that streams and not a unary one", method.path());
+            Err(Status::unimplemented(refusal).not_processed())
+        }
+    }
+}
+
 /// The answer to a path that nobody serves: certainly not processed.
 pub(crate) fn unimplemented(cx: &Context) -> Status {
-    Status::unimplemented(format!("no method {} is served here", cx.path())).not_processed()
+    Status::unimplemented(format!("no method {} is served here", Clipped(cx.path()))).not_processed()
 }
+
+#[cfg(test)]
+mod tests;

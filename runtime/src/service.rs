@@ -50,7 +50,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// The service inside of a tower layer: the ecosystem's middleware on every transport, on both ends.
     /// An error of the middleware becomes a status: tower's timeout `DeadlineExceeded`, its load shedding
-    /// `ResourceExhausted`, a [`Status`] itself, anything else `Unavailable`.
+    /// `ResourceExhausted`, a [`Status`] itself, anything else `Unavailable`. What comes of a generated server keeps its
+    /// definition: it goes into a tonic `Server` by `into_grpc`, and into iroh's router by `into_iroh`. A layer that is no
+    /// tower layer, but a service around a service, goes around it by [`layer::wrap`](crate::layer::wrap).
     ///
     /// ```
     /// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
@@ -64,7 +66,7 @@ pub trait Service: Send + Sync + 'static {
     /// let layered = DemoServer::new(Imp).layer(&ConcurrencyLimitLayer::new(64));
     /// let client = DemoClient::new(layered);
     /// ```
-    fn layer<L>(self, layer: &L) -> Layered<L::Service>
+    fn layer<L>(self, layer: &L) -> Layered<L::Service, Self>
     where
         Self: Sized,
         L: tower::Layer<Inner, Service: TowerService>,

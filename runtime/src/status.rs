@@ -1,6 +1,10 @@
+mod fitted;
+
 use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
 use bytes::Bytes;
+
+pub(crate) use fitted::{Fitted, Scale};
 
 use crate::{Code, Metadata};
 
@@ -112,6 +116,19 @@ impl Status {
     pub(crate) fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.0.message = message.into();
         self
+    }
+
+    /// The same status of a call that failed on the way, as its caller is told: where it may have been executed, and it
+    /// matters how often it is, that it may.
+    pub(crate) fn maybe_executed(self, idempotent: bool) -> Self {
+        const MAYBE: &str = "; the call may have been executed";
+        let of_the_way = matches!(self.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled);
+        // Another channel on the way may have said it.
+        if self.is_not_processed() || idempotent || !of_the_way || self.message().ends_with(MAYBE) {
+            return self;
+        }
+        let message = format!("{}{MAYBE}", self.message());
+        self.with_message(message)
     }
 
     /// The same status from somebody who has seen the call, whatever a further call of theirs met; and

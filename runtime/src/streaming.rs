@@ -1,3 +1,4 @@
+mod lent;
 mod source;
 
 use std::{
@@ -9,6 +10,7 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
+pub(crate) use lent::LentStream;
 use source::{Choosing, Events, FromChannel, Holding, Map, Mapped, WithTrailers};
 pub(crate) use source::{Event, Source};
 
@@ -242,6 +244,14 @@ impl Streaming<Payload> {
         self.map_messages(|message, plain| {
             *plain = message.is_plain();
             message.decode()
+        })
+    }
+
+    /// The same of the requests that a handler reads: bytes that are no such message are the caller's mistake.
+    pub(crate) fn into_requests<M: Message>(self) -> Streaming<M> {
+        self.map_messages(|message, plain| {
+            *plain = message.is_plain();
+            message.into_request()
         })
     }
 }

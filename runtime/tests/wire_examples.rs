@@ -329,6 +329,28 @@ fn what_we_write_is_in_the_page_byte_for_byte() {
     }
 }
 
+/// The examples as tests in other languages read them. `POLYWIRE_UPDATE_DOCS=1` writes the file anew.
+#[cfg(feature = "gzip")]
+#[test]
+fn the_file_of_examples_has_those_of_the_page() {
+    let meanings = meanings();
+    let entry = |(name, bytes): (&str, Vec<u8>)| {
+        // The one without a meaning is a caller's.
+        let answered = matches!(meanings.get(name), Some(Said::Answered { .. }));
+        let direction = if answered { "responder" } else { "caller" };
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("  \"{name}\": {{ \"direction\": \"{direction}\", \"hex\": \"{hex}\" }}")
+    };
+    let entries: Vec<_> = examples().into_iter().map(entry).collect();
+    let wanted = format!("{{\n{}\n}}\n", entries.join(",\n"));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto/wire_examples.json");
+    if std::env::var_os("POLYWIRE_UPDATE_DOCS").is_some() {
+        std::fs::write(path, &wanted).unwrap();
+    }
+    let hint = "the page has other examples; POLYWIRE_UPDATE_DOCS=1 writes the file anew";
+    assert!(std::fs::read_to_string(path).unwrap_or_default() == wanted, "{hint}");
+}
+
 #[test]
 fn messages_of_neighbouring_versions_read_alike_in_both_codecs() {
     for codec in [Codec::Protobuf, Codec::MessagePack] {

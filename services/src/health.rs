@@ -1,14 +1,12 @@
 //! The standard health service of gRPC, for every transport.
 
 use futures_util::stream::unfold;
-use polywire::{Health as Registry, NodeState, Router, Service, Status, Streaming};
+use polywire::{Clipped, Health as Registry, NodeState, Router, Service, Status, Streaming};
 use polywire_proto::grpc::health::v1::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
     health_check_response::ServingStatus,
 };
 use tokio::sync::watch;
-
-use crate::clipped::Clipped;
 
 /// Tells whether the node and its services take calls. Source:
 /// [gRPC health checking](https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
@@ -59,7 +57,7 @@ impl Health for NodeHealth {
     async fn check(&self, request: HealthCheckRequest) -> Result<HealthCheckResponse, Status> {
         match self.status(&request.service) {
             ServingStatus::ServiceUnknown => {
-                Err(Status::not_found(format!("no service {} here", Clipped(&request.service))))
+                Err(Status::not_found(format!("no service {:?} here", Clipped(&request.service))))
             }
             status => Ok(response(status)),
         }

@@ -11,8 +11,8 @@
 //! ```
 
 mod blixard;
-mod clipped;
 mod cluster_health;
+mod command_line;
 pub mod directory;
 pub mod health;
 pub mod health_detail;

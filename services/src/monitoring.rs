@@ -20,7 +20,12 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 
-use crate::{cluster_health::Findings, machine::Machine, raft::Handle, reach::Reach};
+use crate::{
+    cluster_health::Findings,
+    machine::Machine,
+    raft::{Handle, leads},
+    reach::Reach,
+};
 
 /// Tells what a node measures.
 #[polywire::service(package = "polywire.monitoring.v1")]
@@ -138,7 +143,7 @@ impl Monitoring for NodeMonitoring {
     async fn get_cluster_health(&self, _: v1::GetClusterHealthRequest) -> Result<v1::ClusterHealth, Status> {
         let running = self.raft.running()?;
         let metrics = running.metrics();
-        let leads = metrics.current_leader == Some(metrics.id);
+        let leads = leads(&metrics);
         let nodes = metrics.membership_config.membership().nodes();
         let others = nodes.filter(|(id, _)| **id != running.id);
         let mut members: Vec<_> = others.map(|(id, member)| (*id, member.clone())).collect();

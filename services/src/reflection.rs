@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use polywire::{Code, Router, Service, Status, Streaming};
+use polywire::{Clipped, Code, Router, Service, Status, Streaming};
 use polywire_proto::grpc::reflection::v1::{
     ErrorResponse, ExtensionNumberResponse, FileDescriptorResponse, ListServiceResponse,
     ServerReflectionRequest, ServerReflectionResponse, ServiceResponse,
@@ -13,8 +13,6 @@ use polywire_proto::grpc::reflection::v1::{
 };
 use prost::Message;
 use prost_reflect::{DescriptorPool, FileDescriptor};
-
-use crate::clipped::Clipped;
 
 /// Tells clients what is served and of what messages. Source:
 /// [gRPC server reflection](https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
@@ -134,7 +132,7 @@ fn collect(file: &FileDescriptor, seen: &mut BTreeSet<String>, answer: &mut File
 }
 
 fn unknown(symbol: &str) -> Status {
-    Status::new(Code::NotFound, format!("nothing is known of {} here", Clipped(symbol)))
+    Status::new(Code::NotFound, format!("nothing is known of {:?} here", Clipped(symbol)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! How the cluster and its consensus are.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use futures_util::stream;
 use openraft::{LogId, ServerState};
@@ -9,7 +12,7 @@ use polywire_proto::status::v1;
 use tokio::{sync::watch, time::Instant};
 use url::Url;
 
-use crate::raft::{Handle, Member, Metrics, Running};
+use crate::raft::{Handle, LAG, Member, Metrics, PeerReport, Running, leads, store::DiskFailure};
 
 /// Tells how the cluster and its consensus are.
 #[polywire::service(package = "polywire.status.v1")]
@@ -84,7 +87,12 @@ impl Status for NodeStatus {
             purged: metrics.purged.map(log_id),
             voters: membership.voter_ids().collect(),
             learners: membership.learner_ids().collect(),
-            failure: metrics.running_state.err().map(|error| error.to_string()).unwrap_or_default(),
+            failure: metrics
+                .running_state
+                .err()
+                .map(|error| running.disk.explain(&error))
+                .unwrap_or_default(),
+            quorum_age_ms: running.quorum_age().map(milliseconds),
         })
     }
 
@@ -94,7 +102,8 @@ impl Status for NodeStatus {
     ) -> Result<Streaming<v1::ClusterStatus>, CallStatus> {
         let running = self.0.running()?;
         let metrics = running.raft.metrics();
-        let watch = Watch { handle: self.0.clone(), running, metrics, told: None };
+        let (disk, running) = (running.disk.clone(), Arc::downgrade(&running));
+        let watch = Watch { handle: self.0.clone(), running, metrics, disk, told: None };
         Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
             Ok(watch.next().await?.map(|status| (status, watch)))
         })))
@@ -104,8 +113,10 @@ impl Status for NodeStatus {
 /// One watcher, and what it has been told last.
 struct Watch {
     handle: Handle,
-    running: Arc<Running>,
+    /// Not what runs itself: a watcher that does not read must not keep the files of one that has ended.
+    running: Weak<Running>,
     metrics: watch::Receiver<Metrics>,
+    disk: DiskFailure,
     told: Option<v1::ClusterStatus>,
 }
 
@@ -117,9 +128,11 @@ impl Watch {
     async fn next(&mut self) -> Result<Option<v1::ClusterStatus>, CallStatus> {
         let handle = self.handle.clone();
         loop {
-            self.metrics.borrow_and_update();
-            let status = cluster(&self.running);
-            if self.told.as_ref().map(standing) != Some(standing(&status)) {
+            self.metrics.mark_unchanged();
+            let status = self.running.upgrade().map(|running| cluster(&running));
+            if let Some(status) = status
+                && self.told.as_ref().map(standing) != Some(standing(&status))
+            {
                 self.told = Some(status.clone());
                 return Ok(Some(status));
             }
@@ -133,8 +146,9 @@ impl Watch {
     async fn changed(&mut self) -> Result<(), CallStatus> {
         if self.metrics.changed().await.is_err() {
             // The node is in another cluster, or about to be.
-            self.running = self.handle.successor(&self.running).await?;
-            self.metrics = self.running.raft.metrics();
+            let successor = self.handle.successor(&self.running, &self.metrics, &self.disk).await?;
+            (self.running, self.metrics) = (Arc::downgrade(&successor), successor.raft.metrics());
+            self.disk = successor.disk.clone();
         }
         Ok(())
     }
@@ -145,6 +159,7 @@ fn standing(status: &v1::ClusterStatus) -> v1::ClusterStatus {
     let mut standing = status.clone();
     for node in &mut standing.nodes {
         (node.last_contact_ms, node.replication_lag) = (None, None);
+        node.reason.clear();
     }
     standing
 }
@@ -161,20 +176,26 @@ fn cluster(running: &Running) -> v1::ClusterStatus {
     let mut nodes: Vec<_> = membership
         .nodes()
         .map(|(id, member)| {
+            let matched = metrics.replication.as_ref().and_then(|progress| progress.get(id)).copied();
+            let lag = matched.map(|matched| last.saturating_sub(matched.map_or(0, |id| id.index)));
+            let report = contacts.iter().find(|report| report.id == *id);
+            let (health, reason) = condition(&metrics, *id, lag, report);
             let role = match () {
                 () if *id == metrics.id => role(metrics.state),
                 () if Some(*id) == metrics.current_leader => v1::Role::Leader,
-                () if voters.contains(id) => v1::Role::Follower,
-                () => v1::Role::Learner,
+                () if !voters.contains(id) => v1::Role::Learner,
+                // It may do anything, or nothing.
+                () if metrics.current_leader.is_none() => v1::Role::Unspecified,
+                () if health == v1::MemberHealth::Unreachable => v1::Role::Unspecified,
+                () => v1::Role::Follower,
             };
-            let matched = metrics.replication.as_ref().and_then(|progress| progress.get(id)).copied();
-            let contact =
-                contacts.iter().find(|report| report.id == *id).and_then(|report| report.last_contact);
             v1::Node {
                 id: *id,
                 role: role.into(),
-                last_contact_ms: contact.map(|ago| u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
-                replication_lag: matched.map(|matched| last.saturating_sub(matched.map_or(0, |id| id.index))),
+                last_contact_ms: report.and_then(|report| report.last_contact).map(milliseconds),
+                replication_lag: lag,
+                health: health.into(),
+                reason,
                 ..reached(if *id == running.id { &own } else { member })
             }
         })
@@ -186,6 +207,35 @@ fn cluster(running: &Running) -> v1::ClusterStatus {
         nodes,
         seen_by: metrics.id,
     }
+}
+
+/// How a member is, and why it is not reached. The leader calls all others all the time; the others call none.
+fn condition(
+    metrics: &Metrics,
+    id: u64,
+    lag: Option<u64>,
+    report: Option<&PeerReport>,
+) -> (v1::MemberHealth, String) {
+    let health = match report {
+        _ if id == metrics.id && metrics.current_leader.is_none() => v1::MemberHealth::NoMajority,
+        _ if id == metrics.id => v1::MemberHealth::Ok,
+        _ if !leads(metrics) => v1::MemberHealth::Unspecified,
+        Some(report) if report.is_reachable() && lag.is_some_and(|lag| lag > LAG) => {
+            v1::MemberHealth::Lagging
+        }
+        Some(report) if report.is_reachable() => v1::MemberHealth::Ok,
+        Some(_) => v1::MemberHealth::Unreachable,
+        // It has just come.
+        None => v1::MemberHealth::Unspecified,
+    };
+    let failure = report.filter(|_| health == v1::MemberHealth::Unreachable);
+    let failure = failure.and_then(|report| report.failures.first());
+    let reason = failure.map(|(transport, reason)| format!("{transport}: {reason}"));
+    (health, reason.unwrap_or_default())
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where a member is reached, by what its targets say.
@@ -238,6 +288,7 @@ mod tests {
                 "iroh://abc?addr=192.0.2.1:4433&addr=[2001:db8::1]:4433&relay=https://relay.example/"
                     .to_owned(),
             ],
+            incarnation: 0,
         };
         let node = reached(&member);
         assert_eq!(node.grpc_address, "192.0.2.1:7001");

@@ -13,40 +13,48 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 pub struct Pki {
     /// The authority's certificate, PEM.
     pub authority: PathBuf,
-    /// The server's certificate for `localhost` and 127.0.0.1, PEM.
+    /// The server's certificate for its names, PEM.
     pub certificate: PathBuf,
     /// Its private key, PEM.
     pub key: PathBuf,
 }
 
 impl Pki {
-    /// Writes the files into the directory.
+    /// Writes the files of a server at `localhost` and 127.0.0.1 into the directory.
     ///
     /// # Panics
     /// When they cannot be made or written.
     pub fn new(directory: &Path) -> Self {
-        Self::make(directory, |_| ())
+        Self::make(directory, &["localhost", "127.0.0.1"], |_| ())
     }
 
-    /// The same, of a server's certificate that is valid for this time.
+    /// Writes the files of a server with these names and addresses into the directory.
+    ///
+    /// # Panics
+    /// When they cannot be made or written.
+    pub fn of(directory: &Path, names: &[&str]) -> Self {
+        Self::make(directory, names, |_| ())
+    }
+
+    /// The same as [`new`](Self::new), of a server's certificate that is valid for this time.
     ///
     /// # Panics
     /// When they cannot be made or written.
     pub fn valid(directory: &Path, time: Range<SystemTime>) -> Self {
-        Self::make(directory, |params| {
+        Self::make(directory, &["localhost", "127.0.0.1"], |params| {
             params.not_before = time.start.into();
             params.not_after = time.end.into();
         })
     }
 
-    fn make(directory: &Path, change: impl FnOnce(&mut CertificateParams)) -> Self {
+    fn make(directory: &Path, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         // Another name than the server's: OpenSSL takes a certificate of its issuer's name for self-signed.
         params.distinguished_name.push(DnType::CommonName, "polywire test authority");
         let key = KeyPair::generate().expect("a key");
         let authority = CertifiedIssuer::self_signed(params, key).expect("a certificate");
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = Vec::from_iter(names.iter().map(ToString::to_string));
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(names).expect("names");
         change(&mut params);

@@ -144,7 +144,7 @@ impl Polywire {
             .replace("KEY", &pki.key().path.to_string_lossy());
         let config = Loader::new()
             .text("bench.toml", format!("[transport]\n{config}\n[http]\nenabled = false\n"))
-            .flag("node.data_dir", data.path().to_string_lossy())
+            .flag("node.data_dir", data.path())
             .load()?
             .config;
         let node = Node::builder().config(config).service(EchoServer::new(Wall)).bind().await?;

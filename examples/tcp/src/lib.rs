@@ -4,14 +4,14 @@
 use std::{fmt, io, net::SocketAddr};
 
 use polywire::{
-    Caller, ConnectOptions, Limits, Status,
+    Caller, ConnectOptions, Limits, Status, net,
     transport::{
         BindContext, BindError, Scheme,
         framed::{Accepted, Handshake, Listener, Listening, ServeOptions, StreamTransport},
         mux::{Mux, MuxConfig, MuxConnection},
     },
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 /// The transport. `#[polywire::main(transports = [Tcp])]` makes it known.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ polywire::section! {
     pub struct TcpConfig {
         /// Whether the node serves over it.
         pub enabled: bool = false,
-        /// Address and port to listen on; port 0 takes any free one.
+        /// Address and port to listen on; port 0 takes any free one, and that again at the next start.
         pub bind_address: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7009)),
         /// Largest message in either direction, in bytes.
         pub max_message_size: usize = 4_194_304,
@@ -68,15 +68,21 @@ impl StreamTransport for Tcp {
 
     async fn dial(&self, address: &TcpAddress, _options: &ConnectOptions) -> Result<MuxConnection, Status> {
         let unreachable = |error: &dyn fmt::Display| Status::unavailable(format!("{address}: {error}"));
-        let tcp = TcpStream::connect(&address.0).await.map_err(|error| unreachable(&error))?;
+        let tcp = net::connect(&*address.0).await.map_err(|error| unreachable(&error))?;
         tcp.set_nodelay(true).map_err(|error| unreachable(&error))?;
         Mux::client(tcp, MuxConfig::default()).await.map_err(|error| unreachable(&error))
     }
 
-    async fn listen(&self, config: TcpConfig, _node: BindContext) -> Result<Listening<Acceptor>, BindError> {
+    async fn listen(&self, config: TcpConfig, node: BindContext) -> Result<Listening<Acceptor>, BindError> {
         let address = config.bind_address;
         let refused = |error| BindError::listen("transport.tcp.bind_address", address, error);
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        // Port 0 is the same port at each start, while it is free.
+        let bind = |address: SocketAddr| async move {
+            let listener = TcpListener::bind(address).await?;
+            let local = listener.local_addr()?;
+            Ok::<_, io::Error>((listener, local))
+        };
+        let listener = node.bind(address, bind).await.map_err(refused)?;
         let target = format!("tcp://{}", listener.local_addr().map_err(refused)?);
         let limits = Limits { max_message_bytes: config.max_message_size, ..Limits::default() };
         let options = ServeOptions { limits, ..ServeOptions::default() };

@@ -6,37 +6,49 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{
-    attempts::{Uncounted, last_word},
-    shared::Shared,
-};
-use crate::{Code, Metadata, Payload, Status, Streaming, streaming::Source};
+use super::{attempts::Uncounted, shared::Shared, vigil::Vigil};
+use crate::{Channel, Code, Metadata, Payload, Status, Streaming, streaming::Source};
 
-/// The answers of a stream, whose route is asked after where they break off. Its attempt is counted at their end.
+/// The answers of a stream, whose route is asked after where they break off, and which end where it is gone. Its attempt is
+/// counted at their end.
 pub(super) struct Answers {
     inner: Streaming<Payload>,
     shared: Arc<Shared>,
     place: usize,
     idempotent: bool,
     attempt: Option<Uncounted>,
+    /// Until they end.
+    vigil: Option<Vigil>,
 }
 
 impl Answers {
-    /// These answers to this attempt, over the route at this place.
+    /// These answers to this attempt, over this way of the route at this place.
     pub(super) fn over(
         shared: &Arc<Shared>,
-        place: usize,
+        (place, way): (usize, Channel),
         idempotent: bool,
         attempt: Option<Uncounted>,
         inner: Streaming<Payload>,
     ) -> Streaming<Payload> {
-        Streaming::from_source(Self { inner, shared: shared.clone(), place, idempotent, attempt })
+        let vigil = Some(Vigil::over(shared.routes[place].clone(), way));
+        let compression = inner.compression();
+        let answers = Self { inner, shared: shared.clone(), place, idempotent, attempt, vigil };
+        Streaming::from_source(answers).received_with(compression)
     }
 
     fn end(&mut self, code: Code) {
+        self.vigil = None;
         if let Some(attempt) = self.attempt.take() {
             attempt.ended(code);
         }
+    }
+
+    fn poll_gone(&mut self, task: &mut TaskContext<'_>) -> Poll<Status> {
+        let Some(vigil) = &mut self.vigil else { return Poll::Pending };
+        vigil.poll_gone(task).map(|()| {
+            let transport = self.shared.routes[self.place].transport;
+            Status::unavailable(format!("the peer does not answer any more over {transport}"))
+        })
     }
 }
 
@@ -52,13 +64,24 @@ impl Source<Payload> for Answers {
                 self.end(Code::Ok);
                 return next;
             }
-            Poll::Ready(Some(Ok(_))) | Poll::Pending => return next,
+            Poll::Ready(Some(Ok(_))) => {
+                self.vigil.iter_mut().for_each(Vigil::heard);
+                return next;
+            }
+            Poll::Pending => match self.poll_gone(task) {
+                Poll::Ready(status) => {
+                    // The call is cancelled, as far as anything can be told to the peer.
+                    self.inner = Streaming::empty();
+                    status
+                }
+                Poll::Pending => return Poll::Pending,
+            },
         };
         self.end(status.code());
         if self.shared.routes[self.place].struck(Instant::now(), &status) {
             self.shared.keeper.wake();
         }
-        Poll::Ready(Some(Err(last_word(status, self.idempotent))))
+        Poll::Ready(Some(Err(status.maybe_executed(self.idempotent))))
     }
 
     fn last_is_plain(&self) -> bool {

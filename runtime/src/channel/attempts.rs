@@ -1,4 +1,4 @@
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use tokio::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::{
     Code, Context, Payload, Response, Status, deadline,
     metadata::PREVIOUS_ATTEMPTS,
     payload::Kept,
-    policy::{Adaptive, Hedge},
+    policy::{Adaptive, Hedge, verdict::Verdict},
     server_timing,
     service::BoxFuture,
 };
@@ -56,10 +56,13 @@ pub(super) struct Begun {
 /// An attempt that is to be counted when it ends. Dropped before, it is counted as given up.
 pub(super) struct Uncounted {
     method: Arc<MethodScores>,
+    route: Arc<Route>,
     place: usize,
     number: u32,
     deadline: Option<Instant>,
     code: Option<Code>,
+    /// How long a stream took to open, by whose end its transport is judged.
+    opened: Option<Duration>,
 }
 
 /// What became of an attempt that was watched.
@@ -103,7 +106,15 @@ impl<'a> Attempts<'a> {
         self.shared.keeper.call_made();
         let (method, shared) = (self.method.clone(), self.shared.clone());
         let (number, deadline) = (self.number(), self.template.deadline);
-        let uncounted = Some(Uncounted { method: method.clone(), place, number, deadline, code: None });
+        let uncounted = Some(Uncounted {
+            method: method.clone(),
+            route: route.clone(),
+            place,
+            number,
+            deadline,
+            code: None,
+            opened: None,
+        });
         let measured = self.ruling.policy.measured;
         Begun { place, route, method, at, deadline, noted: false, measured, shared, uncounted }
     }
@@ -219,7 +230,7 @@ impl<'a> Attempts<'a> {
 
     /// What the caller is told in the end.
     pub(super) fn last_word(&self, status: Status) -> Status {
-        last_word(status, self.template.idempotent)
+        status.maybe_executed(self.template.idempotent)
     }
 
     /// Another route than those that were tried, which works or may.
@@ -228,18 +239,6 @@ impl<'a> Attempts<'a> {
         let best = self.order.best(&self.shared.routes, untried);
         best.filter(|(_, standing)| *standing <= Standing::Untried).map(|(place, _)| place)
     }
-}
-
-/// What the caller is told of a call that failed so: where it may have been executed, that it may.
-pub(super) fn last_word(status: Status, idempotent: bool) -> Status {
-    const MAYBE: &str = "; the call may have been executed";
-    let certain = status.is_not_processed() || !is_of_the_way(&status);
-    // Another channel on the way may have said it.
-    if certain || idempotent || status.message().ends_with(MAYBE) {
-        return status;
-    }
-    let message = format!("{}{MAYBE}", status.message());
-    status.with_message(message)
 }
 
 /// The first of two attempts to end, and the other.
@@ -276,27 +275,37 @@ impl Flight {
 }
 
 impl Begun {
-    /// The answers of a stream have begun. What it gives is to be told how they end.
+    /// The answers of a stream have begun. What it gives is to be told how they end: a stream that opens and breaks off at
+    /// once is a failure, and no fast answer.
     pub(super) fn opened(&mut self) -> Option<Uncounted> {
-        let uncounted = self.uncounted.take();
-        self.note(None);
+        self.noted = true;
+        let now = Instant::now();
+        self.route.answered(now);
+        self.method.durations.note(now.duration_since(self.at));
+        let opened = self.measured.then(|| self.took(now));
+        let mut uncounted = self.uncounted.take();
+        if let Some(uncounted) = &mut uncounted {
+            uncounted.opened = opened;
+        }
         uncounted
     }
 
     /// It was answered, or failed so.
     pub(super) fn note(&mut self, failure: Option<&Status>) {
         self.noted = true;
+        let code = failure.map_or(Code::Ok, Status::code);
         if let Some(uncounted) = self.uncounted.take() {
-            uncounted.ended(failure.map_or(Code::Ok, Status::code));
+            uncounted.ended(code);
         }
         let now = Instant::now();
-        let took = now.duration_since(self.at);
         let of_the_way = failure.is_some_and(is_of_the_way);
         if !of_the_way && !failure.is_some_and(Status::is_not_processed) {
             self.route.answered(now);
-            self.method.durations.note(took);
         }
-        self.measure(now, !of_the_way);
+        if failure.is_none() {
+            self.method.durations.note(now.duration_since(self.at));
+        }
+        self.measure(now, Verdict::of(code));
         match failure {
             Some(status) if self.route.struck(now, status) => self.shared.keeper.wake(),
             Some(status) if of_the_way => self.route.missed(now, status),
@@ -304,12 +313,17 @@ impl Begun {
         }
     }
 
-    fn measure(&self, now: Instant, well: bool) {
+    fn measure(&self, now: Instant, verdict: Verdict) {
         if self.measured {
-            let took = now.duration_since(self.at).saturating_sub(self.method.handler.taken_off());
-            self.method.service.note(self.place, now, took, well);
-            self.route.note(now, took, well);
+            let took = self.took(now);
+            self.method.service.note(self.place, now, took, verdict);
+            self.route.note(now, took, verdict);
         }
+    }
+
+    /// How long it took, without what is the handler's.
+    fn took(&self, now: Instant) -> Duration {
+        now.duration_since(self.at).saturating_sub(self.method.handler.taken_off())
     }
 }
 
@@ -321,7 +335,7 @@ impl Drop for Begun {
         }
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
-            self.measure(now, false);
+            self.measure(now, Verdict::Fails);
             self.route.missed(now, &deadline::exceeded());
         }
     }
@@ -331,6 +345,11 @@ impl Uncounted {
     /// It ended so.
     pub(super) fn ended(mut self, code: Code) {
         self.code = Some(code);
+        if let Some(took) = self.opened {
+            let (now, verdict) = (Instant::now(), Verdict::of(code));
+            self.method.service.note(self.place, now, took, verdict);
+            self.route.note(now, took, verdict);
+        }
     }
 }
 

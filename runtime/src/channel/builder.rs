@@ -43,6 +43,8 @@ pub struct ChannelBuilder {
     options: ConnectOptions,
     #[cfg(feature = "node")]
     discovers: bool,
+    #[cfg(feature = "node")]
+    learns_first: bool,
 }
 
 enum Wanted {
@@ -111,6 +113,14 @@ impl ChannelBuilder {
         self.target(target)
     }
 
+    /// Where it [discovers](Self::discover), asks the peer's directory before [`open`](Self::open) returns, for a caller
+    /// that makes one call and no more.
+    #[cfg(feature = "node")]
+    pub(crate) fn learn_first(mut self) -> Self {
+        self.learns_first = true;
+        self
+    }
+
     /// Connects to targets so. Where the options have [metrics](ConnectOptions::metrics), these count also what the channel
     /// chooses, attempts and which works, and which calls go over another transport or are made again.
     #[cfg(feature = "node")]
@@ -157,7 +167,11 @@ impl ChannelBuilder {
     #[cfg(feature = "node")]
     pub async fn open(self) -> Result<Connected, Status> {
         if self.discovers {
+            let learns_first = self.learns_first;
             let discovered = self.discovered().await?;
+            if learns_first {
+                discovered.learn().await;
+            }
             let (closing, renewing) = (discovered.closing(), discovered.renewing());
             return Ok(Connected::new(discovered).closing(closing).renewing(renewing));
         }

@@ -21,7 +21,10 @@ impl fmt::Display for Fallback<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.from)?;
         match (&self.error, self.reason) {
-            (Some(error), _) => write!(f, " failed ({error})")?,
+            // Which target it is of has just been said.
+            (Some(error), _) => {
+                write!(f, " failed ({})", error.replacen(&format!("{}: ", self.from), "", 1))?
+            }
             (None, "untried") => f.write_str(" has not answered yet")?,
             (None, "silent") => f.write_str(" has gone silent")?,
             (None, "hedge") => f.write_str(" takes long")?,

@@ -14,10 +14,10 @@ use super::{
     probe::probe,
     route::{Route, Standing},
 };
-use crate::{Status, policy::circuit::State, service::BoxFuture};
+use crate::{Code, Status, policy::circuit::State, service::BoxFuture};
 
 /// Finds out which of a channel's transports work, beside the calls: it races those that nobody has tried, asks those
-/// that have gone silent, and looks now and then after those that do not work. A task for as long as the channel lives,
+/// that have gone silent while calls wait or streams are open, and looks now and then after those that do not work. A task for as long as the channel lives,
 /// which sleeps while no call is made and every transport works.
 #[derive(Default)]
 pub(super) struct Keeper {
@@ -191,7 +191,8 @@ impl Rounds {
 
     fn due(&self, routes: &[Arc<Route>], place: usize, now: Instant) -> Option<Instant> {
         if routes[place].standing() != Standing::Untried {
-            return routes[place].probe_at(now);
+            let route = &routes[place];
+            return route.probe_at(now).or_else(|| route.streams_are_silent_at());
         }
         if routes[place].is_wanted() {
             return Some(now);
@@ -215,7 +216,12 @@ impl Rounds {
                 routes[place].proved(now);
                 self.call_off(routes, place);
             }
-            Err(status) => routes[place].failed(now, status.message()),
+            Err(status) => {
+                if status.code() == Code::DeadlineExceeded {
+                    routes[place].went_dark();
+                }
+                routes[place].failed(now, status.message());
+            }
         }
     }
 

@@ -7,7 +7,6 @@ mod discovery;
 mod explain;
 mod fallback;
 mod keeper;
-mod lent;
 mod order;
 mod plan;
 pub(crate) mod probe;
@@ -20,6 +19,7 @@ mod shared;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod vigil;
 
 use std::{fmt, sync::Arc};
 

@@ -7,7 +7,7 @@ use super::{
     route::{Route, Standing},
     scores::{MethodScores, Ruling},
 };
-use crate::policy::{Adaptive, choice::Candidate};
+use crate::policy::{Adaptive, choice::Candidate, score::Score};
 
 /// The order in which the next call of a method takes the routes, by its policy: what it prefers, its share, and what has
 /// been measured. Whether they work is not looked at, but by the adaptive choice.
@@ -39,7 +39,32 @@ fn measured(
         let score = if measured { method.service.score(place) } else { routes[place].score() };
         *candidate = Candidate { works, score };
     }
+    let candidates = &mut candidates[..order.len()];
     let now = Instant::now();
+    if let Some(tried) = leave_outliers(candidates, |position| {
+        let place = order.at(position);
+        ruling.policy.measured && method.service.try_again(place, now)
+    }) {
+        return tried;
+    }
     let age = routes[0].pulse.age(now);
-    method.service.choice.next(adaptive, &candidates[..order.len()], now, age)
+    method.service.choice.next(adaptive, candidates, now, age)
+}
+
+/// Takes those that fail far more than the best for such as do not work; gives one of them that is to be tried now.
+fn leave_outliers(candidates: &mut [Candidate], mut is_due: impl FnMut(usize) -> bool) -> Option<usize> {
+    if !candidates.iter().any(|candidate| candidate.score.is_flawed()) {
+        return None;
+    }
+    let working = candidates.iter().filter(|candidate| candidate.works);
+    let least = Score::least_errors(working.map(|candidate| &candidate.score))?;
+    for (position, candidate) in candidates.iter_mut().enumerate() {
+        if candidate.works && candidate.score.is_outlier(least) {
+            if is_due(position) {
+                return Some(position);
+            }
+            candidate.works = false;
+        }
+    }
+    None
 }

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 pub(super) struct Pulse {
     epoch: Instant,
     waiting: AtomicU32,
+    /// How many streams have begun to be answered, and have not ended.
+    streams: AtomicU32,
     /// When the last sign of life came, or the first of the waiting calls was made, in microseconds of `epoch`.
     since: AtomicU64,
     /// How long a silence is not remarkable, in milliseconds.
@@ -24,11 +26,15 @@ pub(super) struct Pulse {
 const PATIENCE: Duration = Duration::from_millis(500);
 const MOST_PATIENCE: Duration = Duration::from_secs(4);
 
+/// How long a silence is not remarkable where nothing waits but streams that are open: they may have nothing to say.
+pub(super) const PATIENCE_WITH_STREAMS: Duration = MOST_PATIENCE;
+
 impl Pulse {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             epoch: now,
             waiting: AtomicU32::new(0),
+            streams: AtomicU32::new(0),
             since: AtomicU64::new(0),
             patience: AtomicU64::new(PATIENCE.as_millis() as u64),
             missed: AtomicU64::new(0),
@@ -76,6 +82,26 @@ impl Pulse {
     pub(super) fn is_silent(&self, now: Instant) -> bool {
         let silence = self.micros(now).saturating_sub(self.since.load(Ordering::Relaxed));
         self.waiting() > 0 && silence >= 1_000 * self.patience.load(Ordering::Relaxed)
+    }
+
+    /// A stream has begun to be answered.
+    pub(super) fn stream_opened(&self) {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One has ended.
+    pub(super) fn stream_ended(&self) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// When the silence of the streams that are open becomes remarkable; `None` where none is.
+    pub(super) fn streams_are_silent_at(&self) -> Option<Instant> {
+        (self.streams.load(Ordering::Relaxed) > 0).then(|| self.heard() + PATIENCE_WITH_STREAMS)
+    }
+
+    /// When the last sign of life came, or the first of the waiting calls was made.
+    pub(super) fn heard(&self) -> Instant {
+        self.epoch + Duration::from_micros(self.since.load(Ordering::Relaxed))
     }
 
     /// The silence was the calls' own doing.

@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
     time::Duration,
@@ -19,6 +19,7 @@ use crate::{
     policy::{
         circuit::{Circuit, LONGEST_PAUSE, State},
         score::Score,
+        verdict::Verdict,
     },
     service::BoxFuture,
     transport::NetworkPath,
@@ -38,7 +39,11 @@ pub(super) struct Route {
     standing: AtomicU8,
     pub(super) pulse: Pulse,
     /// Told to calls that can be made elsewhere when this way stops answering.
-    pub(super) lost: Notify,
+    pub(super) lost: Arc<Notify>,
+    /// Whether it was asked and said nothing, and nothing was heard since: what is under way over it is gone.
+    dark: AtomicBool,
+    /// How often it has been dialled anew.
+    renewals: AtomicU32,
     /// A call would have taken it, had it been tried.
     wanted: AtomicBool,
     /// Calls in a row that did not get through although probes did.
@@ -126,7 +131,9 @@ impl Route {
             shown: Mutex::new(common.tally.circuit(transport)),
             standing: AtomicU8::new(Standing::Untried as u8),
             pulse: Pulse::new(Instant::now()),
-            lost: Notify::new(),
+            lost: Arc::default(),
+            dark: AtomicBool::new(false),
+            renewals: AtomicU32::new(0),
             wanted: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
             last_error: Mutex::new(None),
@@ -148,6 +155,7 @@ impl Route {
     /// Has the next call dial anew. Calls in flight keep what they have.
     pub(super) fn renew(&self) -> impl Future<Output = ()> + Send + use<'_> {
         let renewing = (self.way.load().renew)();
+        self.renewals.fetch_add(1, Ordering::Relaxed);
         async {
             if let Some(way) = renewing.await {
                 self.way.store(way.into());
@@ -187,6 +195,26 @@ impl Route {
         self.circuit().probe_at(now)
     }
 
+    /// When it is to be asked how it is because streams are open and silent; `None` where it does not work anyway.
+    pub(super) fn streams_are_silent_at(&self) -> Option<Instant> {
+        self.pulse.streams_are_silent_at().filter(|_| self.standing() == Standing::Up)
+    }
+
+    /// It was asked, and said nothing in time.
+    pub(super) fn went_dark(&self) {
+        self.dark.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked and said nothing, and nothing was heard since.
+    pub(super) fn is_dark(&self) -> bool {
+        self.dark.load(Ordering::Relaxed)
+    }
+
+    /// How often it has been dialled anew.
+    pub(super) fn renewals(&self) -> u32 {
+        self.renewals.load(Ordering::Relaxed)
+    }
+
     /// Asks for a probe of a way that nobody has tried; whether it was asked for just now.
     pub(super) fn want(&self) -> bool {
         self.standing() == Standing::Untried && !self.wanted.swap(true, Ordering::Relaxed)
@@ -206,6 +234,7 @@ impl Route {
             self.pulse.false_alarm();
         }
         self.pulse.beat(now);
+        self.dark.store(false, Ordering::Relaxed);
         lock(&self.news).proved = Some(now);
         self.strikes.store(STRIKES / 2, Ordering::Relaxed);
         self.change(|circuit| circuit.proved(now));
@@ -214,6 +243,7 @@ impl Route {
     /// A call was answered.
     pub(super) fn answered(&self, now: Instant) {
         self.pulse.beat(now);
+        self.dark.store(false, Ordering::Relaxed);
         lock(&self.news).answered = Some(now);
         if self.strikes.load(Ordering::Relaxed) != 0 {
             self.strikes.store(0, Ordering::Relaxed);
@@ -254,7 +284,9 @@ impl Route {
         self.pulse.alarm();
         self.wanted.store(false, Ordering::Relaxed);
         self.remember(now, reason);
-        self.change(|circuit| circuit.failed(now, fastrand::f64()));
+        let News { answered, proved } = *lock(&self.news);
+        let misled = proved.is_some() && proved > answered;
+        self.change(|circuit| circuit.failed(now, fastrand::f64(), misled));
         self.lost.notify_waiters();
     }
 
@@ -280,8 +312,8 @@ impl Route {
     }
 
     /// A call ended.
-    pub(super) fn note(&self, now: Instant, took: Duration, well: bool) {
-        lock(&self.score).note(now, took, well);
+    pub(super) fn note(&self, now: Instant, took: Duration, verdict: Verdict) {
+        lock(&self.score).note(now, took, verdict);
     }
 
     fn remember(&self, now: Instant, reason: &str) {

@@ -5,14 +5,15 @@ use super::{
     answers::Answers,
     attempts::{Attempts, Watched},
     explain,
-    lent::LentStream,
     route::Route,
     shared::Shared,
     tally::Tally,
 };
 #[cfg(feature = "node")]
 use crate::service::BoxFuture;
-use crate::{Context, Payload, Response, Service, Status, Streaming, policy::PolicyHandle};
+use crate::{
+    Context, Payload, Response, Service, Status, Streaming, policy::PolicyHandle, streaming::LentStream,
+};
 
 /// Several transports to one peer: a [`Service`] whose calls each take the one that their policy chooses, and another
 /// where that is safe.
@@ -104,9 +105,9 @@ impl Service for Routes {
             let status = match outcome {
                 Ok(response) => {
                     let attempt = flight.opened();
-                    return Ok(
-                        response.map(|answers| Answers::over(shared, place, idempotent, attempt, answers))
-                    );
+                    let over =
+                        |answers| Answers::over(shared, (place, opening), idempotent, attempt, answers);
+                    return Ok(response.map(over));
                 }
                 Err(status) => status,
             };

@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use crate::{
     method,
     policy::{
         Adaptive, Policies, Policy, PolicyHandle, choice::Choice, handler_time::HandlerTime,
-        hedge::Durations, score::Score, share::Share,
+        hedge::Durations, score::Score, share::Share, verdict::Verdict,
     },
 };
 
@@ -209,11 +209,20 @@ impl Ruling {
 impl ServiceScores {
     /// How it has been doing over the transport at this place.
     pub(super) fn score(&self, route: usize) -> Score {
-        *self.scores[route].lock().unwrap_or_else(PoisonError::into_inner)
+        *self.lock(route)
     }
 
     /// A call ended.
-    pub(super) fn note(&self, route: usize, now: Instant, took: Duration, well: bool) {
-        self.scores[route].lock().unwrap_or_else(PoisonError::into_inner).note(now, took, well);
+    pub(super) fn note(&self, route: usize, now: Instant, took: Duration, verdict: Verdict) {
+        self.lock(route).note(now, took, verdict);
+    }
+
+    /// Whether the transport at this place, which is left alone for its calls fail, is to be tried by this call.
+    pub(super) fn try_again(&self, route: usize, now: Instant) -> bool {
+        self.lock(route).try_again(now)
+    }
+
+    fn lock(&self, route: usize) -> MutexGuard<'_, Score> {
+        self.scores[route].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

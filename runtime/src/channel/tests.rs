@@ -2,6 +2,8 @@
 
 #[cfg(feature = "node")]
 mod counting;
+mod dark;
+mod failing;
 
 use std::{
     sync::{

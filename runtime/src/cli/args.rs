@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use super::{call::Header, failure::Failure, flags::Flags, listen::Listen};
+use super::{build::Build, call::Header, failure::Failure, flags::Flags, listen::Listen};
 use crate::{Codec, Target};
 
 #[derive(Debug, Parser)]
@@ -17,10 +17,10 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Runs the node until SIGINT or SIGTERM, then lets calls in flight finish
-    #[command(after_help = KEYS)]
+    #[command(after_help = format!("{KEYS}\n\n{STATUS}"))]
     Serve(ServeArgs),
     /// Serves transports by calling another node or server: passes every call on as it came
-    #[command(after_help = GATEWAY)]
+    #[command(after_help = format!("{GATEWAY}\n\n{STATUS}"))]
     Gateway(GatewayArgs),
     /// Makes one call, of any shape
     #[command(after_help = CALL)]
@@ -42,7 +42,7 @@ pub(super) enum ConfigCommand {
     Check(CheckArgs),
     /// Prints the effective configuration with every default
     #[command(after_help = KEYS)]
-    Print(ConfigArgs),
+    Print(PrintArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -83,20 +83,30 @@ pub(super) struct GatewayArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ServicesArgs {
-    /// Whom to ask: a target, such as grpc://host:port, iroh://…, unix:///path
-    #[arg(conflicts_with = "config")]
-    pub(super) target: Option<Target>,
+    /// The running node to ask: a target, such as grpc://host:port, iroh://…, unix:///path
+    #[arg(conflicts_with = "config", group = "asked")]
+    target: Option<Target>,
+    /// The same
+    #[arg(long, value_name = "TARGET", conflicts_with = "config", group = "asked")]
+    node: Option<Target>,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
     /// Lists also what the other members of the target's cluster serve, as the target knows it
-    #[arg(long, requires = "target")]
+    #[arg(long, requires = "asked")]
     pub(super) members: bool,
     /// Prints JSON instead of a table: an array of services; with --members an object that has `node`, `services` and
     /// `members`
     #[arg(long)]
     pub(super) json: bool,
+}
+
+impl ServicesArgs {
+    /// The node to ask, where it is not this one.
+    pub(super) fn target(&self) -> Option<&Target> {
+        self.target.as_ref().or(self.node.as_ref())
+    }
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -122,9 +132,36 @@ impl LogArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
 pub(super) struct CheckArgs {
     /// The TOML file
-    pub(super) file: PathBuf,
+    file: Option<PathBuf>,
+    /// The same
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl CheckArgs {
+    /// The file; clap sees to it that there is one.
+    pub(super) fn file(self) -> PathBuf {
+        self.file.or(self.config).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PrintArgs {
+    /// A TOML file; without one, defaults, the environment and flags
+    #[arg(conflicts_with = "config")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl PrintArgs {
+    /// Where the configuration comes from.
+    pub(super) fn config(self) -> ConfigArgs {
+        ConfigArgs { config: self.file.or(self.config.config) }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -159,6 +196,10 @@ pub(super) struct CallArgs {
     /// the method is idempotent; repeated for several
     #[arg(long, value_name = "TARGET")]
     pub(super) fallback: Vec<Target>,
+    /// Asks the target's directory first over which other transports the same peer is reached, and takes those where the
+    /// service is not served over the target's, or that does not work
+    #[arg(long)]
+    pub(super) discover: bool,
     /// Says on stderr how the call chose between the targets: for each transport whether it works, how fast it is and why
     /// it failed last
     #[arg(long)]
@@ -170,6 +211,10 @@ pub(super) struct CallArgs {
 const KEYS: &str = "Every configuration key is also a flag: --transport.grpc.bind_address=127.0.0.1:0, or with a \
 space for the `=`; and an environment variable: POLYWIRE__TRANSPORT__MODE=dual. Flags win over the \
 environment, the environment over the file. `config print` shows every key.";
+
+/// What an exit status says to a supervisor.
+const STATUS: &str = "Exit status: 0 when it was told to stop, 101 at once where a library below the node panicked, 2 for \
+bad usage, 1 for anything else.";
 
 const GATEWAY: &str = "The gateway has no services of its own: health, reflection and whatever else is asked for are \
 the target's, which sees the gateway as its caller. Without `node.data_dir` its key, and so its iroh:// target, is \
@@ -188,7 +233,7 @@ impl Command {
     pub(super) fn takes_flags(&self) -> bool {
         match self {
             Self::Serve(_) | Self::Gateway(_) | Self::Id(_) | Self::Config(ConfigCommand::Print(_)) => true,
-            Self::Services(args) => args.target.is_none(),
+            Self::Services(args) => args.target().is_none(),
             Self::Call(_) | Self::Config(ConfigCommand::Check(_)) => false,
         }
     }
@@ -223,12 +268,18 @@ pub(super) fn is_built_in(arguments: &[OsString]) -> bool {
 /// Reads the arguments; the first is the path of the binary. `own` are the names of the node's own commands, and
 /// what they do.
 pub(super) fn parse(
-    name: &'static str,
-    version: &'static str,
+    build: &Build,
     arguments: Vec<OsString>,
     own: &[(&'static str, &'static str)],
 ) -> Result<Asked, Failure> {
-    let command = Args::command().name(name).bin_name(name).version(version).propagate_version(true);
+    let Build { name, version, .. } = *build;
+    let command = Args::command().name(name).bin_name(name).version(version);
+    // Once a process: clap wants it for as long as that lives.
+    let command = command.long_version(&*build.to_string().leak());
+    let command = command.propagate_version(true);
+    if let Some((index, rest)) = help_of_own(&arguments, own) {
+        return Ok(Asked::Own(index, rest));
+    }
     let command = own.iter().fold(command, |command, (name, about)| command.subcommand(raw(name, about)));
     let matches = command.try_get_matches_from(arguments).map_err(Failure::Clap)?;
     if let Some((name, matches)) = matches.subcommand()
@@ -238,6 +289,19 @@ pub(super) fn parse(
         return Ok(Asked::Own(index, rest.cloned().collect()));
     }
     Args::from_arg_matches(&matches).map(Asked::BuiltIn).map_err(Failure::Clap)
+}
+
+/// `help COMMAND …` of a command that reads its arguments itself is its own to answer.
+fn help_of_own(
+    arguments: &[OsString],
+    own: &[(&'static str, &'static str)],
+) -> Option<(usize, Vec<OsString>)> {
+    let [_, help, command, below @ ..] = arguments else { return None };
+    let index = own.iter().position(|(name, _)| command == name).filter(|_| help == "help")?;
+    match below {
+        [] => Some((index, vec!["--help".into()])),
+        below => Some((index, std::iter::once(help.clone()).chain(below.iter().cloned()).collect())),
+    }
 }
 
 const REST: &str = "ARGUMENTS";
@@ -262,9 +326,11 @@ fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
 
+    const BUILD: Build = Build { name: "node", version: "1.2.3", commit: None };
+
     fn parse_text(arguments: &[&str]) -> Result<Command, Failure> {
         let arguments = std::iter::once("node").chain(arguments.iter().copied()).map(OsString::from);
-        match parse("node", "1.2.3", arguments.collect(), &[("herd", "Herds")])? {
+        match parse(&BUILD, arguments.collect(), &[("herd", "Herds")])? {
             Asked::BuiltIn(args) => Ok(args.command),
             Asked::Own(index, rest) => panic!("the node's own command {index} with {rest:?}"),
         }
@@ -335,7 +401,7 @@ mod tests {
     #[test]
     fn a_command_of_the_nodes_own_gets_its_arguments_as_they_are() {
         let arguments = ["node", "herd", "--sheep", "-n", "3", "--help"].map(OsString::from).to_vec();
-        let Ok(Asked::Own(0, rest)) = parse("node", "1.2.3", arguments, &[("herd", "Herds")]) else {
+        let Ok(Asked::Own(0, rest)) = parse(&BUILD, arguments, &[("herd", "Herds")]) else {
             panic!("another command")
         };
         assert_eq!(rest, ["--sheep", "-n", "3", "--help"]);

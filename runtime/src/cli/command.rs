@@ -1,4 +1,4 @@
-use std::{error::Error, ffi::OsString, sync::Arc};
+use std::{error::Error, ffi::OsString, io, sync::Arc};
 
 use super::failure::Failure;
 use crate::{Status, service::BoxFuture};
@@ -23,10 +23,40 @@ pub trait Command: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Arguments {
-    /// The binary and the command's name, as they were written: `polywire-node cluster`.
+    /// The names of the binary and of the command: `polywire-node cluster`.
     pub invoked: String,
-    /// What came behind the name.
+    /// What came behind the command's name.
     pub rest: Vec<OsString>,
+    /// The binary's version.
+    pub version: &'static str,
+}
+
+impl Arguments {
+    /// Reads the arguments as the built-in commands read theirs, with the same help, usage and version.
+    ///
+    /// # Errors
+    /// What clap has to say of them, which the command returns.
+    pub fn parse<P: clap::Parser>(self) -> Result<P, CommandError> {
+        let command = P::command()
+            .bin_name(&self.invoked)
+            .display_name(self.invoked.replace(' ', "-"))
+            .version(self.version)
+            .propagate_version(true);
+        let all = std::iter::once(self.invoked.into()).chain(self.rest);
+        let matches = command.try_get_matches_from(all)?;
+        Ok(P::from_arg_matches(&matches)?)
+    }
+}
+
+/// Writes a command's answer to stdout.
+///
+/// # Errors
+/// When it cannot be written; the command returns that, and ends quietly where its reader has gone.
+pub fn print(answer: &str) -> Result<(), CommandError> {
+    super::print::answer(answer).map_err(|failure| match failure {
+        Failure::Other(error) => CommandError::Other(error),
+        _ => CommandError::Other(io::Error::from(io::ErrorKind::BrokenPipe).into()),
+    })
 }
 
 /// How a command failed.
@@ -36,12 +66,21 @@ pub enum CommandError {
     Help(String),
     /// The command line is wrong: exit status 2.
     Usage(String),
+    /// What clap has to say of the command line: exit status 2, or 0 where it was asked for help or the version.
+    CommandLine(clap::Error),
     /// A call ended with this status: exit status 64 + its code.
     Status(Status),
     /// The command has done what it was asked to, and this exit status is its answer, from 3 to 63. Nothing more is said.
     Exit(u8),
-    /// Anything else: exit status 1.
+    /// Anything else: exit status 1. An [`io::Error`] of the kind `BrokenPipe` says that the reader of stdout has gone, and
+    /// ends the command as SIGPIPE does other tools: without a word, exit status 141.
     Other(Box<dyn Error + Send + Sync>),
+}
+
+impl From<clap::Error> for CommandError {
+    fn from(error: clap::Error) -> Self {
+        Self::CommandLine(error)
+    }
 }
 
 impl From<Status> for CommandError {
@@ -55,9 +94,13 @@ impl From<CommandError> for Failure {
         match error {
             CommandError::Help(text) => Self::Help(text),
             CommandError::Usage(message) => Self::usage(message),
+            CommandError::CommandLine(error) => Self::Clap(error),
             CommandError::Status(status) => Self::Status(status),
             CommandError::Exit(status) => Self::Exit(status),
-            CommandError::Other(error) => Self::Other(error),
+            CommandError::Other(error) => match error.downcast_ref::<io::Error>() {
+                Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Self::Gone,
+                _ => Self::Other(error),
+            },
         }
     }
 }

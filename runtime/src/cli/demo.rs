@@ -9,11 +9,19 @@ use protox::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::reflection::message::{
+    Answer, ErrorResponse, FileDescriptorResponse, ListServiceResponse, Question, ReflectionResponse,
+    Request, ServiceResponse,
+};
 use crate::{Channel, Context, Payload, Response, Service, Status, Streaming, body};
 
 const PROTO: &str = r#"
 syntax = "proto3";
 package demo.v1;
+import "google/protobuf/any.proto";
+import "google/protobuf/duration.proto";
+import "google/protobuf/field_mask.proto";
+import "google/protobuf/struct.proto";
 import "google/protobuf/timestamp.proto";
 import "demo/color.proto";
 
@@ -40,6 +48,29 @@ message Item {
 }
 
 message Dated { google.protobuf.Timestamp at = 1; }
+
+service Odd {
+  rpc Keep(Odds) returns (Odds) { option idempotency_level = NO_SIDE_EFFECTS; }
+  rpc Pass(stream Odds) returns (stream Odds);
+}
+
+message Odds {
+  google.protobuf.Any any = 1;
+  google.protobuf.Timestamp at = 2;
+  google.protobuf.Duration took = 3;
+  google.protobuf.Value value = 4;
+  google.protobuf.FieldMask mask = 5;
+  repeated google.protobuf.Any all = 6;
+  int32 i32 = 7;
+}
+"#;
+
+/// What the binary of the tests does not know, but the reflection of their servers.
+const SECRET: &str = r#"
+syntax = "proto3";
+package demo.v1;
+import "google/protobuf/any.proto";
+message Secret { string word = 1; google.protobuf.Any inner = 2; }
 "#;
 
 const COLOR: &str = r#"
@@ -104,16 +135,22 @@ pub(super) fn full_item() -> Item {
 
 /// Every file, imports included.
 pub(super) fn pool() -> DescriptorPool {
-    static POOL: LazyLock<DescriptorPool> = LazyLock::new(compile);
+    static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| compile(&["demo.proto"]));
     POOL.clone()
 }
 
-fn compile() -> DescriptorPool {
+/// The same, and what only servers know.
+pub(super) fn everything() -> DescriptorPool {
+    static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| compile(&["demo.proto", "demo/secret.proto"]));
+    POOL.clone()
+}
+
+fn compile(files: &[&str]) -> DescriptorPool {
     let mut resolver = ChainFileResolver::new();
     resolver.add(Source);
     resolver.add(GoogleFileResolver::new());
     let mut compiler = Compiler::with_file_resolver(resolver);
-    compiler.include_imports(true).open_file("demo.proto").unwrap();
+    compiler.include_imports(true).open_files(files).unwrap();
     compiler.descriptor_pool()
 }
 
@@ -132,8 +169,43 @@ impl FileResolver for Source {
         match name {
             "demo.proto" => File::from_source(name, PROTO),
             "demo/color.proto" => File::from_source(name, COLOR),
+            "demo/secret.proto" => File::from_source(name, SECRET),
             _ => Err(protox::Error::file_not_found(name)),
         }
+    }
+}
+
+/// What the reflection of a server says that has these files. It sends no file but the one that it was asked for, and leaves
+/// protobuf's own to the client, as many servers do.
+pub(super) fn reflected(files: &DescriptorPool, questions: Streaming<Payload>) -> Streaming<Payload> {
+    let files = files.clone();
+    Streaming::new(futures_util::StreamExt::map(questions, move |question| {
+        let question = question?.decode::<Request>()?.question;
+        Ok(Payload::new(ReflectionResponse { answer: question.map(|question| answer(&files, &question)) }))
+    }))
+}
+
+fn answer(files: &DescriptorPool, question: &Question) -> Answer {
+    let file = match question {
+        Question::ListServices(_) => {
+            let names = ["demo.v1.Demo", "gone.v1.Gone"];
+            let service = names.map(|name| ServiceResponse { name: name.to_owned() });
+            return Answer::Services(ListServiceResponse { service: service.into() });
+        }
+        Question::FileContainingSymbol(name) => files
+            .get_service_by_name(name)
+            .map(|service| service.parent_file())
+            .or_else(|| Some(files.get_message_by_name(name)?.parent_file())),
+        Question::FileByFilename(name) => {
+            files.get_file_by_name(name).filter(|_| !name.starts_with("google/"))
+        }
+    };
+    match file {
+        Some(file) => {
+            let file_descriptor_proto = vec![file.encode_to_vec().into()];
+            Answer::Files(FileDescriptorResponse { file_descriptor_proto })
+        }
+        None => Answer::Error(ErrorResponse { error_code: 5, error_message: "who?".to_owned() }),
     }
 }
 

@@ -6,6 +6,10 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
+use super::{
+    call::details,
+    json::{Shown, Types},
+};
 use crate::Status;
 
 /// How a command failed, which is also its exit status.
@@ -19,14 +23,21 @@ pub(crate) enum Failure {
     Help(String),
     /// A call ended with this status: 64 + its code.
     Status(Status),
+    /// The same, with its details as lines, and what there is to say of them.
+    Detailed(Status, String, Vec<String>),
     /// It has been said already: this.
     Exit(u8),
+    /// The reader of stdout has gone: as if SIGPIPE had ended the process, which is how most tools end then.
+    Gone,
     /// Anything else: 1.
     Other(Box<dyn Error + Send + Sync>),
 }
 
 /// What is added to the gRPC code of a failed call; as grpcurl does.
 const STATUS_BASE: u8 = 64;
+
+/// What a shell says of a process that SIGPIPE (13) has ended.
+const GONE: u8 = 128 + 13;
 
 impl Failure {
     pub(super) fn usage(message: impl Into<String>) -> Self {
@@ -37,27 +48,39 @@ impl Failure {
         Self::Other(error.into())
     }
 
+    /// Stdout could not be written to.
+    pub(super) fn output(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Gone,
+            kind => Self::other(io::Error::new(kind, format!("stdout: {error}"))),
+        }
+    }
+
     /// Says on stderr what failed. Clap says it of itself, and of help on stdout.
     pub(super) fn report(self) -> ExitCode {
-        // Nobody is left to tell when stderr or stdout is closed.
-        let _ = match &self {
+        let said = match &self {
             Self::Clap(error) => error.print(),
             Self::Help(text) => write!(io::stdout().lock(), "{text}"),
-            _ => write!(io::stderr().lock(), "{}", self.text()),
+            // Where stderr is closed, the exit status still tells.
+            _ => write!(io::stderr().lock(), "{}", self.text()).or(Ok(())),
         };
-        ExitCode::from(self.exit_status())
+        let gone =
+            self.exit_status() == 0 && said.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+        ExitCode::from(if gone { GONE } else { self.exit_status() })
     }
 
     fn text(&self) -> String {
         match self {
             Self::Usage(message) => format!("error: {message}\n"),
             Self::Help(text) => text.clone(),
-            Self::Exit(_) => String::new(),
+            Self::Exit(_) | Self::Gone => String::new(),
             Self::Clap(error) => error.to_string(),
             Self::Status(status) if status.details().is_empty() => format!("{status}\n"),
-            Self::Status(status) => {
-                format!("{status}\ndetails (base64): {}\n", BASE64.encode(status.details()))
-            }
+            Self::Status(status) => match details::shown(status, &Types::of([details::standard()])) {
+                Some(Shown { json, notes }) => detailed(status, &json, &notes),
+                None => format!("{status}\ndetails (base64): {}\n", BASE64.encode(status.details())),
+            },
+            Self::Detailed(status, lines, notes) => detailed(status, lines, notes),
             Self::Other(_) => self.lines().iter().map(|line| format!("error: {line}\n")).collect(),
         }
     }
@@ -78,8 +101,9 @@ impl Failure {
             Self::Help(_) => 0,
             // Clap has no other than 0 and 2.
             Self::Clap(error) => u8::from(error.use_stderr()) * 2,
-            Self::Status(status) => STATUS_BASE + status.code().number(),
+            Self::Status(status) | Self::Detailed(status, ..) => STATUS_BASE + status.code().number(),
             Self::Exit(status) => *status,
+            Self::Gone => GONE,
             Self::Other(_) => 1,
         }
     }
@@ -89,6 +113,12 @@ impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         Self::Status(status)
     }
+}
+
+/// A status, and what is in its details.
+fn detailed(status: &Status, lines: &str, notes: &[String]) -> String {
+    let notes: String = notes.iter().map(|why| format!("note: {why}\n")).collect();
+    format!("{status}\n{lines}{notes}")
 }
 
 /// The error and what caused it, on one line. A cause that its effect has quoted already is left out.
@@ -145,5 +175,14 @@ mod tests {
         let failure = Failure::other(top);
         assert_eq!(failure.text(), "error: the node did not start: cannot bind: address in use\n");
         assert_eq!(failure.exit_status(), 1);
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_told_nothing() {
+        let failure = Failure::output(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!((failure.text(), failure.exit_status()), (String::new(), 141));
+        let full = Failure::output(io::Error::from(io::ErrorKind::StorageFull));
+        assert!(full.text().starts_with("error: stdout: "));
+        assert_eq!(full.exit_status(), 1);
     }
 }

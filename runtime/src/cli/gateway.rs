@@ -3,7 +3,7 @@
 use std::future::ready;
 
 use super::{args::GatewayArgs, failure::Failure, flags::Flags, listen, reload::Source, serve};
-use crate::{Node, Upstream, config::Loader};
+use crate::{Node, Target, Upstream, config::Loader};
 
 /// What is different from a node's defaults, so that the two run beside each other: at another place, with another
 /// key.
@@ -15,7 +15,8 @@ const DEFAULTS: &str = r#"
 pub(super) async fn gateway(program: &str, args: GatewayArgs, flags: Flags) -> Result<(), Failure> {
     let flags = listen::configure(&args.listen, args.log.over(flags))?;
     let loader = Loader::new().text("the gateway's defaults", DEFAULTS);
-    let source = Source::new(loader, args.config, flags);
+    let over = args.targets.iter().map(Target::transport).collect();
+    let source = Source::new(loader.gateway(over), args.config, flags);
     let (first, others) = args.targets.split_first().expect("clap asks for one");
     let mut upstream = others.iter().cloned().fold(Upstream::new(first.clone()), Upstream::or);
     if let Some(file) = args.ca {

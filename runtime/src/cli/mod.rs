@@ -1,12 +1,14 @@
 //! The command line that every node's binary has: `serve`, `gateway`, `call`, `services`, `config`, `id`.
 //!
-//! Exit status: 0; for a call that failed 64 + the gRPC code; 2 for bad usage; 1 for anything else. A node's own commands
-//! may have others.
+//! Exit status: 0; for a call that failed 64 + the gRPC code; 2 for bad usage; 101 where `serve` or `gateway` ended by a
+//! panic below the node; 141 where the reader of stdout has gone; 1 for anything else. A node's own commands may have others.
 
 mod args;
+mod build;
 mod call;
 mod command;
 mod config;
+mod crash;
 #[cfg(test)]
 #[cfg(feature = "grpc")]
 mod demo;
@@ -16,22 +18,26 @@ mod flags;
 mod gateway;
 mod id;
 mod interrupt;
+mod json;
 mod lanes;
 mod listen;
 mod log;
 mod node;
+mod print;
 mod reflection;
 mod reload;
 mod schema;
 mod serve;
 mod services;
 mod settings;
+mod suggest;
 mod traces;
 
 use std::{ffi::OsString, future::Future, process::ExitCode};
 
+pub(crate) use build::Build;
 pub(crate) use command::DynCommand;
-pub use command::{Arguments, Command, CommandError};
+pub use command::{Arguments, Command, CommandError, print};
 pub use node::IntoNodeBuilder;
 
 use self::{
@@ -42,11 +48,11 @@ use self::{
 
 /// Runs the command that the arguments name, on a runtime of its own, and reports how it went. The node
 /// is made only for commands that need it.
-pub(crate) fn main(name: &'static str, version: &'static str, node: impl Future<Output = Made>) -> ExitCode {
+pub(crate) fn main(build: Build, node: impl Future<Output = Made>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => {
-            let outcome = runtime.block_on(run(name, version, std::env::args_os().collect(), node));
+            let outcome = runtime.block_on(run(&build, std::env::args_os().collect(), node));
             // A thread that waits for stdin, or a lookup of a name, must not keep the process.
             runtime.shutdown_background();
             outcome
@@ -60,18 +66,17 @@ pub(crate) fn main(name: &'static str, version: &'static str, node: impl Future<
 }
 
 async fn run(
-    name: &'static str,
-    version: &'static str,
+    build: &Build,
     arguments: Vec<OsString>,
     node: impl Future<Output = Made>,
 ) -> Result<(), Failure> {
     let program =
-        arguments.first().map_or_else(|| name.into(), |program| program.to_string_lossy().into_owned());
+        arguments.first().map_or_else(|| build.name.into(), |program| program.to_string_lossy().into_owned());
     if !args::is_built_in(&arguments) {
-        return own(name, version, arguments, &program, node.await).await;
+        return own(build, arguments, node.await).await;
     }
     let (arguments, flags) = flags::split(arguments)?;
-    let Asked::BuiltIn(Args { command }) = args::parse(name, version, arguments, &[])? else {
+    let Asked::BuiltIn(Args { command }) = args::parse(build, arguments, &[])? else {
         return Ok(());
     };
     if !flags.is_empty() && !command.takes_flags() {
@@ -86,27 +91,21 @@ async fn run(
         BuiltIn::Gateway(args) => gateway::gateway(&program, args, flags).await,
         BuiltIn::Call(args) => call::call(args, node).await,
         BuiltIn::Services(args) => services::services(args, flags, node).await,
-        BuiltIn::Config(ConfigCommand::Check(args)) => config::check(&args),
-        BuiltIn::Config(ConfigCommand::Print(args)) => config::print(&args, flags),
+        BuiltIn::Config(ConfigCommand::Check(args)) => config::check(args),
+        BuiltIn::Config(ConfigCommand::Print(args)) => config::print(&args.config(), flags),
         BuiltIn::Id(args) => id::id(&args, flags),
     }
 }
 
 /// Runs a command of the node's own, or says that there is none of that name.
-async fn own(
-    name: &'static str,
-    version: &'static str,
-    arguments: Vec<OsString>,
-    program: &str,
-    node: Made,
-) -> Result<(), Failure> {
+async fn own(build: &Build, arguments: Vec<OsString>, node: Made) -> Result<(), Failure> {
     // A node that cannot be made has no commands, and the help is still of use.
     let commands = node.map(|node| node.commands().to_vec()).unwrap_or_default();
     let named: Vec<_> = commands.iter().map(|command| (command.dyn_name(), command.dyn_about())).collect();
-    let Asked::Own(index, rest) = args::parse(name, version, arguments, &named)? else {
+    let Asked::Own(index, rest) = args::parse(build, arguments, &named)? else {
         return Ok(());
     };
     let command = commands[index].clone();
-    let invoked = format!("{program} {}", command.dyn_name());
-    Ok(command.dyn_run(Arguments { invoked, rest }).await?)
+    let invoked = format!("{} {}", build.name, command.dyn_name());
+    Ok(command.dyn_run(Arguments { invoked, rest, version: build.version }).await?)
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: [gRPC server reflection](https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
 
-mod message;
+pub(super) mod message;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -57,7 +57,8 @@ pub(super) async fn services(
     .await
 }
 
-/// Holds a conversation under the first name of the service that the server knows.
+/// Holds a conversation under the first name of the service that answers: a proxy may know the older one alone, and
+/// refuse the other with any code.
 async fn ask<T>(
     lanes: &Lanes,
     metadata: &Metadata,
@@ -65,10 +66,13 @@ async fn ask<T>(
 ) -> Result<T, Status> {
     let [path, older] = PATHS;
     let talking = async {
-        match talk(&mut Conversation::start(lanes, metadata, path)).await {
-            Err(status) if status.code() == Code::Unimplemented => {
-                talk(&mut Conversation::start(lanes, metadata, older)).await
-            }
+        let status = match talk(&mut Conversation::start(lanes, metadata, path)).await {
+            Err(status) if !lanes.is_final(&status) => status,
+            outcome => return outcome,
+        };
+        match talk(&mut Conversation::start(lanes, metadata, older)).await {
+            // Which it does not have says less than what the other said.
+            Err(second) if second.code() == Code::Unimplemented => Err(status),
             outcome => outcome,
         }
     };

@@ -43,6 +43,11 @@ impl Source {
         settings::loader(self.base.clone(), &self.args, self.flags.clone())
     }
 
+    /// How the file is now; to be asked before it is read, so that no change in between is missed.
+    pub(super) fn look(&self) -> Look {
+        Look { file: Watched::new(self.file().cloned()), is_empty: self.is_empty() }
+    }
+
     /// The file, where there is one.
     fn file(&self) -> Option<&PathBuf> {
         self.args.config.as_ref()
@@ -53,6 +58,13 @@ impl Source {
         let text = self.file().and_then(|file| fs::read_to_string(file).ok());
         text.is_some_and(|text| text.trim().is_empty())
     }
+}
+
+/// How a configuration's file was when it was read.
+pub(super) struct Look {
+    file: Watched,
+    /// Whether there was nothing in it.
+    is_empty: bool,
 }
 
 /// Applies changes of the configuration to a running node, at each SIGHUP and whenever its file has changed, until it is
@@ -67,9 +79,9 @@ impl Reloading {
     ///
     /// # Errors
     /// When the signal cannot be listened for.
-    pub(super) fn start(source: Source, parts: Parts) -> std::io::Result<Self> {
+    pub(super) fn start(source: Source, look: Look, parts: Parts) -> std::io::Result<Self> {
         let hangups = signal(SignalKind::hangup())?;
-        Ok(Self(tokio::spawn(follow(source, parts, hangups))))
+        Ok(Self(tokio::spawn(follow(source, look, parts, hangups))))
     }
 }
 
@@ -79,10 +91,9 @@ impl Drop for Reloading {
     }
 }
 
-async fn follow(source: Source, parts: Parts, mut hangups: Signal) {
-    let mut file = Watched::new(source.file().cloned());
+async fn follow(source: Source, look: Look, parts: Parts, mut hangups: Signal) {
+    let Look { mut file, is_empty: mut was_empty } = look;
     let mut current = parts.config.as_ref().clone();
-    let mut was_empty = source.is_empty();
     loop {
         tokio::select! {
             _ = hangups.recv() => {

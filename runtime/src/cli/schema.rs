@@ -1,17 +1,23 @@
 //! What is known of a method before it is called, and where that comes from.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use prost_reflect::{
     DescriptorPool, MethodDescriptor, ServiceDescriptor, prost_types::method_options::IdempotencyLevel,
 };
+use tokio::sync::mpsc;
 use tracing::debug;
 
 use super::{
-    call::{Form, MethodName},
+    call::{Form, MethodName, details},
     directory::{self, Service},
     failure::Failure,
+    json::{Question, Types},
     lanes::Lanes,
+    print::note,
     reflection,
+    suggest::{self, Known},
 };
 use crate::{Code, Metadata, Shape, Status};
 
@@ -19,7 +25,7 @@ use crate::{Code, Metadata, Shape, Status};
 const GRPC: &str = "grpc";
 
 /// How a method is called.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Schema {
     pub(super) form: Form,
     /// `None` where nobody says: then it is called as the shape that every other is a case of.
@@ -31,49 +37,59 @@ pub(super) struct Schema {
 /// directory.
 ///
 /// # Errors
-/// `Unimplemented` when a source knows everything that is served, and not this method; the status of
-/// a target that cannot be asked.
+/// `Unimplemented` when a source knows everything that is served, and not this method; bad usage where a service is named
+/// without a method; the status of a target that cannot be asked.
 pub(super) async fn find(
     lanes: &Lanes,
     sets: &[Bytes],
     metadata: &Metadata,
     method: &MethodName,
-) -> Result<Schema, Failure> {
-    let own = compiled_in(sets).get_service_by_name(method.service());
+) -> Result<(Schema, Option<mpsc::Receiver<Question>>), Failure> {
+    let compiled_in = compiled_in(sets);
+    let described = |descriptor: &MethodDescriptor| {
+        let pools = [descriptor.parent_pool().clone(), compiled_in.clone(), details::standard()];
+        let (types, questions) = Types::asking(pools);
+        (Schema::described(descriptor, Arc::new(types)), Some(questions))
+    };
+    if let Some(bare) = method.bare_service().and_then(|bare| compiled_in.get_service_by_name(bare)) {
+        return Err(without_method(&known(&bare)));
+    }
+    let own = compiled_in.get_service_by_name(method.service());
     if let Some(descriptor) = own.and_then(|service| named(&service, method)) {
         debug!(method = method.path(), "the schema is compiled in");
-        return Ok(Schema::described(&descriptor));
+        return Ok(described(&descriptor));
     }
     let reflection = match reflection::describe(lanes, metadata, method.service()).await {
         Ok(pool) => match pool.get_service_by_name(method.service()) {
-            Some(service) => return reflected(&service, method),
+            Some(service) => return Ok(described(&reflected(&service, method)?)),
             None => Status::not_found("its answer lacks the service"),
         },
-        Err(status) if is_final(&status) => return Err(status.into()),
+        Err(status) if lanes.is_final(&status) => return Err(status.into()),
         Err(status) => status,
     };
     debug!(method = method.path(), status = %reflection, "no schema from reflection");
     let directory = match directory::list(lanes, metadata).await {
         Ok(services) => {
             let schema = listed(&services, method)?;
-            eprintln!(
+            note(format_args!(
                 "note: nobody has the schema of {}: JSON is sent by Rust field names, and a name that is not one is ignored",
                 method.service()
-            );
-            return Ok(schema);
+            ));
+            return Ok((schema, None));
         }
-        Err(status) if is_final(&status) => return Err(status.into()),
+        Err(status) if lanes.is_final(&status) => return Err(status.into()),
         Err(status) => status,
     };
     debug!(method = method.path(), status = %directory, "no shape from the directory");
-    undescribed(lanes, method, &reflection, &directory)
+    Ok((undescribed(lanes, metadata, method, reflection, &directory).await?, None))
 }
 
 /// What is left to do where nobody has a schema, and why.
-fn undescribed(
+async fn undescribed(
     lanes: &Lanes,
+    metadata: &Metadata,
     method: &MethodName,
-    reflection: &Status,
+    reflection: Status,
     directory: &Status,
 ) -> Result<Schema, Failure> {
     let service = method.service();
@@ -82,13 +98,29 @@ fn undescribed(
         return Ok(Schema { form: Form::Plain, shape: None, idempotent: false });
     }
     if reflection.code() == Code::NotFound {
-        let reason = format!("the target's reflection knows no service {service}");
-        return Err(Status::unimplemented(reason).not_processed().into());
+        return Err(unreflected(lanes, metadata, method).await);
     }
-    Err(Failure::other(format!(
+    let message = format!(
         "the messages of {service} are not known: this binary has no descriptor of it, the target's reflection \
          answers {reflection}, its directory {directory}"
-    )))
+    );
+    Err(reflection.with_message(message).into())
+}
+
+/// Why a method cannot be called whose service the target's reflection does not know.
+async fn unreflected(lanes: &Lanes, metadata: &Metadata, method: &MethodName) -> Failure {
+    let known: Vec<_> = match reflection::services(lanes, metadata).await {
+        Ok((names, pool)) => {
+            let described = |name: String| match pool.get_service_by_name(&name) {
+                Some(service) => known(&service),
+                None => Known { service: name, methods: Vec::new() },
+            };
+            names.into_iter().map(described).collect()
+        }
+        // What it does not list cannot be offered.
+        Err(_) => Vec::new(),
+    };
+    unknown_service(method, "the target's reflection knows", &known)
 }
 
 /// Whether calling the method twice does what calling it once does, according to the target's directory.
@@ -98,9 +130,9 @@ pub(super) async fn is_idempotent(lanes: &Lanes, metadata: &Metadata, method: &M
 }
 
 impl Schema {
-    fn described(method: &MethodDescriptor) -> Self {
+    fn described(method: &MethodDescriptor, types: Arc<Types>) -> Self {
         Self {
-            form: Form::Described { input: method.input(), output: method.output() },
+            form: Form::Described { input: method.input(), output: method.output(), types },
             shape: Some(directory::shape(method.is_client_streaming(), method.is_server_streaming())),
             idempotent: is_repeatable(method),
         }
@@ -124,25 +156,22 @@ fn compiled_in(sets: &[Bytes]) -> DescriptorPool {
     pool
 }
 
-fn reflected(service: &ServiceDescriptor, method: &MethodName) -> Result<Schema, Failure> {
+fn reflected(service: &ServiceDescriptor, method: &MethodName) -> Result<MethodDescriptor, Failure> {
     debug!(method = method.path(), "the schema comes from reflection");
-    match named(service, method) {
-        Some(descriptor) => Ok(Schema::described(&descriptor)),
-        None => {
-            let names: Vec<_> = service.methods().map(|method| method.name().to_owned()).collect();
-            Err(not_served(method, &format!("{} has", method.service()), &names).into())
-        }
-    }
+    named(service, method).ok_or_else(|| unknown_method(method, known(service)))
 }
 
-fn listed(services: &[Service], method: &MethodName) -> Result<Schema, Status> {
+fn listed(services: &[Service], method: &MethodName) -> Result<Schema, Failure> {
+    let known = |service: &Service| Known {
+        service: service.name.clone(),
+        methods: service.methods.iter().map(|method| method.name.clone()).collect(),
+    };
     let Some(service) = services.iter().find(|service| service.name == method.service()) else {
-        let names: Vec<_> = services.iter().map(|service| service.name.clone()).collect();
-        return Err(not_served(method, "the target serves", &names));
+        let known: Vec<_> = services.iter().map(known).collect();
+        return Err(unknown_service(method, "the target serves", &known));
     };
     let Some(found) = service.methods.iter().find(|found| found.name == method.name()) else {
-        let names: Vec<_> = service.methods.iter().map(|method| method.name.clone()).collect();
-        return Err(not_served(method, &format!("{} has", method.service()), &names));
+        return Err(unknown_method(method, known(service)));
     };
     Ok(Schema { form: Form::Plain, shape: Some(found.shape()), idempotent: found.idempotent })
 }
@@ -151,13 +180,38 @@ fn named(service: &ServiceDescriptor, method: &MethodName) -> Option<MethodDescr
     service.methods().find(|candidate| candidate.name() == method.name())
 }
 
-fn not_served(method: &MethodName, who: &str, names: &[String]) -> Status {
-    let path = method.path();
-    Status::unimplemented(format!("no method {path} is served here; {who} {}", names.join(", ")))
-        .not_processed()
+fn known(service: &ServiceDescriptor) -> Known {
+    let methods = service.methods().map(|method| method.name().to_owned());
+    Known { service: service.full_name().to_owned(), methods: methods.collect() }
 }
 
-/// Whether the target cannot be asked at all, so that there is no point in asking it something else.
-fn is_final(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
+/// A service was named, and none of its methods.
+fn without_method(service: &Known) -> Failure {
+    let Known { service, methods } = service;
+    let paths = suggest::paths(service, methods);
+    Failure::usage(format!("{service}: the method is missing; expected one of {paths}"))
+}
+
+/// The target serves these, and not the method's service.
+fn unknown_service(method: &MethodName, who: &str, known: &[Known]) -> Failure {
+    let bare = known.iter().find(|known| Some(&*known.service) == method.bare_service());
+    if let Some(service) = bare {
+        return without_method(service);
+    }
+    let names: Vec<_> = known.iter().map(|known| known.service.as_str()).collect();
+    not_served(method, who, &names, known).into()
+}
+
+/// The service has no such method.
+fn unknown_method(method: &MethodName, service: Known) -> Failure {
+    let service = [service];
+    let names: Vec<_> = service[0].methods.iter().map(String::as_str).collect();
+    not_served(method, &format!("{} has", method.service()), &names, &service).into()
+}
+
+fn not_served(method: &MethodName, who: &str, names: &[&str], known: &[Known]) -> Status {
+    let path = method.path();
+    let meant = suggest::meant(method, known).map(|meant| format!("did you mean `{meant}`? "));
+    let (meant, names) = (meant.unwrap_or_default(), names.join(", "));
+    Status::unimplemented(format!("no method {path} is served here; {meant}{who} {names}")).not_processed()
 }

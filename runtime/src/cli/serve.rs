@@ -1,19 +1,22 @@
 //! `serve`.
 
 use std::{
-    future::Future,
-    io::{self, Write as _},
+    future::{Future, ready},
+    pin::pin,
+    time::Duration,
 };
 
 use tokio::sync::Mutex;
 
 use super::{
     args::ServeArgs,
+    crash,
     failure::Failure,
     flags::Flags,
     interrupt::Interrupt,
     log,
     node::Made,
+    print,
     reload::{Reloading, Source},
     traces::Traces,
 };
@@ -53,7 +56,7 @@ pub(super) async fn run(
     let say = |node: &Node| match json {
         true => print_json(node.targets()),
         false if log::is_human(format) => {
-            eprint!("{}", words(node));
+            print::notes(words(node));
             Ok(())
         }
         false => {
@@ -68,11 +71,13 @@ pub(super) async fn run(
 async fn run_logging(
     source: Source,
     node: impl Future<Output = Made>,
-    say: impl FnOnce(&Node) -> io::Result<()>,
+    say: impl FnOnce(&Node) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let look = source.look();
     let loaded = source.load().map_err(Failure::other)?;
     let traces = Traces::start(&loaded.config)?;
     log::init(&loaded, traces.as_ref())?;
+    crash::end_at_panics_below();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -82,19 +87,27 @@ async fn run_logging(
         let builder = node.await.map_err(Failure::Other)?;
         builder.config(loaded.config).bind().await.map_err(Failure::other)
     };
-    let Some(node) = interrupt.before(starting).await else {
+    let mut starting = pin!(starting);
+    let Some(node) = interrupt.before(starting.as_mut()).await else {
         tracing::info!("stopped before anything was served");
+        // What is bound by now is closed, rather than dropped in the middle.
+        if let Ok(Ok(node)) = tokio::time::timeout(STARTING, starting).await {
+            return node.serve(ready(())).await.map_err(Failure::other);
+        }
         return Ok(());
     };
     let node = node?;
-    let _reloading = Reloading::start(source, node.parts().clone()).map_err(Failure::other)?;
-    say(&node).map_err(Failure::other)?;
+    let _reloading = Reloading::start(source, look, node.parts().clone()).map_err(Failure::other)?;
+    say(&node)?;
     let outcome = until_stopped(node, interrupt).await;
     if let Some(traces) = traces {
         traces.stop().await;
     }
     outcome
 }
+
+/// How long a node that is stopped while it starts may take until it can be stopped in order.
+const STARTING: Duration = Duration::from_secs(1);
 
 /// Serves until the first signal. The next one ends what is waited for then, and one more the process, whatever is still
 /// under way.
@@ -115,10 +128,9 @@ async fn until_stopped(node: Node, interrupt: Interrupt) -> Result<(), Failure> 
     }
 }
 
-fn print_json(targets: &Targets) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", serde_json::to_string(targets)?)?;
-    stdout.flush()
+fn print_json(targets: &Targets) -> Result<(), Failure> {
+    let json = serde_json::to_string(targets).map_err(Failure::other)?;
+    print::answer(&format!("{json}\n"))
 }
 
 /// How the node is called, ready to paste but for the file of a certificate's authority.

@@ -1,15 +1,12 @@
 //! `services`.
 
-use std::{
-    future::Future,
-    io::{self, Write as _},
-};
+use std::future::Future;
 
 use serde::Serialize;
 
 use super::{
     args::ServicesArgs, directory, failure::Failure, flags::Flags, interrupt::Interrupt, lanes::Lanes, log,
-    node::Made, reflection, settings,
+    node::Made, print, reflection, settings,
 };
 use crate::{
     Code, Metadata, Shape, Status, Target,
@@ -23,7 +20,7 @@ pub(super) async fn services(
     node: impl Future<Output = Made>,
 ) -> Result<(), Failure> {
     log::init_client(args.connect.verbose);
-    let listing = match &args.target {
+    let listing = match args.target() {
         Some(target) => remote(target, &args).await?,
         None => {
             let config = settings::load(&args.config, flags)?.config;
@@ -40,7 +37,7 @@ pub(super) async fn services(
         true => json.map_err(Failure::other)? + "\n",
         false => listing.text(args.connect.verbose > 0),
     };
-    write!(io::stdout(), "{text}").map_err(Failure::other)
+    print::answer(&text)
 }
 
 /// What is shown.
@@ -95,6 +92,7 @@ async fn remote(target: &Target, args: &ServicesArgs) -> Result<Listing, Failure
     let opening = Lanes::open(vec![target.clone()], None, &args.connect);
     let lanes = interrupt.before(opening).await.ok_or_else(interrupted)??;
     let listing = interrupt.before(ask(&lanes, args.members)).await.unwrap_or_else(|| Err(interrupted()));
+    let listing = listing.map_err(|status| lanes.named(status));
     lanes.close().await;
     Ok(listing?)
 }
@@ -104,16 +102,12 @@ async fn ask(lanes: &Lanes, members: bool) -> Result<Listing, Status> {
     let metadata = Metadata::new();
     let refusal = match directory::ask(lanes, &metadata, members).await {
         Ok(listed) => return Ok(Listing::from(listed)),
-        Err(status) if status.code() != Code::Unimplemented => return Err(status),
+        Err(status) if lanes.is_final(&status) => return Err(status),
         Err(status) => status,
     };
     tracing::debug!(%refusal, "no directory; asking for reflection");
     let (names, pool) = match reflection::services(lanes, &metadata).await {
-        Err(status) if status.code() == Code::Unimplemented => {
-            let reason =
-                "the target has neither a directory nor reflection, so it does not say what it serves";
-            return Err(Status::unimplemented(reason));
-        }
+        Err(status) if status.code() == Code::Unimplemented => return Err(untold(refusal)),
         outcome => outcome?,
     };
     let described = |name: String| Service {
@@ -126,6 +120,16 @@ async fn ask(lanes: &Lanes, members: bool) -> Result<Listing, Status> {
         service: name,
     };
     Ok(Listing { services: names.into_iter().map(described).collect(), ..Listing::default() })
+}
+
+/// What is told of a target without reflection whose directory refuses so.
+fn untold(refusal: Status) -> Status {
+    match refusal.code() {
+        Code::Unimplemented => Status::unimplemented(
+            "the target has neither a directory nor reflection, so it does not say what it serves",
+        ),
+        _ => refusal,
+    }
 }
 
 impl From<ListResponse> for Listing {
@@ -298,7 +302,7 @@ mod tests {
             ..service("a.A", &[])
         };
         let gone = Member {
-            node: Node { id: "def".to_owned(), name: "two".to_owned(), endpoints: Vec::new() },
+            node: Node { id: "def".to_owned(), name: "two".to_owned(), ..Node::default() },
             reached: false,
             failure: "no answer".to_owned(),
             services: Vec::new(),
@@ -311,6 +315,26 @@ mod tests {
              \nmember two (def), not reached: no answer\nSERVICE  METHOD  SHAPE  TRANSPORTS\n\n"
         );
         assert!(!listing.text(false).contains("0123"));
+    }
+
+    #[cfg(feature = "grpc")]
+    #[tokio::test]
+    async fn a_target_whose_directory_is_refused_with_any_code_may_have_reflection() {
+        let files = crate::cli::demo::pool();
+        for code in [Code::Unavailable, Code::Unknown, Code::PermissionDenied, Code::Unimplemented] {
+            let files = files.clone();
+            let proxy = crate::cli::demo::peer(move |cx, questions| {
+                match cx.service().starts_with("grpc.reflection.v1alpha.") {
+                    true => Ok(crate::cli::demo::reflected(&files, questions)),
+                    false => Err(Status::new(code, "no route")),
+                }
+            });
+            let listing = ask(&Lanes::in_process([proxy]).await, false).await.unwrap();
+            assert_eq!(
+                (&*listing.services[0].service, listing.services[0].methods.len()),
+                ("demo.v1.Demo", 5)
+            );
+        }
     }
 
     #[test]

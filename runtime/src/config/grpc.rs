@@ -9,7 +9,8 @@ use std::{
 section! {
     /// gRPC over HTTP/2.
     pub struct Grpc {
-        /// Address and port to listen on; port 0 takes any free one.
+        /// Address and port to listen on; port 0 takes any free one, and that
+        /// one again at each later start, while it is free.
         ///
         /// Loopback by default, so that nothing is exposed before somebody says so.
         pub bind_address: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 7001)),

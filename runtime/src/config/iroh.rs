@@ -3,6 +3,7 @@
 use crate::{AlpnName, Codec};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 use url::Url;
@@ -15,13 +16,17 @@ section! {
         /// IP address to bind. Unset it is 127.0.0.1 without `home_relay` and 0.0.0.0 with one: a
         /// relay means reaching beyond this machine.
         pub bind_address: Option<IpAddr> = None,
-        /// UDP port to bind; 0 takes any free one.
+        /// UDP port to bind; 0 takes any free one, and that one again at each later start, while it
+        /// is free.
         pub discovery_port: u16 = 0,
         /// URL of the relay through which peers find this node and reach it behind a NAT. Unset,
         /// no relay is used.
         ///
         /// The node also starts and serves while the relay cannot be reached.
         pub home_relay: Option<Url> = None,
+        /// PEM file of certificate authorities to trust for relays over https, the home relay and
+        /// those of peers, beside the public ones.
+        pub relay_ca_file: Option<PathBuf> = None,
         /// Names accepted beside `polywire/1`, as prefix/short_name/major; on a connection with
         /// such a name only the service with that short name answers.
         pub alpn_protocols: Vec<AlpnName> = Vec::new(),

@@ -21,6 +21,7 @@ pub struct Loader {
     files: Vec<Source>,
     variables: Vec<(String, OsString)>,
     flags: Vec<(String, OsString)>,
+    gateway: Option<Vec<&'static str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +89,13 @@ impl Loader {
         self.layers(&mut Vec::new()).get(key)?.clone().try_into().ok()
     }
 
+    /// The configuration is a gateway's, which passes calls on over these transports, one for each target: warnings say
+    /// what has no effect there.
+    pub(crate) fn gateway(mut self, transports: Vec<&'static str>) -> Self {
+        self.gateway = Some(transports);
+        self
+    }
+
     /// Reads the layers.
     ///
     /// # Errors
@@ -105,7 +113,7 @@ impl Loader {
         if !problems.is_empty() {
             return Err(ConfigError::new(problems));
         }
-        let warnings = warn::warnings(&config)
+        let warnings = warn::warnings(&config, self.gateway.as_deref())
             .into_iter()
             .map(|finding| finding.placed(&layers))
             // A default that does not suit the rest was nobody's wish.

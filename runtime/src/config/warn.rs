@@ -4,13 +4,23 @@ use super::{Config, Grpc, RaftTransport, Telemetry, Transport, finding::Finding}
 
 const MODE: &str = "transport.mode";
 const RAFT: &str = "transport.strategy.raft_transport";
+const PREFER: &str = "transport.strategy.prefer_iroh_for";
 
-/// What can be used, but does less than it says.
-pub(super) fn warnings(config: &Config) -> Vec<Finding> {
+/// What can be used, but does less than it says; in a gateway, which passes calls on over these transports, or in a node.
+pub(super) fn warnings(config: &Config, gateway: Option<&[&str]>) -> Vec<Finding> {
     let transport = &config.transport;
     let mut found = Vec::new();
-    found.extend(raft(transport));
-    found.extend(without_iroh(transport));
+    match gateway {
+        None => {
+            found.extend(raft(transport));
+            found.extend(preferred_without_iroh(transport));
+        }
+        Some(over) => {
+            found.push(Finding::new(RAFT, [], "has no effect: a gateway has no Raft"));
+            found.extend(nothing_to_prefer(transport, over));
+        }
+    }
+    found.extend(retired_without_iroh(transport));
     found.extend(without_tls(&transport.grpc));
     found.extend(without_collector(&config.telemetry));
     found
@@ -34,22 +44,28 @@ fn raft(transport: &Transport) -> Option<Finding> {
     Some(Finding::new(RAFT, [off], message))
 }
 
-fn without_iroh(transport: &Transport) -> Vec<Finding> {
-    if transport.serves_iroh() {
-        return Vec::new();
-    }
-    let off = transport.without_iroh();
-    let strategy = &transport.strategy;
-    let idle = "has no effect while Iroh is off";
-    let unserved = "these services are not served at all while Iroh is off";
-    [
-        ("transport.strategy.prefer_iroh_for", !strategy.prefer_iroh_for.is_empty(), idle),
-        ("transport.strategy.retired_on_grpc", !strategy.retired_on_grpc.is_empty(), unserved),
-    ]
-    .into_iter()
-    .filter(|(_, wrong, _)| *wrong)
-    .map(|(key, _, message)| Finding::new(key, [off], message))
-    .collect()
+fn preferred_without_iroh(transport: &Transport) -> Option<Finding> {
+    let wrong = !transport.serves_iroh() && !transport.strategy.prefer_iroh_for.is_empty();
+    wrong.then(|| Finding::new(PREFER, [transport.without_iroh()], "has no effect while Iroh is off"))
+}
+
+/// A gateway chooses between the targets that it was given.
+fn nothing_to_prefer(transport: &Transport, over: &[&str]) -> Option<Finding> {
+    let message = match over {
+        _ if transport.strategy.prefer_iroh_for.is_empty() => return None,
+        [_] => "has no effect: there is one target, and so nothing to choose",
+        over if !over.contains(&"iroh") => "has no effect: no target is Iroh's",
+        _ => return None,
+    };
+    Some(Finding::new(PREFER, [], message))
+}
+
+fn retired_without_iroh(transport: &Transport) -> Option<Finding> {
+    let wrong = !transport.serves_iroh() && !transport.strategy.retired_on_grpc.is_empty();
+    wrong.then(|| {
+        let message = "these services are not served at all while Iroh is off";
+        Finding::new("transport.strategy.retired_on_grpc", [transport.without_iroh()], message)
+    })
 }
 
 fn without_tls(grpc: &Grpc) -> Option<Finding> {

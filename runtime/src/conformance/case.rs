@@ -1,8 +1,8 @@
 //! Every case, its topic, and what runs it.
 
 use super::{
-    cancellation, check::Verdict, compression, deadlines, death, drain, flow, limits, load, metadata, panics,
-    rig::Rig, services, shapes, skew, status, traces, waiting,
+    cancellation, certainty, check::Verdict, compression, deadlines, death, drain, flow, limits, load,
+    metadata, panics, rig::Rig, services, shapes, skew, status, traces, waiting,
 };
 use crate::service::BoxFuture;
 
@@ -58,8 +58,11 @@ cases! {
     "status" {
         Codes = "every code arrives with its message and details" => status::codes,
         LateCodes = "every code ends a stream behind its last message" => status::late_codes,
+        Undecodable = "a request that is no message is INVALID_ARGUMENT for its call alone" => status::undecodable,
         EarlyFailure = "a handler may fail before it has read its requests" => status::early_failure,
         Panics = "a panic before, amid or while reading is INTERNAL for its call alone, and its text stays" => panics::panics,
+        Unseen = "a call of any shape that no handler saw is said to be not processed" => certainty::unseen,
+        Seen = "a call that a handler saw is not said to be not processed, whatever its status says elsewhere" => certainty::seen,
     }
     "metadata" {
         RequestMetadata = "a handler sees the caller's metadata: ASCII, binary, repeated" => metadata::request,
@@ -73,6 +76,7 @@ cases! {
     "deadlines" {
         TimeLeft = "a handler sees how long its caller waits" => deadlines::time_left,
         DeadlineBeforeHandler = "a deadline that passes before its handler begins ends the call, and no handler begins" => deadlines::before_handler,
+        DeadlineOver = "a call whose time is over begins no handler, wherever it has been" => deadlines::over,
         DeadlineInHandler = "a handler past its deadline is dropped, and the call fails in time" => deadlines::in_handler,
         DeadlineByServer = "the server ends a call past its deadline, whether or not the caller looks at the clock" => deadlines::by_server,
         DeadlineAmidRequests = "requests that never come do not outlast the deadline" => deadlines::amid_requests,

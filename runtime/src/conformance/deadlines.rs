@@ -11,10 +11,13 @@ use super::{
     NOTICE,
     check::{Verdict, ensure, fails, same, some, within},
     flow::endless,
-    probe::Parcel,
+    probe::{Parcel, ProbeServer},
     rig::Rig,
 };
-use crate::{Body, Call, Code, Context, Method, Payload, Service, Status, Streaming, context::Path};
+use crate::{
+    Body, Call, Channel, Code, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming,
+    context::Path,
+};
 
 /// Long enough for a message to get through first, on a slow machine too.
 pub(super) const SHORT: Duration = Duration::from_secs(1);
@@ -52,6 +55,71 @@ pub(super) async fn before_handler(rig: Rig) -> Verdict {
     fails(waiting.timeout(SHORT).await, Code::DeadlineExceeded)?;
     same("the number of handlers that have begun", &begun.load(Ordering::SeqCst), &0)?;
     Call::<Parcel>::new(&channel, &STREAMED, Body::one(Parcel::default())).await?;
+    served.one_connection()
+}
+
+/// A service that lets go of each call only when its time is over, and never of its thread meanwhile, so that nothing
+/// before it can end the call first.
+struct Holding(Channel);
+
+impl Holding {
+    fn hold(cx: &Context) {
+        while cx.time_left().is_some_and(|left| !left.is_zero()) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Service for Holding {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        Self::hold(&cx);
+        self.0.unary(cx, message).await
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        Self::hold(&cx);
+        self.0.stream(cx, messages).await
+    }
+
+    fn method(&self, path: &str) -> Option<&'static Method> {
+        self.0.method(path)
+    }
+
+    fn services(&self) -> Vec<ServiceInfo> {
+        self.0.services()
+    }
+}
+
+/// Long enough to arrive, and short for a thread to be held.
+const HELD: Duration = Duration::from_millis(200);
+
+pub(super) async fn over(rig: Rig) -> Verdict {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let (unary, download) = (begun.clone(), begun.clone());
+    let script = rig.script();
+    let script = script.on_unary(move |_, parcel: Parcel| {
+        unary.fetch_add(1, Ordering::SeqCst);
+        async { Ok(parcel) }
+    });
+    let script = script.on_download(move |_, parcel: Parcel| {
+        download.fetch_add(1, Ordering::SeqCst);
+        async { Ok(Streaming::once(parcel)) }
+    });
+    let served = rig.serve_any(Holding(ProbeServer::new(script).into_channel())).await?;
+    let client = served.connected().await?;
+    fails(client.unary(Parcel::default()).timeout(HELD).await, Code::DeadlineExceeded)?;
+    let outcome = match client.download(Parcel::default()).timeout(HELD).await {
+        Ok(mut answers) => answers.message().await.map(|_| ()),
+        Err(status) => Err(status),
+    };
+    fails(outcome, Code::DeadlineExceeded)?;
+    // It is answered behind the others, wherever they were held.
+    client.exchange(Streaming::empty()).await?;
+    same("the number of handlers that have begun", &begun.load(Ordering::SeqCst), &0)?;
     served.one_connection()
 }
 

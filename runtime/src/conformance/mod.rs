@@ -39,6 +39,7 @@
 
 mod cancellation;
 mod case;
+mod certainty;
 mod check;
 mod compression;
 mod deadlines;

@@ -13,8 +13,8 @@ const CODECS: [Codec; 2] = [Codec::Protobuf, Codec::MessagePack];
 mod older {
     use super::*;
 
+    /// Says nothing of what its fields are where they are not there, and neither does the newer.
     #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
-    #[serde(default)]
     pub(in crate::conformance) struct Item {
         #[prost(string, tag = "1")]
         pub(super) name: String,
@@ -42,7 +42,6 @@ mod newer {
     use super::*;
 
     #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
-    #[serde(default)]
     pub(in crate::conformance) struct Item {
         #[prost(string, tag = "1")]
         pub(super) name: String,
@@ -53,8 +52,8 @@ mod newer {
         pub(super) tags: Vec<String>,
         #[prost(message, optional, tag = "5")]
         pub(super) origin: Option<Origin>,
-        #[prost(bytes = "bytes", tag = "6")]
-        pub(super) seal: bytes::Bytes,
+        #[prost(bytes = "vec", tag = "6")]
+        pub(super) seal: Vec<u8>,
     }
 
     #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
@@ -87,7 +86,7 @@ fn new_item() -> newer::Item {
         colour: newer::Colour::Ultraviolet.into(),
         tags: vec!["a".to_owned(), "b".to_owned()],
         origin: Some(newer::Origin { latitude: -1, height: 8848.86 }),
-        seal: vec![0xc1, 0, 0xff].into(),
+        seal: vec![0xc1, 0, 0xff],
     }
 }
 

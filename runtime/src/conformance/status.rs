@@ -1,9 +1,13 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use super::{
     check::{Stop, Verdict, ended, fails, same, some},
-    probe::Parcel,
+    probe::{Parcel, ProbeClient},
     rig::Rig,
 };
-use crate::{Code, Status, Streaming};
+use crate::{Caller, Code, Codec, Context, Payload, Service, Status, Streaming};
 
 /// Text that is neither ASCII nor one line, and that looks escaped already.
 const MESSAGE: &str = "100 % größer als %41 ∞\n二行目\t\u{1F980}";
@@ -51,6 +55,34 @@ pub(super) async fn late_codes(rig: Rig) -> Verdict {
         ended(answers.message().await)?;
     }
     served.one_connection()
+}
+
+pub(super) async fn undecodable(rig: Rig) -> Verdict {
+    let served = rig.serve(rig.script()).await?;
+    let channel = served.channel().await?;
+    for codec in [Codec::Protobuf, Codec::MessagePack] {
+        // In protobuf a field that is cut off, and in MessagePack an integer.
+        let junk = || Payload::encoded(codec, Bytes::from_static(&[0x0a, 5, b'x']));
+        for method in ["Unary", "Download", "Upload"] {
+            let cx = Context::incoming(format!("/polywire.conformance.v1.Probe/{method}"), caller())?;
+            let cx = cx.with_codec(codec);
+            let outcome = match method {
+                "Unary" => channel.unary(cx, junk()).await.map(|_| ()),
+                _ => match channel.stream(cx, Streaming::once(junk())).await {
+                    Ok(mut answers) => answers.message.message().await.map(|_| ()),
+                    Err(status) => Err(status),
+                },
+            };
+            fails(outcome, Code::InvalidArgument)?;
+        }
+    }
+    ProbeClient::new(channel).unary(Parcel::default()).await?;
+    served.one_connection()
+}
+
+/// Who makes calls below a generated client.
+fn caller() -> Arc<Caller> {
+    Arc::new(Caller { transport: "conformance", identity: None, address: None })
 }
 
 pub(super) async fn early_failure(rig: Rig) -> Verdict {

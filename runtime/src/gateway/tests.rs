@@ -76,7 +76,7 @@ async fn what_came_with_a_call_goes_on_with_it() {
     let (gateway, calls) = gateway(|| Ok(()));
     let answer = gateway.unary(arrived(Codec::MessagePack), message("a")).await.unwrap();
     assert_eq!(answer.message.as_encoded(Codec::Protobuf).unwrap(), "a");
-    let metadata = arrived(Codec::Protobuf).metadata;
+    let metadata = arrived(Codec::Protobuf).with_metadata("via", "polywire gateway").unwrap().metadata;
     let codec = Some(Codec::MessagePack);
     assert_eq!(*calls.lock().unwrap(), [Call { verb: "unary", codec, metadata, at_once: true }]);
 }

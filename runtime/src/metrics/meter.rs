@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// Counts calls: those that are answered, or those that are made. A stream is counted once, with the status at its
-/// end.
+/// end. Of a call that the listener has counted that it came by, as it knows what the caller sees, the messages are
+/// counted alone.
 pub(crate) struct Meter {
     inner: Channel,
     metrics: Metrics,
@@ -24,6 +25,20 @@ enum End {
     Server,
     /// They are made, over this transport.
     Client(&'static str),
+}
+
+/// A call whose messages are counted, and which is counted itself where its listener has not done so.
+struct Started {
+    counter: CallMetrics,
+    call: Option<InFlight>,
+}
+
+impl Started {
+    fn finish(&mut self, code: &'static str) {
+        if let Some(call) = self.call.take() {
+            call.finish(code);
+        }
+    }
 }
 
 /// Which way a message goes, as seen from the meter's end.
@@ -47,13 +62,18 @@ impl Meter {
         Self { inner: inner.into_channel(), metrics, end: End::Client(transport) }
     }
 
-    fn start(&self, cx: &Context) -> InFlight {
-        let (side, transport) = match self.end {
-            End::Server => (Side::Server, cx.transport()),
-            End::Client(transport) => (Side::Client, transport),
+    fn start(&self, cx: &mut Context) -> Started {
+        // Taken out: a call that is made as part of this one is another.
+        let counted = cx.counted.take();
+        let (side, transport) = match (self.end, counted) {
+            (End::Server, Some(counter)) => return Started { counter, call: None },
+            (End::Server, None) => (Side::Server, cx.transport()),
+            (End::Client(transport), _) => (Side::Client, transport),
         };
         let (service, method) = self.names(cx);
-        self.metrics.call(side, service, method, transport).start().with_deadline(cx.deadline())
+        let counter = self.metrics.call(side, service, method, transport);
+        let call = Some(counter.start().with_deadline(cx.deadline()));
+        Started { counter, call }
     }
 
     /// What the call is counted under. Whoever calls can make a path up that is received; one that is part of this
@@ -84,14 +104,13 @@ impl Meter {
 }
 
 impl Service for Meter {
-    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let call = self.start(&cx);
-        let message = self.requests().count(call.call(), message);
+    async fn unary(&self, mut cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let mut call = self.start(&mut cx);
+        let message = self.requests().count(&call.counter, message);
         match self.inner.unary(cx, message).await {
             Ok(response) => {
-                let counter = call.call().clone();
                 call.finish("OK");
-                Ok(response.map(|message| self.answers().count(&counter, message)))
+                Ok(response.map(|message| self.answers().count(&call.counter, message)))
             }
             Err(status) => {
                 call.finish(status.code().name());
@@ -102,16 +121,14 @@ impl Service for Meter {
 
     async fn stream(
         &self,
-        cx: Context,
+        mut cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        let call = self.start(&cx);
-        let requests = requests(messages, self.requests(), call.call());
+        let mut call = self.start(&mut cx);
+        let requests = requests(messages, self.requests(), &call.counter);
         let flow = self.answers();
         match self.inner.stream(cx, requests).await {
-            Ok(response) => {
-                Ok(response.map(|inner| Streaming::from_source(Answers { inner, flow, call: Some(call) })))
-            }
+            Ok(response) => Ok(response.map(|inner| Streaming::from_source(Answers { inner, flow, call }))),
             Err(status) => {
                 call.finish(status.code().name());
                 Err(status)
@@ -172,15 +189,7 @@ impl Source<Payload> for Requests {
 struct Answers {
     inner: Streaming<Payload>,
     flow: Flow,
-    call: Option<InFlight>,
-}
-
-impl Answers {
-    fn finish(&mut self, code: &'static str) {
-        if let Some(call) = self.call.take() {
-            call.finish(code);
-        }
-    }
+    call: Started,
 }
 
 impl Source<Payload> for Answers {
@@ -190,16 +199,13 @@ impl Source<Payload> for Answers {
     ) -> Poll<Option<Result<Payload, Status>>> {
         let polled = self.inner.poll_message(task);
         polled.map(|next| match next {
-            Some(Ok(message)) => Some(Ok(match &self.call {
-                Some(call) => self.flow.count(call.call(), message),
-                None => message,
-            })),
+            Some(Ok(message)) => Some(Ok(self.flow.count(&self.call.counter, message))),
             Some(Err(status)) => {
-                self.finish(status.code().name());
+                self.call.finish(status.code().name());
                 Some(Err(status))
             }
             None => {
-                self.finish("OK");
+                self.call.finish("OK");
                 None
             }
         })

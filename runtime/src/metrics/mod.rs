@@ -45,6 +45,11 @@
 //! That gauge is as of the last call, and absent where measurements decide. `polywire_client_circuits` counts the ways to
 //! peers of all channels that are there, each transport to each peer in each channel once.
 //!
+//! `polywire_server_calls_total` counts every call that reached a listener, once, with the code that its caller sees: also
+//! those that are refused before a service is asked (too large, too slow, of a connection that may not call it, retired, in
+//! drain), and those whose answer cannot be sent. What is no gRPC at all, by its content type, is `UNKNOWN`, as it is to a
+//! client of gRPC.
+//!
 //! A duration runs from the call's start to its status, so for streams it is the life of the stream. No label
 //! ever holds what a peer chose: a service or method that this node does not know is called `unknown`. Of the calls
 //! that it makes it knows those of its own program; a gateway knows none that it passes on.

@@ -11,7 +11,7 @@ pub(crate) struct Authorities {
     pub(crate) pem: Vec<u8>,
     /// What it holds, at least one.
     #[cfg_attr(
-        not(any(feature = "quic", feature = "websocket")),
+        not(any(feature = "iroh", feature = "quic", feature = "websocket")),
         expect(dead_code, reason = "tonic reads the file itself")
     )]
     pub(crate) certificates: Vec<CertificateDer<'static>>,
@@ -34,4 +34,16 @@ impl Authorities {
             Err(error) => Err(invalid(format!("CA file {name}: {error}; expected PEM"))),
         }
     }
+}
+
+/// What is to be said beside a failure of TLS that comes from an authority that is not trusted: another than those, or one of
+/// the same name.
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "quic", feature = "websocket")),
+    expect(dead_code, reason = "nothing speaks TLS")
+)]
+pub(crate) fn distrusted(failure: &str) -> Option<&'static str> {
+    ["UnknownIssuer", "BadSignature"].iter().any(|reason| failure.contains(reason)).then_some(
+        "no authority that is trusted here has signed the peer's certificate; expected a CA file (`--ca`) of one that has",
+    )
 }

@@ -34,6 +34,8 @@ struct Shared {
 struct Entry {
     transport: &'static str,
     certificate: Arc<LiveCertificate>,
+    /// Its files, as they were before they were read: no change in between is missed.
+    files: Watched,
 }
 
 /// How often what is wrong with a certificate is said again.
@@ -54,9 +56,10 @@ impl Certificates {
         files: TlsFiles,
         alpn: &[u8],
     ) -> Result<ServerConfig, TlsError> {
+        let watched = Watched::new([files.certificate_chain.clone(), files.private_key.clone()]);
         let certificate = Arc::new(LiveCertificate::read(files)?);
         let config = certificate.clone().server_config(alpn)?;
-        self.lock().push(Entry { transport, certificate });
+        self.lock().push(Entry { transport, certificate, files: watched });
         Ok(config)
     }
 
@@ -102,8 +105,7 @@ struct Watch {
 
 impl Watch {
     async fn run(mut self, certificates: Certificates) {
-        let files = self.entry.certificate.files();
-        let mut watched = Watched::new([files.certificate_chain.clone(), files.private_key.clone()]);
+        let mut watched = self.entry.files.clone();
         loop {
             tokio::select! {
                 () = watched.changed() => {}
@@ -142,7 +144,7 @@ impl Watch {
     }
 
     fn say_read(&self) {
-        let Entry { transport, certificate } = &self.entry;
+        let Entry { transport, certificate, .. } = &self.entry;
         let file = certificate.files().certificate_chain.display();
         let expires = certificate.validity().end();
         tracing::info!(transport, %file, expires, "the certificate and its key were read");
@@ -150,7 +152,7 @@ impl Watch {
 
     /// Says how the certificate is, where that is not what was said last.
     fn judge(&mut self) {
-        let Entry { transport, certificate } = &self.entry;
+        let Entry { transport, certificate, .. } = &self.entry;
         let (validity, now) = (certificate.validity(), SystemTime::now());
         let (standing, problem) = (validity.standing(now), validity.problem(now));
         let is_news = self.said.is_none_or(|(said, at)| said != standing || at.elapsed() >= REMINDER);
@@ -199,7 +201,7 @@ impl Collector for Expiries {
     fn collect(&self) -> Vec<MetricFamily> {
         // The name was well-formed when it was described.
         let Ok(gauge) = gauge() else { return Vec::new() };
-        for Entry { transport, certificate } in self.certificates.lock().iter() {
+        for Entry { transport, certificate, .. } in self.certificates.lock().iter() {
             let left = certificate.validity().seconds_left(SystemTime::now());
             gauge.with_label_values(&[transport]).set(left);
         }

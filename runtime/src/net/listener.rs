@@ -29,6 +29,14 @@ impl Listener {
         Ok(Self { tcp: TcpListener::bind(address).await?, descriptors: None })
     }
 
+    /// Binds to this address, and says where that is.
+    #[cfg(feature = "node")]
+    pub(crate) async fn bind_at(address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
+        let listener = Self::bind(address).await?;
+        let local = listener.local_addr()?;
+        Ok((listener, local))
+    }
+
     /// The address that was bound, with the real port.
     ///
     /// # Errors

@@ -37,12 +37,14 @@
 //! ```
 
 mod accept;
-#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
 mod authorities;
 mod certificates;
 mod connection;
+mod dial;
 mod establish;
 mod finish;
+#[cfg(any(feature = "grpc", feature = "websocket"))]
+mod first_byte;
 mod http1;
 mod http2;
 mod listener;
@@ -62,10 +64,18 @@ mod validity;
 #[cfg(test)]
 mod tests;
 
-#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
 pub(crate) use authorities::Authorities;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
+pub(crate) use authorities::distrusted;
 pub(crate) use certificates::Certificates;
 pub use connection::{ConnectionInfo, TlsInfo};
+pub use dial::connect;
+#[cfg(feature = "quic")]
+pub(crate) use dial::{race, resolve};
+#[cfg(any(feature = "grpc", feature = "websocket"))]
+pub(crate) use first_byte::FirstByte;
+#[cfg(feature = "grpc")]
+pub(crate) use first_byte::Heard;
 pub use listener::Listener;
 pub use options::ListenerOptions;
 pub use reachable::reachable;

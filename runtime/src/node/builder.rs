@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{any::type_name, fmt, sync::Arc};
 
 use bytes::Bytes;
 use prost_reflect::DescriptorPool;
@@ -6,12 +6,15 @@ use prost_reflect::DescriptorPool;
 use super::{
     Component, Exposure, Node, NodeError, Upstream,
     component::{Components, DynComponent},
-    running, transports,
+    running, schema,
+    served::Served,
+    transports,
 };
 use crate::{
     Channel, Health, Router, Service, ServiceInfo,
     cli::{Command, DynCommand},
     config::Config,
+    layer::{Inner, TowerService},
     metrics::Metrics,
     net::Certificates,
     policy::PolicyHandle,
@@ -34,7 +37,8 @@ use crate::{
 #[must_use = "a node starts when it is bound"]
 pub struct NodeBuilder {
     config: Config,
-    services: Vec<MakeService>,
+    services: Vec<(&'static str, MakeService)>,
+    layers: Vec<Around>,
     descriptor_sets: Vec<Bytes>,
     upstream: Option<Upstream>,
     components: Vec<MakeComponent>,
@@ -43,6 +47,7 @@ pub struct NodeBuilder {
 
 type MakeComponent = Box<dyn Fn(&Parts) -> Arc<dyn DynComponent> + Send + Sync>;
 type MakeService = Box<dyn Fn(&Parts) -> Channel + Send + Sync>;
+type Around = Box<dyn Fn(Channel) -> Channel + Send + Sync>;
 
 /// What a node is made of, for services that report on it.
 #[derive(Clone, Debug)]
@@ -80,6 +85,7 @@ impl NodeBuilder {
         Self {
             config: Config::default(),
             services: Vec::new(),
+            layers: Vec::new(),
             descriptor_sets: Vec::new(),
             upstream: None,
             components: Vec::new(),
@@ -93,15 +99,38 @@ impl NodeBuilder {
         self
     }
 
-    /// Serves this.
-    pub fn service(self, service: impl Service) -> Self {
+    /// Serves this. What names no service, or one that the node has already, is refused when the node is bound.
+    pub fn service<S: Service>(mut self, service: S) -> Self {
         let channel = service.into_channel();
-        self.service_with(move |_| channel.clone())
+        self.services.push((type_name::<S>(), Box::new(move |_| channel.clone())));
+        self
     }
 
     /// Serves what `make` makes once the node's parts are there.
     pub fn service_with<S: Service>(mut self, make: impl Fn(&Parts) -> S + Send + Sync + 'static) -> Self {
-        self.services.push(Box::new(move |parts| make(parts).into_channel()));
+        self.services.push((type_name::<S>(), Box::new(move |parts| make(parts).into_channel())));
+        self
+    }
+
+    /// Puts a tower layer, or one that is made by [`layer::wrap`](crate::layer::wrap), around everything that the node
+    /// serves, over every transport: health checks, reflection, what members of a cluster say to each other and what is
+    /// passed on to an [`upstream`](Self::upstream) too. A layer that refuses calls lets those through by
+    /// `request.context.service()`. Of several a call meets the one that was added first first.
+    ///
+    /// The node's metrics count what a layer refuses. The HTTP side, and calls within the process, meet no layer.
+    ///
+    /// ```
+    /// use polywire::Node;
+    /// use tower::limit::GlobalConcurrencyLimitLayer;
+    ///
+    /// // A thousand calls at a time, over all transports.
+    /// let node = Node::builder().layer(GlobalConcurrencyLimitLayer::new(1_000));
+    /// ```
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: tower::Layer<Inner, Service: TowerService> + Send + Sync + 'static,
+    {
+        self.layers.push(Box::new(move |inner| inner.layer(&layer).into_channel()));
         self
     }
 
@@ -144,7 +173,7 @@ impl NodeBuilder {
     /// What a node of this configuration would serve, without starting it.
     ///
     /// # Errors
-    /// When the schemas that were added cannot be used.
+    /// When the schemas or the services that were added cannot be used, as [`bind`](Self::bind) says.
     pub fn overview(&self, config: &Config) -> Result<Vec<ServiceOverview>, NodeError> {
         let (parts, _) = self.parts(config)?;
         let services = parts.router.services().into_iter();
@@ -158,17 +187,20 @@ impl NodeBuilder {
     /// Starts the node: when this returns, everything listens and the first health checks have run.
     ///
     /// # Errors
-    /// When the configuration or the schemas are wrong, when the data directory, the identity or
+    /// When the configuration or the schemas are wrong, when what was added names no service or one that is there already,
+    /// when a schema says something else of a service than its trait, when the data directory, the identity or
     /// a certificate cannot be used, when an address cannot be listened on, or when calls cannot be passed on to
     /// the target that was given. Nothing listens then.
     pub async fn bind(self) -> Result<Node, NodeError> {
         self.config.check()?;
         let (parts, components) = self.parts(&self.config)?;
-        running::start(self.config, parts, components, self.upstream).await
+        let router = parts.router.clone().into_channel();
+        let service = self.layers.iter().rev().fold(router, |inner, around| around(inner));
+        running::start(self.config, parts, service, components, self.upstream).await
     }
 
     fn parts(&self, config: &Config) -> Result<(Parts, Components), NodeError> {
-        self.check_descriptors()?;
+        let schemas = self.schemas()?;
         let parts = Parts {
             config: Arc::new(config.clone()),
             router: Router::new(),
@@ -179,24 +211,26 @@ impl NodeBuilder {
             descriptors: self.descriptor_sets.clone().into(),
             certificates: Certificates::default(),
         };
-        for make in &self.services {
-            parts.router.add(make(&parts));
+        let mut served = Served::in_router(&parts.router);
+        for (added_by, make) in &self.services {
+            served.add(added_by, make(&parts))?;
         }
         let components = Components(self.components.iter().map(|make| make(&parts)).collect());
-        for service in components.services() {
-            parts.router.add(service);
+        for (component, service) in components.services() {
+            served.add(&format!("the component {component}"), service)?;
         }
+        schema::check(&schemas, &parts.router.services())?;
         Ok((parts, components))
     }
 
-    /// Whoever reads the schemas later may take it that they fit together.
-    fn check_descriptors(&self) -> Result<(), NodeError> {
+    /// The schemas that were added. Those that read them later may take it that they fit together.
+    fn schemas(&self) -> Result<DescriptorPool, NodeError> {
         let mut pool = DescriptorPool::new();
         for set in &self.descriptor_sets {
             let added = pool.decode_file_descriptor_set(set.clone());
             added.map_err(|error| NodeError::Descriptors(error.to_string()))?;
         }
-        Ok(())
+        Ok(pool)
     }
 }
 
@@ -205,3 +239,6 @@ impl fmt::Debug for NodeBuilder {
         f.debug_struct("NodeBuilder").field("services", &self.services.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

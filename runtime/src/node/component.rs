@@ -129,9 +129,13 @@ impl<C: Component> DynComponent for C {
 pub(super) struct Components(pub(super) Vec<Arc<dyn DynComponent>>);
 
 impl Components {
-    /// The services of all of them.
-    pub(super) fn services(&self) -> impl Iterator<Item = Channel> {
-        self.0.iter().flat_map(|component| component.dyn_services())
+    /// The services of all of them, each with the name of the component that brings it.
+    pub(super) fn services(&self) -> impl Iterator<Item = (&'static str, Channel)> {
+        let named = |component: &Arc<dyn DynComponent>| {
+            let name = component.dyn_name();
+            component.dyn_services().into_iter().map(move |service| (name, service))
+        };
+        self.0.iter().flat_map(named)
     }
 
     /// Starts all of them. Those that have started end again where a later one cannot.

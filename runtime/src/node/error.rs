@@ -13,6 +13,23 @@ pub enum NodeError {
     /// The schemas that were added do not fit together, or are no descriptor set.
     #[error("a file descriptor set that was added to the node cannot be used: {0}")]
     Descriptors(String),
+    /// Something that was added to be served cannot be: it names no service, it does not know the methods of one that it
+    /// names, or a service was added before.
+    #[error("{added_by} cannot be served: {problem}")]
+    Service {
+        /// The Rust type that was added, or the component that brings it.
+        added_by: String,
+        /// What is wrong with it, and what was expected.
+        problem: String,
+    },
+    /// A schema says something else of a service than the trait that is served.
+    #[error("the schema of {service} is not that of its trait: {}", differences.join("; "))]
+    Schema {
+        /// The service, `package.Service`.
+        service: &'static str,
+        /// What differs, each with the name of the method.
+        differences: Vec<String>,
+    },
     /// The data directory, or a file in it, cannot be used.
     #[error("{}: {problem}", path.display())]
     Data {

@@ -15,7 +15,7 @@ use crate::{
 pub(super) fn routes(metrics: Metrics, health: Health) -> Router {
     Router::new()
         .route("/metrics", get(scrape).with_state(metrics))
-        .route("/livez", get(async || "ok\n"))
+        .route("/livez", get(live).with_state(health.clone()))
         .route("/readyz", get(ready).with_state(health))
 }
 
@@ -23,6 +23,16 @@ async fn scrape(State(metrics): State<Metrics>, headers: HeaderMap) -> Response 
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let format = Format::negotiate(accept);
     ([(header::CONTENT_TYPE, format.content_type())], metrics.render(format)).into_response()
+}
+
+/// 503 once nothing but a restart of the process helps, and why; 200 before.
+async fn live(State(health): State<Health>) -> Response {
+    match health.report().needs_restart {
+        None => "ok\n".into_response(),
+        Some(reason) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("a restart is needed: {reason}\n")).into_response()
+        }
+    }
 }
 
 /// 200 while the node takes calls and 503 while not; `?verbose` says why, component by component.
@@ -37,6 +47,9 @@ async fn ready(State(health): State<Health>, request: Request) -> Response {
         return (status, if report.is_serving() { "ok\n" } else { "not ready\n" }).into_response();
     }
     let mut text = format!("state: {:?}\n", report.state).to_lowercase();
+    if let Some(reason) = &report.needs_restart {
+        text += &format!("a restart is needed: {reason}\n");
+    }
     for (component, outcome) in &report.components {
         match outcome {
             Ok(()) => text += &format!("{component}: ok\n"),

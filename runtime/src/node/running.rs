@@ -11,7 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::{
     Identity, NodeBuilder, NodeError, NodeHandle, Parts, Targets, Upstream, component::Components,
-    data_dir::DataDir, http, transports::Transports,
+    data_dir::DataDir, http, kept_ports::KeptPorts, transports::Transports,
 };
 use crate::{
     Channel, ChannelBuilder, ConnectOptions, Drain, Health, NodeState, Service,
@@ -20,7 +20,7 @@ use crate::{
     net::{Listener, ListenerOptions, reachable},
     panic,
     service::BoxFuture,
-    transport::{BindContext, BindError, Descriptors},
+    transport::{BindContext, BindError, Descriptors, seam::Ports},
 };
 
 /// A node that serves. Dropping it ends everything at once; [`serve`](Self::serve) ends it well.
@@ -194,20 +194,27 @@ fn premature(ended: Result<Ended, JoinError>) -> NodeError {
 /// be told for minutes what was true before the disk began to hang.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Starts what the configuration asks for. Everything is bound before anything serves.
+/// Starts what the configuration asks for. Everything is bound before anything serves. `service` is what answers calls.
 pub(super) async fn start(
     config: Config,
     parts: Parts,
+    service: Channel,
     components: Components,
     upstream: Option<Upstream>,
 ) -> Result<Node, NodeError> {
     let identity = Identity::load_or_create(&config.node.data_dir)?;
-    let service = Meter::server(parts.router.clone(), parts.metrics.clone()).into_channel();
+    let service = Meter::server(service, parts.metrics.clone()).into_channel();
     let context = BindContext::new(identity.secret_key().to_bytes(), service.clone());
     let context = context.keeping(parts.certificates.clone());
-    let bound = Transports::bind(&config.transport, &context).await?;
+    let kept = KeptPorts::of(&config.node.data_dir);
+    let ports = kept.load();
+    let bound = Transports::bind(&config.transport, &context, &ports).await?;
     let mut targets = Targets { node_id: identity.id(), transports: bound.targets(), http: None };
-    let http_listener = bind_http(&config, &mut targets).await?;
+    let http_listener = match bind_http(&config, &ports, &mut targets).await {
+        Ok(listener) => listener,
+        Err(error) => return Err(given_up(bound, error).await),
+    };
+    kept.store(&ports);
     let secret_key = identity.secret_key().to_bytes();
     // Before anything is waited for: what is bound is not for several tasks.
     let (connect_options, upstream) = {
@@ -219,7 +226,10 @@ pub(super) async fn start(
     };
     let leave_upstream = match upstream {
         None => None,
-        Some((options, upstream)) => Some(upstream.attach(&parts, &targets, options).await?),
+        Some((options, upstream)) => match upstream.attach(&parts, &targets, options).await {
+            Ok(leave) => Some(leave),
+            Err(error) => return Err(given_up(bound, error).await),
+        },
     };
 
     let handle = NodeHandle {
@@ -229,8 +239,9 @@ pub(super) async fn start(
         alpns: bound.alpns().into(),
         connect_options: connect_options.clone(),
     };
-    let failed = |(component, source)| NodeError::Component { component, source };
-    components.start(&handle).await.map_err(failed)?;
+    if let Err((component, source)) = components.start(&handle).await {
+        return Err(given_up(bound, NodeError::Component { component, source }).await);
+    }
 
     // What every exporter says of its process, where the system can be asked.
     #[cfg(target_os = "linux")]
@@ -276,13 +287,23 @@ pub(super) async fn start(
     })
 }
 
-async fn bind_http(config: &Config, targets: &mut Targets) -> Result<Option<Listener>, NodeError> {
+/// The error, once what was bound is closed.
+async fn given_up(bound: Transports, error: NodeError) -> NodeError {
+    bound.close().await;
+    error
+}
+
+async fn bind_http(
+    config: &Config,
+    ports: &Ports,
+    targets: &mut Targets,
+) -> Result<Option<Listener>, NodeError> {
     if !config.http.enabled {
         return Ok(None);
     }
     let address = config.http.bind_address;
     let refused = |source| NodeError::Http(BindError::listen("http.bind_address", address, source));
-    let listener = Listener::bind(address).await.map_err(refused)?;
+    let listener = ports.bind("http", address, Listener::bind_at).await.map_err(refused)?;
     targets.http = Some(format!("http://{}", reachable(listener.local_addr().map_err(refused)?)));
     Ok(Some(listener))
 }

@@ -7,7 +7,7 @@ use crate::{
     service::BoxFuture,
     transport::{
         BindContext, Descriptors, LiveTarget, Serving,
-        seam::{self, DynBound},
+        seam::{self, DynBound, Ports},
     },
 };
 
@@ -18,27 +18,38 @@ pub(super) struct Transports(Vec<(&'static str, Box<dyn DynBound>)>);
 const OF_MODE: [&str; 2] = ["grpc", "iroh"];
 
 impl Transports {
-    /// Binds what the configuration asks for, one after the other.
-    pub(super) async fn bind(config: &config::Transport, node: &BindContext) -> Result<Self, NodeError> {
+    /// Binds what the configuration asks for, one after the other. What was bound is closed where a later one fails.
+    pub(super) async fn bind(
+        config: &config::Transport,
+        node: &BindContext,
+        ports: &Ports,
+    ) -> Result<Self, NodeError> {
         let missing = |name: &&str| config.serves(name) && seam::named(name).is_none();
         if let Some(missing) = OF_MODE.into_iter().find(missing) {
             return Err(NodeError::NotBuiltIn(missing));
         }
-        let mut bound = Vec::new();
+        let mut bound = Self(Vec::new());
         for transport in seam::all() {
             let name = transport.dyn_name();
             if config.serves(name) {
-                let binding = transport.dyn_bind(config.section(name), node.clone());
-                bound.push((
-                    name,
-                    binding.await.map_err(|source| NodeError::Bind { transport: name, source })?,
-                ));
+                match transport.dyn_bind(config.section(name), node.of(name, ports)).await {
+                    Ok(one) => bound.0.push((name, one)),
+                    Err(source) => {
+                        bound.close().await;
+                        return Err(NodeError::Bind { transport: name, source });
+                    }
+                }
             }
         }
-        if bound.is_empty() {
+        if bound.0.is_empty() {
             return Err(NodeError::NoTransport);
         }
-        Ok(Self(bound))
+        Ok(bound)
+    }
+
+    /// Closes all of them.
+    pub(super) async fn close(self) {
+        futures_util::future::join_all(self.0.into_iter().map(|(_, bound)| bound.dyn_close())).await;
     }
 
     /// Where each is reached.

@@ -101,7 +101,9 @@ impl Upstream {
                 (Gateway::new(channel), close)
             }
         };
-        let gateway = gateway.codecs(self.codecs.clone());
+        // As much of the id as people compare.
+        let name = own.node_id.chars().take(10).collect();
+        let gateway = gateway.codecs(self.codecs.clone()).named(name);
         parts.router.set_fallback(gateway.clone());
         parts.health.register("target", move || {
             let gateway = gateway.clone();

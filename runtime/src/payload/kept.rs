@@ -56,6 +56,14 @@ impl Payload {
 }
 
 impl Kept {
+    /// Whether it can be had once more.
+    pub(crate) fn is_there(&self) -> bool {
+        match &self.repr {
+            KeptRepr::Lent(slot) => slot.is_there(),
+            KeptRepr::Encoded(..) => true,
+        }
+    }
+
     /// The message once more; `None` where somebody has taken it, and so has seen it.
     pub(crate) fn again(&self) -> Option<Payload> {
         let repr = match &self.repr {

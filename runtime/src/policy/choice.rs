@@ -41,7 +41,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// A transport as the choice sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
-    /// Whether it works.
+    /// Whether it works. One whose calls fail far more than another's does not, whatever its circuit says.
     pub(crate) works: bool,
     pub(crate) score: Score,
 }
@@ -142,11 +142,13 @@ impl Choice {
 mod tests {
     use super::*;
 
+    use crate::policy::verdict::Verdict;
+
     const MS: Duration = Duration::from_millis(1);
 
     fn candidate(calls: u32, took: Duration, now: Instant) -> Candidate {
         let mut score = Score::default();
-        (0..calls).for_each(|_| score.note(now, took, true));
+        (0..calls).for_each(|_| score.note(now, took, Verdict::Works));
         Candidate { works: true, score }
     }
 

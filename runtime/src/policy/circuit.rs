@@ -82,16 +82,20 @@ impl Circuit {
         }
     }
 
-    /// It does not work; `random` is from 0 to 1, and spreads those who failed together.
-    pub(crate) fn failed(&mut self, now: Instant, random: f64) {
+    /// It does not work; `random` is from 0 to 1, and spreads those who failed together. It was `misled` where no call has
+    /// been answered since a probe was.
+    pub(crate) fn failed(&mut self, now: Instant, random: f64, misled: bool) {
         if let State::Open { .. } = self.state {
             return;
         }
         let recovered = self.since.is_some_and(|since| now.duration_since(since) >= STABLE);
         let failures = if recovered { 0 } else { self.failures };
+        // Where probes get through again and calls do not, calls pay for each time that it is let in.
+        let misled = misled && failures > 0 && self.state == State::Suspected;
         self.since = None;
         self.failures = failures + 1;
-        self.state = State::Open { until: now + pause(failures, random, self.longest) };
+        let pause = pause(if misled { u32::MAX } else { failures }, random, self.longest);
+        self.state = State::Open { until: now + pause };
     }
 
     /// How often it failed in a row.
@@ -116,7 +120,7 @@ mod tests {
     enum Event {
         Proved,
         Suspect,
-        Failed,
+        Failed(bool),
         Probing,
         Time(u64),
     }
@@ -125,7 +129,7 @@ mod tests {
         prop_oneof![
             Just(Event::Proved),
             Just(Event::Suspect),
-            Just(Event::Failed),
+            any::<bool>().prop_map(Event::Failed),
             Just(Event::Probing),
             (0_u64..40_000).prop_map(Event::Time),
         ]
@@ -140,7 +144,7 @@ mod tests {
                 match event {
                     Event::Proved => circuit.proved(now),
                     Event::Suspect => circuit.suspect(),
-                    Event::Failed => circuit.failed(now, 0.5),
+                    Event::Failed(misled) => circuit.failed(now, 0.5, misled),
                     Event::Probing => circuit.probing(),
                     Event::Time(ms) => now += Duration::from_millis(ms),
                 }
@@ -162,7 +166,7 @@ mod tests {
         let mut circuit = Circuit::new(LONGEST_PAUSE);
         let mut pauses = Vec::new();
         for _ in 0..8 {
-            circuit.failed(now, 0.0);
+            circuit.failed(now, 0.0, false);
             let State::Open { until } = circuit.state() else { panic!("it is set aside") };
             pauses.push(until.duration_since(now).as_millis());
             now = until;
@@ -173,17 +177,34 @@ mod tests {
         }
         assert_eq!(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
         now += STABLE;
-        circuit.failed(now, 0.0);
+        circuit.failed(now, 0.0, false);
         assert_eq!(circuit.state(), State::Open { until: now + FIRST_PAUSE });
+    }
+
+    #[test]
+    fn one_that_probes_find_well_and_calls_do_not_is_left_alone_for_long_from_the_second_time_on() {
+        let mut now = Instant::now();
+        let mut circuit = Circuit::new(LONGEST_PAUSE);
+        let mut pauses = Vec::new();
+        for misled in [true, true, false] {
+            circuit.proved(now);
+            circuit.suspect();
+            circuit.failed(now, 0.0, misled);
+            let State::Open { until } = circuit.state() else { panic!("it is set aside") };
+            pauses.push(until.duration_since(now).as_millis());
+            now = until;
+            circuit.probing();
+        }
+        assert_eq!(pauses, [250, 15_000, 1_000]);
     }
 
     #[test]
     fn one_that_is_open_is_not_set_aside_for_longer_by_calls_that_began_before() {
         let now = Instant::now();
         let mut circuit = Circuit::new(LONGEST_PAUSE);
-        circuit.failed(now, 0.0);
+        circuit.failed(now, 0.0, false);
         let first = circuit.state();
-        circuit.failed(now + Duration::from_millis(100), 0.0);
+        circuit.failed(now + Duration::from_millis(100), 0.0, false);
         circuit.suspect();
         assert_eq!((circuit.state(), circuit.failures()), (first, 1));
     }

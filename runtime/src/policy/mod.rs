@@ -14,6 +14,7 @@ pub(crate) mod hedge;
 pub(crate) mod pushback;
 pub(crate) mod score;
 pub(crate) mod share;
+pub(crate) mod verdict;
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -3,18 +3,22 @@
 #[non_exhaustive]
 pub enum TargetError {
     /// It names no scheme and is no ticket.
-    #[error("{text:?} is not a target; expected {expected}")]
+    #[error("{text:?} is not a target; {}expected {expected}", did_you_mean(.meant))]
     NoScheme {
         /// The text.
         text: String,
+        /// The target that was probably meant.
+        meant: Option<String>,
         /// The forms that are known.
         expected: String,
     },
     /// It names a scheme that nobody here knows.
-    #[error("`{scheme}://` is not built in; expected {expected}")]
+    #[error("`{scheme}://` is not built in; {}expected {expected}", did_you_mean(.meant))]
     UnknownScheme {
         /// The scheme.
         scheme: String,
+        /// The target that was probably meant.
+        meant: Option<String>,
         /// The forms that are known.
         expected: String,
     },
@@ -28,4 +32,8 @@ pub enum TargetError {
         /// The form of the scheme.
         expected: &'static str,
     },
+}
+
+fn did_you_mean(meant: &Option<String>) -> String {
+    meant.as_ref().map(|meant| format!("did you mean `{meant}`? ")).unwrap_or_default()
 }

@@ -1,7 +1,9 @@
 //! Where a peer answers, written as text, and the way there.
 
+mod agreed;
 mod error;
 mod options;
+mod replay;
 mod scheme;
 
 use std::{
@@ -10,6 +12,7 @@ use std::{
     sync::Arc,
 };
 
+use agreed::Agreed;
 pub use error::TargetError;
 pub use options::ConnectOptions;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -96,7 +99,8 @@ impl Target {
     }
 
     /// A channel to the peer. Nothing is dialled before the first call; a peer that is not there shows
-    /// as `Unavailable` then. What the channel needs (a connection pool, an endpoint of its own) lives as
+    /// as `Unavailable` then. A call that names no codec, and whose codec the peer does not take, as the target of a
+    /// gateway may not, is made again in one that it takes, which the channel remembers. What the channel needs (a connection pool, an endpoint of its own) lives as
     /// long as the channel.
     ///
     /// Must be called within a tokio runtime.
@@ -113,6 +117,11 @@ impl Target {
     /// As [`connect`](Self::connect).
     pub async fn open(&self, options: &ConnectOptions) -> Result<Connected, Status> {
         let mut connected = self.0.connect(options.clone()).await?;
+        // Every server of gRPC takes protobuf.
+        let codec = options.codec.unwrap_or_else(|| self.default_codec());
+        if codec != Codec::Protobuf {
+            connected.channel = Agreed::new(connected.channel, codec).into_channel();
+        }
         if let Some(metrics) = &options.metrics {
             let metered = Meter::client(connected.channel, metrics.clone(), self.transport());
             connected.channel = metered.into_channel();

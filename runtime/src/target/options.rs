@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
-    Codec, Limits,
+    Codec, Limits, Status,
     metrics::{Metrics, Side},
+    net::Authorities,
     transport::ConnectionGauge,
 };
 
@@ -40,7 +41,7 @@ impl Default for ConnectOptions {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
-            keep_alive_interval: Some(Duration::from_secs(10)),
+            keep_alive_interval: None,
             limits: None,
             codec: None,
             ca_file: None,
@@ -65,10 +66,11 @@ impl ConnectOptions {
     }
 
     /// How often an HTTP/2 connection with calls on it asks whether its peer is still there; one that does
-    /// not answer for as long again is lost. Default 10 s. `None` leaves it to TCP.
+    /// not answer for as long again is lost. Default `None`: TCP's own probes find within 20 s out that a peer is gone,
+    /// and only not that its process has stopped.
     ///
-    /// A server that polices pings closes a connection whose streams are silent for some of these
-    /// intervals; grpc-go's default is such
+    /// gRPC's servers police pings, by default those that come more often than every 5 minutes without data: they end
+    /// the connection with all of its calls. One that says so is asked half as often from then on
     /// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)). Iroh has a
     /// keep-alive of its own, in its [`QuicProfile`](crate::iroh::QuicProfile).
     #[must_use]
@@ -91,11 +93,21 @@ impl ConnectOptions {
         self
     }
 
-    /// A PEM file of the certificate authorities to trust under TLS, instead of those of the system.
+    /// A PEM file of the certificate authorities to trust under TLS, instead of those of the system: those of servers, and
+    /// of the relays over https through which an Iroh peer is reached (but where an endpoint of one's own
+    /// [dials](crate::iroh::Dialer), which trusts what it was made with).
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(path.into());
         self
+    }
+
+    /// Reads the CA file, where there is one, so that one that cannot be used is found out before anybody is called.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, which names the file, when it cannot be read or holds no certificate.
+    pub fn check_ca_file(&self) -> Result<(), Status> {
+        self.ca_file.as_deref().map_or(Ok(()), |file| Authorities::read(file).map(drop))
     }
 
     /// Calls under the identity of this Ed25519 secret key on transports that have such identities: on Iroh the

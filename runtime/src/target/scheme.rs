@@ -1,12 +1,16 @@
 //! The schemes that targets can be written in.
 
 use super::{Target, TargetError};
-use crate::transport::{Scheme, seam};
+use crate::{
+    nearest::nearest,
+    transport::{Scheme, seam},
+};
 
 pub(super) fn parse(text: &str) -> Result<Target, TargetError> {
     let named = text.split_once("://");
     let fits = |scheme: &Scheme| match named {
-        Some((name, _)) => scheme.is_url() && scheme.name == name,
+        // RFC 3986, section 3.1: a scheme is the same in capitals.
+        Some((name, _)) => scheme.is_url() && scheme.name.eq_ignore_ascii_case(name),
         None => !scheme.is_url() && text.starts_with(scheme.name),
     };
     for transport in seam::all() {
@@ -20,9 +24,46 @@ pub(super) fn parse(text: &str) -> Result<Target, TargetError> {
         }
     }
     Err(match named {
-        Some((name, _)) => TargetError::UnknownScheme { scheme: name.to_owned(), expected: forms() },
-        None => TargetError::NoScheme { text: text.to_owned(), expected: forms() },
+        Some((name, rest)) => TargetError::UnknownScheme {
+            scheme: name.to_owned(),
+            meant: spelt(name).and_then(|scheme| target(scheme, rest)),
+            expected: forms(),
+        },
+        None => TargetError::NoScheme { text: text.to_owned(), meant: completed(text), expected: forms() },
     })
+}
+
+/// The scheme that one which is not known stands for.
+fn spelt(unknown: &str) -> Option<&'static str> {
+    match unknown.to_ascii_lowercase().as_str() {
+        // gRPC is HTTP/2, and URLs of servers are copied as they are.
+        "http" => Some("grpc"),
+        "https" => Some("grpcs"),
+        unknown => {
+            let all = seam::all();
+            let schemes =
+                all.iter().flat_map(|transport| transport.dyn_schemes()).filter(|scheme| scheme.is_url());
+            nearest(unknown, schemes.map(|scheme| scheme.name))
+        }
+    }
+}
+
+/// The target that a text without `://` is but for its scheme: an address with a port, or the path of a socket.
+fn completed(text: &str) -> Option<String> {
+    if text.starts_with('/') {
+        return target("unix", text);
+    }
+    let scheme = text.split_once(':').and_then(|(scheme, rest)| Some((spelt(scheme)?, rest)));
+    let (scheme, rest) = scheme.unwrap_or(("grpc", text));
+    let (host, port) = rest.trim_start_matches('/').rsplit_once(':')?;
+    let is_address = !host.is_empty() && port.parse::<u16>().is_ok();
+    is_address.then(|| target(scheme, rest.trim_start_matches('/'))).flatten()
+}
+
+/// The target of this scheme, if it is one.
+fn target(scheme: &str, rest: &str) -> Option<String> {
+    let text = format!("{scheme}://{rest}");
+    parse(&text).is_ok().then_some(text)
 }
 
 fn forms() -> String {

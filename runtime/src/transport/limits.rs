@@ -9,7 +9,8 @@ pub struct Limits {
     /// method may allow less.
     pub max_message_bytes: usize,
     /// The most that the metadata of one direction may weigh, in bytes, counted as HTTP/2 counts a
-    /// header list. Default 16 KiB, double of what gRPC advises every peer to accept.
+    /// header list. Default 16 KiB, double of what gRPC advises every peer to accept. Answers over gRPC have no
+    /// more than that 8 KiB, their status included, unless the caller is one of ours that takes more.
     pub max_metadata_bytes: usize,
     /// How long one message may take to arrive once it has begun, and a call's head once its stream is
     /// open. Default 20 s. Between messages a stream may rest for as long as its deadline allows.
@@ -32,12 +33,14 @@ impl Limits {
     /// # Errors
     /// `ResourceExhausted` when it is not.
     pub fn check_metadata(&self, metadata: &Metadata) -> Result<(), Status> {
-        let (weight, limit) = (metadata.weight(), self.max_metadata_bytes);
-        if weight <= limit {
-            return Ok(());
-        }
-        Err(Status::resource_exhausted(format!(
-            "metadata of {weight} bytes is over the limit of {limit} bytes"
-        )))
+        check_metadata_weight(metadata.weight(), self.max_metadata_bytes)
     }
+}
+
+/// Whether metadata of this weight are within this limit.
+pub(crate) fn check_metadata_weight(weight: usize, limit: usize) -> Result<(), Status> {
+    if weight <= limit {
+        return Ok(());
+    }
+    Err(Status::resource_exhausted(format!("metadata of {weight} bytes is over the limit of {limit} bytes")))
 }

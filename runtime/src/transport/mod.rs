@@ -2,6 +2,7 @@
 //! peers speak, and back.
 
 mod alpn;
+mod arrivals;
 #[cfg(feature = "node")]
 mod descriptors;
 pub mod framed;
@@ -20,6 +21,7 @@ mod path;
 #[cfg(feature = "quic")]
 pub mod quic;
 mod refusals;
+mod remote;
 mod scope;
 #[cfg(feature = "node")]
 pub(crate) mod seam;
@@ -29,6 +31,9 @@ pub mod unix;
 pub mod websocket;
 
 pub use alpn::{AlpnError, AlpnName};
+#[cfg(any(feature = "grpc", feature = "memory"))]
+pub(crate) use arrivals::Arrival;
+pub(crate) use arrivals::Arrivals;
 #[cfg(feature = "node")]
 pub(crate) use descriptors::{Descriptors, Place, raise_limit};
 pub use gauge::ConnectionGauge;
@@ -36,8 +41,11 @@ pub use gauge::ConnectionGauge;
 pub(crate) use gauge::Counted;
 pub use guarded::Guarded;
 pub use limits::Limits;
+#[cfg(feature = "grpc")]
+pub(crate) use limits::check_metadata_weight;
 pub use path::NetworkPath;
 pub(crate) use refusals::Refusals;
+pub(crate) use remote::Remote;
 #[cfg(feature = "node")]
 pub use seam::{
     Address, BindContext, BindError, Bound, Connected, LiveTarget, PathProbe, RegisterError, Scheme, Serving,

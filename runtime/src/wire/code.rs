@@ -55,6 +55,9 @@ pub enum ConnectionCode {
     /// The answer to a connection that asked which ALPNs are spoken; the reason phrase lists them,
     /// separated by spaces. Nothing was processed.
     Alpns = 0x12,
+    /// Older connections of the same caller were in the way of this one and have been closed: the caller has to make it once
+    /// more. Nothing was processed.
+    Again = 0x13,
 }
 
 impl ConnectionCode {
@@ -64,6 +67,7 @@ impl ConnectionCode {
             0x10 => Self::ShutDown,
             0x11 => Self::Denied,
             0x12 => Self::Alpns,
+            0x13 => Self::Again,
             _ => Self::Closed,
         }
     }
@@ -75,7 +79,7 @@ impl ConnectionCode {
 
     /// Whether it proves that no handler saw any call of the connection.
     pub fn is_not_processed(self) -> bool {
-        matches!(self, Self::Denied | Self::Alpns)
+        matches!(self, Self::Denied | Self::Alpns | Self::Again)
     }
 }
 
@@ -86,6 +90,7 @@ impl fmt::Display for ConnectionCode {
             Self::ShutDown => "the peer has shut down",
             Self::Denied => "the peer denies this caller",
             Self::Alpns => "the connection only asked for protocol names",
+            Self::Again => "the connection must be made once more",
         })
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn take_metadata(mut value: Bytes, metadata: &mut Metadata) -> Result
     let length = length.ok_or(WireError::Malformed("a metadata key is longer than its entry"))?;
     let key = value.split_to(length);
     metadata
-        .append_raw(key, value, None)
+        .append_received(key, value)
         .map_err(|_| WireError::Malformed("a metadata entry breaks the rules for keys and values"))
 }
 

@@ -19,7 +19,7 @@ pub use tail::{Tail, parse_end, put_tail};
 pub(crate) use varint::peek_varint;
 pub use varint::{put_varint, take_varint};
 
-use crate::Status;
+use crate::{Codec, Status};
 
 /// The first byte of a stream that is a call. Every other value is reserved.
 pub const CALL: u8 = 0x01;
@@ -67,10 +67,10 @@ impl From<WireError> for Status {
         let message = error.to_string();
         match error {
             WireError::TooLarge { .. } => Self::resource_exhausted(message),
+            WireError::UnknownCodec(_) => Self::codec_refused(message, &Codec::ALL),
             WireError::UnknownKind(_)
             | WireError::UnknownFrame(_)
             | WireError::UnknownField { .. }
-            | WireError::UnknownCodec(_)
             | WireError::UnknownCompression(_) => Self::unimplemented(message),
             WireError::Malformed(_) => Self::internal(message),
         }

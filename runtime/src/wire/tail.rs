@@ -5,7 +5,10 @@ use super::{
     field::{self, METADATA},
     frame::put_frame,
 };
-use crate::{Code, Metadata, Status};
+use crate::{
+    Code, Metadata, Status,
+    status::{Fitted, Scale},
+};
 
 /// How an answer ended: the payload of its end frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +30,8 @@ const MESSAGE: u8 = 0x02;
 const DETAILS: u8 = 0x04;
 const NOT_PROCESSED: u8 = 0x81;
 
-/// Appends the end of an answer. What does not fit `limit` bytes gives way: first the details, then the
-/// metadata, then the message's end, so that the code always arrives.
+/// Appends the end of an answer. What does not fit `limit` bytes gives way: first the message's end, then the
+/// details, then the metadata, so that the code always arrives. The message says what was left out.
 pub fn put_tail(buffer: &mut BytesMut, outcome: Result<&Metadata, &Status>, limit: usize) {
     put_frame(buffer, FrameKind::End, |buffer| match outcome {
         Ok(metadata) if metadata.weight() <= limit => field::put_metadata(buffer, metadata),
@@ -44,21 +47,22 @@ fn put_status(buffer: &mut BytesMut, status: &Status, limit: usize) {
     if status.is_not_processed() {
         field::put(buffer, NOT_PROCESSED, &[]);
     }
-    let mut left = limit.saturating_sub(32);
-    let message = &status.message()[..status.message().floor_char_boundary(left)];
+    let Fitted { message, details, metadata } = status.fitted(limit.saturating_sub(OVERHEAD), &SCALE);
     if !message.is_empty() {
         field::put(buffer, MESSAGE, message.as_bytes());
-        left -= message.len();
     }
-    let weight = status.metadata().weight();
-    if weight <= left {
-        field::put_metadata(buffer, status.metadata());
-        left -= weight;
+    if let Some(metadata) = metadata {
+        field::put_metadata(buffer, metadata);
     }
-    if !status.details().is_empty() && status.details().len() <= left {
-        field::put(buffer, DETAILS, status.details());
+    if !details.is_empty() {
+        field::put(buffer, DETAILS, details);
     }
 }
+
+/// What the tags and lengths of a status weigh, and its code.
+const OVERHEAD: usize = 32;
+
+const SCALE: Scale = Scale { message: str::len, details: |length| length, metadata: Metadata::weight };
 
 /// Reads the payload of an end frame that a caller sent. No field is assigned there yet.
 ///

@@ -103,6 +103,7 @@ impl Known {
             Some(node) if node.id != self.member.endpoint_id => {
                 Err(Status::unavailable(format!("another node, {}, answers where it was", node.id)))
             }
+            Some(node) if !node.conflict.is_empty() => Err(Status::unavailable(node.conflict.clone())),
             _ => Ok(told),
         }
     }

@@ -108,7 +108,10 @@ impl NodeDirectory {
 impl Directory for NodeDirectory {
     async fn list(&self, request: ListRequest) -> Result<ListResponse, Status> {
         let itself = self.0.raft.itself();
-        let node = itself.map(own_node);
+        let mut node = itself.map(own_node);
+        if let (Some(node), Ok(running)) = (&mut node, self.0.raft.running()) {
+            node.conflict = running.store.refused().map(|problem| problem.to_string()).unwrap_or_default();
+        }
         let services = self.services(itself.map(Itself::node).zip(node.as_ref()));
         let cluster = match (self.0.raft.running(), itself) {
             (Ok(running), Some(itself)) => {
@@ -143,7 +146,13 @@ fn node(member: &Member) -> v1::Node {
         target: target.to_string(),
         alpns: Vec::new(),
     });
-    v1::Node { id: member.endpoint_id.clone(), name: member.name.clone(), endpoints: endpoints.collect() }
+    v1::Node {
+        id: member.endpoint_id.clone(),
+        name: member.name.clone(),
+        endpoints: endpoints.collect(),
+        incarnation: member.incarnation,
+        conflict: String::new(),
+    }
 }
 
 /// The cluster without its members.

@@ -1,20 +1,21 @@
-use std::{io::Write as _, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use polywire::{
-    ConnectOptions, Target,
-    cli::{Arguments, Command, CommandError},
+    Target,
+    cli::{Arguments, Command, CommandError, print},
 };
 use polywire_proto::monitoring::v1::CallSide;
 
 use super::{report::Report, survey::Survey, verdict::Rules};
+use crate::command_line::connect_options;
 
 /// The command `migration`, which says whether it is safe to move more calls from one transport to another.
 #[derive(Clone, Copy, Debug)]
 pub struct MigrationCommand;
 
 #[derive(Debug, Parser)]
-#[command(about = ABOUT, disable_help_subcommand = true)]
+#[command(about = ABOUT)]
 struct Args {
     #[command(subcommand)]
     what: What,
@@ -32,8 +33,11 @@ enum What {
 #[derive(Debug, clap::Args)]
 struct StatusArgs {
     /// The running nodes that are asked, whose calls are added up
-    #[arg(value_name = "TARGET", required = true)]
+    #[arg(value_name = "TARGET", required_unless_present = "node")]
     targets: Vec<Target>,
+    /// The same, or one more
+    #[arg(long, value_name = "TARGET")]
+    node: Vec<Target>,
     /// Judges this service, by its short or full name, and no other that is not named too; by default all that had calls,
     /// but for those that every node has
     #[arg(long, value_name = "SERVICE")]
@@ -99,27 +103,20 @@ impl Command for MigrationCommand {
     }
 
     async fn run(&self, arguments: Arguments) -> Result<(), CommandError> {
-        let named = std::iter::once(arguments.invoked.into()).chain(arguments.rest);
-        let Args { what: What::Status(args) } =
-            Args::try_parse_from(named).map_err(|error| match error.use_stderr() {
-                true => CommandError::Usage(error.to_string().trim_start_matches("error: ").to_owned()),
-                false => CommandError::Help(error.to_string()),
-            })?;
+        let Args { what: What::Status(args) } = arguments.parse()?;
         status(args).await
     }
 }
 
 async fn status(args: StatusArgs) -> Result<(), CommandError> {
-    let mut options = ConnectOptions::new();
-    if let Some(ca) = &args.ca {
-        options = options.ca_file(ca.clone());
-    }
+    let options = connect_options(args.ca.clone())?;
     let side = match args.side {
         Side::Server => CallSide::Server,
         Side::Client => CallSide::Client,
     };
-    let mut survey = Survey::of(&args.targets, &options, side, args.window, args.timeout).await;
-    if survey.silent.len() == args.targets.len() {
+    let targets: Vec<_> = args.targets.into_iter().chain(args.node).collect();
+    let mut survey = Survey::of(&targets, &options, side, args.window, args.timeout).await;
+    if survey.silent.len() == targets.len() {
         // Nothing is known.
         return Err(survey.silent.swap_remove(0).1.into());
     }
@@ -135,8 +132,7 @@ async fn status(args: StatusArgs) -> Result<(), CommandError> {
         true => serde_json::to_string(&report).map_err(|error| CommandError::Other(error.into()))? + "\n",
         false => report.to_string(),
     };
-    // Nobody is left to tell when stdout is closed.
-    let _ = write!(std::io::stdout().lock(), "{text}");
+    print(&text)?;
     if report.safe { Ok(()) } else { Err(CommandError::Exit(NOT_SAFE)) }
 }
 

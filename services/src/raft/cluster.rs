@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,13 +13,15 @@ use openraft::{
     ChangeMembers,
     error::{ChangeMembershipError, ClientWriteError, RaftError},
 };
-use polywire::{Code, Context, Status, Target};
+use polywire::{Clipped, Code, Context, Status, Target};
 use polywire_proto::cluster::v1;
 use tokio::time::Instant;
 
 use super::{
     Handle, Member, Metrics, Running,
+    announce::examine,
     forward::{FORWARDED, Refusal, refusal},
+    kv::current,
     lifecycle::{Lifecycle, id, voters},
     peers::Peer,
 };
@@ -28,7 +33,8 @@ pub trait Cluster {
     #[rpc(idempotent)]
     async fn status(&self, request: v1::StatusRequest) -> Result<v1::StatusResponse, Status>;
 
-    /// Tells a node that is in no cluster to form one of its own; one that is in a cluster stays in it.
+    /// Tells a node that is in no cluster to form one of its own. `AlreadyExists` where it is in one: then nothing was
+    /// done.
     #[rpc(idempotent)]
     async fn init(&self, request: v1::InitRequest) -> Result<v1::InitResponse, Status>;
 
@@ -48,7 +54,8 @@ pub trait Cluster {
         request: v1::AddMemberRequest,
     ) -> Result<v1::AddMemberResponse, Status>;
 
-    /// Tells where a member is reached now; whichever member is asked tells the leader.
+    /// Tells where a member is reached now; whichever member is asked tells the leader. `NotFound` where there is no
+    /// such member.
     #[rpc(idempotent)]
     async fn update_member(
         &self,
@@ -56,7 +63,8 @@ pub trait Cluster {
         request: v1::UpdateMemberRequest,
     ) -> Result<v1::UpdateMemberResponse, Status>;
 
-    /// Takes a member out of the cluster; whichever member is asked tells the leader.
+    /// Takes a member out of the cluster; whichever member is asked tells the leader. `NotFound` where there is no such
+    /// member.
     #[rpc(idempotent)]
     async fn remove_member(
         &self,
@@ -74,8 +82,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a node that leaves waits for one answer.
 const ASKING: Duration = Duration::from_secs(2);
 
-/// How long one member may take to tell the leader where another is reached.
-const ANNOUNCING: Duration = Duration::from_secs(3);
+/// How long the leader may be without a majority before it refuses to change who is a member.
+const CONFIRMED: Duration = Duration::from_secs(1);
+
+/// How long it waits before it asks them again.
+const ASKING_AGAIN: Duration = Duration::from_millis(50);
+
+/// How long a node that leaves waits for a leader: several elections.
+const LEADERLESS: Duration = Duration::from_secs(5);
 
 /// This node's part in forming a cluster.
 #[derive(Clone, Debug)]
@@ -86,21 +100,23 @@ impl ClusterNode {
         Self(lifecycle)
     }
 
-    fn handle(&self) -> &Handle {
+    pub(super) fn handle(&self) -> &Handle {
         &self.0.handle
     }
 
-    /// Joins the cluster of whoever answers at this target.
+    /// Joins the cluster of the node that answers at this target, and says whether this node had not been a member
+    /// before.
     ///
     /// # Cancel safety
     /// A join that has begun goes on.
-    pub(super) async fn join_at(&self, cx: &Context, seed: &Target) -> Result<(), Status> {
+    pub(super) async fn join_at(&self, cx: &Context, seed: &Target) -> Result<bool, Status> {
         let (node, seed, by) = (self.clone(), seed.clone(), end(cx));
         self.0.change(async move { node.enter(&seed, by).await }).await
     }
 
-    async fn enter(&self, seed: &Target, by: Instant) -> Result<(), Status> {
+    async fn enter(&self, seed: &Target, by: Instant) -> Result<bool, Status> {
         let running = self.handle().running()?;
+        running.admitted()?;
         let at_seed = |status: Status| {
             Status::new(status.code(), format!("the seed {seed} says: {}", status.message()))
         };
@@ -115,7 +131,7 @@ impl ClusterNode {
         let listed = found.members.iter().find(|member| member.id == running.id);
         let at_home = running.store.cluster().is_some_and(|own| *own == *found.cluster_id);
         match listed {
-            Some(listed) if listed.voter && at_home => return Ok(()),
+            Some(listed) if listed.voter && at_home => return Ok(false),
             Some(listed) if listed.voter => return Err(at_seed(lost(running.id))),
             // The join before this one was not finished.
             Some(_) if at_home => {}
@@ -124,7 +140,8 @@ impl ClusterNode {
                 if listed.is_some() {
                     // What it had as a learner is gone, which the leader must not go on from.
                     let request = v1::RemoveMemberRequest { id: running.id, cluster_id: String::new() };
-                    client.remove_member(request).timeout(left()).await.map_err(at_seed)?;
+                    let removing = client.remove_member(request).timeout(left()).await;
+                    removing.map(drop).or_else(gone).map_err(at_seed)?;
                 }
                 self.prepare(&running, &found.cluster_id).await?;
             }
@@ -140,7 +157,20 @@ impl ClusterNode {
             return Err(at_seed(status));
         }
         opened.close.await;
-        self.wait_for_membership(by).await
+        self.wait_for_membership(by).await?;
+        Ok(true)
+    }
+
+    /// Forms a cluster of this node alone, which must be in none.
+    async fn form(&self) -> Result<(), Status> {
+        let metrics = self.handle().running()?.metrics();
+        match voters(&metrics).len() {
+            0 => self.0.form().await,
+            1 => Err(Status::already_exists("this node is a cluster of its own already; nothing was done")),
+            members => Err(Status::already_exists(format!(
+                "this node is in a cluster of {members} already; nothing was done"
+            ))),
+        }
     }
 
     /// Gives up what this node has, and lets the members of that cluster talk to it.
@@ -155,35 +185,51 @@ impl ClusterNode {
 
     async fn exit(&self, by: Instant) -> Result<(), Status> {
         let running = self.handle().running()?;
+        // It would take the member out whose identity it has.
+        running.admitted()?;
         if others(&running).is_empty() {
             return Err(Status::failed_precondition("this node is the only member of its cluster"));
         }
         self.remove_itself(&running, by).await?;
+        tracing::info!(
+            cluster = running.cluster_id(),
+            "this node has left its cluster, and is one of its own now"
+        );
         drop(running);
         self.0.begin_anew().await?;
         self.0.form().await
     }
 
     /// Has this node taken out of the cluster: by the leader, and where this node hears of none by way of the others.
-    /// It hears of none once it is out, should the leader's answer have been lost.
+    /// It hears of none once it is out, should the leader's answer have been lost. Where there is no leader for a while,
+    /// there is no majority that could take it out.
     async fn remove_itself(&self, running: &Running, by: Instant) -> Result<(), Status> {
         let cluster_id = running.cluster_id();
         let request = || v1::RemoveMemberRequest { id: running.id, cluster_id: cluster_id.clone() };
         let left = || ASKING.min(by.saturating_duration_since(Instant::now()));
+        let hopeless = Instant::now() + LEADERLESS;
         loop {
             let asking = Context::new().with_timeout(left());
-            let Err(status) = self.remove_member(&asking, request()).await else { return Ok(()) };
+            let asked = self.remove_member(&asking, request()).await.map(drop).or_else(gone);
+            let Err(status) = asked else { return Ok(()) };
             if !matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) {
                 return Err(status);
             }
             for peer in others(running) {
                 let asking = peer.call(|channel| {
                     let asking = ClusterClient::new(channel).remove_member(request()).timeout(left());
-                    async move { asking.await }
+                    async move { asking.await.map(drop).or_else(gone) }
                 });
                 if asking.await.is_ok() {
                     return Ok(());
                 }
+            }
+            if Instant::now() >= hopeless
+                && let Some(why) = running.leaderless()
+            {
+                return Err(Status::unavailable(format!(
+                    "nothing was done: {why}, and a node is taken out of a cluster by a majority of its members"
+                )));
             }
             if left().is_zero() {
                 return Err(status);
@@ -205,12 +251,24 @@ impl ClusterNode {
         }
     }
 
-    async fn change<F, O>(&self, cx: &Context, here: F, there: ForwardChange) -> Result<(), Status>
+    /// Makes a change at the leader, and counts how often that was tried.
+    async fn change<F, O>(
+        &self,
+        cx: &Context,
+        here: F,
+        there: ForwardChange,
+        attempts: &AtomicU32,
+    ) -> Result<(), Status>
     where
         F: Fn(Arc<Running>) -> O,
         O: Future<Output = Result<(), Refusal>>,
     {
+        let here = |running| {
+            attempts.fetch_add(1, Ordering::Relaxed);
+            here(running)
+        };
         let there = |channel, left| {
+            attempts.fetch_add(1, Ordering::Relaxed);
             let (client, there) = (ClusterClient::new(channel), there.clone());
             async move {
                 match there {
@@ -240,33 +298,10 @@ impl ClusterNode {
         self.handle().at_leader(cx, true, here, there).await
     }
 
-    /// Tells the cluster where this node is reached now, by way of the first member that answers: the leader cannot
-    /// tell this node that it leads before it knows that.
-    pub(super) async fn announce(&self) -> Result<(), Status> {
-        let running = self.handle().running()?;
-        let request = || {
-            let own = member(running.id, &running.member(), true);
-            v1::UpdateMemberRequest { member: Some(own) }
-        };
-        let mut outcome = None;
-        for peer in others(&running) {
-            let telling = peer.call(|channel| {
-                let telling = ClusterClient::new(channel).update_member(request()).timeout(ANNOUNCING);
-                async move { telling.await }
-            });
-            match telling.await {
-                Ok(_) => return Ok(()),
-                Err(status) => outcome = Some(status),
-            }
-        }
-        match outcome {
-            Some(status) => Err(status),
-            // It is alone, and leads.
-            None => {
-                self.update_member(&Context::new().with_timeout(PATIENCE), request()).await?;
-                Ok(())
-            }
-        }
+    /// This node is alone, and leads.
+    pub(super) async fn tell_itself(&self, request: v1::UpdateMemberRequest) -> Result<(), Status> {
+        self.update_member(&Context::new().with_timeout(PATIENCE), request).await?;
+        Ok(())
     }
 }
 
@@ -284,31 +319,39 @@ impl Cluster for ClusterNode {
         let metrics = running.metrics();
         let voters = voters(&metrics);
         let nodes = metrics.membership_config.membership().nodes();
-        let members: BTreeMap<_, _> =
+        let mut members: BTreeMap<_, _> =
             nodes.map(|(id, node)| (*id, member(*id, node, voters.contains(id)))).collect();
+        for (id, problem) in self.handle().conflicts().lately() {
+            if let Some(member) = members.get_mut(&id) {
+                member.conflict = problem;
+            }
+        }
+        let conflict = running.store.refused().map(|problem| problem.to_string()).unwrap_or_default();
+        let this = member(running.id, &running.member(), voters.contains(&running.id));
         Ok(v1::StatusResponse {
-            this: Some(member(running.id, &running.member(), voters.contains(&running.id))),
+            this: Some(v1::Member { conflict, ..this }),
             initialized: !voters.is_empty(),
             cluster_id: running.cluster_id(),
             leader_id: metrics.current_leader,
             term: metrics.current_term,
             members: members.into_values().collect(),
+            removed: running.is_removed(),
             last_log_index: metrics.last_log_index.unwrap_or_default(),
             applied_index: metrics.last_applied.map(|id| id.index).unwrap_or_default(),
         })
     }
 
     async fn init(&self, _: v1::InitRequest) -> Result<v1::InitResponse, Status> {
-        let lifecycle = self.0.clone();
-        self.0.change(async move { lifecycle.form().await }).await?;
+        let node = self.clone();
+        self.0.change(async move { node.form().await }).await?;
         Ok(v1::InitResponse {})
     }
 
     async fn join(&self, cx: &Context, request: v1::JoinRequest) -> Result<v1::JoinResponse, Status> {
         let seed = request.seed.parse::<Target>();
         let seed = seed.map_err(|error| Status::invalid_argument(format!("the seed: {error}")))?;
-        self.join_at(cx, &seed).await?;
-        Ok(v1::JoinResponse {})
+        let joined = self.join_at(cx, &seed).await?;
+        Ok(v1::JoinResponse { already_member: !joined })
     }
 
     async fn leave(&self, cx: &Context, _: v1::LeaveRequest) -> Result<v1::LeaveResponse, Status> {
@@ -324,7 +367,7 @@ impl Cluster for ClusterNode {
     ) -> Result<v1::AddMemberResponse, Status> {
         let (id, node) = read_member(request.member.clone())?;
         let here = |running| add(running, id, node.clone());
-        self.change(cx, here, ForwardChange::Add(request)).await?;
+        self.change(cx, here, ForwardChange::Add(request), &AtomicU32::new(0)).await?;
         Ok(v1::AddMemberResponse {})
     }
 
@@ -333,10 +376,20 @@ impl Cluster for ClusterNode {
         cx: &Context,
         request: v1::UpdateMemberRequest,
     ) -> Result<v1::UpdateMemberResponse, Status> {
+        if request.hint {
+            return self.heard(cx, request).await;
+        }
         let (id, node) = read_member(request.member.clone())?;
-        let here = |running| update(running, id, node.clone());
-        self.change(cx, here, ForwardChange::Update(request)).await?;
-        Ok(v1::UpdateMemberResponse {})
+        let (handle, lineage) = (self.handle(), request.lineage.clone());
+        let here = |running: Arc<Running>| {
+            let (node, lineage) = (node.clone(), lineage.clone());
+            async move {
+                examine(handle, &running, id, &node, &lineage).await.map_err(Refusal::Status)?;
+                update(running, id, node).await
+            }
+        };
+        self.change(cx, here, ForwardChange::Update(request), &AtomicU32::new(0)).await?;
+        Ok(v1::UpdateMemberResponse::default())
     }
 
     async fn remove_member(
@@ -351,8 +404,14 @@ impl Cluster for ClusterNode {
             return Err(Status::failed_precondition(problem));
         }
         let id = request.id;
+        let attempts = AtomicU32::new(0);
         let here = |running| remove(running, id);
-        self.change(cx, here, ForwardChange::Remove(request)).await?;
+        let removed = self.change(cx, here, ForwardChange::Remove(request), &attempts).await;
+        match removed {
+            // An attempt before the last may have done it.
+            Err(status) if status.code() == Code::NotFound && attempts.load(Ordering::Relaxed) > 1 => {}
+            removed => removed?,
+        }
         Ok(v1::RemoveMemberResponse {})
     }
 }
@@ -363,7 +422,7 @@ fn end(cx: &Context) -> Instant {
 }
 
 /// The ways to the other members.
-fn others(running: &Running) -> Vec<Arc<Peer>> {
+pub(super) fn others(running: &Running) -> Vec<Arc<Peer>> {
     let metrics = running.metrics();
     let nodes = metrics.membership_config.membership().nodes().filter(|(id, _)| **id != running.id);
     nodes.map(|(id, node)| running.peers.learn(*id, node)).collect()
@@ -395,6 +454,7 @@ async fn free_to_join(running: &Running) -> Result<(), Status> {
 }
 
 async fn add(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal> {
+    confirmed(&running).await?;
     let metrics = running.metrics();
     if metrics.membership_config.membership().get_node(&id).is_none() {
         changed(&running, ChangeMembers::AddNodes(BTreeMap::from([(id, node.clone())]))).await?;
@@ -432,26 +492,58 @@ const BEHIND: u64 = 64;
 async fn update(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal> {
     let known = running.raft.metrics().borrow().membership_config.membership().get_node(&id).cloned();
     match known {
-        None => Err(Refusal::Status(Status::not_found(format!("node {id} is no member of this cluster")))),
+        None => Err(Refusal::Status(no_member(id))),
         Some(known) if known == node => Ok(()),
-        Some(_) => {
-            running.peers.learn(id, &node);
+        Some(known) => {
+            running.peers.follow(id, &known, node.clone());
             changed(&running, ChangeMembers::SetNodes(BTreeMap::from([(id, node)]))).await
         }
+    }
+}
+
+fn no_member(id: u64) -> Status {
+    Status::not_found(format!("node {id} is no member of this cluster"))
+}
+
+/// A node that was to be taken out, and is no member, is out.
+fn gone(status: Status) -> Result<(), Status> {
+    match status.code() {
+        Code::NotFound => Ok(()),
+        _ => Err(status),
     }
 }
 
 async fn remove(running: Arc<Running>, id: u64) -> Result<(), Refusal> {
     let metrics = running.metrics();
     if metrics.membership_config.membership().get_node(&id).is_none() {
-        return Ok(());
+        return Err(Refusal::Status(no_member(id)));
     }
+    confirmed(&running).await?;
     let ids = BTreeSet::from([id]);
     let change = match voters(&metrics).contains(&id) {
         true => ChangeMembers::RemoveVoters(ids),
         false => ChangeMembers::RemoveNodes(ids),
     };
     changed(&running, change).await
+}
+
+/// Waits until a majority confirms that this node leads. A change that is begun without one stays in the log, and would
+/// go through once the others are back. Where members are reached now must be noted all the same: without that there may
+/// be no majority.
+async fn confirmed(running: &Running) -> Result<(), Refusal> {
+    let by = Instant::now() + CONFIRMED;
+    loop {
+        match current(running).await {
+            Err(Refusal::Status(status)) if status.code() == Code::Unavailable => {
+                if Instant::now() >= by {
+                    let problem = format!("nothing was done: {}", status.message());
+                    return Err(Refusal::Status(Status::unavailable(problem).not_processed()));
+                }
+            }
+            outcome => return outcome,
+        }
+        tokio::time::sleep(ASKING_AGAIN).await;
+    }
 }
 
 /// Makes the change once the one before it is through.
@@ -478,6 +570,8 @@ pub(super) fn member(id: u64, member: &Member, voter: bool) -> v1::Member {
         endpoint_id: member.endpoint_id.clone(),
         targets: member.targets.clone(),
         voter,
+        incarnation: member.incarnation,
+        conflict: String::new(),
     }
 }
 
@@ -485,11 +579,15 @@ pub(super) fn member(id: u64, member: &Member, voter: bool) -> v1::Member {
 const LONGEST: usize = 4 << 10;
 const TARGETS: usize = 32;
 
-fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), Status> {
+pub(super) fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), Status> {
     let wrong = |problem: String| Err(Status::invalid_argument(format!("the member: {problem}")));
     let Some(member) = member else { return wrong("expected one, found none".to_owned()) };
     if id(&member.endpoint_id) != Some(member.id) {
-        return wrong(format!("its id {} is not that of the key {:?}", member.id, member.endpoint_id));
+        return wrong(format!(
+            "its id {} is not that of the key {:?}",
+            member.id,
+            Clipped(&member.endpoint_id)
+        ));
     }
     let texts = || member.targets.iter().chain([&member.name, &member.endpoint_id]);
     if member.targets.len() > TARGETS || texts().any(|text| text.len() > LONGEST) {
@@ -498,6 +596,11 @@ fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), Status> {
     if member.targets.is_empty() {
         return wrong("expected a target at least, found none".to_owned());
     }
-    let node = Member { name: member.name, endpoint_id: member.endpoint_id, targets: member.targets };
+    let node = Member {
+        name: member.name,
+        endpoint_id: member.endpoint_id,
+        targets: member.targets,
+        incarnation: member.incarnation,
+    };
     Ok((member.id, node))
 }

@@ -1,31 +1,33 @@
 //! `polywire-node cluster`.
 
-use std::{fmt::Write as _, io::Write as _};
-
 use clap::{Parser, Subcommand};
 use polywire::{
-    ConnectOptions, Target,
-    cli::{Arguments, Command, CommandError},
+    Channel, Status, Target,
+    cli::{Arguments, Command, CommandError, print},
 };
-use polywire_proto::cluster::v1;
+use polywire_proto::{cluster::v1, status::v1::GetClusterStatusRequest};
 
-use super::cluster::ClusterClient;
+use super::{cluster::ClusterClient, command_table::Seen};
+use crate::{command_line::connect_options, status::StatusClient};
 
 /// The command `cluster`, which forms and changes a cluster.
 #[derive(Clone, Copy, Debug)]
 pub struct ClusterCommand;
 
 #[derive(Debug, Parser)]
-#[command(about = ABOUT, disable_help_subcommand = true)]
+#[command(about = ABOUT)]
 struct Args {
     #[command(subcommand)]
     what: What,
-    /// The running node that is told to
-    #[arg(long, global = true, value_name = "TARGET", default_value = "grpc://127.0.0.1:7001")]
-    node: Target,
+    /// The running node that is told to, where it is not named behind the command; grpc://127.0.0.1:7001 by default
+    #[arg(long, global = true, value_name = "TARGET")]
+    node: Option<Target>,
     /// Prints JSON instead of text
     #[arg(long, global = true)]
     json: bool,
+    /// Shows the members' ids too
+    #[arg(short, long, global = true)]
+    verbose: bool,
     /// Trusts these certificate authorities (PEM) of a grpcs:// node instead of the system's
     #[arg(long, global = true, value_name = "FILE")]
     ca: Option<std::path::PathBuf>,
@@ -36,16 +38,54 @@ const ABOUT: &str = "Forms and changes a cluster, and shows how it is";
 #[derive(Debug, Subcommand)]
 enum What {
     /// Lets a node that waits for its peers form a cluster of its own at once
-    Init,
+    Init(Told),
     /// Lets the node join the cluster of another; it must hold no data of its own
     Join {
         /// A target of any member of that cluster
         seed: Target,
+        #[command(flatten)]
+        told: Told,
     },
     /// Lets the node leave its cluster; its copy of the data goes
-    Leave,
+    Leave(Told),
+    /// Takes a member out of the cluster, also one that is gone for good
+    Remove {
+        /// Its name or its id, as `status -v` shows them
+        #[arg(value_name = "NAME|ID")]
+        member: String,
+        #[command(flatten)]
+        told: Told,
+    },
     /// Shows the leader and the members
-    Status,
+    Status(Told),
+}
+
+#[derive(Debug, clap::Args)]
+struct Told {
+    /// The running node that is told to; the same as --node
+    #[arg(value_name = "TARGET")]
+    target: Option<Target>,
+}
+
+/// Where a node listens that was started without a configuration.
+const DEFAULT: &str = "grpc://127.0.0.1:7001";
+
+impl Args {
+    /// The node that is told to.
+    fn node(&self) -> Result<Target, CommandError> {
+        let (What::Init(told)
+        | What::Join { told, .. }
+        | What::Leave(told)
+        | What::Remove { told, .. }
+        | What::Status(told)) = &self.what;
+        match (&told.target, &self.node) {
+            (Some(_), Some(_)) => Err(CommandError::Usage(
+                "the node is named twice; expected a TARGET behind the command, or --node".to_owned(),
+            )),
+            (Some(target), None) | (None, Some(target)) => Ok(target.clone()),
+            (None, None) => DEFAULT.parse().map_err(|error| CommandError::Usage(format!("{error}"))),
+        }
+    }
 }
 
 impl Command for ClusterCommand {
@@ -58,123 +98,76 @@ impl Command for ClusterCommand {
     }
 
     async fn run(&self, arguments: Arguments) -> Result<(), CommandError> {
-        let named = std::iter::once(arguments.invoked.into()).chain(arguments.rest);
-        let args = Args::try_parse_from(named).map_err(|error| match error.use_stderr() {
-            true => CommandError::Usage(error.to_string().trim_start_matches("error: ").to_owned()),
-            false => CommandError::Help(error.to_string()),
-        })?;
-        let mut options = ConnectOptions::new();
-        if let Some(ca) = args.ca {
-            options = options.ca_file(ca);
-        }
-        let opened = args.node.open(&options).await?;
-        let outcome = tell(&ClusterClient::new(opened.channel), args.what, args.json).await;
+        let args: Args = arguments.parse()?;
+        let opened = args.node()?.open(&connect_options(args.ca)?).await?;
+        let shape = if args.json { Shape::Json } else { Shape::Table { verbose: args.verbose } };
+        let outcome = tell(&opened.channel, args.what, shape).await;
         opened.close.await;
         let text = outcome?;
-        // Nobody is left to tell when stdout is closed.
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
-        Ok(())
+        print(&format!("{text}\n"))
     }
 }
 
 /// Tells the node, and says how the cluster is then.
-async fn tell(client: &ClusterClient, what: What, json: bool) -> Result<String, CommandError> {
+async fn tell(channel: &Channel, what: What, shape: Shape) -> Result<String, CommandError> {
+    let client = ClusterClient::new(channel.clone());
     match what {
-        What::Init => {
+        What::Init(_) => {
             client.init(v1::InitRequest {}).await?;
         }
-        What::Join { seed } => {
-            client.join(v1::JoinRequest { seed: seed.to_string() }).await?;
+        What::Join { seed, .. } => {
+            let joined = client.join(v1::JoinRequest { seed: seed.to_string() }).await?;
+            if joined.already_member {
+                let problem =
+                    format!("this node is a member of the cluster of {seed} already; nothing was done");
+                return Err(Status::already_exists(problem).into());
+            }
         }
-        What::Leave => {
+        What::Leave(_) => {
             client.leave(v1::LeaveRequest {}).await?;
         }
-        What::Status => {}
+        What::Remove { member, .. } => remove(&client, &seen(channel).await?, &member).await?,
+        What::Status(_) => {}
     }
-    let status = client.status(v1::StatusRequest {}).await?;
-    match json {
-        true => serde_json::to_string(&Shown::of(&status)).map_err(|error| CommandError::Other(error.into())),
-        false => Ok(table(&status)),
+    let seen = seen(channel).await?;
+    match shape {
+        Shape::Json => seen.json().map_err(|error| CommandError::Other(error.into())),
+        Shape::Table { verbose } => Ok(seen.table(verbose)),
     }
 }
 
-/// The cluster, as JSON. Ids are text, for many readers of JSON have no integers of 64 bits.
-#[derive(serde::Serialize)]
-struct Shown<'a> {
-    node_id: Option<String>,
-    leader_id: Option<String>,
-    term: u64,
-    initialized: bool,
-    cluster_id: &'a str,
-    last_log_index: u64,
-    applied_index: u64,
-    members: Vec<ShownMember<'a>>,
+/// How the cluster is shown.
+#[derive(Clone, Copy)]
+enum Shape {
+    Json,
+    Table { verbose: bool },
 }
 
-#[derive(serde::Serialize)]
-struct ShownMember<'a> {
-    id: String,
-    name: &'a str,
-    role: &'static str,
-    endpoint_id: &'a str,
-    targets: &'a [String],
+/// What the node knows, and how its leader sees the members: a node that cannot say that says the rest.
+async fn seen(channel: &Channel) -> Result<Seen, CommandError> {
+    let own = ClusterClient::new(channel.clone()).status(v1::StatusRequest {}).await?;
+    let by_leader = StatusClient::new(channel.clone()).get_cluster_status(GetClusterStatusRequest {}).await;
+    Ok(Seen { own, by_leader: by_leader.unwrap_or_default() })
 }
 
-impl<'a> Shown<'a> {
-    fn of(status: &'a v1::StatusResponse) -> Self {
-        Self {
-            node_id: status.this.as_ref().map(|this| this.id.to_string()),
-            leader_id: status.leader_id.map(|id| id.to_string()),
-            term: status.term,
-            initialized: status.initialized,
-            cluster_id: &status.cluster_id,
-            last_log_index: status.last_log_index,
-            applied_index: status.applied_index,
-            members: status
-                .members
-                .iter()
-                .map(|member| ShownMember {
-                    id: member.id.to_string(),
-                    name: &member.name,
-                    role: role(status, member),
-                    endpoint_id: &member.endpoint_id,
-                    targets: &member.targets,
-                })
-                .collect(),
+/// Takes the member with this name or id out.
+async fn remove(client: &ClusterClient, seen: &Seen, member: &str) -> Result<(), CommandError> {
+    let id = match *seen.find(member) {
+        [found] => found.id,
+        [] => {
+            let problem = format!("no member {member:?}; the members are {}", seen.names());
+            return Err(Status::not_found(problem).into());
         }
-    }
-}
-
-fn role(status: &v1::StatusResponse, member: &v1::Member) -> &'static str {
-    match (status.leader_id == Some(member.id), member.voter) {
-        (true, _) => "leader",
-        (false, true) => "follower",
-        (false, false) => "learner",
-    }
-}
-
-fn table(status: &v1::StatusResponse) -> String {
-    let name = |id: u64| status.members.iter().find(|member| member.id == id).map(|member| &member.name);
-    let leader = match status.leader_id {
-        None => "none".to_owned(),
-        Some(id) => name(id).cloned().unwrap_or_else(|| id.to_string()),
+        ref several => {
+            let ids: Vec<_> = several.iter().map(|member| member.id.to_string()).collect();
+            let problem = format!(
+                "{} members are called {member:?}: name one by its id, {}",
+                ids.len(),
+                ids.join(" or ")
+            );
+            return Err(CommandError::Usage(problem));
+        }
     };
-    if !status.initialized {
-        return "this node is in no cluster yet".to_owned();
-    }
-    let mut text = format!(
-        "leader {leader}, term {}, last entry {}, applied {}",
-        status.term, status.last_log_index, status.applied_index
-    );
-    for member in &status.members {
-        let this = status.this.as_ref().is_some_and(|this| this.id == member.id);
-        let mark = if this { "*" } else { " " };
-        let role = role(status, member);
-        // Writing to a string cannot fail.
-        let _ = write!(text, "\n{mark} {:<20} {role:<8} {:<12}", member.id, member.name);
-        for target in &member.targets {
-            let _ = write!(text, " {target}");
-        }
-    }
-    text
+    client.remove_member(v1::RemoveMemberRequest { id, cluster_id: seen.own.cluster_id.clone() }).await?;
+    Ok(())
 }

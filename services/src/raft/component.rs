@@ -1,10 +1,11 @@
 use std::{
-    sync::{Mutex, PoisonError, atomic::Ordering},
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
-use openraft::{ServerState, error::Fatal};
-use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _};
+use futures_util::FutureExt as _;
+use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _, Status};
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
@@ -15,13 +16,17 @@ use crate::{
 };
 
 use super::{
-    Handle, Metrics,
+    Handle, Member, Metrics, Running,
+    announce::conflict,
+    announcing::{Announcing, REMOVED},
     cluster::{ClusterNode, ClusterServer},
-    formation,
+    events, formation,
+    handle::leads,
     itself::Itself,
     kv::{KvNode, KvServer},
-    lifecycle::{Lifecycle, voters},
+    lifecycle::Lifecycle,
     metrics::RaftCollector,
+    reopening,
     server::{RaftNode, RaftServer},
 };
 
@@ -47,7 +52,14 @@ impl RaftComponent {
         &self.lifecycle.handle
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Nothing takes the place of a task that has panicked.
+    fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let health = self.parts.health.clone();
+        let task = async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                health.needs_restart(format!("the task of the cluster that {name} has panicked"));
+            }
+        };
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
     }
 }
@@ -80,10 +92,13 @@ impl Component for RaftComponent {
         node.parts.metrics.add_collector(Box::new(RaftCollector::new(self.handle().clone())?))?;
         check(&node.parts.health, self.handle());
         if !peers.is_empty() {
-            self.spawn(formation::form(self.lifecycle.clone(), peers));
+            self.spawn("forms it", formation::form(self.lifecycle.clone(), peers));
         }
-        self.spawn(keep_known(self.lifecycle.clone()));
-        self.spawn(keep_healthy(self.handle().clone(), node.parts.health.clone()));
+        let health = &node.parts.health;
+        self.spawn("knows the others", keep_known(self.lifecycle.clone()));
+        self.spawn("looks at its health", keep_healthy(self.handle().clone(), health.clone()));
+        self.spawn("opens its storage", reopening::keep_open(self.lifecycle.clone(), health.clone()));
+        self.spawn("tells of it", events::tell(self.handle().clone()));
         Ok(())
     }
 
@@ -95,10 +110,7 @@ impl Component for RaftComponent {
 }
 
 /// How many entries a member may be behind before it counts as lagging.
-const LAG: u64 = 10_000;
-
-/// How long the leader may be without a majority, in milliseconds.
-const QUORUM: u64 = 3_000;
+pub(crate) const LAG: u64 = 10_000;
 
 fn check(health: &Health, handle: &Handle) {
     let raft = handle.clone();
@@ -116,14 +128,20 @@ fn check(health: &Health, handle: &Handle) {
 }
 
 fn raft_health(handle: &Handle) -> Result<(), String> {
-    let running = handle.running().map_err(|_| "Raft has not started")?;
+    let running = handle.running().map_err(|status| status.message().to_owned())?;
+    running.admitted().map_err(|status| status.message().to_owned())?;
     let metrics = running.metrics();
-    metrics.running_state.clone().map_err(|error| format!("Raft has stopped: {error}"))?;
+    if let Err(error) = &metrics.running_state {
+        return Err(format!("Raft has stopped: {}", running.disk.explain(error)));
+    }
     if voters_are_none(&metrics.membership_config) {
         return Err("this node is in no cluster yet".to_owned());
     }
-    if metrics.current_leader.is_none() {
-        return Err(format!("there is no leader in term {}", metrics.current_term));
+    if running.is_removed() {
+        return Err(REMOVED.to_owned());
+    }
+    if let Some(problem) = running.leaderless() {
+        return Err(problem);
     }
     keeps_up(&metrics, running.leader_commit.load(Ordering::Relaxed))
 }
@@ -146,7 +164,7 @@ fn keeps_up(metrics: &Metrics, leader_commit: u64) -> Result<(), String> {
     }
 }
 
-fn voters_are_none(membership: &openraft::StoredMembership<u64, super::Member>) -> bool {
+fn voters_are_none(membership: &openraft::StoredMembership<u64, Member>) -> bool {
     membership.membership().voter_ids().next().is_none()
 }
 
@@ -155,58 +173,42 @@ fn peers_health(handle: &Handle) -> Result<(), String> {
     if metrics.running_state.is_err() {
         return Err("not known, for Raft has stopped".to_owned());
     }
-    let leads = metrics.state == ServerState::Leader;
-    match metrics.millis_since_quorum_ack {
-        Some(silence) if leads && silence > QUORUM && voters(&metrics).len() > 1 => {
-            let silent: Vec<_> = handle
-                .peers()
-                .into_iter()
-                .filter(|peer| !peer.is_reachable())
-                .map(|peer| match peer.failures.first() {
-                    Some((transport, reason)) => format!("{} over {transport}: {reason}", peer.member.name),
-                    None => peer.member.name,
-                })
-                .collect();
-            let silent = silent.join("; ");
-            Err(format!("no majority has answered for {silence} ms (not reachable: {silent})"))
-        }
-        _ if !leads && metrics.current_leader.is_none() => {
-            Err("no member that leads has been heard of".to_owned())
-        }
-        _ => Ok(()),
+    if metrics.current_leader.is_some() {
+        return Ok(());
     }
+    if !leads(&metrics) {
+        return Err("no member that leads has been heard of".to_owned());
+    }
+    let silence = match metrics.millis_since_quorum_ack {
+        Some(silence) => format!("for {silence} ms"),
+        None => "since the start".to_owned(),
+    };
+    let silent = handle.peers().into_iter().filter(|peer| !peer.is_reachable());
+    let silent: Vec<_> = silent
+        .map(|peer| match peer.failures.first() {
+            Some((transport, reason)) => format!("{} over {transport}: {reason}", peer.member.name),
+            None => peer.member.name,
+        })
+        .collect();
+    Err(format!("no majority has answered {silence} (not reachable: {})", silent.join("; ")))
 }
 
-/// Looks at the node's health again as soon as there is another leader, or none, or Raft has stopped.
+/// Looks at the node's health again as soon as there is another leader, or none, or Raft has stopped, or this node is no
+/// member any more. Raft looks at itself several times a second, so time that goes by shows here, too.
 async fn keep_healthy(handle: Handle, health: Health) {
-    let mut starts = handle.starts();
-    loop {
-        starts.borrow_and_update();
-        if let Ok(running) = handle.running() {
-            let mut metrics = running.raft.metrics();
-            let mut before = None;
-            loop {
-                let now = {
-                    let metrics = metrics.borrow_and_update();
-                    (metrics.current_leader, metrics.running_state.clone())
-                };
-                if let Err(error) = &now.1
-                    && *error != Fatal::Stopped
-                {
-                    tracing::error!(%error, "Raft has stopped; this node keeps nothing more");
-                }
-                if before.as_ref() != Some(&now) {
-                    health.run_checks(CHECKING).await;
-                    before = Some(now);
-                }
-                tokio::select! {
-                    changed = metrics.changed() => if changed.is_err() { break },
-                    _ = starts.changed() => break,
-                }
-            }
-        }
-        if !starts.has_changed().unwrap_or(true) && starts.changed().await.is_err() {
-            return;
+    let mut follower = handle.follow();
+    let mut before = None;
+    while let Some(running) = follower.next().await {
+        let now = {
+            let metrics = running.raft.metrics();
+            let metrics = metrics.borrow();
+            let leader = running.quorum.leader(&metrics);
+            (leader, metrics.running_state.clone(), running.is_removed(), Arc::as_ptr(&running).addr())
+        };
+        drop(running);
+        if before.as_ref() != Some(&now) {
+            health.run_checks(CHECKING).await;
+            before = Some(now);
         }
     }
 }
@@ -214,20 +216,20 @@ async fn keep_healthy(handle: Handle, health: Health) {
 /// How long the checks may take.
 const CHECKING: Duration = Duration::from_secs(5);
 
-/// How long a node hears of no leader before it makes itself known again, over new connections. That is also what
-/// lets Iroh find a node that was restarted on another port: its peers send to the old one for as long as they hold a
-/// connection of the process before, and look for another way only when a new connection comes in.
+/// How long a node hears of no leader before it makes itself known again, over new connections.
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Keeps what this node knows of the others, and what they know of it, true: addresses change with a restart.
 async fn keep_known(lifecycle: Lifecycle) {
     let handle = lifecycle.handle.clone();
     let mut starts = handle.starts();
-    loop {
+    'starts: loop {
         starts.borrow_and_update();
         if let Ok(running) = handle.running() {
             let mut metrics = running.raft.metrics();
             let mut silent = Instant::now();
+            let mut announcing = Announcing::new();
+            let mut told: Option<Instant> = None;
             loop {
                 let known = metrics.borrow_and_update().membership_config.clone();
                 let membership = known.membership();
@@ -237,29 +239,75 @@ async fn keep_known(lifecycle: Lifecycle) {
                 }
                 let leaderless = metrics.borrow().current_leader.is_none();
                 let alone = membership.nodes().count() < 2;
-                let moved = membership.get_node(&running.id).is_some_and(|own| *own != running.member());
-                if moved || (leaderless && !alone && silent.elapsed() >= SILENCE) {
+                let known = membership.get_node(&running.id);
+                let moved = known.is_some_and(|known| is_news(known, &running.member(), told));
+                let unheard = leaderless && !alone && silent.elapsed() >= SILENCE;
+                if (moved || unheard) && announcing.is_due() {
                     silent = Instant::now();
-                    running.peers.renew();
-                    let announced = ClusterNode::new(lifecycle.clone()).announce().await;
-                    if let Err(status) = announced {
-                        tracing::warn!(%status, "the cluster does not know yet where this node is reached now");
+                    if unheard {
+                        running.peers.renew();
                     }
+                    announcing.tried(&running, make_known(&lifecycle, &running).await);
+                    told = Some(Instant::now());
+                } else if !moved && running.admitted().is_ok() {
+                    running.begin();
                 }
+                handle.health().note(CONFLICT, handle.conflicts().text());
                 if !leaderless {
                     silent = Instant::now();
                 }
                 tokio::select! {
                     () = tokio::time::sleep(SILENCE) => {}
                     changed = metrics.changed() => if changed.is_err() { break },
-                    _ = starts.changed() => break,
+                    changed = starts.changed() => match changed {
+                        Ok(()) => continue 'starts,
+                        Err(_) => return,
+                    },
                 }
             }
         }
-        if !starts.has_changed().unwrap_or(true) && starts.changed().await.is_err() {
+        if starts.changed().await.is_err() {
             return;
         }
     }
+}
+
+/// How often a node tells which run it is to a leader that does not take it up.
+const OLD_LEADER: Duration = Duration::from_secs(60);
+
+/// Whether a member is not what the cluster knows of it. A leader of a version without incarnations leaves that out.
+fn is_news(known: &Member, now: &Member, told: Option<Instant>) -> bool {
+    let incarnation = match told {
+        Some(told) if known.incarnation == 0 && told.elapsed() < OLD_LEADER => 0,
+        _ => now.incarnation,
+    };
+    *known != Member { incarnation, ..now.clone() }
+}
+
+/// What the health says of members of which there are two is under this name.
+const CONFLICT: &str = "identity";
+
+/// Tells the other members where this node is, and lets it stand for election once they have been asked whether it is the
+/// one that they know.
+async fn make_known(lifecycle: &Lifecycle, running: &Running) -> Result<(), Status> {
+    let node = ClusterNode::new(lifecycle.clone());
+    let mut outcome = node.introduce().await;
+    if outcome.is_ok() && running.admitted().is_ok() {
+        running.begin();
+        outcome = node.announce().await;
+    }
+    if let Err(status) = &outcome
+        && let Some(problem) = conflict(status)
+    {
+        let first = running.admitted().is_ok();
+        running.withdraw(problem).await;
+        // A connection under this identity must not lead others here.
+        running.peers.renew();
+        if first {
+            lifecycle.handle.health().run_checks(CHECKING).await;
+        }
+    }
+    outcome
 }
 
 #[cfg(test)]
@@ -267,6 +315,18 @@ mod tests {
     use openraft::{CommittedLeaderId, LogId};
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_that_takes_up_no_run_is_told_now_and_then_and_every_other_at_once() {
+        let run = |incarnation| Member { incarnation, ..Member::default() };
+        let told = Some(Instant::now());
+        assert!(!is_news(&run(2), &run(2), None));
+        assert!(is_news(&run(1), &run(2), told));
+        assert!(is_news(&run(0), &run(2), None));
+        assert!(!is_news(&run(0), &run(2), told));
+        tokio::time::advance(OLD_LEADER).await;
+        assert!(is_news(&run(0), &run(2), told));
+    }
 
     fn metrics(last: u64, applied: u64) -> Metrics {
         let applied = LogId::new(CommittedLeaderId::new(1, 1), applied);

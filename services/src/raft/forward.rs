@@ -26,6 +26,15 @@ pub(crate) enum Refusal {
     Status(Status),
 }
 
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotLeader => not_leader(),
+            Refusal::Status(status) => status,
+        }
+    }
+}
+
 impl Handle {
     /// Does something at the leader: `here` where that is this node, else `there`, by a call to the leader.
     /// A call that may have been executed is made again only where it is `repeatable`.

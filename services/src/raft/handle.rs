@@ -1,6 +1,9 @@
 use std::{
     fmt,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,9 +14,12 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     Member, TypeConfig,
+    conflicts::Conflicts,
+    follower::Follower,
     itself::Itself,
     peers::{Peer, PeerReport, Peers},
-    store::{KvReader, Store},
+    quorum::Quorum,
+    store::{DiskFailure, KvReader, Store},
 };
 
 /// This node's part in the cluster, to the services that use it; there before it has started. Clones share it.
@@ -22,10 +28,13 @@ pub struct Handle(Arc<Shared>);
 
 struct Shared {
     running: ArcSwapOption<Running>,
+    /// Why none runs, where it is known.
+    stopped: ArcSwapOption<String>,
     /// Raised whenever another Raft takes the place of the one before.
     started: watch::Sender<u64>,
     health: Health,
     itself: OnceLock<Itself>,
+    conflicts: Conflicts,
 }
 
 /// A Raft that runs.
@@ -46,6 +55,16 @@ pub struct Running {
     pub max_value_bytes: usize,
     /// The highest index that a leader has said it has committed, whether or not this node has what is there.
     pub(super) leader_commit: AtomicU64,
+    /// Whether the others have been asked if this is the member that they know.
+    pub(super) introduced: AtomicBool,
+    /// Held by what looks whether a node is the member that it says.
+    pub(super) examining: tokio::sync::Mutex<()>,
+    /// Whether a majority confirms the leader.
+    pub(super) quorum: Quorum,
+    /// Whether the leader has said that this node is no member.
+    pub(super) removed: AtomicBool,
+    /// Why the disk takes no more writes, once it does not.
+    pub(crate) disk: DiskFailure,
 }
 
 /// What Raft says of itself.
@@ -57,15 +76,71 @@ impl Running {
         self.itself.member()
     }
 
+    /// Whether this node takes part in its cluster, as far as it is in one.
+    ///
+    /// # Errors
+    /// `FailedPrecondition` where it has the identity of a member and is another process.
+    pub(crate) fn admitted(&self) -> Result<(), Status> {
+        match self.store.refused() {
+            None => Ok(()),
+            Some(problem) => Err(Status::failed_precondition(problem.to_string()).not_processed()),
+        }
+    }
+
+    /// The others have been asked, or none of them answers: this node stands for election and answers candidates and
+    /// leaders from now on.
+    pub(super) fn begin(&self) {
+        self.introduced.store(true, Ordering::Relaxed);
+        self.raft.runtime_config().elect(true);
+    }
+
+    /// Whether this node may answer for the member that it is.
+    ///
+    /// # Errors
+    /// As [`admitted`](Self::admitted); `Unavailable` before the others have been asked: one that lacks what the member has
+    /// acknowledged must not say so to a leader.
+    pub(super) fn takes_part(&self) -> Result<(), Status> {
+        self.admitted()?;
+        match self.introduced.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => {
+                Err(Status::unavailable("this node has not told the others yet that it is there")
+                    .not_processed())
+            }
+        }
+    }
+
+    /// This node does not take part any more.
+    pub(super) async fn withdraw(&self, problem: &str) {
+        let raft = self.raft.runtime_config();
+        raft.elect(false);
+        // It may lead, where the others could not be asked before.
+        raft.heartbeat(false);
+        if self.store.refused().is_some() {
+            return;
+        }
+        tracing::error!(problem, "this node is kept out of its cluster");
+        if let Err(error) = self.store.refuse(problem).await {
+            tracing::error!(%error, "that this node is kept out cannot be kept for its next start");
+        }
+    }
+
     /// The id of the cluster that this node is in; empty where there is none.
     pub(crate) fn cluster_id(&self) -> String {
         self.store.cluster().map(|id| id.to_string()).unwrap_or_default()
     }
 
     /// What Raft says of itself now. Where it has stopped, this node is nothing in the cluster and follows nobody,
-    /// whatever it was before.
+    /// whatever it was before. A leader that no majority has confirmed lately is none; where that is this node, it
+    /// stands for election, as far as others are concerned.
     pub fn metrics(&self) -> Metrics {
         let mut metrics = self.raft.metrics().borrow().clone();
+        if self.quorum.leader(&metrics).is_none() {
+            metrics.current_leader = None;
+            if metrics.state == ServerState::Leader {
+                metrics.state = ServerState::Candidate;
+            }
+        }
         if metrics.running_state.is_err() {
             metrics.state = ServerState::Shutdown;
             metrics.current_leader = None;
@@ -73,15 +148,39 @@ impl Running {
         }
         metrics
     }
+
+    /// Why there is no leader that a majority confirms; `None` where there is one.
+    pub(super) fn leaderless(&self) -> Option<String> {
+        let metrics = self.raft.metrics().borrow().clone();
+        self.quorum.problem(&metrics, |id| name(&metrics, id))
+    }
+
+    /// How long ago a majority has confirmed the leader; `None` where there is no leader, or none that one has confirmed
+    /// since this node was started.
+    pub(crate) fn quorum_age(&self) -> Option<Duration> {
+        self.quorum.age(&self.raft.metrics().borrow())
+    }
+
+    /// Whether the leader has said that this node is no member of the cluster any more.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Relaxed)
+    }
+}
+
+/// What people call this member.
+pub(super) fn name(metrics: &Metrics, id: u64) -> String {
+    let known = metrics.membership_config.membership().get_node(&id);
+    known.map(|member| member.name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string())
 }
 
 /// Why Raft can do nothing more here, for a call of which nothing was processed; `None` while it runs, and where it
 /// was told to stop.
-pub(crate) fn failure(metrics: &Metrics) -> Option<Status> {
+pub(crate) fn failure(metrics: &Metrics, disk: &DiskFailure) -> Option<Status> {
     match &metrics.running_state {
         Ok(()) | Err(Fatal::Stopped) => None,
         Err(error) => {
-            Some(Status::unavailable(format!("this node's Raft has failed: {error}")).not_processed())
+            let why = disk.explain(error);
+            Some(Status::unavailable(format!("this node's Raft has failed: {why}")).not_processed())
         }
     }
 }
@@ -97,8 +196,14 @@ pub(super) enum Leader {
 impl Handle {
     /// One that has not started, of a node whose health this is.
     pub(super) fn new(health: Health) -> Self {
-        let (running, started) = (ArcSwapOption::empty(), watch::Sender::new(0));
-        Self(Arc::new(Shared { running, started, health, itself: OnceLock::new() }))
+        Self(Arc::new(Shared {
+            running: ArcSwapOption::empty(),
+            stopped: ArcSwapOption::empty(),
+            started: watch::Sender::new(0),
+            health,
+            itself: OnceLock::new(),
+            conflicts: Conflicts::default(),
+        }))
     }
 
     /// What runs now.
@@ -106,7 +211,11 @@ impl Handle {
     /// # Errors
     /// `Unavailable` before it has started, and while it starts anew.
     pub fn running(&self) -> Result<Arc<Running>, Status> {
-        let none = || Status::unavailable("this node's Raft has not started").not_processed();
+        let none = || {
+            let why = self.0.stopped.load();
+            let why = why.as_ref().map_or("this node's Raft has not started", |why| why.as_str());
+            Status::unavailable(why.to_owned()).not_processed()
+        };
         self.0.running.load_full().ok_or_else(none)
     }
 
@@ -142,9 +251,30 @@ impl Handle {
         self.0.itself.get()
     }
 
+    /// Members of which a second process was refused lately.
+    pub(super) fn conflicts(&self) -> &Conflicts {
+        &self.0.conflicts
+    }
+
+    /// What the health of this node says beside its checks.
+    pub(super) fn health(&self) -> &Health {
+        &self.0.health
+    }
+
     pub(super) fn set(&self, running: Option<Running>) {
+        self.0.stopped.store(None);
         self.0.running.store(running.map(Arc::new));
         self.0.started.send_modify(|count| *count += 1);
+    }
+
+    /// Says why nothing runs here, to those who ask.
+    pub(super) fn stopped(&self, why: String) {
+        self.0.stopped.store(Some(Arc::new(why)));
+    }
+
+    /// Follows what Raft says of itself, through all that take each other's place here.
+    pub(super) fn follow(&self) -> Follower {
+        Follower::new(self)
     }
 
     /// Who leads; waits until somebody does.
@@ -160,9 +290,13 @@ impl Handle {
                     starts.changed().await.map_err(|_| gone())?;
                     continue;
                 };
+                // It would speak for a member that it is not.
+                running
+                    .admitted()
+                    .map_err(|status| Status::unavailable(status.message().to_owned()).not_processed())?;
                 let mut metrics = running.raft.metrics();
                 let now = metrics.borrow_and_update().clone();
-                if let Some(failure) = failure(&now) {
+                if let Some(failure) = failure(&now, &running.disk) {
                     return Err(failure);
                 }
                 if let Some(leader) = leader_of(&running, &now) {
@@ -181,20 +315,26 @@ impl Handle {
         tokio::time::timeout_at(by, waiting).await.unwrap_or_else(|_| Err(nobody()))
     }
 
-    /// The Raft that takes the place of this one, which has stopped.
+    /// The Raft that takes the place of this one, which has said this of itself last, and has stopped.
     ///
     /// # Errors
     /// `Unavailable` where it has stopped because it failed, or the node ends.
-    pub(crate) async fn successor(&self, stopped: &Arc<Running>) -> Result<Arc<Running>, Status> {
+    pub(crate) async fn successor(
+        &self,
+        stopped: &Weak<Running>,
+        said: &watch::Receiver<Metrics>,
+        disk: &DiskFailure,
+    ) -> Result<Arc<Running>, Status> {
         let mut starts = self.starts();
         loop {
             starts.borrow_and_update();
             if let Ok(running) = self.running()
-                && !Arc::ptr_eq(&running, stopped)
+                && Arc::as_ptr(&running) != stopped.as_ptr()
             {
                 return Ok(running);
             }
-            if let Some(failure) = failure(&stopped.metrics()) {
+            let failure = failure(&said.borrow(), disk);
+            if let Some(failure) = failure {
                 return Err(failure);
             }
             starts.changed().await.map_err(|_| gone())?;
@@ -210,6 +350,11 @@ impl Handle {
             let _ = tokio::time::timeout(Duration::from_millis(50), metrics.changed()).await;
         }
     }
+}
+
+/// Whether this node takes itself for the leader, and so calls all others all the time.
+pub(crate) fn leads(metrics: &Metrics) -> bool {
+    metrics.replication.is_some()
 }
 
 fn leader_of(running: &Arc<Running>, metrics: &Metrics) -> Option<Leader> {

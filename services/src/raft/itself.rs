@@ -1,4 +1,7 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+};
 
 use polywire::{NodeHandle, Target};
 
@@ -9,13 +12,19 @@ use super::Member;
 pub(crate) struct Itself {
     node: NodeHandle,
     name: String,
+    /// Drawn for this run of the process. A node that is restored from a backup, or whose volume is cloned, has the key and
+    /// the data of another, but not this.
+    incarnation: u64,
 }
 
 impl Itself {
     pub(super) fn new(node: &NodeHandle) -> Self {
         let id = &node.targets.node_id;
         let name = node.parts.config.node.name.clone();
-        Self { node: node.clone(), name: name.unwrap_or_else(|| id.chars().take(10).collect()) }
+        let name = name.unwrap_or_else(|| id.chars().take(10).collect());
+        // Seeded by the operating system; 0 means that there is none.
+        let incarnation = RandomState::new().hash_one(std::process::id()).max(1);
+        Self { node: node.clone(), name, incarnation }
     }
 
     /// The node.
@@ -36,6 +45,7 @@ impl Itself {
             name: self.name.clone(),
             endpoint_id: targets.node_id,
             targets: advertised(&config.cluster.advertise, bound),
+            incarnation: self.incarnation,
         }
     }
 }

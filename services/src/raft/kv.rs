@@ -5,19 +5,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream;
 use openraft::error::{CheckIsLeaderError, RaftError};
-use polywire::{Context, Status, Streaming};
+use polywire::{Clipped, Context, Status, Streaming};
 use polywire_proto::kv::v1;
 use tokio::sync::watch;
 
 use super::{
     Command, Handle, Metrics, Outcome, Running,
     forward::{FORWARDED, Refusal, refusal},
-    handle::failure,
+    handle::{failure, name},
     server::fatal,
-    store::{Change, Changes, Missed, Stored},
+    store::{Change, Changes, DiskFailure, Missed, Stored},
 };
 
-/// A small replicated key-value store. Reads and writes are linearizable, whichever member is asked.
+/// A small replicated key-value store. Reads and writes are linearizable, whichever member is asked, but for reads that
+/// allow stale answers: they read what that member has, also while the cluster has no leader.
 #[polywire::service(package = "polywire.kv.v1")]
 pub trait Kv {
     /// What a key holds; `NotFound` where there is no such key.
@@ -121,13 +122,14 @@ enum Forward {
 impl Kv for KvNode {
     async fn get(&self, cx: &Context, request: v1::GetRequest) -> Result<v1::GetResponse, Status> {
         check_key(&request.key)?;
+        if request.stale {
+            return find(&*self.0.running()?, request.key).await.map_err(Status::from);
+        }
         let here = |running: Arc<Running>| {
             let key = request.key.clone();
             async move {
                 current(&running).await?;
-                let stored = running.reader.get(key.clone()).await.map_err(unreadable)?;
-                let stored = stored.ok_or_else(|| missing(&key))?;
-                Ok(v1::GetResponse { item: Some(item(key, stored)) })
+                find(&running, key).await
             }
         };
         let there = |channel, left| {
@@ -162,25 +164,14 @@ impl Kv for KvNode {
     }
 
     async fn list(&self, cx: &Context, request: v1::ListRequest) -> Result<v1::ListResponse, Status> {
+        if request.stale {
+            return page(&*self.0.running()?, request).await.map_err(Status::from);
+        }
         let here = |running: Arc<Running>| {
             let request = request.clone();
             async move {
                 current(&running).await?;
-                let limit = match request.limit as usize {
-                    0 => LIST,
-                    limit => limit.min(LIST),
-                };
-                let after = Some(request.after).filter(|after| !after.is_empty());
-                let page = running
-                    .reader
-                    .list(request.prefix, after, limit, LIST_BYTES)
-                    .await
-                    .map_err(unreadable)?;
-                Ok(v1::ListResponse {
-                    items: page.keys.into_iter().map(|(key, stored)| item(key, stored)).collect(),
-                    more: page.more,
-                    revision: page.revision,
-                })
+                page(&running, request).await
             }
         };
         let there = |channel, left| {
@@ -209,6 +200,7 @@ impl Kv for KvNode {
             told: revision,
             begun: Some(begun),
             metrics: running.raft.metrics(),
+            disk: running.disk.clone(),
             handle: self.0.clone(),
         };
         Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
@@ -225,6 +217,7 @@ struct Watch {
     begun: Option<v1::WatchResponse>,
     /// Not what runs: a watcher must not keep the files of a cluster that the node has left.
     metrics: watch::Receiver<Metrics>,
+    disk: DiskFailure,
     handle: Handle,
 }
 
@@ -236,7 +229,7 @@ impl Watch {
         loop {
             let change = tokio::select! {
                 change = self.changes.next() => change,
-                failure = failed(&mut self.metrics) => return Err(failure),
+                failure = failed(&mut self.metrics, &self.disk) => return Err(failure),
                 () = self.handle.draining() => return Ok(None),
             };
             match change {
@@ -263,23 +256,51 @@ impl Watch {
 }
 
 /// Returns once Raft has failed.
-async fn failed(metrics: &mut watch::Receiver<Metrics>) -> Status {
-    let failed = metrics.wait_for(|metrics| failure(metrics).is_some()).await;
-    match failed.ok().and_then(|metrics| failure(&metrics)) {
+async fn failed(metrics: &mut watch::Receiver<Metrics>, disk: &DiskFailure) -> Status {
+    let failed = metrics.wait_for(|metrics| failure(metrics, disk).is_some()).await;
+    match failed.ok().and_then(|metrics| failure(&metrics, disk)) {
         Some(failure) => failure,
         // It was told to stop.
         None => std::future::pending().await,
     }
 }
 
+/// What a key holds here.
+async fn find(running: &Running, key: String) -> Result<v1::GetResponse, Refusal> {
+    let stored = running.reader.get(key.clone()).await.map_err(unreadable)?;
+    let stored = stored.ok_or_else(|| missing(&key))?;
+    Ok(v1::GetResponse { item: Some(item(key, stored)) })
+}
+
+/// The keys here that begin with something.
+async fn page(running: &Running, request: v1::ListRequest) -> Result<v1::ListResponse, Refusal> {
+    let limit = match request.limit as usize {
+        0 => LIST,
+        limit => limit.min(LIST),
+    };
+    let after = Some(request.after).filter(|after| !after.is_empty());
+    let listing = running.reader.list(request.prefix, after, limit, LIST_BYTES);
+    let page = listing.await.map_err(unreadable)?;
+    Ok(v1::ListResponse {
+        items: page.keys.into_iter().map(|(key, stored)| item(key, stored)).collect(),
+        more: page.more,
+        revision: page.revision,
+    })
+}
+
 /// Makes sure that what this node has applied is what the cluster has agreed on.
-async fn current(running: &Running) -> Result<(), Refusal> {
+pub(super) async fn current(running: &Running) -> Result<(), Refusal> {
     match running.raft.ensure_linearizable().await {
         Ok(_) => Ok(()),
         Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_))) => Err(Refusal::NotLeader),
-        Err(RaftError::APIError(error)) => {
-            let reason = format!("no majority of the cluster confirms that this member leads: {error}");
-            Err(Refusal::Status(Status::unavailable(reason)))
+        Err(RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(answered))) => {
+            let metrics = running.metrics();
+            let answered: Vec<_> = answered.got.iter().map(|id| name(&metrics, *id)).collect();
+            let voters = metrics.membership_config.membership().voter_ids().count();
+            Err(Refusal::Status(Status::unavailable(format!(
+                "no majority of the cluster confirms that this member leads: of {voters} voters, only {} answered",
+                answered.join(", ")
+            ))))
         }
         Err(RaftError::Fatal(error)) => Err(Refusal::Status(fatal(error))),
     }
@@ -316,11 +337,14 @@ fn conflict(command: &Command, revision: u64) -> Status {
         0 => "there is no such key".to_owned(),
         revision => format!("it has {revision}"),
     };
-    Status::failed_precondition(format!("expected revision {expected} of {:?}, and {found}", command.key))
+    Status::failed_precondition(format!(
+        "expected revision {expected} of {:?}, and {found}",
+        Clipped(&command.key)
+    ))
 }
 
 fn missing(key: &str) -> Refusal {
-    Refusal::Status(Status::not_found(format!("there is no key {key:?}")))
+    Refusal::Status(Status::not_found(format!("there is no key {:?}", Clipped(key))))
 }
 
 fn unreadable(error: super::store::StoreError) -> Refusal {

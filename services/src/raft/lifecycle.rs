@@ -1,15 +1,21 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex as SyncMutex, OnceLock, PoisonError, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex as SyncMutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::Duration,
 };
 
 use openraft::{Config, Raft, SnapshotPolicy, error::InitializeError, error::RaftError};
-use polywire::{ComponentError, ConnectOptions, NodeHandle, Status, config::RaftTransport};
+use polywire::{
+    ComponentError, ConnectOptions, NodeHandle, Status, config::RaftTransport, policy::PolicyHandle,
+};
 use tokio::{
     sync::{Mutex, oneshot},
     task::JoinSet,
+    time::Instant,
 };
 
 use super::{
@@ -17,6 +23,7 @@ use super::{
     itself::Itself,
     network::Network,
     peers::Peers,
+    quorum::Quorum,
     server::fatal,
     store::{Store, StoreError},
 };
@@ -41,6 +48,10 @@ struct Setup {
     config: Arc<Config>,
     connect_options: ConnectOptions,
     rule: RaftTransport,
+    /// The node's policies, where there is something to choose.
+    policies: Option<PolicyHandle>,
+    /// How long ago a majority may have answered the leader for it to count as one.
+    quorum_limit: Duration,
     batch: usize,
     max_value_bytes: usize,
 }
@@ -57,6 +68,17 @@ const ENTRIES: u64 = 256;
 /// How long a node that is alone may take to lead before the start goes on without that.
 const LEADING: Duration = Duration::from_secs(1);
 
+/// How long calls may take to let go of the files of a Raft that has failed, and how often that is looked at.
+const CLOSING: Duration = Duration::from_secs(2);
+const LOOKING: Duration = Duration::from_millis(20);
+
+/// So many elections may pass before a leader that is not heard of is taken for gone.
+const ELECTIONS: u32 = 2;
+
+/// How many times the shortest time without a leader may go by before a node stands for election: see
+/// `cluster.election_timeout`.
+const LONGEST_ELECTION: u32 = 4;
+
 /// How long a snapshot may take to be sent, in milliseconds.
 const SNAPSHOT_TIMEOUT: u64 = 60_000;
 
@@ -67,7 +89,8 @@ impl Lifecycle {
 
     /// Starts what the node has on disk, and a cluster of one where `alone` says so and it has nothing.
     pub(super) async fn start(&self, node: &NodeHandle, alone: bool) -> Result<(), ComponentError> {
-        let setup = Setup::new(node)?;
+        let itself = self.handle.itself().cloned().unwrap_or_else(|| Itself::new(node));
+        let setup = Setup::new(node, itself)?;
         let setup = self.setup.get_or_init(|| setup);
         let running = setup.open().await?;
         let fresh = !running.raft.is_initialized().await?;
@@ -101,6 +124,33 @@ impl Lifecycle {
         self.end().await;
     }
 
+    /// The directory of what Raft keeps; empty before the node has started.
+    pub(super) fn directory(&self) -> &Path {
+        self.setup.get().map_or_else(|| Path::new(""), |setup| &setup.directory)
+    }
+
+    /// Ends the Raft that has failed, as `has_failed` says, and begins another with what is on the disk, unless that has
+    /// been done meanwhile.
+    ///
+    /// # Errors
+    /// When the storage cannot be opened. Nothing runs then, and those who ask are told why.
+    pub(super) async fn open_again(
+        &self,
+        has_failed: impl Fn(&Running) -> bool,
+    ) -> Result<(), ComponentError> {
+        let _changing = self.changing.lock().await;
+        if self.handle.running().is_ok_and(|running| !has_failed(&running)) {
+            return Ok(());
+        }
+        let setup = self.setup.get().ok_or("this node has not started")?;
+        self.end().await;
+        let opened = setup.open_once_closed().await;
+        let running = opened
+            .inspect_err(|error| self.handle.stopped(format!("this node's Raft has failed: {error}")))?;
+        self.handle.set(Some(running));
+        Ok(self.lead_alone().await?)
+    }
+
     async fn end(&self) {
         let running = self.handle.running();
         self.handle.set(None);
@@ -119,10 +169,10 @@ impl Lifecycle {
     /// # Cancel safety
     /// A change that has begun goes on: half of one leaves a node that is in no cluster, or a cluster with a member
     /// that is none.
-    pub(super) async fn change(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
-        change: impl Future<Output = Result<(), Status>> + Send + 'static,
-    ) -> Result<(), Status> {
+        change: impl Future<Output = Result<T, Status>> + Send + 'static,
+    ) -> Result<T, Status> {
         let (tell, told) = oneshot::channel();
         let changing = self.changing.clone();
         let task = async move {
@@ -158,7 +208,8 @@ impl Lifecycle {
         }
         let members = BTreeMap::from([(running.id, running.member())]);
         match running.raft.initialize(members).await {
-            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+            Ok(()) => tracing::info!(cluster = running.cluster_id(), "this node has formed a cluster"),
+            Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
             Err(error) => return Err(Status::internal(format!("no cluster could be formed: {error}"))),
         }
         // What Raft says of itself follows what it has done.
@@ -201,30 +252,54 @@ fn clear(directory: &Path) -> Result<(), StoreError> {
 }
 
 impl Setup {
-    fn new(node: &NodeHandle) -> Result<Self, ComponentError> {
+    fn new(node: &NodeHandle, itself: Itself) -> Result<Self, ComponentError> {
         let config = &node.parts.config;
         let id = id(&node.targets.node_id).ok_or("the node's id is no public key in hexadecimal")?;
+        let has_choice = config.transport.serves_grpc() && config.transport.serves_iroh();
         let smallest = config.transport.grpc.max_message_size.min(config.transport.iroh.max_message_size);
         Ok(Self {
             id,
-            itself: Itself::new(node),
+            itself,
             directory: config.node.data_dir.join("raft"),
             config: Arc::new(raft_config(&config.cluster)?),
             connect_options: node.connect_options.clone(),
             rule: config.transport.raft_transport(),
+            policies: has_choice.then(|| node.parts.policies.clone()),
+            quorum_limit: config.cluster.election_timeout * ELECTIONS * LONGEST_ELECTION,
             batch: smallest / 4 * 3,
             max_value_bytes: VALUE.min(smallest / 2),
         })
     }
 
+    /// As [`open`](Self::open), once the calls that have been let into the Raft before have let its files go.
+    async fn open_once_closed(&self) -> Result<Running, ComponentError> {
+        let until = Instant::now() + CLOSING;
+        loop {
+            match self.open().await {
+                Err(error) if is_in_use(&*error) && Instant::now() < until => {
+                    tokio::time::sleep(LOOKING).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     async fn open(&self) -> Result<Running, ComponentError> {
-        let directory = self.directory.clone();
-        let store = tokio::task::spawn_blocking(move || Store::open(&directory)).await??;
-        let peers = Peers::new(&self.connect_options, self.rule);
-        let network = Network { peers: peers.clone(), store: store.clone(), batch: self.batch };
+        let (directory, incarnation) = (self.directory.clone(), self.itself.member().incarnation);
+        let opening = move || -> Result<Store, StoreError> {
+            let store = Store::open(&directory)?;
+            store.begin_run(incarnation)?;
+            Ok(store)
+        };
+        let store = tokio::task::spawn_blocking(opening).await??;
+        let peers = Peers::new(&self.connect_options, self.rule, self.policies.clone());
+        let quorum = Quorum::new(self.quorum_limit);
+        let network =
+            Network { peers: peers.clone(), store: store.clone(), quorum: quorum.clone(), batch: self.batch };
         let raft =
             Raft::new(self.id, self.config.clone(), network, store.log(), store.state_machine()).await?;
-        let reader = store.reader();
+        quorum.follow(raft.metrics());
+        let (reader, disk) = (store.reader(), store.disk_failure());
         Ok(Running {
             id: self.id,
             itself: self.itself.clone(),
@@ -234,6 +309,11 @@ impl Setup {
             peers,
             max_value_bytes: self.max_value_bytes,
             leader_commit: AtomicU64::new(0),
+            introduced: AtomicBool::new(false),
+            examining: Mutex::default(),
+            quorum,
+            removed: AtomicBool::new(false),
+            disk,
         })
     }
 }
@@ -248,6 +328,8 @@ fn raft_config(cluster: &polywire::config::Cluster) -> Result<Config, ComponentE
         election_timeout_max: least.saturating_mul(2),
         install_snapshot_timeout: SNAPSHOT_TIMEOUT,
         max_payload_entries: ENTRIES,
+        // Not before the others have been asked whether this is the member that they know.
+        enable_elect: false,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_EVERY),
         max_in_snapshot_log_to_keep: SNAPSHOT_EVERY,
         purge_batch_size: ENTRIES,
@@ -257,6 +339,11 @@ fn raft_config(cluster: &polywire::config::Cluster) -> Result<Config, ComponentE
         let keys = "cluster.heartbeat_interval and cluster.election_timeout cannot be used together";
         format!("{keys}: {error}").into()
     })
+}
+
+/// Whether a file is in use: by another process, or by what has not ended in this one.
+pub(super) fn is_in_use(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::InUse { .. }))
 }
 
 /// The id of a node in the cluster: the first eight bytes of its public key, which is `endpoint_id`.
@@ -292,8 +379,8 @@ mod tests {
         assert!(poll!(&mut change).is_pending());
         begun.await.unwrap();
 
-        let mut next = Box::pin(lifecycle.change(async { Err(Status::aborted("the next")) }));
-        let given_up = lifecycle.change(async { panic!("nobody waits for this one") });
+        let mut next = Box::pin(lifecycle.change(async { Err::<(), _>(Status::aborted("the next")) }));
+        let given_up = lifecycle.change::<()>(async { panic!("nobody waits for this one") });
         assert!(poll!(&mut next).is_pending(), "one after the other");
         given_up.now_or_never();
         drop(change);
@@ -305,7 +392,7 @@ mod tests {
     #[tokio::test]
     async fn a_change_ends_with_the_node() {
         let lifecycle = Lifecycle::new(Handle::new(Health::new()));
-        let mut change = Box::pin(lifecycle.change(std::future::pending()));
+        let mut change = Box::pin(lifecycle.change(std::future::pending::<Result<(), _>>()));
         assert!(poll!(&mut change).is_pending());
         lifecycle.stop().await;
         assert!(change.await.unwrap_err().message().contains("is stopping"));

@@ -11,6 +11,9 @@ pub struct Member {
     pub endpoint_id: String,
     /// Where it is reached, a target for each transport that it serves.
     pub targets: Vec<String>,
+    /// Which run of its process it is, drawn at each start; 0 for a version that draws none.
+    #[serde(default)]
+    pub incarnation: u64,
 }
 
 impl Member {

@@ -4,11 +4,18 @@
 //!
 //! A member's id is the first eight bytes of its public key.
 
+mod announce;
+mod announcing;
 mod cluster;
 mod command;
 mod command_line;
+mod command_table;
 mod component;
 mod config;
+mod conflicts;
+mod dialling;
+mod events;
+mod follower;
 mod formation;
 mod forward;
 mod handle;
@@ -18,7 +25,10 @@ mod lifecycle;
 mod member;
 mod metrics;
 mod network;
+mod pace;
 mod peers;
+mod quorum;
+mod reopening;
 mod server;
 pub mod store;
 mod wire;
@@ -36,4 +46,4 @@ pub use self::{
     server::{Raft, RaftClient, RaftNode, RaftServer},
 };
 
-pub(crate) use self::{forward::FORWARDED, itself::Itself};
+pub(crate) use self::{component::LAG, forward::FORWARDED, handle::leads, itself::Itself};

@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     Member, TypeConfig,
     peers::{Peer, Peers},
+    quorum::Quorum,
     server::RaftClient,
     store::Store,
     wire,
@@ -32,6 +33,7 @@ use super::{
 pub(super) struct Network {
     pub(super) peers: Peers,
     pub(super) store: Store,
+    pub(super) quorum: Quorum,
     /// How many bytes of entries go into one message, at most; but one entry at least.
     pub(super) batch: usize,
 }
@@ -41,7 +43,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
     async fn new_client(&mut self, target: u64, member: &Member) -> Line {
         let peer = self.peers.learn(target, member);
-        Line { to: target, peer, store: self.store.clone(), batch: self.batch }
+        let (store, quorum) = (self.store.clone(), self.quorum.clone());
+        Line { to: target, peer, store, quorum, batch: self.batch }
     }
 }
 
@@ -51,6 +54,7 @@ pub(super) struct Line {
     to: u64,
     peer: Arc<Peer>,
     store: Store,
+    quorum: Quorum,
     batch: usize,
 }
 
@@ -89,6 +93,7 @@ impl RaftNetwork<TypeConfig> for Line {
             entries,
             leader_commit: rpc.leader_commit.map(wire::log_id),
             cluster_id: self.cluster_id(),
+            quorum_age_ms: Some(self.quorum.own_age_ms()),
         };
         let limit = option.soft_ttl();
         let calling = self.peer.consensus(async |channel| {
@@ -119,6 +124,9 @@ impl RaftNetwork<TypeConfig> for Line {
             RaftClient::new(channel).vote(request).context(&unrecorded()).timeout(limit).await
         });
         let answer = calling.await.map_err(failure)?;
+        if answer.granted {
+            self.quorum.voted(rpc.vote.leader_id.term, self.to);
+        }
         Ok(VoteResponse {
             vote: wire::read_vote(answer.vote).map_err(unreachable)?,
             vote_granted: answer.granted,

@@ -13,12 +13,16 @@ use futures_util::future::BoxFuture;
 use polywire::{
     Channel, ChannelBuilder, Code, ConnectOptions, RouteExplanation, RouteState, Status, Target,
     config::RaftTransport,
-    policy::Policies,
+    policy::PolicyHandle,
     transport::{Connected, NetworkPath},
 };
 use tokio::time::Instant;
 
-use super::Member;
+use super::{
+    Member,
+    dialling::{Dialling, Rule},
+    pace::Pace,
+};
 
 /// The ways to the other members. Clones share them.
 #[derive(Clone, Debug)]
@@ -28,14 +32,15 @@ pub struct Peers(Arc<Shared>);
 struct Shared {
     dialling: Arc<Dialling>,
     peers: Mutex<BTreeMap<u64, Arc<Peer>>>,
+    moved: Mutex<BTreeMap<u64, Moved>>,
 }
 
-/// How members are dialled: over which transports, and how calls choose between them.
-#[derive(Debug)]
-struct Dialling {
-    options: ConnectOptions,
-    transports: Vec<String>,
-    policies: Policies,
+/// A member that has said where it is before the cluster knows.
+#[derive(Clone, Debug)]
+pub(super) struct Moved {
+    pub(super) member: Member,
+    /// As the cluster knew it then.
+    pub(super) replaces: Member,
 }
 
 /// One member, and the channel to it.
@@ -56,6 +61,9 @@ struct PeerState {
     past: BTreeMap<&'static str, (Instant, String)>,
     /// When and over which transport a call was answered last by where the member was before it moved.
     contact: Option<(Instant, &'static str)>,
+    /// How often the log is told that it is not reached, and whether it was the last time.
+    losses: Pace,
+    loss_told: bool,
 }
 
 /// A call that failed.
@@ -67,6 +75,8 @@ struct Failing {
 /// The channel, once there is one.
 struct Open {
     channel: Channel,
+    /// What held when it was opened.
+    rule: Arc<Rule>,
     renew: Option<Box<dyn Fn() + Send + Sync>>,
     close: Mutex<Option<BoxFuture<'static, ()>>>,
 }
@@ -103,6 +113,9 @@ impl PeerReport {
 /// A leader calls each member several times a second, so one that has not answered for this long is gone.
 const LATELY: Duration = Duration::from_secs(3);
 
+/// How often in a minute the log is told that a member is lost, and that it is back.
+const LOSSES: u32 = 6;
+
 /// How long a dial may take: the network of a cluster is near, and an election waits.
 const CONNECT: Duration = Duration::from_secs(2);
 
@@ -111,20 +124,53 @@ const CONNECT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(250);
 
 impl Peers {
-    /// The ways to nobody yet.
-    pub(super) fn new(options: &ConnectOptions, rule: RaftTransport) -> Self {
+    /// No ways yet; those to come follow this rule, or what the policies of the node say instead.
+    pub(super) fn new(options: &ConnectOptions, rule: RaftTransport, given: Option<PolicyHandle>) -> Self {
         let options = options.clone().connect_timeout(CONNECT);
-        let dialling = Dialling { options, transports: rule.policy().prefer, policies: policies(rule) };
-        Self(Arc::new(Shared { dialling: Arc::new(dialling), peers: Mutex::default() }))
+        let dialling = Dialling::new(options, rule.policy(), given);
+        Self(Arc::new(Shared {
+            dialling: Arc::new(dialling),
+            peers: Mutex::default(),
+            moved: Mutex::default(),
+        }))
     }
 
-    /// The way to this member; what it said of itself before is forgotten.
+    /// The way to this member, as the cluster knows it; where the member itself has said later where it is, the way there.
     pub(super) fn learn(&self, id: u64, member: &Member) -> Arc<Peer> {
+        let member = &self.latest(id, member);
         let mut peers = self.lock();
         let dialling = &self.0.dialling;
         let peer = peers.entry(id).or_insert_with(|| Arc::new(Peer::new(id, member, dialling.clone())));
         peer.learn(member);
         peer.clone()
+    }
+
+    /// What is known of a member that the cluster knows like this.
+    pub(super) fn latest(&self, id: u64, member: &Member) -> Member {
+        let mut moved = self.moved_members();
+        match moved.get(&id) {
+            Some(told) if told.replaces == *member => told.member.clone(),
+            Some(_) => {
+                moved.remove(&id);
+                member.clone()
+            }
+            None => member.clone(),
+        }
+    }
+
+    /// A member that the cluster knows like this is there now.
+    pub(super) fn follow(&self, id: u64, replaces: &Member, member: Member) {
+        self.moved_members().insert(id, Moved { member, replaces: replaces.clone() });
+        self.learn(id, replaces);
+    }
+
+    /// The members that the cluster does not know yet where they are.
+    pub(super) fn moved(&self) -> Vec<(u64, Moved)> {
+        self.moved_members().iter().map(|(id, moved)| (*id, moved.clone())).collect()
+    }
+
+    fn moved_members(&self) -> MutexGuard<'_, BTreeMap<u64, Moved>> {
+        self.0.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives all connections up for new ones.
@@ -139,6 +185,7 @@ impl Peers {
     /// Forgets all but these.
     pub(super) fn retain(&self, keep: impl Fn(u64) -> bool) {
         self.lock().retain(|id, _| keep(*id));
+        self.moved_members().retain(|id, _| keep(*id));
     }
 
     /// How each is doing, in the order of their ids.
@@ -156,15 +203,6 @@ impl Peers {
     }
 }
 
-/// How calls to members choose their transport. Raft repeats its messages itself, and so does whoever asks a leader. What
-/// a transport is judged by is what members answer by themselves and at once: a write waits for others, and a
-/// snapshot for the disk.
-fn policies(rule: RaftTransport) -> Policies {
-    let consensus = rule.policy().max_attempts(1);
-    let rest = consensus.clone().measured(false);
-    Policies::new(rest.clone()).service("raft", consensus).method("raft", "InstallSnapshot", rest)
-}
-
 impl Peer {
     fn new(id: u64, member: &Member, dialling: Arc<Dialling>) -> Self {
         let state = PeerState {
@@ -173,6 +211,8 @@ impl Peer {
             failing: None,
             past: BTreeMap::new(),
             contact: None,
+            losses: Pace::a_minute(LOSSES),
+            loss_told: false,
         };
         Self { id, dialling, state: Mutex::new(state), is_rerouted: Arc::default() }
     }
@@ -211,24 +251,27 @@ impl Peer {
     }
 
     async fn channel(&self) -> Result<Channel, Status> {
+        let rule = self.dialling.rule();
         let targets = {
-            let state = self.lock();
-            if let Some(open) = &state.open {
-                return Ok(open.channel.clone());
+            let mut state = self.lock();
+            match &state.open {
+                Some(open) if Arc::ptr_eq(&open.rule, &rule) => return Ok(open.channel.clone()),
+                Some(_) => state.close(),
+                None => {}
             }
-            state.targets(&self.dialling.transports)?
+            state.targets(rule.transports())?
         };
         let builder = Channel::builder().options(self.dialling.options.clone()).targets(targets);
-        let Connected { channel, close, renew, .. } = self.choosing(builder).open().await?;
-        let open = Arc::new(Open { channel, renew, close: Mutex::new(Some(close)) });
+        let Connected { channel, close, renew, .. } = self.choosing(builder, &rule).open().await?;
+        let open = Arc::new(Open { channel, rule, renew, close: Mutex::new(Some(close)) });
         // Another call may have been faster.
         Ok(self.lock().open.get_or_insert(open).channel.clone())
     }
 
     /// The channel to be, that chooses as Raft does.
-    fn choosing(&self, builder: ChannelBuilder) -> ChannelBuilder {
+    fn choosing(&self, builder: ChannelBuilder, rule: &Rule) -> ChannelBuilder {
         let (member, is_rerouted) = (self.id, self.is_rerouted.clone());
-        builder.policy(self.dialling.policies.clone()).longest_pause(PAUSE).on_fallback(move |fallback| {
+        builder.policy(rule.policies.clone()).longest_pause(PAUSE).on_fallback(move |fallback| {
             if fallback.reason != "untried" && !is_rerouted.swap(true, Ordering::Relaxed) {
                 let error = fallback.error.as_deref().unwrap_or(fallback.reason);
                 tracing::warn!(member, target = fallback.from, error, "a member is not reached");
@@ -244,12 +287,16 @@ impl Peer {
             // Whatever else it answers, it is there.
             _ => false,
         });
+        let rule = self.dialling.rule();
         let mut state = self.lock();
         match unanswered {
             None => {
                 if state.failing.take().is_some() {
-                    let transport = state.transport(&self.dialling.transports);
-                    tracing::info!(member = self.id, transport, "a member is reached again");
+                    let transport = state.transport(rule.transports());
+                    if std::mem::take(&mut state.loss_told) {
+                        let name = &state.member.name;
+                        tracing::info!(member = self.id, name, transport, "a member is reached again");
+                    }
                 }
                 if self.is_rerouted.load(Ordering::Relaxed) && state.is_well() {
                     self.is_rerouted.store(false, Ordering::Relaxed);
@@ -257,9 +304,13 @@ impl Peer {
                 }
             }
             Some(status) => {
-                let transport = state.transport(&self.dialling.transports);
-                if state.failing.is_none() {
-                    tracing::warn!(member = self.id, transport, %status, "a member is not reached");
+                let transport = state.transport(rule.transports());
+                if state.failing.is_none()
+                    && let Some(hidden) = state.losses.admit()
+                {
+                    state.loss_told = true;
+                    let name = &state.member.name;
+                    tracing::warn!(member = self.id, name, transport, %status, hidden, "a member is not reached");
                 }
                 state.past.insert(transport, (Instant::now(), status.to_string()));
                 state.failing = Some(Failing { transport, reason: status.to_string() });
@@ -269,7 +320,8 @@ impl Peer {
 
     fn learn(&self, member: &Member) {
         let mut state = self.lock();
-        if state.member.targets != member.targets {
+        let same = state.member.incarnation == member.incarnation || member.incarnation == 0;
+        if state.member.targets != member.targets || !same {
             state.close();
         }
         state.member = member.clone();
@@ -375,6 +427,10 @@ impl PeerState {
     fn close(&mut self) {
         self.contact = self.contact(&self.routes());
         if let Some(open) = self.open.take() {
+            // Others may share the connection, which is none any more.
+            if let Some(renew) = &open.renew {
+                renew();
+            }
             let close = open.close.lock().unwrap_or_else(PoisonError::into_inner).take();
             tokio::spawn(async move {
                 if let Some(close) = close {
@@ -430,10 +486,11 @@ mod tests {
     }
 
     async fn over(builder: ChannelBuilder) -> (Peers, Arc<Peer>) {
-        let peers = Peers::new(&ConnectOptions::new(), RULE);
+        let peers = Peers::new(&ConnectOptions::new(), RULE, None);
         let peer = peers.learn(1, &Member::default());
-        let channel = peer.choosing(builder).connect().await.unwrap();
-        let open = Open { channel, renew: None, close: Mutex::default() };
+        let rule = peer.dialling.rule();
+        let channel = peer.choosing(builder, &rule).connect().await.unwrap();
+        let open = Open { channel, rule, renew: None, close: Mutex::default() };
         peer.lock().open = Some(Arc::new(open));
         (peers, peer)
     }
@@ -503,9 +560,28 @@ mod tests {
         assert_eq!(peers.reports()[0].transport, Some("iroh"));
     }
 
+    #[test]
+    fn where_a_member_says_that_it_is_holds_until_the_cluster_says_something_else() {
+        let peers = Peers::new(&ConnectOptions::new(), RULE, None);
+        let run = |incarnation| Member {
+            targets: vec![format!("grpc://127.0.0.1:{incarnation}")],
+            incarnation,
+            ..Member::default()
+        };
+        peers.learn(1, &run(1));
+        peers.follow(1, &run(1), run(2));
+        assert_eq!(peers.latest(1, &run(1)), run(2));
+        peers.learn(1, &run(1));
+        assert_eq!(peers.reports()[0].member, run(2));
+        peers.learn(1, &run(3));
+        assert_eq!(peers.reports()[0].member, run(3));
+        assert!(peers.moved().is_empty());
+        assert_eq!(peers.latest(1, &run(1)), run(1), "it is forgotten");
+    }
+
     #[tokio::test]
     async fn a_member_without_an_address_that_may_be_taken_is_not_reached() {
-        let peers = Peers::new(&ConnectOptions::new(), RaftTransport::AlwaysIroh);
+        let peers = Peers::new(&ConnectOptions::new(), RaftTransport::AlwaysIroh, None);
         let member = Member { targets: vec!["grpc://127.0.0.1:1".to_owned()], ..Member::default() };
         let status = vote(&peers.learn(1, &member)).await.unwrap_err();
         assert!(status.message().contains("has no address over iroh, which "), "{status}");

@@ -51,6 +51,7 @@ impl Raft for RaftNode {
     ) -> Result<v1::AppendEntriesResponse, Status> {
         let running = self.0.running()?;
         meant_for(&running, request.to, &request.cluster_id)?;
+        let quorum_age_ms = request.quorum_age_ms;
         let entries = request.entries.iter().map(|entry| wire::unpack(entry)).collect::<Result<_, _>>()?;
         let request = AppendEntriesRequest {
             vote: wire::read_vote(request.vote)?,
@@ -58,10 +59,12 @@ impl Raft for RaftNode {
             entries,
             leader_commit: request.leader_commit.map(wire::read_log_id),
         };
-        let leader_commit = request.leader_commit.map_or(0, |id| id.index);
+        let (vote, leader_commit) = (request.vote, request.leader_commit.map_or(0, |id| id.index));
         let answer = running.raft.append_entries(request).await.map_err(failed)?;
         if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
             running.leader_commit.fetch_max(leader_commit, Ordering::Relaxed);
+            running.quorum.heard(&vote, quorum_age_ms);
+            running.removed.store(false, Ordering::Relaxed);
         }
         let none = v1::AppendEntriesResponse::default();
         Ok(match answer {
@@ -133,6 +136,7 @@ impl Raft for RaftNode {
 /// An address may have passed to another node since the caller learnt it, and a node to another cluster. One that has
 /// lost what it had must not vote again in a term in which it has voted, nor be counted among those who hold an entry.
 fn meant_for(running: &Running, id: u64, cluster: &str) -> Result<(), Status> {
+    running.takes_part()?;
     if id != running.id {
         return Err(Status::failed_precondition(format!("this is node {}, not node {id}", running.id)));
     }

@@ -69,11 +69,11 @@ class Calls(unittest.TestCase):
         self.assertEqual(failed.exception.code(), grpc.StatusCode.RESOURCE_EXHAUSTED)
         self.assertTrue(get(message("anvil"), timeout=target.PATIENCE))
 
-    def test_bytes_that_are_no_message_are_internal(self):
+    def test_bytes_that_are_no_message_are_an_invalid_argument(self):
         get = self.channel.unary_unary("/inventory.v1.Inventory/Get")
         with self.assertRaises(grpc.RpcError) as failed:
             get(b"\x0a\x7f", timeout=target.PATIENCE)
-        self.assertEqual(failed.exception.code(), grpc.StatusCode.INTERNAL)
+        self.assertEqual(failed.exception.code(), grpc.StatusCode.INVALID_ARGUMENT)
 
     def test_gzip_travels_both_ways(self):
         get = self.channel.unary_unary("/inventory.v1.Inventory/Get")

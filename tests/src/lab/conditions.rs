@@ -25,6 +25,11 @@ pub struct Conditions {
     pub udp_dropped: bool,
     /// Whether TCP is dropped.
     pub tcp_dropped: bool,
+    /// How many bytes a packet of TCP has at most; larger ones are dropped without a word, as where a link on the way
+    /// carries less than its ends believe and what would say so is filtered ([RFC 2923, section 2.1]).
+    ///
+    /// [RFC 2923, section 2.1]: https://www.rfc-editor.org/rfc/rfc2923#section-2.1
+    pub largest_tcp: Option<usize>,
     /// Whether everything is dropped.
     pub down: bool,
 }
@@ -57,6 +62,7 @@ impl Default for Conditions {
             loss: 0.0,
             udp_dropped: false,
             tcp_dropped: false,
+            largest_tcp: None,
             down: false,
         }
     }

@@ -22,6 +22,8 @@ pub struct Dropped {
     pub udp: u64,
     /// TCP was dropped.
     pub tcp: u64,
+    /// TCP, and too large.
+    pub large: u64,
     /// Lost by chance.
     pub lost: u64,
     /// The queue was full.
@@ -33,7 +35,7 @@ pub struct Dropped {
 impl Dropped {
     /// All of them.
     pub fn total(&self) -> u64 {
-        let Self { down, udp, tcp, lost, overflow, refused } = self;
-        down + udp + tcp + lost + overflow + refused
+        let Self { down, udp, tcp, large, lost, overflow, refused } = self;
+        down + udp + tcp + large + lost + overflow + refused
     }
 }

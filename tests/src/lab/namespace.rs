@@ -1,4 +1,4 @@
-use std::{ffi::OsStr, net::Ipv4Addr, path::Path, sync::OnceLock};
+use std::{ffi::OsStr, fs, net::Ipv4Addr, path::Path, sync::OnceLock};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{process::Command, task::JoinHandle};
@@ -18,6 +18,9 @@ pub struct Namespace {
 
 /// What the names of all namespaces begin with, before the process that made it.
 const PREFIX: &str = "polywire-";
+
+/// Where ip-netns(8) looks for files of one namespace, which it puts in the place of those in /etc.
+const CONFIGURATION: &str = "/etc/netns";
 
 /// How many bytes a packet has at most, which is what Ethernet has.
 const MTU: u16 = 1_500;
@@ -78,6 +81,15 @@ impl Namespace {
         command
     }
 
+    /// Gives programs that are run by [`command`](Self::command) from now on this for /etc/hosts, until this is dropped.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn set_hosts(&self, text: &str) {
+        let directory = Path::new(CONFIGURATION).join(&self.name);
+        fs::create_dir_all(&directory).and_then(|()| fs::write(directory.join("hosts"), text)).expect("root");
+    }
+
     /// Runs this in a thread that has this side's network and no other. A socket that is made there stays on this
     /// side, wherever it is used.
     ///
@@ -129,6 +141,8 @@ fn remove(name: &str) {
         // It may have ended meanwhile.
         let _ = kill_process(pid, Signal::KILL);
     }
-    // Somebody else's sweep may have been faster.
+    // There is none where no test has asked for one.
+    let _ = fs::remove_dir_all(Path::new(CONFIGURATION).join(name));
+    // Another process's sweep may have been faster.
     let _ = ip(&format!("netns delete {name}"));
 }

@@ -70,7 +70,7 @@ impl Way {
         let Some(protocol) = Protocol::of(packet) else { return };
         self.taken += 1;
         let fate = self.fate();
-        if let Some(count) = self.obstacle(protocol, &fate) {
+        if let Some(count) = self.obstacle(protocol, packet.len(), &fate) {
             *count += 1;
             return;
         }
@@ -92,12 +92,15 @@ impl Way {
     }
 
     /// Where a packet is counted that does not get through.
-    fn obstacle(&mut self, protocol: Protocol, fate: &Fate) -> Option<&mut u64> {
+    fn obstacle(&mut self, protocol: Protocol, bytes: usize, fate: &Fate) -> Option<&mut u64> {
         let Self { conditions, counters: Counters { dropped, .. }, .. } = self;
         match protocol {
             _ if conditions.down => Some(&mut dropped.down),
             Protocol::Udp if conditions.udp_dropped => Some(&mut dropped.udp),
             Protocol::Tcp if conditions.tcp_dropped => Some(&mut dropped.tcp),
+            Protocol::Tcp if conditions.largest_tcp.is_some_and(|largest| bytes > largest) => {
+                Some(&mut dropped.large)
+            }
             _ if fate.is_lost => Some(&mut dropped.lost),
             _ => None,
         }

@@ -10,6 +10,11 @@ pub struct Killed {
 }
 
 impl Killed {
+    /// Its data directory, unless a flag named another.
+    pub fn data_dir(&self) -> std::path::PathBuf {
+        self.data.path().join("data")
+    }
+
     /// Starts it again, with the same flags and data, and on the ports that it had.
     ///
     /// # Panics

@@ -5,5 +5,6 @@ mod clients;
 mod compression;
 mod gateway;
 mod irohs_router;
+mod layers;
 mod tonics_client;
 mod tonics_server;

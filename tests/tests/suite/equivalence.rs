@@ -5,6 +5,7 @@ mod cancellation;
 mod codec;
 mod compression;
 mod deadline;
+mod layers;
 mod limits;
 mod load;
 mod metadata;

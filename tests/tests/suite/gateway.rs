@@ -4,6 +4,7 @@ mod calls;
 mod echo;
 mod foreign;
 mod life;
+mod loops;
 mod usage;
 
 use polywire_tests::node::Node;

@@ -3,6 +3,7 @@
 mod chances;
 mod cuts;
 mod life;
+mod names;
 mod node;
 mod time;
 

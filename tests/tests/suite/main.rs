@@ -7,10 +7,12 @@
 mod adapters;
 #[cfg(target_os = "linux")]
 mod choosing;
+mod command_line;
 mod conformance;
 mod discovery;
 mod equivalence;
 mod gateway;
+mod grpc_transport;
 mod hardening;
 mod iroh_transport;
 #[cfg(target_os = "linux")]
@@ -22,6 +24,7 @@ mod prometheus;
 mod python;
 mod quic;
 mod raft;
+mod retries;
 mod shop;
 mod tracing;
 mod unix;

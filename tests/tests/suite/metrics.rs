@@ -3,6 +3,7 @@
 mod cardinality;
 mod client;
 mod monitoring;
+mod refused;
 mod streams;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use polywire_tests::{
     foreign::python,
     inventory::{GetRequest, Item, Stock},
     node::Node,
+    patience::within,
 };
 use tokio::process::Command;
 
@@ -34,7 +35,21 @@ pub(crate) fn stock() -> Stock {
             let code = Code::from_number(number.parse().unwrap());
             return Err(Status::new(code, "größer % ∞\n").with_details(vec![0, 0xff]).with_metadata(cost()));
         }
+        if let Some(message) = request.name.strip_prefix("say ") {
+            return Err(Status::aborted(message.to_owned()));
+        }
+        let numbers = request.name.split(' ').skip(1).map_while(|number| number.parse::<usize>().ok());
+        let numbers = Vec::from_iter(numbers);
         match request.name.as_str() {
+            name if name.starts_with("long ") => {
+                Err(Status::aborted("m".repeat(numbers[0])).with_details(vec![7; numbers[1]]))
+            }
+            name if name.starts_with("heavy ") => {
+                let mut heavy = Metadata::new();
+                heavy.insert("heavy", "m".repeat(numbers[0])).unwrap();
+                let item = Response::new(Item::default());
+                Ok(item.with_metadata(heavy.clone()).with_trailers(heavy))
+            }
             "panic" => panic!("as asked"),
             "wait" => std::future::pending().await,
             "time left" => {
@@ -114,4 +129,27 @@ async fn prometheus_parses_the_metrics() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_written_from_the_specifications_calls_over_a_websocket() {
     run("websocket.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_smallest_client_of_the_specification_calls_over_iroh() {
+    let page = include_str!("../../../proto/WIRE.md");
+    let (_, behind) = page.split_once("```python smallest-client\n").unwrap();
+    let (client, _) = behind.split_once("```").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("smallest_client.py");
+    std::fs::write(&script, client).unwrap();
+    let node = Node::start(&[]).await;
+    let python = tokio::task::spawn_blocking(python).await.unwrap();
+    let call = async |path: &str, message: &str| {
+        let mut command = Command::new(&python);
+        let command = command.arg(&script).args([node.iroh(), path, message]).kill_on_drop(true);
+        within(command.output()).await.unwrap()
+    };
+    let answered = call("/grpc.health.v1.Health/Check", "").await;
+    assert!(answered.status.success(), "{answered:?}");
+    assert_eq!(String::from_utf8(answered.stdout).unwrap(), "0801\n");
+    let unknown = call("/shop.v1.Shop/Check", "").await;
+    let text = String::from_utf8(unknown.stderr).unwrap();
+    assert!(text.contains("code 12: ") && text.contains("not processed"), "{text}");
 }

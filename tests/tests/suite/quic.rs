@@ -2,6 +2,7 @@
 
 mod early;
 mod loss;
+mod restart;
 mod trust;
 
 use std::sync::{

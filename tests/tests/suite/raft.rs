@@ -2,14 +2,21 @@
 
 mod amnesia;
 pub(crate) mod cluster;
+mod commands;
+mod copies;
 mod damage;
+mod events;
 mod full_disk;
 mod history;
+mod interrupted;
 mod kills;
 mod load;
 mod membership;
 mod paths;
 mod python;
+mod quorum;
+mod restarts;
+mod rule;
 mod snapshots;
 mod status;
 mod truncated;

@@ -35,7 +35,12 @@ fn row(service: &Service, method: &Method) -> TokenStream {
         (true, true) => quote!(bidi_streaming),
     };
     let (cfg, options) = (method.cfg(), options(service, method));
-    quote_spanned!(Span::mixed_site()=> #cfg #krate::Method::#shape(#path) #options)
+    let (request, response) = (&method.request.message, &method.response.message);
+    quote_spanned! {Span::mixed_site()=>
+        #cfg
+        #krate::Method::#shape(#path) #options
+            .messages(#krate::__message_type!(#request), #krate::__message_type!(#response))
+    }
 }
 
 fn options(service: &Service, method: &Method) -> TokenStream {

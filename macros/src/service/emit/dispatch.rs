@@ -46,7 +46,7 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
     } else {
         // Not by an `async fn` generic over the message: awaiting it would report a type that is no message
         // a second time, at the attribute.
-        quote_spanned!(site=> #krate::Payload::decode::<#request>(body.single().await?)?)
+        quote_spanned!(site=> #krate::__private::one::<#request>(body.single().await)?)
     };
     quote_spanned! {site=>
         #cfg

@@ -57,28 +57,36 @@ pub(super) fn draw(
 const TELLING: f64 = 2.0;
 
 /// Whether the first is at least as cheap as the second: by (calls in flight + 1) × latency, with failures counted in. One
-/// of which too little is known counts as the other does, but for the calls that it has.
+/// of whose latency too little is known counts as if it were as fast as the other.
 pub(super) fn is_cheaper(one: Load, other: Load, now: Instant) -> bool {
-    let (first, second) = match (cost(&one.score, now), cost(&other.score, now)) {
-        (Some(first), Some(second)) if first.max(second) >= TELLING * first.min(second) => (first, second),
-        _ => (1.0, 1.0),
+    let (kept, other_kept) = (kept(&one.score, now), kept(&other.score, now));
+    let (first, second) = match (one.score.cost(), other.score.cost()) {
+        (Some(first), Some(second)) => (first * kept, second * other_kept),
+        _ => {
+            let failing = |score: &Score, kept| 1.0 + (score.failure_cost() - 1.0) * kept;
+            (failing(&one.score, kept), failing(&other.score, other_kept))
+        }
     };
+    let tells = first.max(second) >= TELLING * first.min(second);
+    let (first, second) = if tells { (first, second) } else { (1.0, 1.0) };
     f64::from(one.in_flight + 1) * first <= f64::from(other.in_flight + 1) * second
 }
 
-fn cost(score: &Score, now: Instant) -> Option<f64> {
+/// The share of a cost that is not forgotten yet.
+fn kept(score: &Score, now: Instant) -> f64 {
     let idle = score.at().map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-    Some(score.cost()? * (-idle.as_secs_f64() / FORGETTING.as_secs_f64()).exp())
+    (-idle.as_secs_f64() / FORGETTING.as_secs_f64()).exp()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::verdict::Verdict;
 
     fn load(in_flight: u32, took: u64, now: Instant) -> Load {
         let mut score = Score::default();
         for _ in 0..10 {
-            score.note(now, Duration::from_millis(took), true);
+            score.note(now, Duration::from_millis(took), Verdict::Works);
         }
         Load { in_flight, score }
     }

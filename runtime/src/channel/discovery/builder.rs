@@ -15,7 +15,9 @@ use crate::{ConnectOptions, Status, Target, policy::PolicyHandle};
 ///
 /// Whoever is asked tells who they are, what each serves and where. Each call takes a member that serves it and works: of two
 /// that are drawn at random the one for which (calls in flight + 1) × average latency is less, where latencies are told apart
-/// when one is twice the other. At the member it takes a transport by its policy. A call that fails goes to another member
+/// when one is twice the other. What fails fast is not fast: a member where calls of the service fail by a share of 0.3 more
+/// than at the best is left alone, but for a call each few seconds that tries it, until three in a row went well there; which
+/// codes speak against a member is what `runtime/ADAPTIVE.md` says. At the member it takes a transport by its policy. A call that fails goes to another member
 /// only where nobody has seen it or the method is idempotent, within the deadline and one budget for all members, as the
 /// server's pushback says.
 ///

@@ -7,7 +7,8 @@ use arc_swap::ArcSwap;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    super::{Explanation, again::Failed, lent::LentStream, route::Route},
+    super::{Explanation, again::Failed, route::Route},
+    answers::Answers,
     balance::{draw, is_cheaper},
     discovered::is_lost,
     explain::explain,
@@ -17,7 +18,8 @@ use super::{
     setup::Setup,
 };
 use crate::{
-    Code, Context, Payload, Response, Service, Status, Streaming, deadline, metadata::PREVIOUS_ATTEMPTS,
+    Clipped, Code, Context, Payload, Response, Service, Status, Streaming, deadline,
+    metadata::PREVIOUS_ATTEMPTS, policy::score::Score, streaming::LentStream,
 };
 
 /// The members of a cluster, each a channel over several transports: a [`Service`] whose calls each take one that serves
@@ -112,6 +114,9 @@ impl Inner {
     }
 }
 
+/// By how much an outlier ranks behind those that work as well.
+const OUTLIER: u8 = 32;
+
 /// The attempts at one call.
 struct Attempts<'a> {
     inner: &'a Arc<Inner>,
@@ -133,15 +138,43 @@ impl<'a> Attempts<'a> {
     /// The member that takes the call, or the next attempt at it; `None` where there is none that was not tried.
     fn draw(&self) -> Option<usize> {
         let service = self.template.service();
-        let ranked =
-            self.members.iter().enumerate().map(|(place, member)| match self.tried.contains(&place) {
-                true => (place, NEVER),
-                false => (place, member.rank(service)),
-            });
-        let (one, other) = draw(ranked, |below| fastrand::usize(..below))?;
+        let rank = |(place, member): (usize, &Arc<Member>)| match self.tried.contains(&place) {
+            true => (place, NEVER),
+            false => (place, member.rank(service)),
+        };
+        let ranked = self.members.iter().enumerate().map(rank);
+        let random = |below| fastrand::usize(..below);
+        let (one, other) = if self.members.iter().any(|member| member.is_flawed()) {
+            match self.without_outliers(ranked.collect()) {
+                Ok(place) => return Some(place),
+                Err(ranked) => draw(ranked.into_iter(), random)?,
+            }
+        } else {
+            draw(ranked, random)?
+        };
         let Some(other) = other else { return Some(one) };
         let (first, second) = (self.members[one].load(service), self.members[other].load(service));
         Some(if is_cheaper(first, second, Instant::now()) { one } else { other })
+    }
+
+    /// Leaves those alone where calls fail far more than at the best of those that are reached; gives one of them that this
+    /// call is to try.
+    fn without_outliers(&self, mut ranked: Vec<(usize, u8)>) -> Result<usize, Vec<(usize, u8)>> {
+        let service = self.template.service();
+        let best = ranked.iter().map(|(_, rank)| *rank).min().unwrap_or(NEVER);
+        let scores: Vec<_> = ranked.iter().map(|(place, _)| self.members[*place].score(service)).collect();
+        let of_best = ranked.iter().zip(&scores).filter(|((_, rank), _)| *rank == best);
+        let Some(least) = Score::least_errors(of_best.map(|(_, score)| score)) else { return Err(ranked) };
+        let now = Instant::now();
+        for ((place, rank), score) in ranked.iter_mut().zip(&scores) {
+            if *rank < NEVER && score.is_outlier(least) {
+                if *rank == best && self.made == 0 && self.members[*place].try_again(service, now) {
+                    return Ok(*place);
+                }
+                *rank = rank.saturating_add(OUTLIER).min(NEVER - 1);
+            }
+        }
+        Err(ranked)
     }
 
     fn first(&self) -> Result<usize, Status> {
@@ -149,6 +182,7 @@ impl<'a> Attempts<'a> {
             self.hurry();
             let asked: Vec<_> = self.members.iter().map(|member| member.name()).collect();
             let (service, asked) = (self.template.service(), asked.join(", "));
+            let service = Clipped(service);
             let message = format!("no member of the cluster serves {service}; its members are {asked}");
             Status::unimplemented(message).not_processed()
         })
@@ -222,7 +256,7 @@ impl Service for Cluster {
         loop {
             let (member, flight) = attempts.begin(place);
             let outcome = one(&member, cx, message).await;
-            flight.note(attempts.template.service(), outcome.as_ref().err());
+            flight.note(attempts.template.service(), flight.took(), outcome.as_ref().err());
             let status = match outcome {
                 Ok(response) => return Ok(response),
                 Err(status) => status,
@@ -250,12 +284,15 @@ impl Service for Cluster {
             let (member, flight) = attempts.begin(place);
             let current = member.peer.now();
             let outcome = current.routes.stream(cx, messages).await;
-            flight.note(attempts.template.service(), outcome.as_ref().err());
             let status = match outcome {
                 // It counts for as long as it goes on.
-                Ok(response) => return Ok(response.map(|answers| answers.holding(flight))),
+                Ok(response) => {
+                    let service = attempts.template.service();
+                    return Ok(response.map(|answers| Answers::of(flight, service, answers)));
+                }
                 Err(status) => status,
             };
+            flight.note(attempts.template.service(), flight.took(), Some(&status));
             drop(flight);
             let next = Box::pin(attempts.next(place, &status)).await;
             let Some((next, again)) = next.and_then(|next| Some((next, lent.again()?))) else {

@@ -48,6 +48,13 @@ impl Discovered {
         Box::pin(async move { inner.peer.now().routes.closing().await })
     }
 
+    /// Asks the directory now, and waits for its answer or for it to take too long.
+    pub(in crate::channel) async fn learn(&self) {
+        if self.0.freshness.is_due(Instant::now()) {
+            learn(self.0.clone()).await;
+        }
+    }
+
     fn refresh(&self) {
         if self.0.freshness.is_due(Instant::now()) {
             tokio::spawn(learn(self.0.clone()));

@@ -2,23 +2,24 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::time::Instant;
 
 use super::{
-    super::{
-        route::{Route, Standing},
-        shared::is_of_the_way,
-    },
+    super::route::{Route, Standing},
     balance::Load,
     listing::Listing,
     peer::Peer,
     setup::Setup,
 };
-use crate::{Status, policy::score::Score};
+use crate::{
+    Code, Status,
+    policy::{score::Score, verdict::Verdict},
+};
 
 /// A member of a cluster: the ways to it, and how it has been doing.
 pub(super) struct Member {
@@ -27,6 +28,8 @@ pub(super) struct Member {
     /// Whether it answered the member that was asked.
     reached: AtomicBool,
     in_flight: AtomicU32,
+    /// How many services have failed here so often that others may be better.
+    flawed: AtomicUsize,
     scores: Mutex<HashMap<String, Score>>,
 }
 
@@ -48,6 +51,7 @@ impl Member {
             peer: Peer::new(setup.clone(), routes),
             reached: AtomicBool::new(true),
             in_flight: AtomicU32::new(0),
+            flawed: AtomicUsize::new(0),
             scores: Mutex::default(),
         }
     }
@@ -99,7 +103,22 @@ impl Member {
 
     /// What it is compared by with another for a call of this service.
     pub(super) fn load(&self, service: &str) -> Load {
-        Load { in_flight: self.in_flight(), score: self.scores().get(service).copied().unwrap_or_default() }
+        Load { in_flight: self.in_flight(), score: self.score(service) }
+    }
+
+    /// How the service has been doing here.
+    pub(super) fn score(&self, service: &str) -> Score {
+        self.scores().get(service).copied().unwrap_or_default()
+    }
+
+    /// Whether calls of some service have failed here so often that others may be better.
+    pub(super) fn is_flawed(&self) -> bool {
+        self.flawed.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether the next call is to try the service, which is left alone here because its calls fail.
+    pub(super) fn try_again(&self, service: &str, now: Instant) -> bool {
+        self.scores().get_mut(service).is_some_and(|score| score.try_again(now))
     }
 
     /// The services of which it has been called, and how they have been doing.
@@ -116,20 +135,20 @@ impl Member {
         Flight { member: self.clone(), began: Instant::now(), is_reached }
     }
 
-    fn note(&self, service: &str, began: Instant, failure: Option<&Status>) {
-        if failure.is_some_and(Status::is_not_processed) {
+    fn note(&self, service: &str, took: Duration, failure: Option<&Status>) {
+        let code = failure.map_or(Code::Ok, Status::code);
+        if code == Code::Unavailable && failure.is_some_and(Status::is_not_processed) {
             // That the member is not reached is known of its transports, and says nothing of the service.
             return;
         }
-        let now = Instant::now();
-        let well = !failure.is_some_and(is_of_the_way);
         let mut scores = self.scores();
         let service = if scores.len() >= SERVICES && !scores.contains_key(service) { "" } else { service };
         if !scores.contains_key(service) {
             scores.insert(service.to_owned(), Score::default());
         }
         if let Some(score) = scores.get_mut(service) {
-            score.note(now, now.duration_since(began), well);
+            score.note(Instant::now(), took, Verdict::of(code));
+            self.flawed.store(scores.values().filter(|score| score.is_flawed()).count(), Ordering::Relaxed);
         }
     }
 
@@ -147,10 +166,15 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// It was answered, or failed so.
-    pub(super) fn note(&self, service: &str, failure: Option<&Status>) {
+    /// How long it has taken so far.
+    pub(super) fn took(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// The call, of this service, was answered after so long, or failed so.
+    pub(super) fn note(&self, service: &str, took: Duration, failure: Option<&Status>) {
         if self.is_reached {
-            self.member.note(service, self.began, failure);
+            self.member.note(service, took, failure);
         }
     }
 }

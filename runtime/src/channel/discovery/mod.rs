@@ -3,6 +3,7 @@
 //! What is known is used until it goes stale, and asked for again beside the calls; a call waits for the directory only
 //! where nothing is known yet.
 
+mod answers;
 mod balance;
 mod builder;
 mod cluster;

@@ -50,6 +50,9 @@ impl Vetted {
         if node.id != *self.id {
             return Err(unknown(&format!("is {}; expected {}", node.id, self.id)));
         }
+        if !node.conflict.is_empty() {
+            return Err(unknown(&format!("is a second node of the id {}: {}", self.id, node.conflict)));
+        }
         self.seen.store(true, Ordering::Relaxed);
         Ok(())
     }

@@ -1,12 +1,18 @@
-use std::any::{Any, TypeId};
+use std::{
+    any::{Any, TypeId},
+    sync::Arc,
+};
 
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
-use serde::de::DeserializeSeed as _;
 
 use super::{msgpack, plain};
-use crate::{Codec, CodecError, Payload, Status, payload::Typed};
+use crate::{
+    Codec, CodecError, Payload, Status,
+    cli::json::{self, Shown, Types},
+    payload::Typed,
+};
 
 /// How JSON becomes the messages of a method, and the reverse.
 #[derive(Clone, Debug)]
@@ -17,6 +23,8 @@ pub(in crate::cli) enum Form {
         input: MessageDescriptor,
         /// What a response is.
         output: MessageDescriptor,
+        /// What may be in an `Any`.
+        types: Arc<Types>,
     },
     /// By field names, without knowing any: JSON as it is, in MessagePack.
     Plain,
@@ -31,10 +39,10 @@ pub(super) enum Request {
 
 impl Form {
     /// Reads one request.
-    pub(super) fn read(&self, json: &str) -> serde_json::Result<Request> {
-        let mut json = serde_json::Deserializer::from_str(json);
+    pub(super) fn read(&self, text: &str) -> serde_json::Result<Request> {
+        let mut json = serde_json::Deserializer::from_str(text);
         let request = match self {
-            Self::Described { input, .. } => Request::Described(input.clone().deserialize(&mut json)?),
+            Self::Described { input, types, .. } => Request::Described(json::read(&mut json, input, types)?),
             Self::Plain => Request::Plain(serde::Deserialize::deserialize(&mut json)?),
         };
         json.end()?;
@@ -69,21 +77,46 @@ impl Form {
         }
     }
 
-    /// One response as compact JSON.
-    pub(super) fn to_json(&self, response: &Payload) -> Result<String, Status> {
-        let json = match self {
-            Self::Described { output, .. } => {
+    /// One response as compact JSON. What has none is shown as base64: the call was answered.
+    ///
+    /// # Errors
+    /// When it cannot be had at all.
+    pub(super) fn to_json(&self, response: &Payload) -> Result<Shown, Status> {
+        match self {
+            Self::Described { output, types, .. } => {
                 // One that never left this process can be had in any.
                 let codec = response.codec().unwrap_or(Codec::Protobuf);
-                let message = decode(output, codec, &encoded(response, codec)?)?;
-                serde_json::to_string(&message).map_err(|error| error.to_string())
+                let bytes = encoded(response, codec)?;
+                Ok(match decode(output, codec, &bytes) {
+                    Ok(message) => json::write(&message, types),
+                    Err(why) => json::opaque(&bytes, &why),
+                })
             }
             Self::Plain => {
                 let bytes = encoded(response, Codec::MessagePack)?;
-                plain::to_json(&msgpack::read(&bytes).map_err(Status::internal)?).map(|json| json.to_string())
+                let json = msgpack::read(&bytes).and_then(|value| plain::to_json(&value));
+                Ok(match json {
+                    Ok(json) => Shown { json: json.to_string(), notes: Vec::new() },
+                    Err(why) => json::opaque(&bytes, &format!("the answer: {why}")),
+                })
             }
-        };
-        json.map_err(|error| Status::internal(format!("the answer cannot be shown as JSON: {error}")))
+        }
+    }
+
+    /// Asks for the types that were looked for in vain. Returns whether it is worth while to look again.
+    pub(super) async fn learn(&self) -> bool {
+        match self {
+            Self::Described { types, .. } => types.learn().await,
+            Self::Plain => false,
+        }
+    }
+
+    /// As [`learn`](Self::learn), on a thread that may wait.
+    pub(super) fn learn_blocking(&self) -> bool {
+        match self {
+            Self::Described { types, .. } => types.learn_blocking(),
+            Self::Plain => false,
+        }
     }
 }
 
@@ -133,12 +166,12 @@ fn encoded(message: &Payload, codec: Codec) -> Result<Bytes, Status> {
     Ok(buffer.freeze())
 }
 
-fn decode(output: &MessageDescriptor, codec: Codec, bytes: &Bytes) -> Result<DynamicMessage, Status> {
+fn decode(output: &MessageDescriptor, codec: Codec, bytes: &Bytes) -> Result<DynamicMessage, String> {
     let decoded = match codec {
         Codec::Protobuf => {
             DynamicMessage::decode(output.clone(), bytes.clone()).map_err(|error| error.to_string())
         }
         Codec::MessagePack => msgpack::read(bytes).and_then(|value| msgpack::to_message(&value, output)),
     };
-    decoded.map_err(|error| Status::internal(format!("the answer is no {}: {error}", output.full_name())))
+    decoded.map_err(|error| format!("the answer is no {}: {error}", output.full_name()))
 }

@@ -68,6 +68,11 @@ impl Input {
         Ok(Some(request))
     }
 
+    /// Has the value that could not be read be read again.
+    pub(super) fn again(&mut self) {
+        self.skip(0);
+    }
+
     /// Whether it is worth while to parse: a value of many lines is not begun anew with each of them.
     fn may_hold_a_value(&mut self) -> bool {
         match self.nesting.end(&self.text[self.seen..]) {

@@ -1,5 +1,6 @@
 //! `call`.
 
+pub(in crate::cli) mod details;
 mod form;
 mod header;
 mod input;
@@ -11,10 +12,13 @@ mod plain;
 mod requests;
 
 use std::{
+    convert::Infallible,
     future::Future,
     io::{self, Write},
     sync::Arc,
 };
+
+use tokio::sync::mpsc;
 
 pub(in crate::cli) use self::{form::Form, header::Header, method_name::MethodName};
 
@@ -23,9 +27,11 @@ use super::{
     args::CallArgs,
     failure::Failure,
     interrupt::Interrupt,
+    json::{Question, Shown},
     lanes::Lanes,
     log,
     node::Made,
+    print, reflection,
     schema::{self, Schema},
 };
 use crate::{
@@ -42,14 +48,21 @@ pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Re
     let interrupted = || Failure::from(Status::cancelled("interrupted"));
     let sets = interrupt.before(compiled_in(node)).await.ok_or_else(interrupted)?;
     let targets: Vec<_> = std::iter::once(args.target).chain(args.fallback).collect();
-    let opening = Lanes::open(targets, Some(args.method.path()), &args.connect);
+    let opening = Lanes::open_to(targets, args.discover, Some(args.method.path()), &args.connect);
     let lanes = interrupt.before(opening).await.ok_or_else(interrupted)??;
     let output = Output::new(io::stdout(), args.connect.verbose > 0);
     let metadata = Header::collect(args.headers);
     let call = make(&lanes, &sets, &args.method, metadata, args.codec, args.json, output);
+    let call = async {
+        tokio::select! {
+            biased;
+            outcome = call => outcome,
+            () = print::reader_gone() => Err(Failure::Gone),
+        }
+    };
     let outcome = interrupt.before(call).await.unwrap_or_else(|| Err(interrupted()));
     if let Some(explanation) = lanes.explain().filter(|_| args.explain) {
-        eprint!("{explanation}");
+        print::notes(explanation);
     }
     lanes.close().await;
     outcome
@@ -76,24 +89,70 @@ async fn make(
     json: Option<String>,
     output: Output<impl Write>,
 ) -> Result<(), Failure> {
-    let mut schema = schema::find(lanes, sets, &metadata, method).await?;
+    let (mut schema, questions) = schema::find(lanes, sets, &metadata, method).await?;
+    let answering = answer(lanes, &metadata, questions);
+    let calling = make_by(lanes, &mut schema, method, metadata.clone(), codec, json, output);
+    tokio::select! {
+        biased;
+        outcome = calling => outcome,
+        never = answering => match never {},
+    }
+}
+
+/// Looks up types that are not known here in the target's reflection.
+async fn answer(
+    lanes: &Lanes,
+    metadata: &Metadata,
+    questions: Option<mpsc::Receiver<Question>>,
+) -> Infallible {
+    if let Some(mut questions) = questions {
+        while let Some((name, answer)) = questions.recv().await {
+            let found = match reflection::describe(lanes, metadata, &name).await {
+                Ok(pool) => pool.get_message_by_name(&name),
+                Err(status) => {
+                    tracing::debug!(%status, name, "no type from reflection");
+                    None
+                }
+            };
+            // The question may have been given up.
+            let _ = answer.send(found);
+        }
+    }
+    std::future::pending().await
+}
+
+async fn make_by(
+    lanes: &Lanes,
+    schema: &mut Schema,
+    method: &MethodName,
+    metadata: Metadata,
+    codec: Option<Codec>,
+    json: Option<String>,
+    output: Output<impl Write>,
+) -> Result<(), Failure> {
     if lanes.has_fallback() && !schema.idempotent && matches!(schema.form, Form::Described { .. }) {
         schema.idempotent = schema::is_idempotent(lanes, &metadata, method).await;
     }
-    let requests = Arc::new(read(json.as_deref(), &schema)?);
-    let call = Making { lanes, method, metadata, schema, codec, output };
+    let requests = Arc::new(read(json.as_deref(), schema).await?);
+    let call = Making { lanes, method, metadata, schema: schema.clone(), codec, output };
     call.make(&requests).await
 }
 
 /// The requests: those of the argument, those of stdin, or what stands for no argument.
-fn read(json: Option<&str>, schema: &Schema) -> Result<Requests, Failure> {
+async fn read(json: Option<&str>, schema: &Schema) -> Result<Requests, Failure> {
     let text = match json {
         Some("-") => return Ok(Requests::stdin(schema.form.clone())),
         Some(text) => text,
         None if schema.shape.is_some_and(Shape::streams_requests) => "",
         None => "{}",
     };
-    Requests::given(text, schema.form.clone()).map_err(|bad| Failure::usage(bad.to_string()))
+    loop {
+        match Requests::given(text, schema.form.clone()) {
+            // Of what type an Any is that it holds may be for the target to say.
+            Err(_) if schema.form.learn().await => {}
+            read => return read.map_err(|bad| Failure::usage(bad.to_string())),
+        }
+    }
 }
 
 /// A call about to be made.
@@ -126,11 +185,37 @@ impl<W: Write> Making<'_, W> {
         match (requests.bad(), outcome) {
             (Some(bad), _) => Err(Failure::usage(bad.to_string())),
             (None, Err(Failure::Status(status))) => {
+                let status = self.lanes.named(status);
                 self.output.trailing(status.metadata());
-                Err(Failure::Status(status))
+                Err(self.explained(status).await)
             }
             (None, outcome) => outcome,
         }
+    }
+
+    /// The status with its details, where there are any that can be read.
+    async fn explained(&self, status: Status) -> Failure {
+        let Form::Described { types, .. } = &self.schema.form else { return status.into() };
+        let mut shown = details::shown(&status, types);
+        while shown.is_some() && types.learn().await {
+            shown = details::shown(&status, types);
+        }
+        match shown {
+            Some(Shown { json, notes }) => Failure::Detailed(status, json, notes),
+            None => status.into(),
+        }
+    }
+
+    /// Prints an answer.
+    async fn show(&mut self, message: &Payload) -> Result<(), Failure> {
+        let mut shown = self.schema.form.to_json(message)?;
+        while self.schema.form.learn().await {
+            shown = self.schema.form.to_json(message)?;
+        }
+        for why in shown.notes {
+            print::note(format_args!("note: {why}"));
+        }
+        self.output.message(&shown.json)
     }
 
     /// The only request, unless it does not come before the call must be over.
@@ -168,7 +253,7 @@ impl<W: Write> Making<'_, W> {
         let calling = self.lanes.channel.unary(self.context()?, request.into_payload());
         let Response { metadata, message, trailers, .. } = self.lanes.in_time(calling).await?;
         self.output.leading(&metadata);
-        self.output.message(&self.schema.form.to_json(&message)?)?;
+        self.show(&message).await?;
         self.output.trailing(&trailers);
         Ok(())
     }
@@ -180,10 +265,10 @@ impl<W: Write> Making<'_, W> {
         let mut answers = deadline::bound_stream(self.lanes.deadline(), answer.into_message());
         if self.schema.shape == Some(Shape::ClientStreaming) {
             let message = body::single(&mut answers).await?;
-            self.output.message(&self.schema.form.to_json(&message)?)?;
+            self.show(&message).await?;
         }
         while let Some(message) = answers.message().await? {
-            self.output.message(&self.schema.form.to_json(&message)?)?;
+            self.show(&message).await?;
         }
         self.output.trailing(answers.trailers());
         Ok(())

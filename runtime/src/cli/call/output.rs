@@ -1,8 +1,11 @@
-use std::io::{self, Write};
+use std::io::Write;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
-use crate::{Metadata, cli::failure::Failure};
+use crate::{
+    Metadata,
+    cli::{failure::Failure, print},
+};
 
 /// Where answers go: messages a line each to stdout, metadata to stderr for those who want it.
 pub(super) struct Output<W> {
@@ -18,7 +21,7 @@ impl<W: Write> Output<W> {
     /// One message. It is there for a reader at once.
     pub(super) fn message(&mut self, json: &str) -> Result<(), Failure> {
         let written = writeln!(self.messages, "{json}").and_then(|()| self.messages.flush());
-        written.map_err(|error| Failure::other(io::Error::new(error.kind(), format!("stdout: {error}"))))
+        written.map_err(Failure::output)
     }
 
     pub(super) fn leading(&self, metadata: &Metadata) {
@@ -31,7 +34,7 @@ impl<W: Write> Output<W> {
 
     fn metadata(&self, side: &str, metadata: &Metadata) {
         if self.verbose {
-            eprint!("{}", lines(side, metadata));
+            print::notes(lines(side, metadata));
         }
     }
 }

@@ -1,5 +1,7 @@
-//! JSON as MessagePack and back where nobody knows the messages: by field names alone. Bytes come out as
-//! base64; they cannot be put in, for JSON has no word for them.
+//! JSON as MessagePack and back where nobody knows the messages: by field names alone. What JSON has no word for is an object
+//! of one key that no field can have, and is taken back as it was printed: bytes are `{"$bin": "base64"}`, an extension
+//! `{"$ext": [type, "base64"]}`, a number that is none `{"$float": "NaN"}`, and a map whose keys are not all text
+//! `{"$map": [[key, value], …]}`.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rmpv::Value;
@@ -12,10 +14,48 @@ pub(super) fn from_json(json: &Json) -> Value {
         Json::Number(number) => from_number(number),
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(items) => Value::Array(items.iter().map(from_json).collect()),
-        Json::Object(fields) => Value::Map(
-            fields.iter().map(|(name, value)| (Value::from(name.as_str()), from_json(value))).collect(),
-        ),
+        Json::Object(fields) => from_marked(fields).unwrap_or_else(|| {
+            let field = |(name, value): (&String, &Json)| (Value::from(name.as_str()), from_json(value));
+            Value::Map(fields.iter().map(field).collect())
+        }),
     }
+}
+
+const BIN: &str = "$bin";
+const EXT: &str = "$ext";
+const FLOAT: &str = "$float";
+const MAP: &str = "$map";
+
+/// What an object stands for that says so.
+fn from_marked(fields: &Map<String, Json>) -> Option<Value> {
+    let mut entries = fields.iter();
+    let (Some((mark, value)), None) = (entries.next(), entries.next()) else { return None };
+    let bytes = |text: &Json| BASE64.decode(text.as_str()?).ok();
+    match mark.as_str() {
+        BIN => bytes(value).map(Value::Binary),
+        EXT => {
+            let [kind, data] = value.as_array()?.as_slice() else { return None };
+            Some(Value::Ext(kind.as_i64()?.try_into().ok()?, bytes(data)?))
+        }
+        FLOAT => match value.as_str()? {
+            "NaN" => Some(Value::F64(f64::NAN)),
+            "Infinity" => Some(Value::F64(f64::INFINITY)),
+            "-Infinity" => Some(Value::F64(f64::NEG_INFINITY)),
+            _ => None,
+        },
+        MAP => {
+            let entry = |entry: &Json| match entry.as_array()?.as_slice() {
+                [key, value] => Some((from_json(key), from_json(value))),
+                _ => None,
+            };
+            value.as_array()?.iter().map(entry).collect::<Option<_>>().map(Value::Map)
+        }
+        _ => None,
+    }
+}
+
+fn marked(mark: &str, value: impl Into<Json>) -> Json {
+    Json::Object(Map::from_iter([(mark.to_owned(), value.into())]))
 }
 
 fn from_number(number: &Number) -> Value {
@@ -25,7 +65,7 @@ fn from_number(number: &Number) -> Value {
 }
 
 /// # Errors
-/// A key of a map that JSON cannot write, a number that is none, text that is not UTF-8.
+/// Text that is not UTF-8.
 pub(super) fn to_json(value: &Value) -> Result<Json, String> {
     Ok(match value {
         Value::Nil => Json::Null,
@@ -34,36 +74,33 @@ pub(super) fn to_json(value: &Value) -> Result<Json, String> {
             (Some(number), _) => number.into(),
             (None, number) => number.into(),
         },
-        Value::F32(number) => to_number(f64::from(*number))?,
-        Value::F64(number) => to_number(*number)?,
+        Value::F32(number) => to_number(f64::from(*number)),
+        Value::F64(number) => to_number(*number),
         Value::String(text) => text.as_str().ok_or("text is not UTF-8")?.into(),
-        Value::Binary(bytes) => BASE64.encode(bytes).into(),
+        Value::Binary(bytes) => marked(BIN, BASE64.encode(bytes)),
         Value::Array(items) => Json::Array(items.iter().map(to_json).collect::<Result<_, _>>()?),
-        Value::Map(entries) => {
-            let entry = |(key, value): &(Value, Value)| Ok((to_key(key)?, to_json(value)?));
-            Json::Object(entries.iter().map(entry).collect::<Result<Map<_, _>, String>>()?)
-        }
-        Value::Ext(kind, bytes) => {
-            Json::Object(Map::from_iter([(format!("ext {kind}"), BASE64.encode(bytes).into())]))
-        }
+        Value::Map(entries) => to_map(entries)?,
+        Value::Ext(kind, bytes) => marked(EXT, vec![Json::from(*kind), BASE64.encode(bytes).into()]),
     })
 }
 
-fn to_number(number: f64) -> Result<Json, String> {
+fn to_number(number: f64) -> Json {
     match Number::from_f64(number) {
-        Some(number) => Ok(Json::Number(number)),
-        // As protobuf's JSON writes them.
-        None if number.is_nan() => Ok("NaN".into()),
-        None => Ok(if number > 0.0 { "Infinity" } else { "-Infinity" }.into()),
+        Some(number) => Json::Number(number),
+        // In the words of protobuf's JSON.
+        None if number.is_nan() => marked(FLOAT, "NaN"),
+        None => marked(FLOAT, if number > 0.0 { "Infinity" } else { "-Infinity" }),
     }
 }
 
-fn to_key(key: &Value) -> Result<String, String> {
-    match to_json(key)? {
-        Json::String(text) => Ok(text),
-        key @ (Json::Bool(_) | Json::Number(_)) => Ok(key.to_string()),
-        other => Err(format!("{other} is a key of a map")),
+fn to_map(entries: &[(Value, Value)]) -> Result<Json, String> {
+    let entry = |(key, value): &(Value, Value)| Ok((to_json(key)?, to_json(value)?));
+    let entries = entries.iter().map(entry).collect::<Result<Vec<_>, String>>()?;
+    if entries.iter().all(|(key, _)| key.is_string()) {
+        let field = |(key, value): (Json, Json)| Some((key.as_str()?.to_owned(), value));
+        return Ok(Json::Object(entries.into_iter().filter_map(field).collect()));
     }
+    Ok(marked(MAP, Vec::from_iter(entries.into_iter().map(|(key, value)| Json::Array(vec![key, value])))))
 }
 
 #[cfg(test)]
@@ -82,16 +119,28 @@ mod tests {
     }
 
     #[test]
-    fn what_json_cannot_say_is_written_as_near_as_it_gets() {
+    fn what_json_cannot_say_is_taken_back_as_it_was_printed() {
         let cases = [
-            (Value::Binary(vec![0, 255]), json!("AP8=")),
-            (Value::F64(f64::NAN), json!("NaN")),
-            (Value::F32(f32::NEG_INFINITY), json!("-Infinity")),
-            (Value::Map(vec![(Value::from(7), Value::Nil)]), json!({"7": null})),
+            (Value::Binary(vec![0, 255]), json!({"$bin": "AP8="})),
+            (Value::Binary(vec![]), json!({"$bin": ""})),
+            (Value::F64(f64::NEG_INFINITY), json!({"$float": "-Infinity"})),
+            (Value::Map(vec![(Value::from(7), Value::Nil)]), json!({"$map": [[7, null]]})),
+            (Value::Ext(-1, vec![1]), json!({"$ext": [-1, "AQ=="]})),
         ];
         for (value, json) in cases {
             assert_eq!(to_json(&value).unwrap(), json);
+            assert_eq!(from_json(&json), value);
         }
-        assert!(to_json(&Value::Map(vec![(Value::Array(vec![]), Value::Nil)])).is_err());
+        assert_eq!(to_json(&Value::F32(f32::NAN)).unwrap(), json!({"$float": "NaN"}));
+        assert!(matches!(from_json(&json!({"$float": "NaN"})), Value::F64(number) if number.is_nan()));
+    }
+
+    #[test]
+    fn an_object_that_only_looks_so_stays_a_map() {
+        for json in
+            [json!({"$bin": 7}), json!({"$bin": "?"}), json!({"$bin": "", "a": 1}), json!({"$map": [7]})]
+        {
+            assert_eq!(to_json(&from_json(&json)).unwrap(), json);
+        }
     }
 }

@@ -81,8 +81,12 @@ impl Requests {
     }
 }
 
-fn read_lines(mut source: impl io::BufRead, form: Form, sink: &mpsc::Sender<Result<Request, BadJson>>) {
-    let mut input = Input::new("stdin", form);
+pub(super) fn read_lines(
+    mut source: impl io::BufRead,
+    form: Form,
+    sink: &mpsc::Sender<Result<Request, BadJson>>,
+) {
+    let mut input = Input::new("stdin", form.clone());
     let mut line = String::new();
     loop {
         match source.read_line(&mut line) {
@@ -99,6 +103,10 @@ fn read_lines(mut source: impl io::BufRead, form: Form, sink: &mpsc::Sender<Resu
             let request = match input.next() {
                 Ok(Some(request)) => Ok(request),
                 Ok(None) => break,
+                Err(_) if form.learn_blocking() => {
+                    input.again();
+                    continue;
+                }
                 Err(bad) => Err(bad),
             };
             let over = request.is_err();

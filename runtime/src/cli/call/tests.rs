@@ -1,3 +1,5 @@
+mod any;
+
 use std::time::Duration;
 
 use super::*;
@@ -193,7 +195,30 @@ async fn a_method_that_the_target_does_not_serve_is_unimplemented() {
 async fn a_foreign_server_that_tells_nothing_cannot_be_called() {
     let asked = Asked { compiled_in: false, ..ask("Get", "{}") };
     let outcome = asked.of([failing(Status::internal("never called"))]).await;
-    assert!(matches!(&outcome.result, Err(Failure::Other(error)) if error.to_string().contains("not known")));
+    let status = outcome.status();
+    assert_eq!(status.code(), Code::Unimplemented);
+    assert!(status.message().contains("not known"), "{status}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_reflection_with_any_code_may_have_a_directory() {
+    for code in
+        [Code::Unavailable, Code::Unknown, Code::Internal, Code::PermissionDenied, Code::DeadlineExceeded]
+    {
+        let node = node(&[("Get", false)]);
+        let proxy = demo::peer(move |cx, messages| match cx.service().starts_with("grpc.reflection.") {
+            true => Err(Status::new(code, "no route")),
+            false => {
+                let path = crate::context::Path::Received(cx.path().to_owned().into());
+                let call = node.stream(Context { path, ..Context::new() }, messages);
+                futures_util::FutureExt::now_or_never(call)
+                    .expect("an answer at once")
+                    .map(Response::into_message)
+            }
+        });
+        let asked = Asked { compiled_in: false, ..ask("Get", r#"{"any": 1}"#) };
+        assert_eq!(asked.of([proxy]).await.printed(), "{\"any\":1}\n", "{code}");
+    }
 }
 
 #[tokio::test]

@@ -1,49 +1,17 @@
-use super::{
-    message::{ErrorResponse, FileDescriptorResponse, ListServiceResponse, ServiceResponse},
-    *,
-};
+use super::*;
 use crate::{Channel, cli::demo};
 
-/// A server that knows the files of the demo, under one of the two names of the service. It sends no file
-/// but the one that it was asked for, and leaves protobuf's own to the client, as many servers do.
-fn server(path: &'static str) -> Channel {
+/// A server that knows the files of the demo, under one of the two names of the service, and refuses the other so.
+fn server_or(path: &'static str, refusal: Status) -> Channel {
     let files = demo::pool();
-    demo::peer(move |cx, questions| {
-        if cx.path() != path {
-            return Err(Status::unimplemented("").not_processed());
-        }
-        let files = files.clone();
-        let answers = futures_util::StreamExt::map(questions, move |question| {
-            let question = question?.decode::<Request>()?.question;
-            Ok(Payload::new(ReflectionResponse {
-                answer: question.map(|question| answer(&files, &question)),
-            }))
-        });
-        Ok(Streaming::new(answers))
+    demo::peer(move |cx, questions| match cx.path() == path {
+        true => Ok(demo::reflected(&files, questions)),
+        false => Err(refusal.clone()),
     })
 }
 
-fn answer(files: &DescriptorPool, question: &Question) -> Answer {
-    let file = match question {
-        Question::ListServices(_) => {
-            let names = ["demo.v1.Demo", "gone.v1.Gone"];
-            let service = names.map(|name| ServiceResponse { name: name.to_owned() });
-            return Answer::Services(ListServiceResponse { service: service.into() });
-        }
-        Question::FileContainingSymbol(name) => {
-            files.get_service_by_name(name).map(|service| service.parent_file())
-        }
-        Question::FileByFilename(name) => {
-            files.get_file_by_name(name).filter(|_| !name.starts_with("google/"))
-        }
-    };
-    match file {
-        Some(file) => {
-            let file_descriptor_proto = vec![file.encode_to_vec().into()];
-            Answer::Files(FileDescriptorResponse { file_descriptor_proto })
-        }
-        None => Answer::Error(ErrorResponse { error_code: 5, error_message: "who?".to_owned() }),
-    }
+fn server(path: &'static str) -> Channel {
+    server_or(path, Status::unimplemented("").not_processed())
 }
 
 async fn lanes(server: Channel) -> Lanes {
@@ -79,4 +47,35 @@ async fn a_server_that_ends_the_conversation_is_no_reason_to_wait() {
     let mute = demo::peer(|_, _| Ok(Streaming::empty()));
     let status = describe(&lanes(mute).await, &Metadata::new(), "demo.v1.Demo").await.unwrap_err();
     assert_eq!(status.message(), "the server's reflection ended without an answer");
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_the_newer_name_with_any_code_is_asked_by_the_older() {
+    for code in Code::ALL.into_iter().filter(|code| *code != Code::Ok) {
+        let proxy = server_or(PATHS[1], Status::new(code, "no route"));
+        let pool = describe(&lanes(proxy).await, &Metadata::new(), "demo.v1.Demo").await.unwrap();
+        assert!(pool.get_service_by_name("demo.v1.Demo").is_some(), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_reached_is_not_asked_twice() {
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = asked.clone();
+    let dead = demo::peer(move |_, _| {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Err(Status::unavailable("refused").not_processed())
+    });
+    let status = describe(&lanes(dead).await, &Metadata::new(), "demo.v1.Demo").await.unwrap_err();
+    assert_eq!((status.code(), asked.load(std::sync::atomic::Ordering::Relaxed)), (Code::Unavailable, 1));
+}
+
+#[tokio::test]
+async fn the_refusal_of_the_newer_name_is_told_where_there_is_no_older() {
+    let proxy = demo::peer(|cx, _| match cx.path() == PATHS[0] {
+        true => Err(Status::permission_denied("a token is missing")),
+        false => Err(Status::unimplemented("")),
+    });
+    let status = describe(&lanes(proxy).await, &Metadata::new(), "demo.v1.Demo").await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
 }

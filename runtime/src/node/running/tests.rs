@@ -63,6 +63,32 @@ mod grpc {
         node.serve(std::future::ready(())).await.unwrap();
     }
 
+    /// The status line and the body of the HTTP side's answer.
+    async fn get(node: &Node, path: &str) -> (String, String) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let address = node.targets().http.as_deref().unwrap().strip_prefix("http://").unwrap().to_owned();
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.lines().next().unwrap().to_owned(), body.to_owned())
+    }
+
+    #[tokio::test]
+    async fn the_http_side_says_that_a_restart_is_needed() {
+        let directory = tempfile::tempdir().unwrap();
+        let node = Node::builder().config(config(Mode::Grpc, directory.path())).bind().await.unwrap();
+        assert_eq!(get(&node, "/livez").await, ("HTTP/1.1 200 OK".to_owned(), "ok\n".to_owned()));
+        node.parts().health.needs_restart("a task has panicked");
+        for path in ["/livez", "/readyz?verbose"] {
+            let (status, body) = get(&node, path).await;
+            assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
+            assert!(body.contains("a restart is needed: a task has panicked\n"), "{body}");
+        }
+    }
+
     #[tokio::test]
     async fn an_answer_on_the_http_side_is_finished() {
         let directory = tempfile::tempdir().unwrap();

@@ -4,14 +4,14 @@ use tokio::task::JoinHandle;
 use super::{
     Connection, RecvStream, SendStream, StreamError,
     fill::{fill, put_message},
-    incoming::Incoming,
+    incoming::{Incoming, Refusal},
 };
 use crate::{
     Code, Codec, Compression, CompressionSet, Context, Metadata, Payload, Response, Status, Streaming, body,
     deadline,
     encoding::Encoding,
     streaming::Event,
-    transport::Limits,
+    transport::{Limits, Remote},
     wire::{self, Frame, FrameKind, RequestCompression, ResponseHead, StreamCode, Tail, WireError},
 };
 
@@ -30,6 +30,30 @@ pub(crate) struct Outgoing {
     rest: Option<Streaming<Payload>>,
     encoding: Encoding,
     unary: bool,
+    idempotent: bool,
+    remote: Remote,
+}
+
+/// Why an opened call got no answer.
+pub(crate) enum Unanswered {
+    /// The peer certainly did not look at it.
+    Refused(Refusal, Status),
+    /// It broke off, or the answer was a failure.
+    Failed(Status),
+}
+
+impl From<Status> for Unanswered {
+    fn from(status: Status) -> Self {
+        Self::Failed(status)
+    }
+}
+
+impl From<Unanswered> for Status {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Refused(_, status) | Unanswered::Failed(status) => status,
+        }
+    }
 }
 
 /// What a call's stream begins with, and whether the direction ends with it.
@@ -43,17 +67,18 @@ pub(crate) type RequestStreams<C> = (<C as Connection>::Send, <C as Connection>:
 
 impl Requester {
     /// Encodes a call of one message, and one answer.
-    pub(crate) fn unary(&self, cx: Context, message: Payload) -> Result<Outgoing, Status> {
-        let (mut buffer, encoding) = self.begin(&cx, true)?;
+    pub(crate) fn unary(&self, cx: &Context, message: Payload) -> Result<Outgoing, Status> {
+        let (mut buffer, encoding) = self.begin(cx, true)?;
         put_message(&mut buffer, &message, &encoding)?;
         wire::put_end(&mut buffer);
-        Ok(Outgoing { first: buffer.freeze(), rest: None, encoding, unary: true })
+        let (idempotent, remote) = (cx.idempotent, Remote::default());
+        Ok(Outgoing { first: buffer.freeze(), rest: None, encoding, unary: true, idempotent, remote })
     }
 
     /// Encodes the beginning of a call of any shape. A single message that is there already travels with
     /// the head.
-    pub(crate) fn stream(&self, cx: Context, messages: Streaming<Payload>) -> Result<Outgoing, Status> {
-        let (mut buffer, encoding) = self.begin(&cx, false)?;
+    pub(crate) fn stream(&self, cx: &Context, messages: Streaming<Payload>) -> Result<Outgoing, Status> {
+        let (mut buffer, encoding) = self.begin(cx, false)?;
         let rest = match messages.into_single() {
             Ok(message) => {
                 put_message(&mut buffer, &message, &encoding)?;
@@ -62,7 +87,8 @@ impl Requester {
             }
             Err(messages) => Some(messages),
         };
-        Ok(Outgoing { first: buffer.freeze(), rest, encoding, unary: false })
+        let (idempotent, remote) = (cx.idempotent, Remote::default());
+        Ok(Outgoing { first: buffer.freeze(), rest, encoding, unary: false, idempotent, remote })
     }
 
     fn begin(&self, cx: &Context, unary: bool) -> Result<(BytesMut, Encoding), Status> {
@@ -93,10 +119,17 @@ impl FirstWrite {
 }
 
 impl Outgoing {
+    /// The same call, to this peer, which its failures name.
+    pub(crate) fn to(mut self, remote: &Remote) -> Self {
+        self.remote = remote.clone();
+        self
+    }
+
     /// The same call, where all of it is in the first write.
     pub(crate) fn again(&self) -> Option<Self> {
-        let Self { first, rest: None, encoding, unary } = self else { return None };
-        Some(Self { first: first.clone(), rest: None, encoding: *encoding, unary: *unary })
+        let Self { first, rest: None, encoding, unary, idempotent, remote } = self else { return None };
+        let (encoding, unary, idempotent) = (*encoding, *unary, *idempotent);
+        Some(Self { first: first.clone(), rest: None, encoding, unary, idempotent, remote: remote.clone() })
     }
 
     /// The first write of the call's stream.
@@ -104,25 +137,31 @@ impl Outgoing {
         FirstWrite { bytes: self.first.clone(), finish: self.rest.is_none() }
     }
 
+    /// Whether the call may be made twice.
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.idempotent
+    }
+
     /// Reads the single answer of a unary call.
     pub(crate) async fn answer<T: SendStream, R: RecvStream>(
         self,
         (send, recv): (T, R),
         limits: &Limits,
-    ) -> Result<Response<Payload>, Status> {
+    ) -> Result<Response<Payload>, Unanswered> {
         debug_assert!(self.unary);
         let mut answer = self.answers((send, recv), limits);
-        let ResponseHead { metadata, compression } = answer.head().await?;
+        let head = answer.head().await;
+        let ResponseHead { metadata, compression } = head.map_err(|status| answer.unanswered(status))?;
         let message = answer.next().await?;
         let Some(message) = message else {
-            return Err(body::none_came());
+            return Err(body::none_came().into());
         };
         match answer.next().await? {
             None => {
                 let trailers = std::mem::take(&mut answer.trailers);
                 Ok(Response { metadata, message, trailers, compression })
             }
-            Some(_) => Err(body::more_came()),
+            Some(_) => Err(body::more_came().into()),
         }
     }
 
@@ -131,9 +170,10 @@ impl Outgoing {
         self,
         streams: (T, R),
         limits: &Limits,
-    ) -> Result<Response<Streaming<Payload>>, Status> {
+    ) -> Result<Response<Streaming<Payload>>, Unanswered> {
         let mut answers = self.answers(streams, limits);
-        let ResponseHead { metadata, compression } = answers.head().await?;
+        let head = answers.head().await;
+        let ResponseHead { metadata, compression } = head.map_err(|status| answers.unanswered(status))?;
         let events = futures_util::stream::unfold(Some(answers), |answers| async move {
             let mut answers = answers?;
             match answers.next().await {
@@ -157,7 +197,9 @@ impl Outgoing {
             sending,
             incoming,
             codec: self.encoding.codec,
+            idempotent: self.idempotent,
             limits: limits.clone(),
+            remote: self.remote,
             first: None,
             trailers: Metadata::new(),
             ended: false,
@@ -170,7 +212,10 @@ struct Answers<T: SendStream, R: RecvStream> {
     sending: Sending<T>,
     incoming: Incoming<R>,
     codec: Codec,
+    /// Whether the call may be made twice.
+    idempotent: bool,
     limits: Limits,
+    remote: Remote,
     /// The first message, where the answer has no head.
     first: Option<Frame>,
     trailers: Metadata,
@@ -206,6 +251,14 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
             FrameKind::End => self.end(frame.payload)?,
         }
         Ok(ResponseHead::default())
+    }
+
+    /// What a call has failed of that was not answered at all.
+    fn unanswered(&self, status: Status) -> Unanswered {
+        match self.incoming.refusal() {
+            Some(refusal) => Unanswered::Refused(refusal, status),
+            None => Unanswered::Failed(status),
+        }
     }
 
     async fn next(&mut self) -> Result<Option<Payload>, Status> {
@@ -245,20 +298,26 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
                         Err(_) => return Err(Status::internal("the stream of requests panicked")),
                     }
                 }
-                frame = self.incoming.frame() => return frame.map_err(broken_off),
+                frame = self.incoming.frame() => return frame.map_err(|status| self.lost(status)),
             }
         }
-        self.incoming.frame().await.map_err(broken_off)
+        self.incoming.frame().await.map_err(|status| self.lost(status))
+    }
+
+    /// The answer broke off so.
+    fn lost(&self, status: Status) -> Status {
+        self.remote.lost(broken_off(status, self.idempotent))
     }
 }
 
 /// An answer that the responder broke off. It is not this side that cancelled the call, and whether a handler saw
 /// it nobody knows.
-fn broken_off(status: Status) -> Status {
-    match status.code() {
+fn broken_off(status: Status, idempotent: bool) -> Status {
+    let status = match status.code() {
         Code::Cancelled => Status::unavailable(status.message().to_owned()),
         _ => status,
-    }
+    };
+    status.maybe_executed(idempotent)
 }
 
 impl<T: SendStream, R: RecvStream> Drop for Answers<T, R> {

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use super::RecvStream;
+use super::{RecvStream, StreamError};
 use crate::{
-    Codec, Compression, Payload, Status, deadline,
+    Code, Codec, Compression, Payload, Status, deadline,
     transport::Limits,
     wire::{self, Frame, FrameKind, FrameReader, StreamCode},
 };
@@ -18,6 +18,29 @@ pub(super) struct Incoming<R: RecvStream> {
     compression: Option<Compression>,
     message_timeout: Duration,
     on_drop: Option<StreamCode>,
+    refusal: Option<Refusal>,
+}
+
+/// How a peer, or the loss of its connection, proves that it has not looked at a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is at a limit for the moment.
+    ForNow,
+    /// The connection takes no more.
+    ForGood,
+}
+
+impl Refusal {
+    fn of(error: &StreamError) -> Option<Self> {
+        match error {
+            StreamError::Reset(StreamCode::Refused) => Some(Self::ForNow),
+            StreamError::Reset(StreamCode::ShuttingDown) => Some(Self::ForGood),
+            StreamError::Lost(status) if status.is_not_processed() && status.code() == Code::Unavailable => {
+                Some(Self::ForGood)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How many bytes a head or an end may have beyond what its metadata may weigh: for the method's path and
@@ -30,7 +53,7 @@ impl<R: RecvStream> Incoming<R> {
         let reader =
             FrameReader::new(limits.max_message_bytes, limits.max_metadata_bytes.saturating_add(HEAD_ROOM));
         let message_timeout = limits.message_timeout;
-        Self { recv, reader, compression: None, message_timeout, on_drop: Some(on_drop) }
+        Self { recv, reader, compression: None, message_timeout, on_drop: Some(on_drop), refusal: None }
     }
 
     /// Returns once the stream cannot be a replay.
@@ -39,6 +62,11 @@ impl<R: RecvStream> Incoming<R> {
             None => Ok(()),
             Some(proof) => Ok(proof.await?),
         }
+    }
+
+    /// Why reading failed, where that proves that the peer has not looked at the stream.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.refusal
     }
 
     pub(super) fn limit_messages(&mut self, limit: usize) {
@@ -146,6 +174,7 @@ impl<R: RecvStream> Incoming<R> {
             }
             Err(error) => {
                 self.on_drop = None;
+                self.refusal = Refusal::of(&error);
                 Err(error.into())
             }
         }

@@ -1,17 +1,18 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
 use futures_util::{FutureExt, future::Shared};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::Connection;
 use crate::{
     Status,
     service::BoxFuture,
-    transport::{ConnectionGauge, NetworkPath, gauge::Counted},
+    transport::{ConnectionGauge, NetworkPath, Remote, gauge::Counted},
     wire::ConnectionCode,
 };
 
@@ -22,6 +23,11 @@ pub trait Dial: Send + Sync + 'static {
 
     /// The transport's name, such as `quic`.
     fn transport(&self) -> &'static str;
+
+    /// Where it leads, for messages. Default nothing.
+    fn remote(&self) -> Option<String> {
+        None
+    }
 
     /// Told of every connection that is made, and of its end. Default none.
     fn gauge(&self) -> Option<Arc<dyn ConnectionGauge>> {
@@ -39,8 +45,11 @@ pub trait Dial: Send + Sync + 'static {
 /// The way to one peer: its connection while there is one, and the dial under way while one is being made.
 pub(crate) struct Link<D: Dial> {
     pub(crate) dial: D,
+    /// Which peer failures are of.
+    pub(crate) remote: Remote,
     current: ArcSwapOption<D::Connection>,
-    dialling: Mutex<Option<Dialling<D>>>,
+    /// The dial under way, and since when it is.
+    dialling: Mutex<Option<(Instant, Dialling<D>)>>,
     /// Dropped once the connection that was made last is let go, for what counts it holds it too.
     counting: Mutex<Option<oneshot::Sender<()>>>,
 }
@@ -51,7 +60,8 @@ type Dialling<D> = Shared<BoxFuture<Result<Arc<<D as Dial>::Connection>, Status>
 impl<D: Dial> Link<D> {
     pub(crate) fn new(dial: D) -> Self {
         let (dialling, counting) = (Mutex::new(None), Mutex::new(None));
-        Self { dial, current: ArcSwapOption::empty(), dialling, counting }
+        let remote = Remote::new(dial.remote());
+        Self { dial, remote, current: ArcSwapOption::empty(), dialling, counting }
     }
 
     /// The connection: the one that was made last, unless it is the `stale` one, or a new one. Whether it
@@ -81,7 +91,10 @@ impl<D: Dial> Link<D> {
     }
 
     /// Has the next call dial anew. Calls on the connection that there is go on.
-    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "only targets are dialled anew"))]
+    #[cfg_attr(
+        not(any(feature = "node", feature = "iroh")),
+        expect(dead_code, reason = "only targets, and peers that are known by their keys, are dialled anew")
+    )]
     pub(crate) fn forget(&self) {
         self.current.store(None);
         // Whoever counts it would hold it until it times out, and Iroh sends to where it led for as long as anybody does,
@@ -99,15 +112,35 @@ impl<D: Dial> Link<D> {
         self: &Arc<Self>,
         stale: Option<&Arc<D::Connection>>,
     ) -> Result<Arc<D::Connection>, Status> {
-        let dialling = {
-            let mut dialling = self.dialling();
-            match (&*dialling, self.current(stale)) {
-                (_, Some(connection)) => return Ok(connection),
-                (Some(dialling), None) => dialling.clone(),
-                (None, None) => dialling.insert(self.clone().start()).clone(),
-            }
-        };
-        dialling.await
+        match self.either(stale) {
+            Ok(connection) => Ok(connection),
+            Err((_, dialling)) => dialling.await,
+        }
+    }
+
+    /// Another connection than the stale one, where it is made within this time of the beginning of its dial.
+    pub(crate) async fn another(
+        self: &Arc<Self>,
+        stale: &Arc<D::Connection>,
+        patience: Duration,
+    ) -> Option<Arc<D::Connection>> {
+        match self.either(Some(stale)) {
+            Ok(connection) => Some(connection),
+            Err((since, dialling)) => tokio::time::timeout_at(since + patience, dialling).await.ok()?.ok(),
+        }
+    }
+
+    /// The connection, or the dial that may make it.
+    fn either(
+        self: &Arc<Self>,
+        stale: Option<&Arc<D::Connection>>,
+    ) -> Result<Arc<D::Connection>, (Instant, Dialling<D>)> {
+        let mut dialling = self.dialling();
+        match (&*dialling, self.current(stale)) {
+            (_, Some(connection)) => Ok(connection),
+            (Some(dialling), None) => Err(dialling.clone()),
+            (None, None) => Err(dialling.insert((Instant::now(), self.clone().start())).clone()),
+        }
     }
 
     fn current(&self, stale: Option<&Arc<D::Connection>>) -> Option<Arc<D::Connection>> {
@@ -119,7 +152,8 @@ impl<D: Dial> Link<D> {
     fn start(self: Arc<Self>) -> Dialling<D> {
         let link = self.clone();
         let task = tokio::spawn(async move {
-            let outcome = self.dial.connect().await.map(Arc::new).map_err(Status::not_processed);
+            let outcome = self.dial.connect().await.map(Arc::new);
+            let outcome = outcome.map_err(|status| self.remote.named(status.not_processed()));
             let mut dialling = self.dialling();
             *dialling = None;
             if let Ok(connection) = &outcome {
@@ -154,7 +188,7 @@ impl<D: Dial> Link<D> {
         });
     }
 
-    fn dialling(&self) -> MutexGuard<'_, Option<Dialling<D>>> {
+    fn dialling(&self) -> MutexGuard<'_, Option<(Instant, Dialling<D>)>> {
         self.dialling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,6 +26,8 @@ pub use link::Dial;
 pub(crate) use link::Link;
 pub use listener::{Accepted, Handshake, Listener};
 pub use peer::Peer;
+#[cfg(any(feature = "iroh", feature = "node"))]
+pub(crate) use serve::serve_counted;
 #[cfg_attr(
     not(feature = "iroh"),
     expect(unused_imports, reason = "Iroh's own router serves a connection alone")

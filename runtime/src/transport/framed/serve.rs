@@ -5,7 +5,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::{Accepted, Connection, Handshake, Listener, Responder, serve_connection};
 use crate::{
     Caller, Channel, Code, Drain, Limits, Service,
-    transport::{ConnectionGauge, Refusals, gauge::Counted, scope::Scope},
+    transport::{Arrivals, ConnectionGauge, Refusals, gauge::Counted, scope::Scope},
 };
 
 /// How connections are accepted.
@@ -57,19 +57,33 @@ pub async fn serve<L: Listener>(
     options: ServeOptions,
     drain: Drain,
 ) -> L {
-    serve_within(listener, service, options, drain, || Ok(())).await
+    serve_counted(listener, service.into_channel(), options, Arrivals::default(), drain).await
 }
 
-/// [`serve`], where each connection has what `place` gives for as long as it is there; one that gets none is refused.
+/// [`serve`], where the calls are counted.
+pub(crate) async fn serve_counted<L: Listener>(
+    listener: L,
+    service: Channel,
+    options: ServeOptions,
+    arrivals: Arrivals,
+    drain: Drain,
+) -> L {
+    serve_within(listener, service, options, arrivals, drain, || Ok(())).await
+}
+
+/// [`serve`], where the calls are counted, and each connection has what `place` gives for as long as it is there; one that
+/// gets none is refused.
 pub(super) async fn serve_within<L: Listener, P: Send + 'static>(
     mut listener: L,
-    service: impl Service,
+    service: Channel,
     options: ServeOptions,
+    arrivals: Arrivals,
     drain: Drain,
     place: impl Fn() -> Result<P, NoPlace>,
 ) -> L {
     let server = Arc::new(Server {
-        service: service.into_channel(),
+        service,
+        arrivals,
         permits: Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS))),
         refusals: Refusals::new(listener.transport()),
         options,
@@ -124,6 +138,7 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 
 struct Server {
     service: Channel,
+    arrivals: Arrivals,
     options: ServeOptions,
     permits: Arc<Semaphore>,
     refusals: Refusals,
@@ -165,7 +180,8 @@ impl Server {
             None => self.service.clone(),
             Some(alpn) => Channel::new(Scope::new(self.service.clone(), alpn)),
         };
-        let responder = Responder { service, limits: self.options.limits.clone() };
+        let (limits, arrivals) = (self.options.limits.clone(), self.arrivals.clone());
+        let responder = Responder { service, limits, arrivals };
         let answering = Answering { caller: accepted.caller, responder, drain: self.drain.clone() };
         answer_calls(&accepted.connection, answering).await;
     }

@@ -10,14 +10,14 @@ use super::{
     incoming::Incoming,
 };
 use crate::{
-    Caller, Channel, Codec, Context, Drain, Metadata, Method, Payload, Service, Shape, Status, Streaming,
-    body, deadline,
+    Caller, Channel, Code, Codec, Context, Drain, Metadata, Method, Payload, Service, Shape, Status,
+    Streaming, body, deadline,
     encoding::{Answering, Encoding},
-    panic,
+    panic, server,
     service::BoxFuture,
     streaming::Event,
     trace::{self, CallSpan, System},
-    transport::Limits,
+    transport::{Arrivals, Limits},
     wire::{self, ConnectionCode, FrameKind, RequestHead, StreamCode},
 };
 
@@ -28,6 +28,8 @@ pub(crate) struct Responder {
     pub(crate) service: Channel,
     /// The limits on what callers send, and on answers.
     pub(crate) limits: Limits,
+    /// Counts the calls.
+    pub(crate) arrivals: Arrivals,
 }
 
 /// Answers the streams of one connection, each in a task of its own, until the connection ends or the
@@ -42,6 +44,10 @@ pub(crate) async fn serve_connection<C: Connection>(
     linger: impl FnOnce() -> Duration,
 ) {
     let responder = Arc::new(responder);
+    let refuse = |send, recv| {
+        responder.arrivals.refused(caller.transport, Code::Unavailable);
+        refuse(send, recv);
+    };
     let mut calls = JoinSet::new();
     // Behind the calls, so that it is dropped before they are.
     let _closing = Closing(connection);
@@ -95,9 +101,20 @@ impl Responder {
             Answer { send, stopped: None, deadline: None, grace: self.limits.message_timeout, over: false };
         let mut incoming = Incoming::new(recv, &self.limits, StreamCode::NoError);
         let mut buffer = BytesMut::with_capacity(FIRST);
-        let outcome = match self.accept(&caller, &mut incoming).await {
-            Ok((cx, answers, unary)) => {
+        let late = "the call's head took too long to arrive";
+        let head = deadline::within(self.limits.message_timeout, late, read_head(&mut incoming)).await;
+        let timeout = head.as_ref().ok().and_then(|head| head.timeout);
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let path = head.as_ref().map_or(&[][..], |head| &head.path);
+        let mut arrival = self.arrivals.begin(caller.transport, path, deadline);
+        let accepted = match head {
+            Ok(head) => self.accept(&caller, head, deadline, &mut incoming).await,
+            Err(status) => Err(status),
+        };
+        let outcome = match accepted {
+            Ok((mut cx, answers, unary)) => {
                 answer.deadline = cx.deadline;
+                arrival.admit(&mut cx);
                 let (span, cx) = CallSpan::server(System::Polywire, cx);
                 if unary {
                     answer
@@ -111,28 +128,31 @@ impl Responder {
             }
             Err(status) => {
                 trace::refused(None, &caller, &status);
-                Err(status)
+                Err(status.not_processed())
             }
         };
+        let fits = |trailers: Metadata| self.limits.check_metadata(&trailers).map(|()| trailers);
+        let outcome = outcome.and_then(fits);
+        arrival.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
         wire::put_tail(&mut buffer, outcome.as_ref(), self.limits.max_metadata_bytes);
         answer.end(buffer.freeze()).await;
     }
 
-    /// Reads the head: the call's context, how it wants to be answered, and whether it is unary.
+    /// What the head says: the call's context, how it wants to be answered, and whether it is unary.
     async fn accept<R: RecvStream>(
         &self,
         caller: &Arc<Caller>,
+        head: RequestHead,
+        deadline: Option<Instant>,
         incoming: &mut Incoming<R>,
     ) -> Result<(Context, Answering, bool), Status> {
-        let late = "the call's head took too long to arrive";
-        let head = deadline::within(self.limits.message_timeout, late, read_head(incoming)).await?;
         self.limits.check_metadata(&head.metadata)?;
         let mut cx = Context::incoming(head.path, caller.clone())?;
         cx.metadata = head.metadata;
         cx.codec = Some(head.codec);
         cx.compression = head.compression.requests;
         incoming.decompress_with(cx.compression)?;
-        cx.deadline = head.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        cx.deadline = deadline;
         cx.message_limit = Some(self.limits.max_message_bytes);
         let method = self.service.method(cx.path());
         cx.known_as(method);
@@ -142,6 +162,9 @@ impl Responder {
         if let Some(limit) = method.and_then(|method| method.message_limit()) {
             incoming.limit_messages(limit);
             cx.message_limit = Some(limit.min(self.limits.max_message_bytes));
+        }
+        if let (true, Some(method)) = (head.unary, method) {
+            server::expect_unary(method)?;
         }
         // A caller may leave the flag out; the answer is the same, the request just has less time.
         let unary = head.unary || method.is_some_and(|method| method.shape() == Shape::Unary);
@@ -160,7 +183,7 @@ impl Responder {
         let late = "the request took too long to arrive";
         let reading =
             deadline::within(self.limits.message_timeout, late, read_one(&mut incoming, answers.codec));
-        let message = deadline::bound(cx.deadline, reading).await?;
+        let message = deadline::bound(cx.deadline, reading).await.map_err(Status::not_processed)?;
         drop(incoming);
         let (deadline, path) = (cx.deadline, cx.path.clone());
         let work = panic::guard(path, self.service.unary(cx, message));
@@ -273,7 +296,7 @@ impl<T: SendStream> Answer<T> {
         let outcome = match written {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(_)) => Err(Status::cancelled("the caller wants no more")),
-            Err(exceeded) => Err(exceeded),
+            Err(exceeded) => Err(exceeded.processed()),
         };
         // Part of it may be under way, so nothing can follow.
         self.give_up();

@@ -8,7 +8,8 @@ use crate::{
     Codec, ConnectOptions, Status,
     config::Section,
     transport::{
-        Address, BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving, Transport,
+        Address, Arrivals, BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving,
+        Transport,
     },
 };
 
@@ -143,6 +144,10 @@ impl<T: StreamTransport> Dial for Way<T> {
         self.transport.name()
     }
 
+    fn remote(&self) -> Option<String> {
+        Some(self.address.to_string())
+    }
+
     fn gauge(&self) -> Option<Arc<dyn ConnectionGauge>> {
         self.options.gauge(self.transport.name())
     }
@@ -168,12 +173,18 @@ impl<L: Listener> Bound for Listening<L> {
     async fn serve(mut self, serving: Serving) {
         self.options.gauge = serving.connections;
         self.listener.register(&serving.health, serving.metrics.as_ref());
+        let Serving { service, drain, metrics, .. } = serving;
+        let arrivals = Arrivals::new(metrics, &service);
         let descriptors = serving.descriptors.filter(|_| self.listener.takes_descriptors());
         let place = || match &descriptors {
             None => Ok(None),
             Some(descriptors) => descriptors.try_place().map(Some).ok_or(NoPlace),
         };
-        let served = serve_within(self.listener, serving.service, self.options, serving.drain, place).await;
+        let served = serve_within(self.listener, service, self.options, arrivals, drain, place).await;
         served.close().await;
+    }
+
+    async fn close(self) {
+        self.listener.close().await;
     }
 }

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use tokio::time::Instant;
 use tonic::{body::Body, server::NamedService, transport::server::TcpConnectInfo};
 
 use super::{
@@ -19,14 +20,16 @@ use super::{
     status,
 };
 use crate::{
-    Caller, Channel, Codec, Compression, Context, Limits, Metadata, Payload, Router, Server, Service, Shape,
-    Status, Streaming,
+    Caller, Channel, Code, Codec, Compression, Context, Limits, Metadata, Payload, Router, Server, Service,
+    Shape, Status, Streaming,
     context::Path,
     deadline,
     encoding::Answering,
+    layer::{Layered, TowerService},
     panic,
-    server::{Definition, Dispatch},
+    server::{Defined, Dispatch},
     trace::{self, CallSpan, System},
+    transport::{Arrival, Arrivals, check_metadata_weight},
 };
 
 /// A service as gRPC over HTTP/2: a tower service for a tonic `Server`, its `Routes`, axum, or anything else
@@ -46,12 +49,20 @@ use crate::{
 pub struct Adapter<S> {
     service: Arc<S>,
     limits: Arc<Limits>,
+    arrivals: Arrivals,
 }
 
 impl<S: Service> Adapter<S> {
     /// Adapts the service, with [`Limits::default`].
     pub fn new(service: S) -> Self {
-        Self { service: Arc::new(service), limits: Arc::default() }
+        Self { service: Arc::new(service), limits: Arc::default(), arrivals: Arrivals::default() }
+    }
+
+    /// The same adapter, whose calls are counted here.
+    #[cfg(feature = "node")]
+    pub(super) fn counted(mut self, arrivals: Arrivals) -> Self {
+        self.arrivals = arrivals;
+        self
     }
 
     /// The same adapter with these limits on each call.
@@ -64,7 +75,8 @@ impl<S: Service> Adapter<S> {
 
 impl<S> Clone for Adapter<S> {
     fn clone(&self) -> Self {
-        Self { service: self.service.clone(), limits: self.limits.clone() }
+        let Self { service, limits, arrivals } = self;
+        Self { service: service.clone(), limits: limits.clone(), arrivals: arrivals.clone() }
     }
 }
 
@@ -89,8 +101,15 @@ impl Channel {
     }
 }
 
-impl<D: Definition, T> NamedService for Adapter<Server<D, T>> {
-    const NAME: &'static str = D::SERVICE.name();
+impl<T: TowerService, S: Service> Layered<T, S> {
+    /// The service as gRPC, for a tonic `Server` or anything else that serves HTTP/2.
+    pub fn into_grpc(self) -> Adapter<Self> {
+        Adapter::new(self)
+    }
+}
+
+impl<S: Defined> NamedService for Adapter<S> {
+    const NAME: &'static str = S::SERVICE.name();
 }
 
 impl<S, B> tower::Service<Request<B>> for Adapter<S>
@@ -118,40 +137,56 @@ impl<S: Service> Adapter<S> {
             let allowed = [(header::ALLOW, HeaderValue::from_static("POST"))];
             return refuse(StatusCode::METHOD_NOT_ALLOWED, allowed);
         }
-        let Some(codec) = head::codec(request.headers()) else {
-            let accepted = HeaderValue::from_static(
-                "application/grpc, application/grpc+proto, application/grpc+msgpack",
-            );
-            return refuse(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                [(header::HeaderName::from_static("accept-post"), accepted)],
-            );
+        let timeout = head::timeout(request.headers());
+        let deadline = timeout.ok().flatten().and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut arrival = self.arrivals.begin(NAME, request.uri().path().as_bytes(), deadline);
+        let room = status::room(self.limits.max_metadata_bytes, request.headers());
+        let codec = match head::codec(request.headers()) {
+            Some(Ok(codec)) => codec,
+            Some(Err(name)) => {
+                let name: String = name.chars().take(32).collect();
+                let refusal = format!("codec {name:?} is not known; expected `proto` or `msgpack`");
+                let refusal = Status::codec_refused(refusal, &Codec::ALL);
+                return fail(Codec::Protobuf, &refusal, room, &mut arrival);
+            }
+            None => {
+                // What the answer's HTTP status means to a client of gRPC.
+                arrival.end(Code::Unknown);
+                let accepted = HeaderValue::from_static(
+                    "application/grpc, application/grpc+proto, application/grpc+msgpack",
+                );
+                let name = header::HeaderName::from_static("accept-post");
+                return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, [(name, accepted)]);
+            }
         };
-        let limit = self.limits.max_metadata_bytes;
         // What panics before the call has a path, or between the service and the wire, is in no other guard.
-        match panic::guard(Path::default(), self.call(request, codec)).await {
+        match panic::guard(Path::default(), self.call(request, codec, room, &mut arrival)).await {
             Ok(response) => response,
-            // A failure before the first message is told in the headers alone.
-            Err(status) => respond(codec, None, &Metadata::new(), |headers| {
-                headers.extend(status::trailers(Err(&status), limit));
-                Body::empty()
-            }),
+            Err(status) => fail(codec, &status, room, &mut arrival),
         }
     }
 
-    async fn call(self, request: Request<Body>, codec: Codec) -> Result<Response<Body>, Status> {
-        let (span, cx) = CallSpan::server(System::Grpc, self.admit(&request, codec)?);
+    async fn call(
+        self,
+        request: Request<Body>,
+        codec: Codec,
+        room: usize,
+        arrival: &mut Arrival,
+    ) -> Result<Response<Body>, Status> {
+        let mut cx = self.admit(&request, codec).map_err(Status::not_processed)?;
+        arrival.admit(&mut cx);
+        let (span, cx) = CallSpan::server(System::Grpc, cx);
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
         let answers = Answering { codec, accepted: compression::accepted(request.headers()), limit };
         let incoming = Incoming::new(request.into_body(), codec, cx.compression, limit, &self.limits);
         let known = self.service.method(cx.path());
         if known.is_some_and(|method| method.shape() == Shape::Unary) {
-            span.run(self.call_once(cx, incoming, answers)).await
+            span.run(self.call_once(cx, incoming, answers, room, arrival)).await
         } else {
-            let response = span.stream(self.call_many(cx, incoming)).await?;
+            let response = span.stream(self.call_many(cx, incoming, room)).await?;
             let encoding = answers.encoding(response.compression);
             let crate::Response { metadata, message, .. } = response;
-            let body = Many::answer(message, encoding, self.limits.max_metadata_bytes);
+            let body = Many::answer(message, encoding, room, std::mem::take(arrival));
             Ok(respond(encoding.codec, encoding.compression, &metadata, |_| Body::new(body)))
         }
     }
@@ -161,18 +196,21 @@ impl<S: Service> Adapter<S> {
         cx: Context,
         mut incoming: Incoming,
         answers: Answering,
+        room: usize,
+        arrival: &mut Arrival,
     ) -> Result<Response<Body>, Status> {
         let late = "the request took too long to arrive";
         let arriving = deadline::within(self.limits.message_timeout, late, incoming.single());
-        let message = deadline::bound(cx.deadline, arriving).await?;
+        let message = deadline::bound(cx.deadline, arriving).await.map_err(Status::not_processed)?;
         let (deadline, path) = (cx.deadline, cx.path.clone());
         let work = panic::guard(path, self.service.unary(cx, message));
         let response = deadline::bound(deadline, work).await?;
-        self.limits.check_metadata(&response.metadata)?;
+        check_metadata_weight(metadata::weight(&response.metadata), room)?;
         let mut buffer = BytesMut::new();
         let encoding = answers.encoding(response.compression);
         put_message(&mut buffer, &response.message, &encoding)?;
-        let trailers = status::trailers(Ok(&response.trailers), self.limits.max_metadata_bytes);
+        let trailers = status::trailers(Ok(&response.trailers), room);
+        arrival.end(status::code(&trailers));
         let body = Single { message: Some(buffer.freeze()), trailers: Some(trailers) };
         Ok(respond(encoding.codec, encoding.compression, &response.metadata, |_| Body::new(body)))
     }
@@ -181,11 +219,12 @@ impl<S: Service> Adapter<S> {
         &self,
         cx: Context,
         incoming: Incoming,
+        room: usize,
     ) -> Result<crate::Response<Streaming<Payload>>, Status> {
         let (deadline, path) = (cx.deadline, cx.path.clone());
         let work = panic::guard(path.clone(), self.service.stream(cx, requests(incoming)));
         let response = deadline::bound(deadline, work).await?;
-        self.limits.check_metadata(&response.metadata)?;
+        check_metadata_weight(metadata::weight(&response.metadata), room)?;
         Ok(response.map(|messages| {
             let messages = deadline::watched_stream(deadline, messages);
             panic::guard_stream(path, deadline::bound_stream(deadline, messages))
@@ -259,10 +298,20 @@ fn respond(
     response
 }
 
+/// The answer to a call that fails before its first message: told in the headers alone.
+fn fail(codec: Codec, status: &Status, room: usize, arrival: &mut Arrival) -> Response<Body> {
+    arrival.end(status.code());
+    respond(codec, None, &Metadata::new(), |headers| {
+        headers.extend(status::refusal(status, room));
+        Body::empty()
+    })
+}
+
 /// An answer to what is not gRPC.
 fn refuse(status: StatusCode, headers: [(header::HeaderName, HeaderValue); 1]) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response.headers_mut().extend(headers.map(|(name, value)| (Some(name), value)));
+    status::mark(response.headers_mut());
     response
 }

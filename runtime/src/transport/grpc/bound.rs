@@ -13,7 +13,7 @@ use super::{Adapter, NAME};
 use crate::{
     Caller, Channel, Limits, config,
     net::{ConnectionInfo, Listener, ListenerOptions, TlsFiles, reachable},
-    transport::{BindContext, BindError, Bound, Serving},
+    transport::{Arrivals, BindContext, BindError, Bound, Serving},
 };
 
 /// Where a node listens for gRPC.
@@ -28,7 +28,7 @@ pub struct Listening {
 pub(super) async fn bind(config: config::Grpc, node: &BindContext) -> Result<Listening, BindError> {
     let refused = |source| BindError::listen("transport.grpc.bind_address", config.bind_address, source);
     let tls = tls(&config, node)?;
-    let listener = Listener::bind(config.bind_address).await.map_err(refused)?;
+    let listener = node.bind(config.bind_address, Listener::bind_at).await.map_err(refused)?;
     let address = reachable(listener.local_addr().map_err(refused)?);
     let scheme = if tls.is_some() { "grpcs" } else { "grpc" };
     let limits = Limits {
@@ -80,8 +80,10 @@ impl Bound for Listening {
 
     async fn serve(mut self, serving: Serving) {
         self.options.gauge = serving.connections;
-        let service = WithCaller(Adapter::new(serving.service).limits(self.limits));
-        self.listener.within(serving.descriptors).serve_http2(self.options, service, serving.drain).await;
+        let Serving { service, drain, metrics, descriptors, .. } = serving;
+        let arrivals = Arrivals::new(metrics, &service);
+        let service = WithCaller(Adapter::new(service).limits(self.limits).counted(arrivals));
+        self.listener.within(descriptors).serve_http2(self.options, service, drain).await;
     }
 }
 

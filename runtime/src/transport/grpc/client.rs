@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{error::Error, fmt, sync::Arc};
 
 use bytes::BytesMut;
 use http::{HeaderValue, Method, Request, Uri, header};
@@ -10,13 +10,14 @@ use super::{
     incoming::Incoming,
     metadata,
     outgoing::{Failure, Many, Single, Wanted, put_message},
-    status, timeout,
+    status::{self, Untouched},
+    timeout,
 };
 use crate::{
-    Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status, Streaming, body,
-    deadline,
+    Clipped, Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status,
+    Streaming, body, deadline,
     encoding::Encoding,
-    streaming::Event,
+    streaming::{Event, LentStream},
     trace::{CallSpan, System},
 };
 
@@ -27,13 +28,19 @@ pub struct Connection<C> {
     inner: C,
     codec: Codec,
     limits: Limits,
+    /// Whether the connection takes all the metadata that the limits allow, and servers are told so.
+    announces: bool,
+    explain: Option<Explain>,
 }
+
+/// Adds to a failure of the connection which target it is of, and what it probably comes from.
+type Explain = Arc<dyn Fn(Status) -> Status + Send + Sync>;
 
 impl<C> Connection<C> {
     /// Calls over `inner`: a tonic channel, with interceptors and layers around it if you like. Protobuf,
     /// and [`Limits::default`].
     pub fn new(inner: C) -> Self {
-        Self { inner, codec: Codec::Protobuf, limits: Limits::default() }
+        Self { inner, codec: Codec::Protobuf, limits: Limits::default(), announces: false, explain: None }
     }
 
     /// Encodes calls that name no codec with this one.
@@ -43,10 +50,26 @@ impl<C> Connection<C> {
         self
     }
 
+    /// Has this add to failures of the connection what is known of the peer.
+    #[cfg(feature = "node")]
+    pub(super) fn explained(mut self, explain: impl Fn(Status) -> Status + Send + Sync + 'static) -> Self {
+        self.explain = Some(Arc::new(explain));
+        self
+    }
+
     /// The limits on what is sent and on answers.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+}
+
+#[cfg(feature = "node")]
+impl<C> Connection<C> {
+    /// Tells servers how much metadata the limits allow, which the connection has to take.
+    pub(super) fn announcing(mut self) -> Self {
+        self.announces = true;
         self
     }
 }
@@ -91,10 +114,11 @@ impl Service for tonic::transport::Channel {
     }
 }
 
-/// The request without its body, and how its messages are written and read.
+/// The request without its body, how its messages are written and read, and whether it may be made twice.
 struct Head {
     request: Request<()>,
     encoding: Encoding,
+    idempotent: bool,
 }
 
 struct Answer {
@@ -132,7 +156,8 @@ impl<C: Http2> Connection<C> {
         *request.method_mut() = Method::POST;
         *request.version_mut() = http::Version::HTTP_2;
         *request.uri_mut() = cx.path().parse::<Uri>().map_err(|_| {
-            Status::invalid_argument(format!("{:?} is not a method's path", cx.path())).not_processed()
+            Status::invalid_argument(format!("{:?} is not a method's path", Clipped(cx.path())))
+                .not_processed()
         })?;
         let headers = request.headers_mut();
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -146,52 +171,81 @@ impl<C: Http2> Connection<C> {
                 headers.insert(head::GRPC_TIMEOUT, value);
             }
         }
+        if self.announces {
+            status::announce(self.limits.max_metadata_bytes, headers);
+        }
         metadata::write(&cx.metadata, headers);
         let own = self.limits.max_message_bytes;
         let limit = cx.message_limit.map_or(own, |limit| limit.min(own));
-        Ok(Head { request, encoding: Encoding { codec, compression, limit } })
+        let encoding = Encoding { codec, compression, limit };
+        Ok(Head { request, encoding, idempotent: cx.idempotent })
     }
 
-    /// Makes a call of one message, and once again where the connection certainly did not take it: a server
-    /// refuses streams over its limit that came before the client knew of it, and one that drains refuses all.
-    /// Source: [gRFC A6, transparent retries](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#transparent-retries).
+    /// Makes a call of one message, and again where the connection certainly did not take it.
     async fn send_one(&self, cx: &Context, message: Payload) -> Result<Answer, Status> {
-        let mut refused = false;
+        let mut attempts = Attempts::default();
         loop {
             let head = self.begin(cx)?;
             let mut buffer = BytesMut::new();
             put_message(&mut buffer, &message, &head.encoding)?;
             let body = Body::new(Single { message: Some(buffer.freeze()), trailers: None });
             match self.send(head, body, Failure::default()).await {
-                Err(Unsent::Refused(_)) if !refused => refused = true,
+                Err(unsent) if attempts.may_follow(&unsent) => {}
                 outcome => return outcome.map_err(Unsent::into_status),
             }
         }
     }
 
+    /// As [`send_one`](Self::send_one), of messages that come as they come: it is made again while the first of them
+    /// are at hand.
     async fn send_many(&self, cx: &Context, messages: Streaming<Payload>) -> Result<Answer, Status> {
-        let head = self.begin(cx)?;
-        let failure = Failure::default();
-        let (wanted, unwanted) = oneshot::channel();
-        let body = Body::new(Many::request(messages, head.encoding, failure.clone(), unwanted));
-        let sent = self.send(head, body, failure.clone()).await;
-        let mut answer = sent.map_err(|unsent| failure.explain(unsent.into_status()))?;
-        answer.messages._wanted = Some(wanted);
-        Ok(answer)
+        let mut attempts = Attempts::default();
+        let (mut messages, lent) = LentStream::keep(messages);
+        loop {
+            let failure = Failure::default();
+            let (wanted, unwanted) = oneshot::channel();
+            let head = self.begin(cx)?;
+            let body = Body::new(Many::request(messages, head.encoding, failure.clone(), unwanted));
+            let unsent = match self.send(head, body, failure.clone()).await {
+                Ok(mut answer) => {
+                    answer.messages._wanted = Some(wanted);
+                    return Ok(answer);
+                }
+                Err(unsent) => unsent,
+            };
+            let again = if attempts.may_follow(&unsent) { lent.again() } else { None };
+            match again {
+                Some(again) => messages = again,
+                None => return Err(failure.explain(unsent.into_status())),
+            }
+        }
     }
 
     async fn send(&self, head: Head, body: Body, failure: Failure) -> Result<Answer, Unsent> {
         let mut inner = self.inner.clone();
         std::future::poll_fn(|task| inner.poll_ready(task))
             .await
-            .map_err(|error| Unsent::Failed(status::from_connection(error).not_processed()))?;
-        let response = inner.call(head.request.map(|()| body)).await.map_err(|error| {
+            .map_err(|error| Unsent::Failed(self.failed(error).not_processed()))?;
+        let Head { request, encoding, idempotent } = head;
+        let response = inner.call(request.map(|()| body)).await.map_err(|error| {
             let error = error.into();
-            let refused = status::is_untouched(&*error);
-            let status = status::from_connection(error);
-            if refused { Unsent::Refused(status) } else { Unsent::Failed(status) }
+            let untouched = status::untouched(&*error);
+            let status = self.failed(error);
+            match untouched {
+                Some(Untouched::Unsent) => Unsent::Waiting(status),
+                Some(Untouched::Refused) => Unsent::Refused(status),
+                None => Unsent::Failed(status.maybe_executed(idempotent)),
+            }
         })?;
-        self.answer(response, head.encoding.limit, failure).map_err(Unsent::Failed)
+        let answer = self.answer(response, encoding.limit, failure);
+        let mut answer = answer.map_err(Unsent::Failed)?;
+        answer.messages.idempotent = idempotent;
+        Ok(answer)
+    }
+
+    /// The connection failed so.
+    fn failed(&self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Status {
+        explained(self.explain.as_ref(), status::from_connection(error))
     }
 
     /// What has begun to be answered.
@@ -204,27 +258,38 @@ impl<C: Http2> Connection<C> {
         let (parts, body) = response.into_parts();
         let outcome = status::read(&parts.headers);
         if let Some(Err(status)) = outcome {
-            return Err(failure.explain(status));
+            return Err(failure.explain(status::as_said(status, &parts.headers)));
         }
         if parts.status != http::StatusCode::OK {
-            return Err(status::from_http(parts.status));
+            return Err(status::as_said(status::from_http(parts.status), &parts.headers));
         }
-        let Some(codec) = head::codec(&parts.headers) else {
+        let Some(Ok(codec)) = head::codec(&parts.headers) else {
             return Err(Status::unknown("the peer's answer is not gRPC: its content type is another"));
         };
         let metadata = metadata::read(&parts.headers)?;
         self.limits.check_metadata(&metadata)?;
         let compression = compression::announced(&parts.headers).map_err(unaccepted)?;
         let incoming = Incoming::new(body, codec, compression, limit, &self.limits);
-        let limits = self.limits.clone();
-        let messages = Answers { incoming, outcome, failure, limits, _wanted: None };
+        let (limits, explain) = (self.limits.clone(), self.explain.clone());
+        let messages =
+            Answers { incoming, outcome, failure, limits, explain, idempotent: false, _wanted: None };
         Ok(Answer { metadata, compression, messages })
+    }
+}
+
+fn explained(explain: Option<&Explain>, status: Status) -> Status {
+    match explain {
+        Some(explain) => explain(status),
+        None => status,
     }
 }
 
 /// Why a call got no answer.
 enum Unsent {
-    /// The connection certainly did not take it.
+    /// It waited for its turn when the connection ended.
+    Waiting(Status),
+    /// The connection certainly did not take it: a server refuses streams over its limit that came before the client
+    /// knew of it, and one that drains refuses all.
     Refused(Status),
     /// No connection could be made, it broke, or the answer was a failure.
     Failed(Status),
@@ -233,8 +298,34 @@ enum Unsent {
 impl Unsent {
     fn into_status(self) -> Status {
         match self {
-            Self::Refused(status) => status.not_processed(),
+            Self::Waiting(status) | Self::Refused(status) => status.not_processed(),
             Self::Failed(status) => status,
+        }
+    }
+}
+
+/// What has been tried of one call. One that was refused is made once more, and one that was never sent as often as
+/// connections end before it is its turn, within reason. Source:
+/// [gRFC A6, transparent retries](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#transparent-retries).
+#[derive(Default)]
+struct Attempts {
+    waited: u8,
+    refused: bool,
+}
+
+/// How often a call may find its connection ended.
+const MOST_WAITED: u8 = 3;
+
+impl Attempts {
+    /// Whether another may follow one that failed so.
+    fn may_follow(&mut self, unsent: &Unsent) -> bool {
+        match unsent {
+            Unsent::Waiting(_) => {
+                self.waited += 1;
+                self.waited <= MOST_WAITED
+            }
+            Unsent::Refused(_) => !std::mem::replace(&mut self.refused, true),
+            Unsent::Failed(_) => false,
         }
     }
 }
@@ -252,6 +343,9 @@ struct Answers {
     outcome: Option<Result<Metadata, Status>>,
     failure: Failure,
     limits: Limits,
+    /// Whether the call may be made twice.
+    idempotent: bool,
+    explain: Option<Explain>,
     /// Dropped, it breaks off requests that are still being sent: HTTP/2 would keep the stream for them.
     _wanted: Option<Wanted>,
 }
@@ -284,7 +378,10 @@ impl Answers {
         match self.incoming.message().await {
             Ok(Some(message)) => Ok(Event::Message(message)),
             Ok(None) => self.outcome().map(Event::Trailers),
-            Err(status) => Err(self.failure.explain(status)),
+            Err(status) => {
+                let status = explained(self.explain.as_ref(), status);
+                Err(self.failure.explain(status.maybe_executed(self.idempotent)))
+            }
         }
     }
 

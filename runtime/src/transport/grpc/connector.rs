@@ -1,61 +1,99 @@
 use std::{
-    error::Error,
     io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tonic::transport::Endpoint;
 
 use crate::{
+    net::{self, FirstByte, Heard},
     service::BoxFuture,
     transport::{ConnectionGauge, gauge::Counted},
 };
 
-/// Makes the TCP connections of a channel as tonic's own connector does, and counts each for as long as it is open.
+/// Makes the TCP connections of a channel, each to whichever address of its host answers first, and counts each for as
+/// long as it is open.
+#[derive(Clone)]
 pub(super) struct Connector {
-    tcp: HttpConnector,
+    no_delay: bool,
+    keep_alive: TcpKeepalive,
+    patience: Option<Duration>,
     gauge: Option<Arc<dyn ConnectionGauge>>,
+    first: FirstByte,
 }
 
+/// How long what was sent may go unacknowledged before the connection is lost: as long as a silent one is probed. Linux'
+/// own limit is a quarter of an hour (tcp(7), `tcp_retries2`).
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+
 impl Connector {
-    /// With the settings of this endpoint, and told to this gauge.
-    pub(super) fn new(endpoint: &Endpoint, gauge: Option<Arc<dyn ConnectionGauge>>) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(endpoint.get_tcp_nodelay());
-        tcp.set_keepalive(endpoint.get_tcp_keepalive());
-        tcp.set_keepalive_interval(endpoint.get_tcp_keepalive_interval());
-        tcp.set_keepalive_retries(endpoint.get_tcp_keepalive_retries());
-        tcp.set_connect_timeout(endpoint.get_connect_timeout());
-        Self { tcp, gauge }
+    /// With the settings of this endpoint, and told to this gauge; `first` learns what the peer says first.
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        gauge: Option<Arc<dyn ConnectionGauge>>,
+        first: FirstByte,
+    ) -> Self {
+        let keep_alive = TcpKeepalive::new();
+        let keep_alive = endpoint.get_tcp_keepalive().into_iter().fold(keep_alive, TcpKeepalive::with_time);
+        let interval = endpoint.get_tcp_keepalive_interval().into_iter();
+        let keep_alive = interval.fold(keep_alive, TcpKeepalive::with_interval);
+        let retries = endpoint.get_tcp_keepalive_retries().into_iter();
+        Self {
+            no_delay: endpoint.get_tcp_nodelay(),
+            keep_alive: retries.fold(keep_alive, TcpKeepalive::with_retries),
+            patience: endpoint.get_connect_timeout(),
+            gauge,
+            first,
+        }
     }
 }
 
 impl tower::Service<Uri> for Connector {
     type Response = Tcp;
-    type Error = Box<dyn Error + Send + Sync>;
-    type Future = BoxFuture<Result<Tcp, Self::Error>>;
+    type Error = io::Error;
+    type Future = BoxFuture<io::Result<Tcp>>;
 
-    fn poll_ready(&mut self, task: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.tcp.poll_ready(task).map_err(Into::into)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.tcp.call(uri);
-        let gauge = self.gauge.clone();
-        Box::pin(async move { Ok(Tcp { io: connecting.await?, _counted: Counted::new(gauge) }) })
+        let (no_delay, keep_alive, patience) = (self.no_delay, self.keep_alive.clone(), self.patience);
+        let (gauge, first) = (self.gauge.clone(), self.first.clone());
+        first.clear();
+        Box::pin(async move {
+            let tcp = connect(&uri, patience).await?;
+            tcp.set_nodelay(no_delay)?;
+            let socket = SockRef::from(&tcp);
+            socket.set_tcp_keepalive(&keep_alive)?;
+            #[cfg(target_os = "linux")]
+            socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+            Ok(Tcp { io: TokioIo::new(first.of(tcp)), _counted: Counted::new(gauge) })
+        })
     }
+}
+
+async fn connect(uri: &Uri, patience: Option<Duration>) -> io::Result<TcpStream> {
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let connecting = net::connect((host, uri.port_u16().unwrap_or_default()));
+    let Some(patience) = patience else { return connecting.await };
+    tokio::time::timeout(patience, connecting).await.unwrap_or_else(|_| {
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {patience:?}")))
+    })
 }
 
 /// A connection that counts until whoever uses it drops it, which they do when it has ended.
 pub(super) struct Tcp {
-    io: TokioIo<TcpStream>,
+    io: TokioIo<Heard<TcpStream>>,
     _counted: Counted,
 }
 

@@ -13,15 +13,19 @@ pub(super) fn content_type(codec: Codec) -> HeaderValue {
     })
 }
 
-/// The codec that the content type names; `None` where it is not gRPC, or a codec that nobody here knows.
-pub(super) fn codec(headers: &HeaderMap) -> Option<Codec> {
+/// The codec that the content type names; `None` where it is not gRPC.
+///
+/// # Errors
+/// The name of a codec that is not known here.
+pub(super) fn codec(headers: &HeaderMap) -> Option<Result<Codec, &str>> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let essence = value.split(';').next()?.trim();
-    match essence {
-        "application/grpc" | "application/grpc+proto" => Some(Codec::Protobuf),
-        "application/grpc+msgpack" => Some(Codec::MessagePack),
-        _ => None,
-    }
+    let codec = match essence.strip_prefix("application/grpc")? {
+        "" | "+proto" => Ok(Codec::Protobuf),
+        "+msgpack" => Ok(Codec::MessagePack),
+        other => Err(other.strip_prefix('+')?),
+    };
+    Some(codec)
 }
 
 /// The caller's timeout; an error where the header cannot be read.

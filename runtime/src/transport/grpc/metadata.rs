@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    Metadata, Status,
+    Clipped, Metadata, Status,
     metadata::{is_binary, is_reserved},
 };
 
@@ -55,14 +55,15 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Metadata, Status> {
         }
         if !is_binary(key.as_bytes()) {
             // What HTTP allows and gRPC does not, say Latin-1, is no metadata.
-            let _ = metadata.append_raw(copy(key), Bytes::copy_from_slice(value.as_bytes()), None);
+            let _ = metadata.append_received(copy(key), Bytes::copy_from_slice(value.as_bytes()));
             continue;
         }
         // Several binary values of one key may be joined by commas.
         for part in value.as_bytes().split(|byte| *byte == b',') {
             let decoded = BASE64.decode(part.trim_ascii());
-            let decoded = decoded.map_err(|_| Status::internal(format!("metadata {key} is not base64")))?;
-            let _ = metadata.append_raw(copy(key), decoded.into(), None);
+            let decoded =
+                decoded.map_err(|_| Status::internal(format!("metadata {} is not base64", Clipped(key))))?;
+            let _ = metadata.append_received(copy(key), decoded.into());
         }
     }
     Ok(metadata)

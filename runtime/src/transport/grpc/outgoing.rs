@@ -12,7 +12,7 @@ use http_body::{Body, Frame};
 use tokio::sync::oneshot;
 
 use super::status;
-use crate::{Payload, Status, Streaming, encoding::Encoding};
+use crate::{Payload, Status, Streaming, encoding::Encoding, transport::Arrival};
 
 /// Past this many bytes a frame takes what it has: the largest frame that a peer must accept
 /// (RFC 9113, section 4.2).
@@ -88,6 +88,8 @@ pub(super) struct Many {
     buffer: BytesMut,
     encoding: Encoding,
     trailers_limit: usize,
+    /// Learns how an answer ends.
+    arrival: Arrival,
     end: End,
 }
 
@@ -120,8 +122,14 @@ impl Failure {
 pub(super) type Wanted = oneshot::Sender<Infallible>;
 
 impl Many {
-    pub(super) fn answer(messages: Streaming<Payload>, encoding: Encoding, trailers_limit: usize) -> Self {
-        Self { messages, buffer: BytesMut::new(), encoding, trailers_limit, end: End::Trailers(None) }
+    pub(super) fn answer(
+        messages: Streaming<Payload>,
+        encoding: Encoding,
+        trailers_limit: usize,
+        arrival: Arrival,
+    ) -> Self {
+        let (buffer, end) = (BytesMut::new(), End::Trailers(None));
+        Self { messages, buffer, encoding, trailers_limit, arrival, end }
     }
 
     pub(super) fn request(
@@ -135,6 +143,7 @@ impl Many {
             buffer: BytesMut::new(),
             encoding,
             trailers_limit: 0,
+            arrival: Arrival::default(),
             end: End::Request(failure, unwanted),
         }
     }
@@ -163,7 +172,9 @@ impl Many {
         match &mut self.end {
             End::Trailers(trailers) => {
                 let metadata = self.messages.take_trailers();
-                *trailers = Some(status::trailers(outcome.as_ref().map(|()| &metadata), self.trailers_limit));
+                let ending = status::trailers(outcome.as_ref().map(|()| &metadata), self.trailers_limit);
+                self.arrival.end(status::code(&ending));
+                *trailers = Some(ending);
             }
             End::Request(failure, _) => {
                 if let Err(status) = outcome {

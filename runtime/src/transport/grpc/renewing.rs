@@ -5,19 +5,17 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tokio::time::Instant;
-use tonic::transport::Channel;
 
-use super::Connection;
 use crate::{
-    Context, Payload, Response, Service, Status, Streaming,
+    Channel, Context, Payload, Response, Service, Status, Streaming,
     watched::{INTERVAL, SETTLING, Stamp},
 };
 
 /// A connection under TLS that is made anew when the file of its authorities has changed. Calls in flight stay on the one
 /// that they began on; new ones trust what is in the file now, and none else.
 pub(super) struct Renewing {
-    now: ArcSwap<Connection<Channel>>,
-    make: Box<dyn Fn() -> Result<Connection<Channel>, Status> + Send + Sync>,
+    now: ArcSwap<Channel>,
+    make: Box<dyn Fn() -> Result<Channel, Status> + Send + Sync>,
     file: PathBuf,
     look: Mutex<Look>,
 }
@@ -36,7 +34,7 @@ impl Renewing {
     /// When the connection cannot be made now.
     pub(super) fn new(
         file: PathBuf,
-        make: impl Fn() -> Result<Connection<Channel>, Status> + Send + Sync + 'static,
+        make: impl Fn() -> Result<Channel, Status> + Send + Sync + 'static,
     ) -> Result<Self, Status> {
         let read = Stamp::of(&file);
         let now = ArcSwap::from_pointee(make()?);
@@ -45,7 +43,7 @@ impl Renewing {
     }
 
     /// The connection for a call that begins now.
-    fn current(&self) -> Arc<Connection<Channel>> {
+    fn current(&self) -> Arc<Channel> {
         if self.has_changed() {
             match (self.make)() {
                 Ok(connection) => self.now.store(Arc::new(connection)),

@@ -3,12 +3,14 @@
 use std::{fmt, time::Duration};
 
 use http::uri::Authority;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
-use super::{Connection, NAME, connector::Connector, renewing::Renewing};
+use super::{
+    Connection, NAME, client::Http2, connector::Connector, keep_alive::KeptAlive, renewing::Renewing,
+};
 use crate::{
-    ConnectOptions, Limits, Status,
-    net::Authorities,
+    Channel, Code, ConnectOptions, Limits, Service as _, Status,
+    net::{Authorities, FirstByte, distrusted},
     transport::{Connected, NetworkPath, Scheme},
 };
 
@@ -21,7 +23,7 @@ const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// How long a silent TCP connection waits for each probe of whether the peer is still there, three of
-/// which may be lost.
+/// which may be lost. Servers do not see these, and take no offence.
 const TCP_PROBE: Duration = Duration::from_secs(5);
 
 /// Where a gRPC server is: `grpc://host:port`, or `grpcs://host:port` under TLS.
@@ -51,22 +53,19 @@ impl Address {
         }
     }
 
-    fn connection(&self, options: &ConnectOptions) -> Result<Connection<Channel>, Status> {
+    fn channel(&self, options: &ConnectOptions) -> Result<Channel, Status> {
         let endpoint = self.endpoint(options)?;
-        let connector = Connector::new(&endpoint, options.gauge(NAME));
-        let mut connection = Connection::new(endpoint.connect_with_connector_lazy(connector));
-        if let Some(codec) = options.codec {
-            connection = connection.codec(codec);
-        }
-        if let Some(limits) = options.limits.clone() {
-            connection = connection.limits(limits);
-        }
-        Ok(connection)
+        let first = FirstByte::default();
+        let connector = Connector::new(&endpoint, options.gauge(NAME), first.clone());
+        Ok(match options.keep_alive_interval {
+            None => over(endpoint.connect_with_connector_lazy(connector), self, first, options),
+            Some(interval) => over(KeptAlive::new(endpoint, connector, interval), self, first, options),
+        })
     }
 
     fn endpoint(&self, options: &ConnectOptions) -> Result<Endpoint, Status> {
         let scheme = if self.tls { "https" } else { "http" };
-        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.authority))
+        let endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.authority))
             .map_err(|error| invalid(format!("{self}: {error}")))?
             .connect_timeout(options.connect_timeout)
             .tcp_nodelay(true)
@@ -76,9 +75,6 @@ impl Address {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_max_header_list_size(max_header_bytes(options));
-        if let Some(interval) = options.keep_alive_interval {
-            endpoint = endpoint.http2_keep_alive_interval(interval).keep_alive_timeout(interval);
-        }
         if !self.tls {
             return Ok(endpoint);
         }
@@ -104,17 +100,45 @@ fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig, Status> {
     })
 }
 
+/// A failure of the connection to this address, with what it probably comes from.
+fn explained(address: &Address, first: &FirstByte, status: Status) -> Status {
+    if status.code() != Code::Unavailable {
+        return status;
+    }
+    let other = Address { tls: !address.tls, ..address.clone() };
+    let mistake = first.mistake(address.tls, other);
+    let hint = mistake.or_else(|| distrusted(status.message()).map(str::to_owned));
+    let message = match hint {
+        Some(hint) => format!("{address}: {} ({hint})", status.message()),
+        None => format!("{address}: {}", status.message()),
+    };
+    status.with_message(message)
+}
+
 /// Must run within a runtime, as tonic's channels want.
 pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result<Connected, Status> {
     let remote = address.authority.to_string();
     let path = move || Some(NetworkPath::direct(remote.clone()));
     match options.ca_file.clone().filter(|_| address.tls) {
-        None => Ok(Connected::new(address.connection(&options)?).over(path)),
+        None => Ok(Connected::new(address.channel(&options)?).over(path)),
         Some(file) => {
-            let make = move || address.connection(&options);
+            let make = move || address.channel(&options);
             Ok(Connected::new(Renewing::new(file, make)?).over(path))
         }
     }
+}
+
+fn over(inner: impl Http2, address: &Address, first: FirstByte, options: &ConnectOptions) -> Channel {
+    let address = address.clone();
+    let connection = Connection::new(inner).announcing();
+    let mut connection = connection.explained(move |status| explained(&address, &first, status));
+    if let Some(codec) = options.codec {
+        connection = connection.codec(codec);
+    }
+    if let Some(limits) = &options.limits {
+        connection = connection.limits(limits.clone());
+    }
+    connection.into_channel()
 }
 
 impl fmt::Display for Address {
@@ -149,7 +173,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{Code, Codec, Context, Payload, Service, Target};
+    use crate::{Codec, Context, Payload, Service, Target};
 
     #[test]
     fn a_target_is_printed_as_it_was_written() {
@@ -188,6 +212,7 @@ mod tests {
         let status = channel.unary(cx, Payload::encoded(Codec::Protobuf, "".into())).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable);
         assert!(status.is_not_processed());
+        assert!(status.message().starts_with(&format!("{target}: the connection failed: ")), "{status}");
     }
 
     #[tokio::test]

@@ -1,12 +1,16 @@
-use std::sync::Arc;
+use std::{io, net::SocketAddr, sync::Arc};
 
-use ::iroh::{Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets};
+use ::iroh::{
+    Endpoint, RelayMap, RelayMode, RelayUrl, SecretKey, TransportAddr,
+    endpoint::{Builder, presets},
+    tls::CaTlsConfig,
+};
 
 use super::{Alpns, Dialer, NAME, QuicProfile, ServeOptions, metrics::EndpointCollector, serve::serve_known};
 use crate::{
     ConnectOptions, Limits, config,
-    net::reachable,
-    transport::{BindContext, BindError, Bound, LiveTarget, Serving},
+    net::{Authorities, reachable},
+    transport::{Arrivals, BindContext, BindError, Bound, LiveTarget, Serving, seam::udp_is_free},
 };
 
 /// The endpoint of a node.
@@ -20,11 +24,8 @@ pub struct Listening {
 
 pub(super) async fn bind(config: config::Iroh, node: BindContext) -> Result<Listening, BindError> {
     let address = config.socket_addr();
-    let refused = |reason: String| {
-        BindError::Other(
-            format!("the endpoint on {address} cannot be made (transport.iroh): {reason}").into(),
-        )
-    };
+    let keys = "transport.iroh.bind_address and transport.iroh.discovery_port";
+    let refused = |reason: String| BindError::listen(keys, address, io::Error::other(reason));
     let profile = QuicProfile {
         max_concurrent_streams: config.max_concurrent_streams,
         idle_timeout: config.idle_timeout,
@@ -32,20 +33,21 @@ pub(super) async fn bind(config: config::Iroh, node: BindContext) -> Result<List
     };
     let alpns = Alpns::new(config.alpn_protocols.iter().cloned());
     let relay = config.home_relay.clone().map(RelayUrl::from);
-    let endpoint = Endpoint::builder(presets::Minimal)
-        .secret_key(SecretKey::from_bytes(node.secret_key()))
-        .alpns(alpns.to_wire())
-        .transport_config(profile.transport_config())
-        // The relay may be out of reach: nothing waits for it.
-        .relay_mode(
-            relay.clone().map_or(RelayMode::Disabled, |relay| RelayMode::Custom(RelayMap::from(relay))),
-        )
-        .clear_ip_transports()
-        .bind_addr(address)
-        .map_err(|error| refused(error.to_string()))?
-        .bind()
-        .await
-        .map_err(|error| refused(format!("{error:#}")))?;
+    let authorities = relay_authorities(&config)?;
+    let bind = |address: SocketAddr| {
+        let builder = Endpoint::builder(presets::Minimal)
+            .ca_tls_config(authorities.clone())
+            .secret_key(SecretKey::from_bytes(node.secret_key()))
+            .alpns(alpns.to_wire())
+            .transport_config(profile.transport_config())
+            // The relay may be out of reach: nothing waits for it.
+            .relay_mode(
+                relay.clone().map_or(RelayMode::Disabled, |relay| RelayMode::Custom(RelayMap::from(relay))),
+            )
+            .clear_ip_transports();
+        async move { bind_at(builder, address).await }
+    };
+    let endpoint = node.bind(address, bind).await.map_err(refused)?;
     let limits = Limits {
         max_message_bytes: config.max_message_size,
         message_timeout: config.message_timeout,
@@ -60,6 +62,26 @@ pub(super) async fn bind(config: config::Iroh, node: BindContext) -> Result<List
         .connect_timeout(config.connect_timeout)
         .own_service(node.service().clone());
     Ok(Listening { endpoint, options, relay, dialer })
+}
+
+/// What relays over https are trusted by.
+fn relay_authorities(config: &config::Iroh) -> Result<CaTlsConfig, BindError> {
+    let public = CaTlsConfig::embedded();
+    let Some(file) = &config.relay_ca_file else { return Ok(public) };
+    let authorities = Authorities::read(file).map_err(|status| {
+        BindError::Other(format!("transport.iroh.relay_ca_file: {}", status.message()).into())
+    })?;
+    Ok(public.with_extra_roots(authorities.certificates))
+}
+
+/// The endpoint on this address, and the address with the real port.
+async fn bind_at(builder: Builder, address: SocketAddr) -> Result<(Endpoint, SocketAddr), String> {
+    // iroh says that it cannot be bound once half of it is there, and complains of its own end.
+    udp_is_free(address).map_err(|error| error.to_string())?;
+    let builder = builder.bind_addr(address).map_err(|error| error.to_string())?;
+    let endpoint = builder.bind().await.map_err(|error| format!("{error:#}"))?;
+    let bound = endpoint.bound_sockets().first().copied().unwrap_or(address);
+    Ok((endpoint, bound))
 }
 
 impl Bound for Listening {
@@ -95,7 +117,14 @@ impl Bound for Listening {
                 tracing::warn!(%error, "the metrics of the endpoint cannot be shown");
             }
         }
-        serve_known(self.endpoint.clone(), known, serving.service, self.options, serving.drain).await;
+        let Serving { service, drain, metrics, .. } = serving;
+        let arrivals = Arrivals::new(metrics, &service);
+        serve_known(self.endpoint.clone(), known, service, self.options, arrivals, drain).await;
+        self.endpoint.close().await;
+    }
+
+    async fn close(self) {
+        // One that is merely dropped says on the log that something is wrong.
         self.endpoint.close().await;
     }
 }

@@ -7,7 +7,7 @@ use ::iroh::{
 };
 
 use crate::{
-    Status,
+    Status, clipped,
     transport::{
         NetworkPath,
         framed::{self, StreamError},
@@ -109,10 +109,17 @@ impl framed::RecvStream for RecvStream {
     }
 }
 
+/// The address that packets to the peer go to, where that is a path of this connection.
+pub(super) fn selected(connection: &Connection) -> Option<TransportAddr> {
+    let paths = connection.paths();
+    paths.iter().find(|path| path.is_selected()).map(|path| path.remote_addr().clone())
+}
+
 /// What the loss of a connection means to its calls.
 pub(super) fn lost(error: &ConnectionError) -> Status {
     let ConnectionError::ApplicationClosed(close) = error else {
-        return Status::unavailable(format!("the connection was lost: {error}")).with_source(error.clone());
+        let reason = clipped::reason(error);
+        return Status::unavailable(format!("the connection was lost: {reason}")).with_source(error.clone());
     };
     let code = ConnectionCode::from_number(close.error_code.into_inner());
     Status::from(code).with_source(error.clone())

@@ -12,7 +12,7 @@ use ::iroh::{
 
 use super::{NAME, QuicProfile, alpn::ALPNS, connection::lost, known::Known};
 use crate::{
-    Status,
+    Status, clipped,
     transport::{
         ConnectionGauge,
         framed::{self, Batched},
@@ -41,12 +41,17 @@ impl framed::Dial for Dial {
         NAME
     }
 
+    fn remote(&self) -> Option<String> {
+        Some(format!("peer {}", self.address().id.fmt_short()))
+    }
+
     fn gauge(&self) -> Option<Arc<dyn ConnectionGauge>> {
         self.gauge.clone()
     }
 
     async fn connect(&self) -> Result<Batched<Connection>, Status> {
         let address = self.address().clone();
+        self.known.make_way(&address).await;
         let dialled = tokio::time::timeout(self.timeout, self.handshake(address.clone(), &self.alpns)).await;
         match dialled {
             Ok(Ok(connection)) => {
@@ -65,11 +70,16 @@ impl framed::Dial for Dial {
 }
 
 impl Dial {
-    /// What the peer's addresses are now, for the next dial. An id alone says nothing of them.
-    pub(super) fn learn(&self, address: EndpointAddr) {
-        if !address.is_empty() {
-            *self.address() = address;
+    /// What the peer's addresses are now, for the next dial. An id alone says nothing of them. Returns whether the peer is
+    /// at none of those where it was.
+    pub(super) fn learn(&self, address: EndpointAddr) -> bool {
+        let mut known = self.address();
+        if address.is_empty() {
+            return false;
         }
+        let has_moved = !known.is_empty() && known.addrs.is_disjoint(&address.addrs);
+        *known = address;
+        has_moved
     }
 
     fn address(&self) -> MutexGuard<'_, EndpointAddr> {
@@ -87,6 +97,7 @@ impl Dial {
     async fn no_common_alpn(&self, address: EndpointAddr) -> Status {
         let offered: Vec<_> = self.alpns.iter().map(|alpn| String::from_utf8_lossy(alpn)).collect();
         let accepted = tokio::time::timeout(self.timeout, self.ask(address.clone())).await.ok().flatten();
+        let accepted = accepted.map(|accepted| clipped::reason(&accepted));
         let accepted = accepted.unwrap_or_else(|| "something else, and does not say what".to_owned());
         let id = address.id.fmt_short();
         Status::unimplemented(format!(

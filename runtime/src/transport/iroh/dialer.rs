@@ -126,7 +126,10 @@ impl Dialer {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (address.id, alpns);
         if let Some(link) = pool.get(&key).and_then(Weak::upgrade) {
-            link.dial.learn(address);
+            if link.dial.learn(address) {
+                // The connection may be one with the process before; where it is not, there are two for a while.
+                link.forget();
+            }
             return link;
         }
         pool.retain(|_, link| link.strong_count() > 0);

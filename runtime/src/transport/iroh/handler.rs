@@ -9,8 +9,12 @@ use tokio::sync::watch;
 use super::{QuicProfile, incoming::caller, profile::RECEIVE_WINDOW};
 use crate::{
     Channel, Drain, Limits, Router, Server, Service,
+    layer::{Layered, TowerService},
     server::Dispatch,
-    transport::framed::{Answering, Batched, Responder, answer_calls},
+    transport::{
+        Arrivals,
+        framed::{Answering, Batched, Responder, answer_calls},
+    },
 };
 
 /// A service as an [`iroh::protocol::ProtocolHandler`], for a router of iroh's own beside other protocols.
@@ -46,7 +50,8 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 impl Handler {
     /// Serves this service.
     pub fn new(service: impl Service) -> Self {
-        let responder = Responder { service: service.into_channel(), limits: Limits::default() };
+        let (service, limits, arrivals) = (service.into_channel(), Limits::default(), Arrivals::default());
+        let responder = Responder { service, limits, arrivals };
         Self {
             responder,
             max_concurrent_streams: QuicProfile::default().max_concurrent_streams,
@@ -111,6 +116,13 @@ impl Drop for Open<'_> {
 }
 
 impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
+    /// The service as a protocol handler for iroh's own router.
+    pub fn into_iroh(self) -> Handler {
+        Handler::new(self)
+    }
+}
+
+impl<T: TowerService, S: Service> Layered<T, S> {
     /// The service as a protocol handler for iroh's own router.
     pub fn into_iroh(self) -> Handler {
         Handler::new(self)

@@ -5,7 +5,7 @@ use ::iroh::{
     endpoint::{Connection, Incoming},
 };
 
-use super::{Alpns, NAME, alpn::Reach, known::Known};
+use super::{Alpns, NAME, alpn::Reach, connection::selected, known::Known};
 use crate::{
     Caller, Status,
     transport::framed::{self, Accepted, Batched, Handshake},
@@ -56,6 +56,10 @@ async fn shake(
         |error: &dyn std::fmt::Display| Status::unavailable(format!("{error}; accepted here: {alpns}"));
     let Some(incoming) = attempt.0.take() else { return Err(failed(&"the attempt is over")) };
     let connection = incoming.await.map_err(|error| failed(&error))?;
+    if !known.admits(&connection).await {
+        framed::Connection::close(&connection, ConnectionCode::Again, "");
+        return Err(failed(&"older connections of the peer were in its way, and are closed"));
+    }
     let accepted = |connection: Connection| {
         known.add(&connection);
         let caller = caller(&connection);
@@ -78,10 +82,6 @@ async fn shake(
 
 /// Who is at the other end of a connection.
 pub(super) fn caller(connection: &Connection) -> Caller {
-    let selected = connection
-        .paths()
-        .iter()
-        .find(|path| path.is_selected())
-        .map(|path| format!("{:?}", path.remote_addr()));
-    Caller { transport: NAME, identity: Some(connection.remote_id().to_string()), address: selected }
+    let address = selected(connection).map(|address| format!("{address:?}"));
+    Caller { transport: NAME, identity: Some(connection.remote_id().to_string()), address }
 }

@@ -12,6 +12,7 @@
 //! # Ok(()) }
 //! ```
 
+mod alive;
 mod alpn;
 #[cfg(feature = "node")]
 mod bound;

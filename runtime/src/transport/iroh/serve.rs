@@ -4,8 +4,8 @@ use ::iroh::Endpoint;
 
 use super::{Alpns, incoming::Listener, known::Known};
 use crate::{
-    Drain, Limits, Service,
-    transport::{ConnectionGauge, framed},
+    Channel, Drain, Limits, Service,
+    transport::{Arrivals, ConnectionGauge, framed},
 };
 
 /// How connections are accepted.
@@ -53,20 +53,22 @@ impl fmt::Debug for ServeOptions {
 /// A panic anywhere costs the call it happens in. Nothing else may accept on the same endpoint: the two
 /// would take each other's connections.
 pub async fn serve(endpoint: Endpoint, service: impl Service, options: ServeOptions, drain: Drain) {
-    serve_known(endpoint, Known::default(), service, options, drain).await;
+    let (known, arrivals) = (Known::default(), Arrivals::default());
+    serve_known(endpoint, known, service.into_channel(), options, arrivals, drain).await;
 }
 
 /// [`serve`], where somebody wants to know of the connections.
 pub(super) async fn serve_known(
     endpoint: Endpoint,
     known: Known,
-    service: impl Service,
+    service: Channel,
     options: ServeOptions,
+    arrivals: Arrivals,
     drain: Drain,
 ) {
     endpoint.set_alpns(options.alpns.to_wire());
     let ServeOptions { alpns, limits, max_connections, handshake_timeout, gauge } = options;
     let listener = Listener { endpoint, alpns: Arc::new(alpns), known };
     let options = framed::ServeOptions { limits, max_connections, handshake_timeout, gauge };
-    framed::serve(listener, service, options, drain).await;
+    framed::serve_counted(listener, service, options, arrivals, drain).await;
 }

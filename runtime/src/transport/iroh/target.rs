@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use ::iroh::{Endpoint, EndpointAddr, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets};
+use ::iroh::{
+    Endpoint, EndpointAddr, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets,
+    tls::CaTlsConfig,
+};
 use iroh_tickets::endpoint::EndpointTicket;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::runtime::Handle;
@@ -11,6 +14,7 @@ use url::form_urlencoded;
 use super::{Dialer, Iroh, NAME, Peer, QuicProfile};
 use crate::{
     ConnectOptions, Context, Payload, Response, Service, Status, Streaming, Target,
+    net::Authorities,
     transport::{Connected, NetworkPath, Scheme},
 };
 
@@ -78,13 +82,17 @@ impl Address {
     }
 
     /// An endpoint for nothing but calls to this peer.
-    async fn endpoint(&self, secret_key: Option<&[u8; 32]>) -> Result<Endpoint, Status> {
+    async fn endpoint(&self, options: &ConnectOptions) -> Result<Endpoint, Status> {
         let relays: Vec<_> = self.0.relay_urls().cloned().collect();
         let relay_mode = if relays.is_empty() { RelayMode::Disabled } else { RelayMode::custom(relays) };
         let mut builder = Endpoint::builder(presets::Minimal)
             .relay_mode(relay_mode)
             .transport_config(QuicProfile::default().transport_config());
-        if let Some(key) = secret_key {
+        if let Some(file) = &options.ca_file {
+            // For relays over https; the peer itself is known by its key.
+            builder = builder.ca_tls_config(CaTlsConfig::custom_roots(Authorities::read(file)?.certificates));
+        }
+        if let Some(key) = &options.secret_key {
             builder = builder.secret_key(SecretKey::from_bytes(key));
         }
         if self.is_local() {
@@ -104,7 +112,7 @@ pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result
         let (way, renew) = (way(&peer), renew(&peer));
         return Ok(Connected::new(peer).over(way).renewing(renew));
     }
-    let endpoint = address.endpoint(options.secret_key.as_ref()).await?;
+    let endpoint = address.endpoint(&options).await?;
     let dialer = Dialer::new(endpoint.clone()).connect_timeout(options.connect_timeout);
     let peer = with_options(dialer, &options).peer(address.0);
     let own = Arc::new(OwnEndpoint(endpoint));

@@ -9,9 +9,9 @@ use super::{
     server::{InFlight, Server},
 };
 use crate::{
-    Context, Limits, Payload, Response, Service, Status, Streaming, deadline,
+    Code, Context, Limits, Payload, Response, Service, Status, Streaming, deadline,
     trace::{CallSpan, System},
-    transport::gauge::Counted,
+    transport::{Remote, gauge::Counted},
 };
 
 /// The way to a name. Whoever binds it anew is found by the next call.
@@ -43,7 +43,7 @@ impl Connection {
 
     async fn current(&self) -> Result<Arc<Current>, Status> {
         let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(current) = known.filter(|current| !current.server.is_over()) {
+        if let Some(current) = known.filter(|current| current.server.is_serving()) {
             return Ok(current);
         }
         let nobody = || {
@@ -60,23 +60,38 @@ impl Connection {
         Ok(current.insert(Arc::new(Current { server, permits, _counted: counted })).clone())
     }
 
+    async fn enter(&self, cx: &Context) -> Result<(Crossing, Place), Status> {
+        let current = self.current().await?;
+        let server = current.server.clone();
+        let permit = current.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| Status::internal("a semaphore that is never closed was closed"))?;
+        let mut arrival = server.arrivals.begin(NAME, cx.path().as_bytes(), cx.deadline());
+        let entered = server.enter().and_then(|in_flight| {
+            server.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
+            Ok(Place { _in_flight: in_flight, _permit: permit, _current: current })
+        });
+        let place = entered.inspect_err(|status| arrival.end(status.code()))?;
+        Ok((Crossing { server, limits: self.limits.clone(), idempotent: cx.idempotent, arrival }, place))
+    }
+
     /// Waits for a place, and checks what can be checked before anybody is called.
     async fn begin(&self, cx: &Context) -> Result<(Crossing, Place), Status> {
         self.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
         let begin = async {
-            let current = self.current().await?;
-            let server = current.server.clone();
-            let permit = current.permits.clone().acquire_owned().await;
-            let permit = permit.map_err(|_| Status::internal("a semaphore that nobody closes was closed"))?;
-            let place = Place { _in_flight: server.enter()?, _permit: permit, _current: current };
-            server.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
-            Ok((Crossing { server, limits: self.limits.clone() }, place))
+            match self.enter(cx).await {
+                // It began to stop while the call waited for its place. The server that has the name now is asked once.
+                Err(status) if status.code() == Code::Unavailable && status.is_not_processed() => {
+                    self.enter(cx).await
+                }
+                entered => entered,
+            }
         };
         let late = || deadline::exceeded().not_processed();
         if cx.time_left().is_some_and(|left| left.is_zero()) {
             return Err(late());
         }
-        deadline::bound(cx.deadline(), begin).await
+        let begun = deadline::bound(cx.deadline(), begin).await;
+        begun.map_err(|status| Remote::new(Some(self.address.to_string())).lost(status))
     }
 }
 
@@ -100,10 +115,14 @@ impl Service for Connection {
 
 impl Connection {
     async fn call_once(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let (crossing, _place) = self.begin(&cx).await?;
+        let (mut crossing, _place) = self.begin(&cx).await?;
         let limit = crossing.limit(&cx);
-        crossing.check(&message, limit, Side::Caller)?;
-        crossing.unary(cx, message).await
+        let outcome = match crossing.check(&message, limit, Side::Caller) {
+            Ok(()) => crossing.unary(cx, message).await,
+            Err(status) => Err(status),
+        };
+        crossing.arrival.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        outcome
     }
 
     async fn call_many(

@@ -12,10 +12,11 @@ use super::{
     server::{Server, gone},
 };
 use crate::{
-    Caller, Compression, Context, Limits, Metadata, Payload, Response, Service as _, Shape, Status,
+    Caller, Code, Compression, Context, Limits, Metadata, Payload, Response, Service as _, Shape, Status,
     Streaming, body, deadline, panic,
     streaming::{Event, Source},
     trace::{CallSpan, System},
+    transport::Arrival,
 };
 
 /// How many answers may wait to be read.
@@ -26,6 +27,10 @@ pub(super) struct Crossing {
     pub(super) server: Arc<Server>,
     /// The caller's limits.
     pub(super) limits: Limits,
+    /// Whether the call may be made twice.
+    pub(super) idempotent: bool,
+    /// Counts the call.
+    pub(super) arrival: Arrival,
 }
 
 /// Whose limit it is.
@@ -44,7 +49,7 @@ impl Crossing {
     }
 
     pub(super) fn check(&self, message: &Payload, limit: usize, side: Side) -> Result<(), Status> {
-        let size = message.protobuf_len();
+        let size = message.size();
         if size <= limit {
             return Ok(());
         }
@@ -67,7 +72,7 @@ impl Crossing {
 
     /// What crosses of a context: not what layers of the caller put beside it.
     fn arriving(&self, cx: Context, limit: usize) -> Context {
-        Context {
+        let mut arriving = Context {
             path: cx.path,
             metadata: cx.metadata,
             deadline: cx.deadline,
@@ -76,7 +81,9 @@ impl Crossing {
             caller: Some(Arc::new(Caller { transport: NAME, identity: None, address: None })),
             message_limit: Some(limit),
             ..Context::new()
-        }
+        };
+        self.arrival.admit(&mut arriving);
+        arriving
     }
 
     /// Calls the handler with one message, in the caller's own task.
@@ -98,7 +105,7 @@ impl Crossing {
     ) -> Result<Response<Payload>, Status> {
         let (deadline, path) = (cx.deadline, cx.path.clone());
         let work = panic::guard(path, self.server.service.unary(cx, message));
-        let response = self.server.unless_cut(deadline::bound(deadline, work)).await?;
+        let response = self.server.unless_cut(self.idempotent, deadline::bound(deadline, work)).await?;
         self.check_metadata(&response.metadata)?;
         self.check_metadata(&response.trailers)?;
         self.check(&response.message, limit, Side::Server)?;
@@ -115,6 +122,7 @@ impl Crossing {
         let (headed, head) = oneshot::channel();
         let (answers, read) = mpsc::channel(WAITING);
         let (ended, end) = oneshot::channel();
+        let idempotent = self.idempotent;
         let answering = Answering { headed: Some(headed), answers };
         tokio::spawn(async move {
             // The place is given up before the caller learns of the end, and may make its next call.
@@ -125,14 +133,14 @@ impl Crossing {
         });
         let Ok(Head { metadata, compression }) = head.await else {
             // It ended before it answered anything.
-            return Err(end.await.ok().and_then(Result::err).unwrap_or_else(gone));
+            return Err(end.await.ok().and_then(Result::err).unwrap_or_else(|| gone(idempotent)));
         };
-        let answers = futures_util::stream::unfold(Some((read, end)), |open| async move {
+        let answers = futures_util::stream::unfold(Some((read, end)), move |open| async move {
             let (mut read, end) = open?;
             if let Some(message) = read.recv().await {
                 return Some((Ok(Event::Message(message)), Some((read, end))));
             }
-            let outcome = end.await.unwrap_or_else(|_| Err(gone()));
+            let outcome = end.await.unwrap_or_else(|_| Err(gone(idempotent)));
             Some((outcome.map(Event::Trailers), None))
         });
         let answers = Streaming::from_events(answers).received_with(compression);
@@ -156,8 +164,19 @@ struct Answering {
 impl Answering {
     /// What the call ends with: the trailing metadata, or why it failed.
     async fn run(
+        self,
+        mut crossing: Crossing,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Metadata, Status> {
+        let outcome = self.outcome(&crossing, cx, messages).await;
+        crossing.arrival.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        outcome
+    }
+
+    async fn outcome(
         mut self,
-        crossing: Crossing,
+        crossing: &Crossing,
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Metadata, Status> {
@@ -166,17 +185,21 @@ impl Answering {
         let (breaking, mut broken) = oneshot::channel();
         let requests = Requests { inner: messages, limit, breaking: Some(breaking) };
         let abandoned = self.answers.clone();
-        let server = crossing.server.clone();
+        let (server, idempotent) = (crossing.server.clone(), crossing.idempotent);
         let requests = Streaming::from_source(requests).received_with(cx.compression);
-        let work = deadline::bound(deadline, self.answer(&crossing, cx, requests));
+        let work = deadline::bound(deadline, self.answer(crossing, cx, requests));
         let outcome = tokio::select! {
             biased;
-            outcome = server.unless_cut(work) => outcome,
-            Ok(status) = &mut broken => return Err(status),
+            outcome = server.unless_cut(idempotent, work) => outcome,
+            Ok(status) = &mut broken => return Err(status.processed()),
             () = abandoned.closed() => Err(Status::cancelled("the caller gave up")),
         };
         // The caller's own requests failed, and so does its call, whatever the handler made of that.
-        broken.try_recv().map_or(outcome, Err)
+        match (broken.try_recv(), outcome) {
+            (Ok(status), Err(unseen)) if unseen.is_not_processed() => Err(status.not_processed()),
+            (Ok(status), _) => Err(status.processed()),
+            (Err(_), outcome) => outcome,
+        }
     }
 
     async fn answer(
@@ -191,7 +214,7 @@ impl Answering {
             let late = "the request took too long to arrive";
             let reading =
                 deadline::within(crossing.server.limits.message_timeout, late, body::single(&mut requests));
-            let message = reading.await?;
+            let message = reading.await.map_err(Status::not_processed)?;
             let response = crossing.unary(cx, message).await?;
             self.begin(Head { metadata: response.metadata, compression: response.compression });
             self.put(response.message).await;
@@ -252,10 +275,10 @@ impl Source<Payload> for Requests {
         let limit = self.limit;
         polled.map(|next| {
             let status = match next? {
-                Ok(message) if message.protobuf_len() <= limit => return Some(Ok(message)),
+                Ok(message) if message.size() <= limit => return Some(Ok(message)),
                 Ok(message) => Status::resource_exhausted(format!(
                     "a request of {} bytes is larger than the limit of {limit} bytes",
-                    message.protobuf_len()
+                    message.size()
                 )),
                 Err(status) => status,
             };

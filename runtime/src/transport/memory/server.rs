@@ -4,7 +4,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Channel, Drain, Limits, Phase, Status,
-    transport::{ConnectionGauge, Serving, gauge::Counted},
+    transport::{Arrivals, ConnectionGauge, Serving, gauge::Counted},
 };
 
 /// What answers under a name.
@@ -12,6 +12,7 @@ pub(super) struct Server {
     pub(super) service: Channel,
     pub(super) limits: Limits,
     pub(super) max_concurrent_calls: usize,
+    pub(super) arrivals: Arrivals,
     drain: Drain,
     gauge: Option<Arc<dyn ConnectionGauge>>,
     in_flight: watch::Sender<usize>,
@@ -22,6 +23,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(serving: Serving, limits: Limits, max_concurrent_calls: usize) -> Self {
         Self {
+            arrivals: Arrivals::new(serving.metrics, &serving.service),
             service: serving.service,
             limits,
             max_concurrent_calls: max_concurrent_calls.min(Semaphore::MAX_PERMITS),
@@ -41,14 +43,19 @@ impl Server {
     pub(super) fn enter(self: &Arc<Self>) -> Result<InFlight, Status> {
         let entered = InFlight::new(self.clone());
         // Counted first: a drain that begins right now waits for it.
-        if self.drain.phase() == Phase::Serving && !self.is_over() {
+        if self.is_serving() {
             return Ok(entered);
         }
         Err(Status::unavailable("the peer is shutting down").not_processed())
     }
 
+    /// Whether it takes calls.
+    pub(super) fn is_serving(&self) -> bool {
+        self.drain.phase() == Phase::Serving && !self.is_over()
+    }
+
     /// Whether it will never answer again.
-    pub(super) fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.over.phase() == Phase::Cut
     }
 
@@ -66,19 +73,20 @@ impl Server {
     /// What the work comes to, unless it is cut.
     pub(super) async fn unless_cut<T>(
         &self,
+        idempotent: bool,
         work: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, Status> {
         tokio::select! {
             biased;
             outcome = work => outcome,
-            () = self.over.cutting() => Err(gone()),
+            () = self.over.cutting() => Err(gone(idempotent)),
         }
     }
 }
 
 /// What a call ends with that was under way when its server ended.
-pub(super) fn gone() -> Status {
-    Status::unavailable("the peer has shut down")
+pub(super) fn gone(idempotent: bool) -> Status {
+    Status::unavailable("the peer has shut down").maybe_executed(idempotent)
 }
 
 impl fmt::Debug for Server {

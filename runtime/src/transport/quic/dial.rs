@@ -1,17 +1,15 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use quinn::{ClientConfig, ConnectionError, TransportErrorCode};
 
 use super::{
     Address, Connection, EarlyData, QuicProfile, connection::lost, early::Handshake,
     endpoint::ClientEndpoints, trust,
 };
-use crate::{ConnectOptions, Status};
-
-/// How much later the next address of a host is tried while the one before has not answered
-/// ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305#section-5), section 5).
-const HEAD_START: Duration = Duration::from_millis(250);
+use crate::{
+    ConnectOptions, Status,
+    net::{self, distrusted},
+};
 
 /// The TLS alert `handshake_failure` (RFC 8446, section 6).
 const HANDSHAKE_FAILURE: u8 = 40;
@@ -29,34 +27,16 @@ pub(super) async fn dial(
     let mut config = ClientConfig::new(trust::client(address, options)?);
     let profile = options.get::<QuicProfile>().cloned().unwrap_or_default();
     config.transport_config(Arc::new(profile.transport_config()));
-    let found = resolve(address).await?;
+    let found = net::resolve((address.host(), address.port())).await;
+    let found = found.map_err(|error| {
+        Status::unavailable(format!("{address}: the host was not found: {error}")).not_processed()
+    })?;
     // Of several addresses, one counts as soon as it answers; early data are sent before that.
     let early = (options.get::<EarlyData>().is_some() && found.len() == 1).then_some(options.connect_timeout);
-    let mut left = found.into_iter();
-    let mut attempts = FuturesUnordered::new();
-    let mut failure = None;
-    loop {
-        match left.next() {
-            Some(remote) => attempts.push(attempt(endpoints, address, config.clone(), remote, early)),
-            None if attempts.is_empty() => break,
-            None => {}
-        }
-        tokio::select! {
-            Some(attempt) = attempts.next() => match attempt {
-                Ok(connection) => return Ok(connection),
-                Err(status) => failure = Some(status),
-            },
-            () = tokio::time::sleep(HEAD_START), if left.len() > 0 => {}
-        }
-    }
-    Err(failure.unwrap_or_else(|| Status::unavailable(format!("{address}: the host has no address"))))
-}
-
-async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, Status> {
-    match tokio::net::lookup_host((address.host(), address.port())).await {
-        Ok(found) => Ok(found.collect()),
-        Err(error) => Err(Status::unavailable(format!("{address}: the host was not found: {error}"))),
-    }
+    let made = net::race(found, |remote| attempt(endpoints, address, config.clone(), remote, early)).await;
+    made.map_err(|failures| {
+        failures.last().unwrap_or_else(|| Status::unavailable(format!("{address}: the host has no address")))
+    })
 }
 
 async fn attempt(
@@ -100,6 +80,8 @@ fn failed(address: &Address, error: &ConnectionError) -> Status {
         "the peer shows a key and no certificate; expected `?key=` and its key in the target".to_owned()
     } else if is(NO_APPLICATION_PROTOCOL) {
         "the peer does not speak polywire/1".to_owned()
+    } else if let Some(hint) = distrusted(&error.to_string()) {
+        format!("{} ({hint})", lost(error).message())
     } else {
         lost(error).message().to_owned()
     };

@@ -1,7 +1,12 @@
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+    time::Duration,
+};
 
 use quinn::{
-    Endpoint, Incoming, ServerConfig,
+    Endpoint, Incoming, ServerConfig, TokioRuntime,
     crypto::rustls::QuicServerConfig,
     rustls::{
         self,
@@ -14,6 +19,7 @@ use quinn::{
 
 use super::{
     ALPN, Config, Connection, NAME, PublicKey, QuicProfile, early::Handshake, identity::AnyKey, raw_key,
+    restart,
 };
 use crate::{
     Caller, Limits, Status,
@@ -32,7 +38,7 @@ pub struct Listener {
 }
 
 /// Must be called within a runtime.
-pub(super) fn listen(config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
+pub(super) async fn listen(config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
     let profile = profile(&config)?;
     let (mut tls, key) = tls(&config, &node)?;
     if config.zero_rtt {
@@ -46,7 +52,17 @@ pub(super) fn listen(config: Config, node: BindContext) -> Result<Listening<List
     let mut quic = ServerConfig::with_crypto(Arc::new(tls));
     quic.transport_config(Arc::new(profile.transport_config()));
     let refused = |source| BindError::listen("transport.quic.bind_address", config.bind_address, source);
-    let endpoint = Endpoint::server(quic, config.bind_address).map_err(refused)?;
+    let bind = |address: SocketAddr| {
+        let bound = UdpSocket::bind(address).and_then(|socket| {
+            let own = restart::endpoint_config(node.secret_key());
+            Endpoint::new(own, Some(quic.clone()), socket, Arc::new(TokioRuntime))
+        });
+        std::future::ready(bound.and_then(|endpoint| {
+            let local = endpoint.local_addr()?;
+            Ok((endpoint, local))
+        }))
+    };
+    let endpoint = node.bind(config.bind_address, bind).await.map_err(refused)?;
     let address = reachable(endpoint.local_addr().map_err(refused)?);
     let target = match key {
         Some(key) => format!("quic://{address}?key={key}"),

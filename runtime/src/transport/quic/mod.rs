@@ -18,6 +18,7 @@ mod identity;
 mod listener;
 mod profile;
 mod raw_key;
+mod restart;
 mod transport;
 mod trust;
 

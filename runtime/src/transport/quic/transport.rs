@@ -38,6 +38,6 @@ impl StreamTransport for Quic {
     }
 
     async fn listen(&self, config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
-        listener::listen(config, node)
+        listener::listen(config, node).await
     }
 }

@@ -1,5 +1,6 @@
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
+use super::Ports;
 use crate::{
     Channel, Drain, Health,
     metrics::Metrics,
@@ -15,12 +16,40 @@ pub struct BindContext {
     secret_key: [u8; 32],
     service: Channel,
     certificates: Certificates,
+    /// The name of the transport, and the ports of the node.
+    ports: Option<(&'static str, Ports)>,
 }
 
 impl BindContext {
     /// For a node with this key and these services.
     pub fn new(secret_key: [u8; 32], service: impl crate::Service) -> Self {
-        Self { secret_key, service: service.into_channel(), certificates: Certificates::default() }
+        Self {
+            secret_key,
+            service: service.into_channel(),
+            certificates: Certificates::default(),
+            ports: None,
+        }
+    }
+
+    /// The same for the transport of this name, of a node that has these ports.
+    pub(crate) fn of(&self, transport: &'static str, ports: &Ports) -> Self {
+        Self { ports: Some((transport, ports.clone())), ..self.clone() }
+    }
+
+    /// Binds to this address of the configuration. Where its port is 0, which leaves it to the system, the port that the
+    /// transport had when the node ran last is tried first: peers know the node by it. `bind` says where it has bound.
+    ///
+    /// # Errors
+    /// Those of `bind`.
+    pub async fn bind<T, E, F>(&self, configured: SocketAddr, bind: impl Fn(SocketAddr) -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<(T, SocketAddr), E>>,
+        E: fmt::Display,
+    {
+        match &self.ports {
+            Some((transport, ports)) => ports.bind(transport, configured, bind).await,
+            None => Ok(bind(configured).await?.0),
+        }
     }
 
     /// The node's Ed25519 secret key, which is its identity.
@@ -90,6 +119,19 @@ pub trait Bound: Send + 'static {
     /// # Cancel safety
     /// Dropping the future ends everything at once.
     fn serve(self, serving: Serving) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Closes what it has bound, where the node cannot serve after all. Drops it, unless the transport has something
+    /// to wait for.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes it at once.
+    fn close(self) -> impl Future<Output = ()> + Send + 'static
+    where
+        Self: Sized,
+    {
+        drop(self);
+        std::future::ready(())
+    }
 }
 
 /// What a transport serves with.
@@ -169,6 +211,8 @@ pub(crate) trait DynBound: Send {
     fn dyn_connect_options(&self, options: ConnectOptions) -> ConnectOptions;
 
     fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()>;
+
+    fn dyn_close(self: Box<Self>) -> BoxFuture<()>;
 }
 
 impl<B: Bound> DynBound for B {
@@ -190,5 +234,9 @@ impl<B: Bound> DynBound for B {
 
     fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<()> {
         Box::pin((*self).serve(serving))
+    }
+
+    fn dyn_close(self: Box<Self>) -> BoxFuture<()> {
+        Box::pin((*self).close())
     }
 }

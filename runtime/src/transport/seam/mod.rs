@@ -4,6 +4,7 @@
 mod bind_error;
 mod bound;
 mod erased;
+mod ports;
 mod registry;
 mod scheme;
 
@@ -18,8 +19,12 @@ pub use self::{
 pub(crate) use self::{
     bound::DynBound,
     erased::DynTransport,
+    ports::Ports,
     registry::{all, named},
 };
+
+#[cfg(feature = "iroh")]
+pub(crate) use self::ports::udp_is_free;
 
 use super::NetworkPath;
 use crate::{Channel, Codec, Status, config::Section, service::BoxFuture, target::ConnectOptions};

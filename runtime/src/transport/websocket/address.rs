@@ -43,6 +43,11 @@ impl Address {
         self.tls
     }
 
+    /// The same place, under TLS where this is plaintext and the reverse.
+    pub(super) fn otherwise(&self) -> Self {
+        Self { tls: !self.tls, ..self.clone() }
+    }
+
     /// The host, an IPv6 address without its brackets.
     pub fn host(&self) -> &str {
         self.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')

@@ -11,7 +11,8 @@ crate::section! {
     pub struct Config {
         /// Whether the node serves over it.
         pub enabled: bool = false,
-        /// Address and port to listen on; port 0 takes any free one.
+        /// Address and port to listen on; port 0 takes any free one, and that
+        /// one again at each later start, while it is free.
         pub bind_address: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 7003)),
         /// The path of the WebSocket; on others nothing is found.
         pub path: String = "/".to_owned(),

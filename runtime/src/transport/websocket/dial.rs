@@ -1,7 +1,6 @@
 use std::{fmt, sync::Arc};
 
 use http::{HeaderValue, StatusCode, header::SEC_WEBSOCKET_PROTOCOL};
-use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 use tokio_tungstenite::{
     client_async_with_config,
@@ -14,15 +13,34 @@ use super::{
     trust,
 };
 use crate::{
-    ConnectOptions, Status,
+    Code, ConnectOptions, Status,
+    net::{self, FirstByte, distrusted},
     transport::mux::{Mux, MuxConfig, MuxConnection},
 };
 
 pub(super) async fn dial(address: &Address, options: &ConnectOptions) -> Result<MuxConnection, Status> {
-    let tcp = TcpStream::connect((address.host(), address.port())).await;
+    let tcp = net::connect((address.host(), address.port())).await;
     let tcp = tcp.map_err(|error| unreachable(address, &error))?;
     // The multiplexer writes what is waited for; Nagle would hold it back for a round trip.
     tcp.set_nodelay(true).map_err(|error| unreachable(address, &error))?;
+    let first = FirstByte::default();
+    let shaken = speak(address, first.of(tcp), options).await;
+    shaken.map_err(|status| explained(address, &first, status))
+}
+
+/// A failure to shake hands, with what it probably comes from.
+fn explained(address: &Address, first: &FirstByte, status: Status) -> Status {
+    let hint = first.mistake(address.is_tls(), address.otherwise());
+    match hint.or_else(|| distrusted(status.message()).map(str::to_owned)) {
+        Some(hint) if status.code() == Code::Unavailable => {
+            let message = format!("{} ({hint})", status.message());
+            status.with_message(message)
+        }
+        _ => status,
+    }
+}
+
+async fn speak(address: &Address, tcp: impl Io, options: &ConnectOptions) -> Result<MuxConnection, Status> {
     if !address.is_tls() {
         return shake(address, tcp, options).await;
     }

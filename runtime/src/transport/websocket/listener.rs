@@ -1,4 +1,4 @@
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -75,7 +75,12 @@ pub(super) async fn listen(config: Config, node: &BindContext) -> Result<Listeni
     let tls = tls(&config, node)?;
     let key = "transport.websocket.bind_address";
     let refused = |error| BindError::listen(key, config.bind_address, error);
-    let tcp = TcpListener::bind(config.bind_address).await.map_err(refused)?;
+    let bind = |address: SocketAddr| async move {
+        let tcp = TcpListener::bind(address).await?;
+        let local = tcp.local_addr()?;
+        Ok::<_, io::Error>((tcp, local))
+    };
+    let tcp = node.bind(config.bind_address, bind).await.map_err(refused)?;
     let local = reachable(tcp.local_addr().map_err(refused)?);
     let target = Address::parse(&format!("{local}{}", config.path), tls.is_some())
         .ok()

@@ -41,7 +41,7 @@ pub enum StoreError {
         problem: String,
     },
     /// The operating system has refused before, and what the database has in memory may differ from the disk since.
-    #[error("{}: {cause}; nothing more is written there until the node is started again", path.display())]
+    #[error("{}: {cause}; nothing more is written there until it is opened again", path.display())]
     Stopped {
         /// The file.
         path: PathBuf,

@@ -1,7 +1,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use polywire::__private::catch;
@@ -16,7 +16,7 @@ pub(super) struct File {
     path: PathBuf,
     database: Database,
     /// What the operating system refused first: from then on the database says only that there was something.
-    refused: OnceLock<String>,
+    refused: Arc<OnceLock<String>>,
 }
 
 /// Single values, by name.
@@ -33,7 +33,7 @@ impl File {
         tables: impl FnOnce(&WriteTransaction) -> Result<(), redb::TableError>,
     ) -> Result<(), StoreError> {
         let database = Database::create(&path).map_err(|error| StoreError::database(&path, error))?;
-        let file = Self { path, database, refused: OnceLock::new() };
+        let file = Self { path, database, refused: Arc::default() };
         file.write(Durability::Immediate, |transaction| {
             tables(transaction).map_err(|error| file.failed(error))?;
             file.put(transaction, FORMAT, &format)
@@ -59,7 +59,7 @@ impl File {
             }
             error => error,
         })?;
-        let file = Self { path, database, refused: OnceLock::new() };
+        let file = Self { path, database, refused: Arc::default() };
         let found: Option<String> = file.read(|transaction| file.get(transaction, FORMAT))?;
         match found {
             Some(found) if found == format => Ok(file),
@@ -88,6 +88,11 @@ impl File {
                 StoreError::database(&self.path, error)
             }
         }
+    }
+
+    /// This file, and what the operating system has refused of it.
+    pub(super) fn refused(&self) -> (PathBuf, Arc<OnceLock<String>>) {
+        (self.path.clone(), self.refused.clone())
     }
 
     pub(super) fn read<T>(

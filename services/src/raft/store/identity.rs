@@ -9,6 +9,12 @@ use tokio::task::spawn_blocking;
 use super::{StoreError, file::File};
 
 const CLUSTER: &str = "cluster";
+const LINEAGE: &str = "lineage";
+const REFUSED: &str = "refused";
+
+/// How many runs are remembered. A node that was started more often than this since the others heard of it last is taken for
+/// a copy.
+const RUNS: usize = 1024;
 
 /// Which cluster the node belongs to: the one that it has formed or asked to join, and no other. It is kept beside the
 /// vote, so that a node that has lost its vote does not know its cluster either. Clones share it.
@@ -16,6 +22,10 @@ const CLUSTER: &str = "cluster";
 pub(super) struct Identity {
     file: Arc<File>,
     cluster: Arc<RwLock<Option<Arc<str>>>>,
+    /// The runs of the process that have had this data, the oldest first.
+    lineage: Arc<RwLock<Arc<[u64]>>>,
+    /// Why the cluster keeps this data out.
+    refused: Arc<RwLock<Option<Arc<str>>>>,
 }
 
 impl Identity {
@@ -23,7 +33,50 @@ impl Identity {
     pub(super) fn open(file: Arc<File>, has_something: bool) -> Result<Self, StoreError> {
         let kept: Option<String> = file.read(|transaction| file.get(transaction, CLUSTER))?;
         let cluster = kept.or_else(|| has_something.then(String::new));
-        Ok(Self { file, cluster: Arc::new(RwLock::new(cluster.map(Arc::from))) })
+        let lineage: Option<Vec<u64>> = file.read(|transaction| file.get(transaction, LINEAGE))?;
+        let refused: Option<String> = file.read(|transaction| file.get(transaction, REFUSED))?;
+        Ok(Self {
+            file,
+            cluster: Arc::new(RwLock::new(cluster.map(Arc::from))),
+            lineage: Arc::new(RwLock::new(lineage.unwrap_or_default().into())),
+            refused: Arc::new(RwLock::new(refused.map(Arc::from))),
+        })
+    }
+
+    /// This run of the process has the data from now on. Blocks on the disk.
+    pub(super) fn begin(&self, incarnation: u64) -> Result<(), StoreError> {
+        let mut lineage = self.lineage().to_vec();
+        if lineage.last() == Some(&incarnation) {
+            return Ok(());
+        }
+        lineage.push(incarnation);
+        lineage.drain(..lineage.len().saturating_sub(RUNS));
+        self.file
+            .write(Durability::Immediate, |transaction| self.file.put(transaction, LINEAGE, &lineage))?;
+        *self.lineage.write().unwrap_or_else(PoisonError::into_inner) = lineage.into();
+        Ok(())
+    }
+
+    pub(super) fn lineage(&self) -> Arc<[u64]> {
+        self.lineage.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn refused(&self) -> Option<Arc<str>> {
+        self.refused.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for the disk. It holds in memory where the disk cannot be written.
+    pub(super) async fn refuse(&self, reason: &str) -> Result<(), StoreError> {
+        *self.refused.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::from(reason));
+        self.put(REFUSED, reason.to_owned()).await
+    }
+
+    async fn put(&self, name: &'static str, value: String) -> Result<(), StoreError> {
+        let file = self.file.clone();
+        let writing = spawn_blocking(move || {
+            file.write(Durability::Immediate, |transaction| file.put(transaction, name, &value))
+        });
+        writing.await.map_err(|error| StoreError::disk(self.file.path(), error.into()))?
     }
 
     pub(super) fn cluster(&self) -> Option<Arc<str>> {
@@ -32,12 +85,7 @@ impl Identity {
 
     /// Waits for the disk.
     pub(super) async fn set(&self, cluster: &str) -> Result<(), StoreError> {
-        let (file, kept) = (self.file.clone(), cluster.to_owned());
-        let writing = spawn_blocking(move || {
-            file.write(Durability::Immediate, |transaction| file.put(transaction, CLUSTER, &kept))
-        });
-        let written = writing.await.map_err(|error| StoreError::disk(self.file.path(), error.into()));
-        written??;
+        self.put(CLUSTER, cluster.to_owned()).await?;
         *self.cluster.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::from(cluster));
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! finishes what a crash kept from being done with it.
 
 mod changes;
+mod disk;
 mod error;
 mod file;
 mod identity;
@@ -21,6 +22,7 @@ mod state;
 
 use std::{path::Path, sync::Arc};
 
+pub(crate) use self::disk::DiskFailure;
 pub use self::{
     changes::{Change, Changes, Missed},
     error::StoreError,
@@ -104,10 +106,38 @@ impl Store {
         machine::install(&self.state, meta, file)
     }
 
+    /// What the operating system refuses, once it does: the file takes no more writes then, and must be opened again.
+    pub(super) fn disk_failure(&self) -> DiskFailure {
+        DiskFailure::of([self.log.refused(), self.state.file.refused()])
+    }
+
     /// The id of the cluster that this node has formed or asked to join; empty where that has none, because it was
     /// formed by an older version. `None` for a node that has done neither, or has lost all that it had.
     pub fn cluster(&self) -> Option<Arc<str>> {
         self.identity.cluster()
+    }
+
+    /// This run of the node's process has the data from now on.
+    ///
+    /// Blocks on the disk.
+    pub(super) fn begin_run(&self, incarnation: u64) -> Result<(), StoreError> {
+        self.identity.begin(incarnation)
+    }
+
+    /// The runs of the node's process that have had the data, the oldest first. Two that come from one data directory, of
+    /// which each has been written to since, do not have each other.
+    pub(super) fn lineage(&self) -> Arc<[u64]> {
+        self.identity.lineage()
+    }
+
+    /// Why the cluster keeps this data out: it is not what the member had. `None` where it does not.
+    pub(crate) fn refused(&self) -> Option<Arc<str>> {
+        self.identity.refused()
+    }
+
+    /// From now on the cluster keeps this data out. Waits for the disk.
+    pub(super) async fn refuse(&self, reason: &str) -> Result<(), StoreError> {
+        self.identity.refuse(reason).await
     }
 
     /// From now on this node belongs to the cluster with this id. Waits for the disk.

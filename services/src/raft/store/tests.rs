@@ -356,6 +356,24 @@ async fn a_store_of_before_clusters_had_ids_is_in_one_without() {
     assert_eq!(place.open().cluster().as_deref(), Some(""));
 }
 
+#[tokio::test]
+async fn the_runs_that_had_the_data_are_kept_and_so_is_that_they_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("raft");
+    for run in [7, 8, 9] {
+        let store = Store::open(&path).unwrap();
+        store.begin_run(run).unwrap();
+        store.begin_run(run).unwrap();
+        assert_eq!(store.refused(), None);
+    }
+    let store = Store::open(&path).unwrap();
+    assert_eq!(*store.lineage(), [7, 8, 9]);
+    store.refuse("it is a copy").await.unwrap();
+    assert_eq!(store.refused().as_deref(), Some("it is a copy"));
+    drop(store);
+    assert_eq!(Store::open(&path).unwrap().refused().as_deref(), Some("it is a copy"));
+}
+
 #[test]
 fn what_a_killed_process_left_beside_the_directory_is_removed() {
     let place = Place::new();

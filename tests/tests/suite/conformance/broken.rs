@@ -34,6 +34,8 @@ enum Fault {
     Codes,
     /// Every failure claims that nothing was processed.
     NotProcessed,
+    /// No failure claims that.
+    Unsure,
     /// One of a thousand messages is lost.
     Losses,
     /// The last byte of each message is lost.
@@ -146,8 +148,11 @@ struct Caller {
 impl Caller {
     fn failure(&self, status: Status) -> Status {
         match self.fault {
-            Fault::Codes if status.code() == Code::Aborted => Status::internal(status.message().to_owned()),
+            Fault::Codes if matches!(status.code(), Code::Aborted | Code::InvalidArgument) => {
+                Status::internal(status.message().to_owned())
+            }
             Fault::NotProcessed => status.not_processed(),
+            Fault::Unsure => Status::new(status.code(), status.message().to_owned()),
             _ => status,
         }
     }
@@ -362,16 +367,25 @@ const FAULTS: &[(Fault, &[(Case, &str)])] = &[
         &[
             (Case::DeadlineInQueue, "expected 16 handlers to begin after the call has gone, found 17"),
             (Case::DeadlineInDial, "expected 0 handlers alive within 2s, found 1"),
+            (Case::DeadlineOver, "expected DEADLINE_EXCEEDED, found the answer"),
         ],
     ),
-    (Fault::Codes, &[(Case::Codes, "expected ABORTED, found INTERNAL")]),
+    (
+        Fault::Codes,
+        &[
+            (Case::Codes, "expected INVALID_ARGUMENT, found INTERNAL"),
+            (Case::Undecodable, "expected INVALID_ARGUMENT, found INTERNAL"),
+        ],
+    ),
     (
         Fault::NotProcessed,
         &[
             (Case::ServerDies, "expected a status that does not deny what was processed"),
             (Case::DrainCut, "expected a status that does not deny what was processed"),
+            (Case::Seen, "expected a status that does not deny what a handler saw"),
         ],
     ),
+    (Fault::Unsure, &[(Case::Unseen, "expected a status that says that nothing was processed")]),
     (Fault::Losses, &[(Case::Download, "the answer's number: expected 999, found 1000")]),
     (
         Fault::Truncation,

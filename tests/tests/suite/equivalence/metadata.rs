@@ -128,7 +128,7 @@ on_every_transport! {
         });
         let link = transport.connect(stock.server()).await;
         let client = InventoryClient::new(link.channel.clone());
-        for (key, value) in [("grpc-timeout", "1S"), ("Upper", "x"), ("te", "x"), ("a", "ü"), ("a-bin", "x"), ("", "x")] {
+        for (key, value) in [("grpc-timeout", "1S"), ("Upper", "x"), ("te", "x"), ("a", "ü"), ("a-bin", "x"), ("", "x"), ("a", " x"), ("a", "x "), ("polywire-not-processed", "1")] {
             let status = client.get(GetRequest::default()).metadata(key, value).await.unwrap_err();
             assert_eq!(status.code(), Code::InvalidArgument, "{key}: {status}");
         }

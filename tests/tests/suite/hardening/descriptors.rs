@@ -7,7 +7,7 @@ use polywire_tests::{
     node::{FREE_PORTS, Node, binary},
     patience::eventually,
 };
-use tokio::{net::TcpStream, process::Command};
+use tokio::{net::TcpStream, process::Command, task::JoinSet};
 
 use super::process::{computed, descriptors};
 use crate::node::health;
@@ -31,10 +31,16 @@ async fn node(ulimit: &str, flags: &[&str]) -> Node {
     Node::start_with(command, own.iter().chain(flags).copied()).await
 }
 
-async fn crowd(address: &str, count: usize) -> Vec<TcpStream> {
-    let mut crowd = Vec::new();
+/// So many clients that connect and say nothing, until this is dropped. Those beyond the kernel's backlog wait for a long
+/// time to be connected, and are not waited for.
+fn crowd(address: &str, count: usize) -> JoinSet<()> {
+    let mut crowd = JoinSet::new();
     for _ in 0..count {
-        crowd.push(TcpStream::connect(address).await.unwrap());
+        let address = address.to_owned();
+        crowd.spawn(async move {
+            let _connected = TcpStream::connect(address).await;
+            std::future::pending().await
+        });
     }
     crowd
 }
@@ -55,7 +61,7 @@ async fn full(node: &Node) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_that_wants_all_descriptors_leaves_those_for_probes_and_the_disk_and_the_node_rests() {
     let node = node(&format!("ulimit -n {LIMIT}"), &[]).await;
-    let crowd = crowd(node.grpc_address(), 2 * LIMIT).await;
+    let crowd = crowd(node.grpc_address(), 2 * LIMIT);
     full(&node).await;
     assert!(descriptors(node.pid()) < LIMIT - 8, "{} are open", descriptors(node.pid()));
     let (begun, before) = (Instant::now(), computed(node.pid()));
@@ -83,8 +89,8 @@ async fn a_crowd_on_every_listener_that_takes_descriptors_leaves_a_reserve() {
     let flags = ["--transport.websocket.enabled=true", "--transport.websocket.bind_address=127.0.0.1:0"];
     let node = node(&format!("ulimit -n {LIMIT}"), &flags).await;
     let websocket = node.target("websocket").trim_start_matches("ws://").trim_end_matches('/').to_owned();
-    let _one = crowd(&websocket, LIMIT).await;
-    let _other = crowd(node.grpc_address(), LIMIT).await;
+    let _one = crowd(&websocket, LIMIT);
+    let _other = crowd(node.grpc_address(), LIMIT);
     full(&node).await;
     for path in ["/livez", "/readyz"] {
         let page = node.try_get(path, "*/*").await.expect("the HTTP side answers");
@@ -93,14 +99,14 @@ async fn a_crowd_on_every_listener_that_takes_descriptors_leaves_a_reserve() {
     assert_eq!(node.terminate().await.code, Some(0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_soft_limit_is_raised_to_the_hard_one() {
-    let node = node("ulimit -H -n 512 && ulimit -S -n 64", &[]).await;
+    let node = node("ulimit -S -n 64 && ulimit -H -n 512", &[]).await;
     let limits = fs::read_to_string(format!("/proc/{}/limits", node.pid())).unwrap();
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let numbers = Vec::from_iter(line.split_whitespace().filter(|word| word.parse::<u64>().is_ok()));
     assert_eq!(numbers, ["512", "512"], "{line}");
-    let crowd = crowd(node.grpc_address(), 128).await;
+    let crowd = crowd(node.grpc_address(), 128);
     eventually("all are taken", async || (descriptors(node.pid()) > 128).then_some(())).await;
     drop(crowd);
 }

@@ -59,7 +59,7 @@ impl MadeUp {
             2 => (format!("/{}", random("no method")).replace(' ', "-"), asked, Code::Unimplemented),
             3 => (check, asked, Code::NotFound),
             // A string that is said to be longer than what there is.
-            _ => (check, vec![0x0a, 0x7f], Code::Internal),
+            _ => (check, vec![0x0a, 0x7f], Code::InvalidArgument),
         };
         let metadata = vec![(random("key"), random("value")), ("tenant".to_owned(), random("tenant"))];
         Self { path, metadata, body: body.into(), code }
@@ -119,9 +119,9 @@ async fn thousands_of_calls_that_a_client_made_up_add_no_series() {
     assert_eq!(now.iter().find(|series| series.contains(MARK)), None);
     for transport in ["grpc", "iroh"] {
         for (service, method, code, kinds) in [
-            ("unknown", "unknown", "UNIMPLEMENTED", 2),
+            ("unknown", "unknown", "UNIMPLEMENTED", 3),
             ("grpc.health.v1.Health", "Check", "NOT_FOUND", 1),
-            ("grpc.health.v1.Health", "Check", "INTERNAL", 1),
+            ("grpc.health.v1.Health", "Check", "INVALID_ARGUMENT", 1),
         ] {
             let labels = [("service", service), ("method", method), ("transport", transport), ("code", code)];
             let count = |page| value(page, "polywire_server_calls_total", &labels);

@@ -38,7 +38,7 @@ async fn a_voter_that_has_lost_what_it_had_does_not_vote_until_it_has_joined_aga
     assert_ne!(own.cluster_id, status.cluster_id, "it is a cluster of its own");
 
     // One that tells where it is reached now is called by the leader, and refuses.
-    let moved = polywire_proto::cluster::v1::UpdateMemberRequest { member: own.this };
+    let moved = polywire_proto::cluster::v1::UpdateMemberRequest { member: own.this, ..Default::default() };
     ClusterClient::new(at_leader.clone()).update_member(moved).await.unwrap();
     let monitoring = MonitoringClient::new(at_leader.clone());
     eventually("the leader is told why", async || {
@@ -70,7 +70,7 @@ async fn a_voter_that_has_lost_what_it_had_does_not_vote_until_it_has_joined_aga
         .unwrap();
     joining.join(JoinRequest { seed }).await.unwrap();
     let found = KvClient::new(connect(cluster.node(lost).grpc()).await);
-    found.get(GetRequest { key: "acknowledged".to_owned() }).await.unwrap();
+    found.get(GetRequest { key: "acknowledged".to_owned(), ..GetRequest::default() }).await.unwrap();
     assert_eq!(cluster.status(lost).await.unwrap().cluster_id, status.cluster_id);
 }
 

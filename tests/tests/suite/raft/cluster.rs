@@ -71,9 +71,9 @@ impl Cluster {
         for place in 0..3 {
             cluster.restart(place).await;
         }
-        let seed = cluster.node(0).grpc().to_owned();
+        let seed = cluster.target(0).to_owned();
         for place in 1..3 {
-            let node = cluster.node(place).grpc();
+            let node = cluster.target(place);
             let joined = cluster_command(&["join", &seed, "--node", node]).await;
             assert_eq!(joined.code, 0, "{}", joined.stderr);
         }
@@ -82,6 +82,12 @@ impl Cluster {
 
     pub(crate) fn node(&self, place: usize) -> &Node {
         self.nodes[place].as_ref().expect("a node that is up")
+    }
+
+    /// Where the node at this place is called: over gRPC, if it serves that.
+    pub(super) fn target(&self, place: usize) -> &str {
+        let node = self.node(place);
+        node.targets.grpc.as_deref().unwrap_or_else(|| node.iroh())
     }
 
     /// The data directory of the node at this place.
@@ -100,14 +106,14 @@ impl Cluster {
         self.disk(place).map_or_else(|| Command::new(binary()), |disk| disk.command(binary()))
     }
 
-    /// Starts the node with what it has on disk, on other ports.
+    /// Starts the node with what it has on disk, on the ports that it had while nothing else has taken them.
     pub(crate) async fn restart(&mut self, place: usize) {
         let data = format!("--node.data_dir={}", self.data_dir(place).display());
         let name = format!("--node.name=node-{place}");
         let flags =
             FREE_PORTS.into_iter().chain(self.flags.iter().map(String::as_str)).chain([&*data, &*name]);
         let node = Node::start_with(self.command(place), flags).await;
-        let target: Target = node.grpc().parse().unwrap();
+        let target: Target = node.targets.grpc.as_deref().unwrap_or_else(|| node.iroh()).parse().unwrap();
         let channel = target.connect(&ConnectOptions::new()).await.unwrap();
         self.ways.write().unwrap()[place] = Some(channel);
         self.nodes[place] = Some(node);
@@ -129,10 +135,15 @@ impl Cluster {
 
     /// The place of the leader, once all nodes that are up agree on one of them.
     pub(super) async fn leader(&self) -> usize {
+        self.leader_of(&[0, 1, 2]).await
+    }
+
+    /// The place of the leader, once all of these nodes that are up agree on one of them.
+    pub(super) async fn leader_of(&self, places: &[usize]) -> usize {
         eventually("all follow one leader", async || {
             let mut ids = Vec::new();
             let mut leaders = Vec::new();
-            for place in 0..3 {
+            for place in places.iter().copied() {
                 if self.nodes[place].is_some() {
                     let status = self.status(place).await?;
                     ids.push((place, status.this?.id));
@@ -150,7 +161,8 @@ impl Cluster {
     /// Returns once this node has applied what the cluster had when it was asked, and the others know where it is.
     pub(super) async fn caught_up(&self, place: usize) {
         let goal = self.status(self.leader().await).await.unwrap().last_log_index;
-        let targets = [self.node(place).grpc().to_owned(), self.node(place).iroh().to_owned()];
+        let targets = &self.node(place).targets;
+        let targets: Vec<_> = [&targets.grpc, &targets.iroh].into_iter().flatten().cloned().collect();
         eventually("the node has caught up", async || {
             let own = self.status(place).await?;
             let known = self.status(self.leader().await).await?;

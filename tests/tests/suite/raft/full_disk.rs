@@ -5,12 +5,13 @@ use std::time::Duration;
 use polywire::{Code, Status};
 use polywire_proto::{
     health::v1::DetailRequest,
-    kv::v1::{PutRequest, WatchRequest},
+    kv::v1::{ListRequest, PutRequest, WatchRequest},
     status::v1::{GetClusterStatusRequest, GetRaftStatusRequest, Role, WatchClusterRequest},
 };
 use polywire_services::{health_detail::HealthClient, raft::KvClient, status::StatusClient};
 use polywire_tests::{
     disk::SmallDisk,
+    node::{FREE_PORTS, Node, binary},
     patience::{eventually, within},
 };
 
@@ -96,18 +97,63 @@ async fn fill_the_disk_of(full: usize) {
     load.progress().await;
     assert_eq!(cluster.node(healthy).get("/readyz").await.status, 200);
 
-    let log = cluster.kill(full).await.stderr;
-    let told = log.lines().find(|line| line.contains("Raft has stopped")).unwrap_or_else(|| panic!("{log}"));
-    assert!(told.contains("ERROR") && names_the_cause(told), "{told}");
+    // Nothing else is needed than room.
+    assert_eq!(cluster.node(full).get("/livez").await.status, 200);
     cluster.disk(full).unwrap().free();
-    cluster.restart(full).await;
-    cluster.caught_up(full).await;
     eventually("it takes calls again", async || {
         (cluster.node(full).get("/readyz").await.status == 200).then_some(())
     })
     .await;
+    cluster.caught_up(full).await;
+    let put = PutRequest { key: "again".to_owned(), ..PutRequest::default() };
+    kv.put(put).await.unwrap();
     load.progress().await;
     load.stop().await.check(&cluster).await;
+    let log = cluster.kill(full).await.stderr;
+    let told = log
+        .lines()
+        .find(|line| line.contains("begins again once the disk takes writes"))
+        .unwrap_or_else(|| panic!("{log}"));
+    assert!(told.contains("ERROR") && names_the_cause(told), "{told}");
+    assert!(log.contains("Raft has begun again"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_alone_whose_disk_was_full_goes_on_once_there_is_room() {
+    let Some(disk) = SmallDisk::mount(DISK).await else { return };
+    let data = format!("--node.data_dir={}", disk.path().join("data").display());
+    let flags = ["--health.check_interval=200ms", "--health.min_free_bytes=0", &*data];
+    let node = Node::start_with(disk.command(binary()), FREE_PORTS.into_iter().chain(flags)).await;
+    let channel = connect(node.grpc()).await;
+    let kv = KvClient::new(channel.clone());
+    let put = |key: &str| PutRequest { key: key.to_owned(), ..PutRequest::default() };
+    kv.put(put("before")).await.unwrap();
+    // Watchers that do not read hold nothing up.
+    let changes = kv.watch(WatchRequest::default()).await.unwrap();
+    let members = StatusClient::new(channel).watch_cluster(WatchClusterRequest {}).await.unwrap();
+    for round in 0..2 {
+        disk.fill();
+        let large = PutRequest { value: vec![7; 256 << 10].into(), ..put("large") };
+        eventually("nothing fits any more", async || {
+            kv.put(large.clone()).timeout(Duration::from_secs(2)).await.err()
+        })
+        .await;
+        eventually("the health says that the disk is full", async || {
+            let page = node.get("/readyz?verbose").await;
+            (page.status == 503 && page.body.contains(FULL)).then_some(())
+        })
+        .await;
+        disk.free();
+        eventually("it takes calls again", async || (node.get("/readyz").await.status == 200).then_some(()))
+            .await;
+        kv.put(put(&format!("after {round}"))).await.unwrap();
+    }
+    assert_eq!(node.get("/livez").await.status, 200);
+    let listed = kv.list(ListRequest::default()).await.unwrap();
+    let keys: Vec<_> = listed.items.iter().map(|item| &*item.key).filter(|key| *key != "large").collect();
+    assert_eq!(keys, ["after 0", "after 1", "before"]);
+    drop((changes, members));
+    assert_eq!(node.terminate().await.code, Some(0));
 }
 
 /// Why a stream ended.

@@ -58,13 +58,13 @@ async fn survive(raft_transport: &str) -> Carried {
 }
 
 /// How many calls of Raft's the members have answered over each transport.
-#[derive(Debug, Default)]
-struct Carried {
-    grpc: f64,
-    iroh: f64,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Carried {
+    pub(super) grpc: f64,
+    pub(super) iroh: f64,
 }
 
-async fn carried(cluster: &Cluster) -> Carried {
+pub(super) async fn carried(cluster: &Cluster) -> Carried {
     let mut carried = Carried::default();
     for place in 0..3 {
         let metrics = samples(&cluster.node(place).get("/metrics").await.body);

@@ -137,7 +137,7 @@ async fn share(ways: &Ways, history: &Mutex<History>, sharer: u32, turn: u64) {
         let outcome = client.put(request).timeout(TRY).await;
         history.lock().unwrap().add(sharer, called, Step::Put(value), outcome.is_ok());
     } else {
-        let found = match client.get(GetRequest { key }).timeout(TRY).await {
+        let found = match client.get(GetRequest { key, ..GetRequest::default() }).timeout(TRY).await {
             Ok(answer) => Some(u64::from_be_bytes(answer.item.unwrap().value[..].try_into().unwrap())),
             Err(status) if status.code() == Code::NotFound => None,
             Err(_) => return,
@@ -151,7 +151,8 @@ async fn list(ways: &Ways, prefix: &str) -> std::collections::BTreeMap<String, (
     let mut found = std::collections::BTreeMap::new();
     let mut after = String::new();
     loop {
-        let request = ListRequest { prefix: prefix.to_owned(), limit: 0, after: after.clone() };
+        let request =
+            ListRequest { prefix: prefix.to_owned(), after: after.clone(), ..ListRequest::default() };
         let page = client(ways, 0).unwrap().list(request).await.unwrap();
         for item in page.items {
             after.clone_from(&item.key);

@@ -62,9 +62,9 @@ async fn a_member_refuses_a_damaged_snapshot_and_takes_the_next_one() {
 }
 
 /// A node in this process, whose Raft can be told what to do.
-struct Member {
-    handle: Handle,
-    grpc: Target,
+pub(super) struct Member {
+    pub(super) handle: Handle,
+    pub(super) grpc: Target,
     http: String,
     data: TempDir,
 }
@@ -74,7 +74,7 @@ const KEYS: usize = 4;
 const VALUE: usize = 200 << 10;
 
 impl Member {
-    async fn start(transport: &str) -> Self {
+    pub(super) async fn start(transport: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let loaded = Loader::new()
             .flag("transport.grpc.bind_address", "127.0.0.1:0")
@@ -99,15 +99,20 @@ impl Member {
         Self { handle, grpc: targets.get("grpc").unwrap().parse().unwrap(), http, data }
     }
 
-    async fn kv(&self) -> KvClient {
+    pub(super) async fn kv(&self) -> KvClient {
         KvClient::new(self.grpc.connect(&ConnectOptions::new()).await.unwrap())
     }
 
     /// Writes the keys, lets their entries go, and says where the snapshot is that stands for them.
     async fn write_and_purge(&self) -> PathBuf {
+        self.write_and_purge_of(KEYS, VALUE).await
+    }
+
+    /// The same of so many keys with values of this size.
+    pub(super) async fn write_and_purge_of(&self, keys: usize, size: usize) -> PathBuf {
         let kv = self.kv().await;
-        for key in 0..KEYS {
-            let value = vec![0x55; VALUE].into();
+        for key in 0..keys {
+            let value = vec![0x55; size].into();
             kv.put(PutRequest { key: key.to_string(), value, ..PutRequest::default() }).await.unwrap();
         }
         let raft = self.handle.running().unwrap().raft.clone();
@@ -132,7 +137,7 @@ impl Member {
         for key in 0..KEYS {
             let found = running.reader.get(key.to_string()).await.unwrap().unwrap();
             assert_eq!(found.value, vec![0x55; VALUE]);
-            kv.get(GetRequest { key: key.to_string() }).await.unwrap();
+            kv.get(GetRequest { key: key.to_string(), ..GetRequest::default() }).await.unwrap();
         }
     }
 

@@ -84,7 +84,7 @@ async fn a_lost_member_shows_in_the_status_and_in_the_health_and_so_does_a_lost_
     eventually("the majority's loss is told", async || {
         let detail = health.detail(DetailRequest {}).await.ok()?;
         let failing = detail.components.iter().filter(|part| !part.ok).map(|part| &*part.name);
-        (!detail.serving && failing.eq(["peers"])).then_some(())
+        (!detail.serving && failing.eq(["peers", "raft"])).then_some(())
     })
     .await;
     assert_eq!(cluster.node(leader).get("/readyz").await.status, 503);

@@ -6,7 +6,7 @@ use super::{super::cluster::Cluster, *};
 use crate::{Code, policy::Policy};
 
 /// Three hosts that are a cluster, and a client that knows the first.
-fn three() -> (Net, [Arc<Host>; 3], WordsClient) {
+pub(super) fn three() -> (Net, [Arc<Host>; 3], WordsClient) {
     let net = Net::default();
     let hosts = ["one", "two", "three"].map(|name| net.host(name));
     net.members(&[&hosts[0], &hosts[1], &hosts[2]]);

@@ -2,6 +2,8 @@
 
 mod cluster;
 mod discovered;
+mod failing;
+mod streams;
 
 use std::{
     collections::HashMap,
@@ -40,6 +42,11 @@ trait Words {
     async fn read(&self, request: Word) -> Result<Word, Status>;
     /// May not.
     async fn write(&self, request: Word) -> Result<Word, Status>;
+    /// Says the word twice, and may be asked twice.
+    #[rpc(idempotent)]
+    async fn repeat(&self, request: Word) -> Result<Streaming<Word>, Status>;
+    /// Takes words in.
+    async fn gather(&self, words: Streaming<Word>) -> Result<Word, Status>;
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -85,6 +92,12 @@ enum Mood {
     Dark,
     /// Lets everything else in, and fails calls with this.
     Fails(Status),
+    /// Fails calls of the method of this name so, and answers others.
+    FailsOne(&'static str, Status),
+    /// Opens streams, and fails them with this before the first message.
+    Breaks(Status),
+    /// Opens streams, and says nothing in them.
+    Waits,
 }
 
 impl Net {
@@ -183,7 +196,7 @@ impl Host {
             alpns: Vec::new(),
         };
         let endpoints = self.targets.lock().unwrap().iter().map(endpoint).collect();
-        directory::Node { id: self.id(), name: self.name.to_owned(), endpoints }
+        directory::Node { id: self.id(), name: self.name.to_owned(), endpoints, ..Default::default() }
     }
 
     fn services(&self) -> Vec<directory::Service> {
@@ -227,48 +240,110 @@ struct Wire {
     target: String,
 }
 
-impl Service for Wire {
-    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+impl Wire {
+    /// What the host does with the call, where it is not down.
+    fn arrive(&self, cx: &Context) -> Result<(Arc<Host>, Mood), Status> {
         let there = self.net.0.lock().unwrap().places.get(&self.target).cloned();
         let host = there.ok_or_else(|| Status::unavailable("connection refused").not_processed())?;
         let mood = host.mood.lock().unwrap().clone();
+        if cx.service() == WORDS && !matches!(mood, Mood::Dark) {
+            host.calls.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok((host, mood))
+    }
+
+    /// Lets a call of the words in, once it has taken as long as the host takes.
+    async fn enter(&self, cx: &Context, host: &Host, mood: Mood) -> Result<(), Status> {
+        let serves = host.serves.lock().unwrap().contains(&transport(&self.target));
+        match mood {
+            Mood::Dark => std::future::pending().await,
+            Mood::Fails(status) => Err(status),
+            Mood::FailsOne(method, status) if cx.path().ends_with(method) => Err(status),
+            // As gRPC's servers do, which do not say that they have not seen it.
+            _ if !serves => Err(Status::unimplemented("no such service here")),
+            Mood::Well(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            Mood::FailsOne(..) | Mood::Breaks(_) | Mood::Waits => {
+                tokio::time::sleep(MS).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn directory(&self, host: &Host, message: Payload) -> Result<Response<Payload>, Status> {
+        host.asked.fetch_add(1, Ordering::Relaxed);
+        if host.directory_is_dark.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
+        let request: ListRequest = message.decode()?;
+        let told = host.has_directory.load(Ordering::Relaxed).then(|| host.list(&self.net, request.members));
+        Ok(Response::new(Payload::new(told.ok_or_else(unknown_service)?)))
+    }
+
+    fn words(&self) -> WordsServer<Spoken> {
+        WordsServer::new(Spoken(self.target.clone()))
+    }
+}
+
+fn unknown_service() -> Status {
+    Status::unimplemented("no such service").not_processed()
+}
+
+impl Service for Wire {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let (host, mood) = self.arrive(&cx)?;
         if matches!(mood, Mood::Dark) {
             return std::future::pending().await;
         }
-        let unimplemented = || Status::unimplemented("no such service").not_processed();
         if cx.path() == LIST {
-            host.asked.fetch_add(1, Ordering::Relaxed);
-            if host.directory_is_dark.load(Ordering::Relaxed) {
-                return std::future::pending().await;
-            }
-            let request: ListRequest = message.decode()?;
-            let told =
-                host.has_directory.load(Ordering::Relaxed).then(|| host.list(&self.net, request.members));
-            return Ok(Response::new(Payload::new(told.ok_or_else(unimplemented)?)));
+            return self.directory(&host, message).await;
         }
         if cx.service() != WORDS {
-            return Err(unimplemented());
+            return Err(unknown_service());
         }
-        let serves = host.serves.lock().unwrap().contains(&transport(&self.target));
-        host.calls.fetch_add(1, Ordering::Relaxed);
-        match mood {
-            Mood::Fails(status) => Err(status),
-            Mood::Well(wait) if serves => {
-                tokio::time::sleep(wait).await;
-                let _: Word = message.decode()?;
-                Ok(Response::new(Payload::new(Word { text: self.target.clone() })))
-            }
-            // As gRPC's servers do, which do not say that they have not seen it.
-            _ => Err(Status::unimplemented("no such service here")),
-        }
+        self.enter(&cx, &host, mood).await?;
+        self.words().unary(cx, message).await
     }
 
     async fn stream(
         &self,
-        _: Context,
-        _: Streaming<Payload>,
+        cx: Context,
+        messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        Err(Status::unimplemented("nobody streams here").not_processed())
+        let (host, mood) = self.arrive(&cx)?;
+        self.enter(&cx, &host, mood.clone()).await?;
+        match mood {
+            Mood::Breaks(status) => {
+                Ok(Response::new(Streaming::new(futures_util::stream::iter([Err(status)]))))
+            }
+            Mood::Waits => Ok(Response::new(Streaming::new(futures_util::stream::pending()))),
+            _ => self.words().stream(cx, messages).await,
+        }
+    }
+}
+
+/// Answers with the target at which it was asked.
+struct Spoken(String);
+
+impl Words for Spoken {
+    async fn read(&self, _: Word) -> Result<Word, Status> {
+        Ok(Word { text: self.0.clone() })
+    }
+
+    async fn write(&self, _: Word) -> Result<Word, Status> {
+        Ok(Word { text: self.0.clone() })
+    }
+
+    async fn repeat(&self, _: Word) -> Result<Streaming<Word>, Status> {
+        let word = Word { text: self.0.clone() };
+        Ok(Streaming::from_iter([word.clone(), word]))
+    }
+
+    async fn gather(&self, mut words: Streaming<Word>) -> Result<Word, Status> {
+        while words.message().await?.is_some() {}
+        Ok(Word { text: self.0.clone() })
     }
 }
 

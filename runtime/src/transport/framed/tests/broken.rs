@@ -49,7 +49,9 @@ async fn what_is_not_understood_is_refused_in_its_own_call() {
     ];
     let peers = connect(echo);
     for (what, bytes, code) in cases {
-        assert_eq!(peers.answer_to(bytes).await.code(), code, "{what}");
+        let answered = peers.answer_to(bytes).await;
+        assert_eq!(answered.code(), code, "{what}");
+        assert!(answered.tail.not_processed, "{what}");
         assert_eq!(within(peers.ask("other calls")).await.unwrap(), "other calls", "after {what}");
     }
 }

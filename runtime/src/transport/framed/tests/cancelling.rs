@@ -88,7 +88,7 @@ async fn a_lost_connection_drops_its_handlers_and_fails_its_calls() {
     gone.await;
     let status = within(call).await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    assert!(status.message().ends_with("the cable was cut"), "{status}");
+    assert!(status.message().contains("the cable was cut"), "{status}");
     assert!(!status.is_not_processed(), "the handler has seen the call");
     assert!(within(peers.ask("again")).await.unwrap_err().is_not_processed());
 }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Caller, Codec, Drain, Limits, Service, Status,
     transport::{
-        ConnectionGauge,
+        Arrivals, ConnectionGauge,
         framed::{Dial, Peer, Responder, serve_connection},
     },
 };
@@ -40,7 +40,11 @@ impl Dial for Way {
         let (near, far) = pair();
         let far = Arc::new(far);
         self.far_ends.send(far.clone()).map_err(|_| Status::unavailable("the test is over"))?;
-        let responder = Responder { service: Answering(echo).into_channel(), limits: Limits::default() };
+        let responder = Responder {
+            service: Answering(echo).into_channel(),
+            limits: Limits::default(),
+            arrivals: Arrivals::default(),
+        };
         let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
         tokio::spawn(async move {
             serve_connection(&*far, caller, responder, Drain::new(), std::time::Duration::default).await;

@@ -104,3 +104,39 @@ async fn a_connection_that_is_lost_while_draining_ends_the_serving() {
     peers.lose_connection(&crate::Status::unavailable("the cable was cut"));
     within(serving).await.unwrap();
 }
+
+#[cfg(feature = "node")]
+#[tokio::test(start_paused = true)]
+async fn a_refused_stream_counts_as_what_its_caller_is_told() {
+    use super::peers::serve_counted;
+    use crate::{Service as _, metrics, transport::Arrivals};
+
+    let may_answer = Arc::new(Semaphore::new(0));
+    let gate = may_answer.clone();
+    let service = Answering(move |cx, messages| {
+        let gate = gate.clone();
+        async move {
+            let _permit = gate.acquire().await.expect("the gate stays");
+            echo(cx, messages).await
+        }
+    });
+    let metrics = metrics::Metrics::new();
+    let service = service.into_channel();
+    let arrivals = Arrivals::new(Some(metrics.clone()), &service);
+    let (peers, serving) = serve_counted(service, Limits::default(), arrivals);
+    let caller = peers.clone();
+    let old = tokio::spawn(async move { caller.ask("old").await });
+    tokio::task::yield_now().await;
+    peers.drain().stop();
+    tokio::task::yield_now().await;
+    within(peers.ask("new")).await.unwrap_err();
+    may_answer.add_permits(1);
+    within(old).await.unwrap().unwrap();
+    within(serving).await.unwrap();
+    let page = metrics.render(metrics::Format::Text);
+    for code in ["OK", "UNAVAILABLE"] {
+        let labels = format!("code=\"{code}\",method=\"unknown\",service=\"unknown\",transport=\"memory\"");
+        let expected = format!("polywire_server_calls_total{{{labels}}} 1");
+        assert!(page.lines().any(|line| line == expected), "{expected} in {page}");
+    }
+}

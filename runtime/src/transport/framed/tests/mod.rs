@@ -11,5 +11,7 @@ mod draining;
 mod limits;
 mod metadata;
 mod peers;
+mod redialling;
+mod refused;
 mod shapes;
 mod together;

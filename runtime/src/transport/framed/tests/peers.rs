@@ -7,7 +7,10 @@ use super::carrier::{self, End, EndRecv, EndSend, pair};
 use crate::{
     Caller, Codec, Context, Drain, Limits, Metadata, Payload, Response, Service, Status, Streaming,
     context::Path,
-    transport::framed::{Connection, RecvStream, Requester, Responder, StreamError, serve_connection},
+    transport::{
+        Arrivals,
+        framed::{Connection, RecvStream, Requester, Responder, StreamError, serve_connection},
+    },
     wire::{self, FrameKind, FrameReader, RequestCompression, ResponseHead, Tail},
 };
 
@@ -37,9 +40,18 @@ const LINGER: Duration = Duration::from_millis(20);
 
 /// Connects a caller to a service; the task ends when the service serves no more.
 pub(super) fn serve(service: impl Service, limits: Limits) -> (Peers, JoinHandle<()>) {
+    serve_counted(service, limits, Arrivals::default())
+}
+
+/// The same, with the calls counted.
+pub(super) fn serve_counted(
+    service: impl Service,
+    limits: Limits,
+    arrivals: Arrivals,
+) -> (Peers, JoinHandle<()>) {
     let (connection, far) = pair();
     let drain = Drain::new();
-    let responder = Responder { service: service.into_channel(), limits: limits.clone() };
+    let responder = Responder { service: service.into_channel(), limits: limits.clone(), arrivals };
     let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
     let following = drain.clone();
     let serving =
@@ -84,16 +96,16 @@ impl Peers {
 impl Service for Peers {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let Inner { connection, requester, .. } = &*self.0;
-        let outgoing = requester.unary(cx, message)?;
+        let outgoing = requester.unary(&cx, message)?;
         let streams = outgoing.first_write().open(connection).await?;
-        outgoing.answer(streams, &requester.limits).await
+        Ok(outgoing.answer(streams, &requester.limits).await?)
     }
 
     async fn stream(&self, cx: Context, messages: Streaming<Payload>) -> Answer {
         let Inner { connection, requester, .. } = &*self.0;
-        let outgoing = requester.stream(cx, messages)?;
+        let outgoing = requester.stream(&cx, messages)?;
         let streams = outgoing.first_write().open(connection).await?;
-        outgoing.stream(streams, &requester.limits).await
+        Ok(outgoing.stream(streams, &requester.limits).await?)
     }
 }
 

@@ -17,5 +17,7 @@ mod limits;
 mod metadata;
 #[path = "../../../framed/tests/peers.rs"]
 mod peers;
+#[path = "../../../framed/tests/redialling.rs"]
+mod redialling;
 #[path = "../../../framed/tests/shapes.rs"]
 mod shapes;

@@ -1,0 +1,99 @@
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+use tokio::sync::{mpsc, oneshot};
+
+/// The types that `google.protobuf.Any` may name: those of some pools, and those that are asked for.
+pub(in crate::cli) struct Types {
+    pools: Vec<DescriptorPool>,
+    learnt: Mutex<Learnt>,
+    questions: Option<mpsc::Sender<Question>>,
+}
+
+/// Asks for the type of this name, which may not be known.
+pub(in crate::cli) type Question = (String, oneshot::Sender<Option<MessageDescriptor>>);
+
+#[derive(Default)]
+struct Learnt {
+    /// What was asked for, also in vain.
+    types: HashMap<String, Option<MessageDescriptor>>,
+    /// What was looked for and has not been asked for yet.
+    missing: BTreeSet<String>,
+}
+
+impl Types {
+    /// Those of these pools, and no others.
+    pub(in crate::cli) fn of(pools: impl IntoIterator<Item = DescriptorPool>) -> Self {
+        Self { pools: pools.into_iter().collect(), learnt: Mutex::default(), questions: None }
+    }
+
+    /// Those of these pools, and whatever else the questions are answered with.
+    pub(in crate::cli) fn asking(
+        pools: impl IntoIterator<Item = DescriptorPool>,
+    ) -> (Self, mpsc::Receiver<Question>) {
+        let (questions, asked) = mpsc::channel(1);
+        (Self { questions: Some(questions), ..Self::of(pools) }, asked)
+    }
+
+    /// The type of this name. Where it is not known and could be asked for, that is noted.
+    pub(super) fn find(&self, name: &str) -> Option<MessageDescriptor> {
+        if let Some(found) = self.pools.iter().find_map(|pool| pool.get_message_by_name(name)) {
+            return Some(found);
+        }
+        let mut learnt = self.learnt();
+        match learnt.types.get(name) {
+            Some(learnt) => learnt.clone(),
+            None => {
+                learnt.missing.insert(name.to_owned());
+                None
+            }
+        }
+    }
+
+    /// Asks for the types that were looked for in vain. Returns whether there were any, so that it is worth while to look
+    /// again.
+    pub(in crate::cli) async fn learn(&self) -> bool {
+        let Some(questions) = &self.questions else { return false };
+        let missing = self.missing();
+        for name in &missing {
+            let (answer, answered) = oneshot::channel();
+            // Where questions are not answered any more, nothing is known.
+            let _ = questions.send((name.clone(), answer)).await;
+            self.note(name, answered.await.ok().flatten());
+        }
+        !missing.is_empty()
+    }
+
+    /// As [`learn`](Self::learn), on a thread that may wait.
+    pub(in crate::cli) fn learn_blocking(&self) -> bool {
+        let Some(questions) = &self.questions else { return false };
+        let missing = self.missing();
+        for name in &missing {
+            let (answer, answered) = oneshot::channel();
+            let _ = questions.blocking_send((name.clone(), answer));
+            self.note(name, answered.blocking_recv().ok().flatten());
+        }
+        !missing.is_empty()
+    }
+
+    fn missing(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.learnt().missing)
+    }
+
+    fn note(&self, name: &str, found: Option<MessageDescriptor>) {
+        self.learnt().types.insert(name.to_owned(), found);
+    }
+
+    fn learnt(&self) -> MutexGuard<'_, Learnt> {
+        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Types {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Types").field("pools", &self.pools.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use polywire::{
+    ConnectOptions,
+    policy::{Policies, Policy, PolicyHandle},
+};
+
+/// How members are dialled: over which transports, and how calls choose between them. That changes with the node's
+/// policies, of which the one of the service `raft` says it.
+#[derive(Debug)]
+pub(super) struct Dialling {
+    pub(super) options: ConnectOptions,
+    /// The node's policies, where they say it; a node that serves only one transport takes that.
+    given: Option<PolicyHandle>,
+    /// Those that were looked at last.
+    seen: ArcSwap<Policies>,
+    rule: ArcSwap<Rule>,
+}
+
+/// What holds at a time.
+#[derive(Debug)]
+pub(super) struct Rule {
+    policy: Policy,
+    pub(super) policies: Policies,
+}
+
+/// A method of which the policies tell how Raft is called.
+const VOTE: &str = "/polywire.raft.v1.Raft/Vote";
+
+impl Dialling {
+    /// As this policy says for ever, or as it does until these policies say something else.
+    pub(super) fn new(options: ConnectOptions, policy: Policy, given: Option<PolicyHandle>) -> Self {
+        let seen = given.as_ref().map(PolicyHandle::get).unwrap_or_default();
+        Self { options, given, seen: ArcSwap::new(seen), rule: ArcSwap::from_pointee(Rule::new(policy)) }
+    }
+
+    /// What holds for a call that is made now.
+    pub(super) fn rule(&self) -> Arc<Rule> {
+        if let Some(given) = &self.given {
+            let now = given.get();
+            if !Arc::ptr_eq(&now, &self.seen.load()) {
+                let policy = now.of(VOTE);
+                if *policy != self.rule.load().policy {
+                    tracing::info!(transports = ?policy.prefer, "Raft is called over other transports from now on");
+                    self.rule.store(Arc::new(Rule::new(policy.clone())));
+                }
+                self.seen.store(now);
+            }
+        }
+        self.rule.load_full()
+    }
+}
+
+impl Rule {
+    /// Raft repeats its messages itself, and so does the caller of a leader. What a transport is judged by is what members
+    /// answer by themselves and at once: a write waits for others, and a snapshot for the disk.
+    fn new(policy: Policy) -> Self {
+        let consensus = policy.clone().max_attempts(1);
+        let rest = consensus.clone().measured(false);
+        let policies =
+            Policies::new(rest.clone()).service("raft", consensus).method("raft", "InstallSnapshot", rest);
+        Self { policy, policies }
+    }
+
+    /// All the transports that may be taken, the preferred one first.
+    pub(super) fn transports(&self) -> &[String] {
+        &self.policy.prefer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polywire::config::RaftTransport;
+
+    use super::*;
+
+    fn policies(rule: RaftTransport) -> Policies {
+        Policies::default().service("raft", rule.policy())
+    }
+
+    #[test]
+    fn another_rule_holds_from_the_next_call_on_and_other_changes_change_nothing() {
+        let node = PolicyHandle::new(policies(RaftTransport::AlwaysGrpc));
+        let policy = RaftTransport::AlwaysGrpc.policy();
+        let follows = Dialling::new(ConnectOptions::new(), policy.clone(), Some(node.clone()));
+        let fixed = Dialling::new(ConnectOptions::new(), policy, None);
+        let before = follows.rule();
+        node.set(policies(RaftTransport::AlwaysGrpc).service("health", Policy::default().share(0.5)));
+        assert!(Arc::ptr_eq(&before, &follows.rule()));
+        node.set(policies(RaftTransport::AlwaysIroh));
+        assert_eq!(follows.rule().transports(), ["iroh"]);
+        assert_eq!(follows.rule().policies.of(VOTE).prefer, ["iroh"]);
+        assert_eq!(fixed.rule().transports(), ["grpc"]);
+    }
+}
