@@ -93,7 +93,7 @@ fn is_stack_of_shared(stack: &str) -> bool {
             _ => function,
         };
         let begins = |module: &&str| function.strip_prefix(module).is_some_and(|rest| rest.starts_with("::"));
-        SHARED.iter().any(|module| begins(&module))
+        SHARED.iter().any(begins)
     };
     stack.lines().filter_map(function).any(of_shared)
 }

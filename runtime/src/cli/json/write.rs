@@ -133,7 +133,7 @@ impl Writer<'_> {
             Value::Map(entries) => {
                 let mut entries: Vec<_> = entries.iter().collect();
                 // In an order that does not depend on chance.
-                entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+                entries.sort_by_key(|(key, _)| *key);
                 let values = kind.as_message().map(|entry| entry.map_entry_value_field().kind());
                 self.push("{");
                 for (index, (key, value)) in entries.into_iter().enumerate() {
