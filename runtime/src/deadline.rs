@@ -162,6 +162,15 @@ pub(crate) fn exceeded() -> Status {
     Status::deadline_exceeded(EXCEEDED)
 }
 
+/// How much sooner than its deadline here a call may have been given up because of it: the caller's clock for it began when
+/// the call left, and ours when it arrived.
+const TRANSIT: Duration = Duration::from_millis(10);
+
+/// Whether a call that is given up now has come to its deadline.
+pub(crate) fn is_reached(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now() + TRANSIT)
+}
+
 struct Bounded<T> {
     inner: Streaming<T>,
     late: &'static str,

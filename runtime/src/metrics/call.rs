@@ -5,7 +5,7 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use tokio::time::Instant;
 
 use super::code;
-use crate::payload::EncodeObserver;
+use crate::{deadline, payload::EncodeObserver};
 
 /// The metrics of one method on one transport. A clone is the same metrics; see
 /// [`Metrics::call`](super::Metrics::call).
@@ -123,9 +123,9 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let series = &self.call.series;
-        let abandoned = || match self.deadline {
-            Some(deadline) if deadline <= Instant::now() => code::DEADLINE_EXCEEDED,
-            _ => code::CANCELLED,
+        let abandoned = || match deadline::is_reached(self.deadline) {
+            true => code::DEADLINE_EXCEEDED,
+            false => code::CANCELLED,
         };
         series.duration.observe(self.started.elapsed().as_secs_f64());
         series.ended(self.code.unwrap_or_else(abandoned)).inc();

@@ -207,7 +207,7 @@ fn shortened(message: &str) -> &str {
 impl Drop for Open {
     fn drop(&mut self) {
         if !self.ended {
-            let late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+            let late = deadline::is_reached(self.deadline);
             self.end(Err(&if late {
                 deadline::exceeded()
             } else {
