@@ -89,10 +89,12 @@ fn peer(id: u64, member: &Member, calls: Option<&PeerReport>, ways: &[&WayReport
     };
     // What members have to say to each other goes the way that Raft chooses; who has nothing to say knows the ways.
     let first = || ways.iter().find(|way| way.reachable);
+    let over = |transport: Option<&str>| ways.iter().find(|way| Some(way.transport) == transport);
     match calls.filter(|calls| calls.is_reachable()) {
         Some(calls) => v1::PeerHealth {
             transport: calls.transport.unwrap_or_default().to_owned(),
-            round_trip_us: calls.latency.map(microseconds),
+            // Calls that were refused say nothing of how long the way is.
+            round_trip_us: calls.latency.or_else(|| over(calls.transport)?.round_trip).map(microseconds),
             last_contact_ms: calls.last_contact.map(milliseconds),
             path: calls.path.as_ref().map(path),
             ..health
