@@ -41,7 +41,7 @@ pub(super) struct Route {
     /// Told to calls that can be made elsewhere when this way stops answering.
     pub(super) lost: Arc<Notify>,
     /// Whether it was asked and said nothing, and nothing was heard since: what is under way over it is gone.
-    dark: AtomicBool,
+    dark: Mutex<Option<Instant>>,
     /// How often it has been dialled anew.
     renewals: AtomicU32,
     /// A call would have taken it, had it been tried.
@@ -132,7 +132,7 @@ impl Route {
             standing: AtomicU8::new(Standing::Untried as u8),
             pulse: Pulse::new(Instant::now()),
             lost: Arc::default(),
-            dark: AtomicBool::new(false),
+            dark: Mutex::default(),
             renewals: AtomicU32::new(0),
             wanted: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
@@ -202,12 +202,17 @@ impl Route {
 
     /// It was asked, and said nothing in time.
     pub(super) fn went_dark(&self) {
-        self.dark.store(true, Ordering::Relaxed);
+        *lock(&self.dark) = Some(Instant::now());
     }
 
     /// Whether it was asked and said nothing, and nothing was heard since.
     pub(super) fn is_dark(&self) -> bool {
-        self.dark.load(Ordering::Relaxed)
+        lock(&self.dark).is_some()
+    }
+
+    /// Whether that was found at this time or later.
+    pub(super) fn is_dark_since(&self, time: Instant) -> bool {
+        lock(&self.dark).is_some_and(|found| found >= time)
     }
 
     /// How often it has been dialled anew.
@@ -234,7 +239,7 @@ impl Route {
             self.pulse.false_alarm();
         }
         self.pulse.beat(now);
-        self.dark.store(false, Ordering::Relaxed);
+        *lock(&self.dark) = None;
         lock(&self.news).proved = Some(now);
         self.strikes.store(STRIKES / 2, Ordering::Relaxed);
         self.change(|circuit| circuit.proved(now));
@@ -243,7 +248,7 @@ impl Route {
     /// A call was answered.
     pub(super) fn answered(&self, now: Instant) {
         self.pulse.beat(now);
-        self.dark.store(false, Ordering::Relaxed);
+        *lock(&self.dark) = None;
         lock(&self.news).answered = Some(now);
         if self.strikes.load(Ordering::Relaxed) != 0 {
             self.strikes.store(0, Ordering::Relaxed);

@@ -75,8 +75,12 @@ impl Vigil {
     fn check(&self) -> BoxFuture<Found> {
         let (route, way, renewals) = (self.route.clone(), self.way.clone(), self.renewals);
         Box::pin(async move {
+            let patience = route.pulse.heard() + PATIENCE_WITH_STREAMS;
+            if route.is_dark_since(patience) {
+                return Found::Gone;
+            }
             let half = PATIENCE_WITH_STREAMS / 2;
-            tokio::time::sleep_until(route.pulse.heard() + PATIENCE_WITH_STREAMS - half).await;
+            tokio::time::sleep_until(patience - half).await;
             let now = route.renewals();
             if route.is_dark() || now != renewals {
                 // What is known of the route may be old, for one that is set aside is asked seldom, or of another

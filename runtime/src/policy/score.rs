@@ -68,9 +68,6 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 /// So many trials in a row, one behind the other, have to go well before it is taken for one that works.
 const PROOFS: u8 = 3;
 
-/// What is left of its failures then: it is taken again, and has to show for some seconds more that it is as good as another.
-const FORGIVEN: f64 = OUTLIER / 2.0;
-
 impl Score {
     /// A call ended so after so long. What a failure took says nothing of how fast it is; what a refusal took, only where it
     /// was more than usual.
@@ -105,7 +102,7 @@ impl Score {
             }
             (false, true) if trials.passed + 1 == PROOFS => {
                 *trials = Trials::default();
-                self.errors = self.errors.min(FORGIVEN);
+                self.errors = 0.0;
             }
             (false, true) => {
                 trials.passed += 1;

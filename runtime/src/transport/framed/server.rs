@@ -259,7 +259,10 @@ impl<T: SendStream> Answer<T> {
         let outcome = tokio::select! {
             biased;
             outcome = work => return outcome,
-            () = stopped => Err(Status::cancelled("the caller gave up")),
+            () = stopped => Err(match deadline::is_reached(self.deadline) {
+                true => deadline::exceeded(),
+                false => Status::cancelled("the caller gave up"),
+            }),
         };
         self.give_up();
         outcome

@@ -1,7 +1,7 @@
 use std::{io, sync::Arc};
 
 use ::iroh::{
-    Endpoint,
+    Endpoint, TransportAddr,
     endpoint::{Connection, Incoming},
 };
 
@@ -82,6 +82,10 @@ async fn shake(
 
 /// Who is at the other end of a connection.
 pub(super) fn caller(connection: &Connection) -> Caller {
-    let address = selected(connection).map(|address| format!("{address:?}"));
+    let address = selected(connection).map(|address| match address {
+        TransportAddr::Ip(address) => address.to_string(),
+        TransportAddr::Relay(url) => url.to_string(),
+        other => format!("{other:?}"),
+    });
     Caller { transport: NAME, identity: Some(connection.remote_id().to_string()), address }
 }
