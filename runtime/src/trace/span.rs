@@ -160,6 +160,8 @@ impl Open {
                 self.span.record("otel.status_description", status.message());
             }
         }
+        // The layer of tracing-opentelemetry takes a span to have ended when it was left last.
+        self.enter(|| ());
         self.call.say(self.side, code, outcome.err());
     }
 }
