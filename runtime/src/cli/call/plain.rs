@@ -1,4 +1,4 @@
-//! JSON as MessagePack and back where nobody knows the messages: by field names alone. What JSON has no word for is an object
+//! JSON as MessagePack and back where the messages are not known: by field names alone. What JSON has no word for is an object
 //! of one key that no field can have, and is taken back as it was printed: bytes are `{"$bin": "base64"}`, an extension
 //! `{"$ext": [type, "base64"]}`, a number that is none `{"$float": "NaN"}`, and a map whose keys are not all text
 //! `{"$map": [[key, value], …]}`.

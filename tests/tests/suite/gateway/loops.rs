@@ -12,7 +12,7 @@ use crate::{metrics::samples, node::connect};
 const UNARY: Method = Method::unary("/nowhere.v1.Nothing/Do");
 const STREAM: Method = Method::bidi_streaming("/nowhere.v1.Nothing/Stream");
 
-/// That a call of either shape fails at once, and says by whom it came.
+/// A call of either shape fails at once, and says which gateways it came by.
 async fn fails_at_once(target: &str, names: &[&str]) {
     let channel = connect(target).await;
     let begun = Instant::now();
