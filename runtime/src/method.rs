@@ -47,7 +47,6 @@ pub struct Method {
     timeout: Option<Duration>,
     max_message_bytes: Option<usize>,
     docs: &'static str,
-    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "without a node nothing has schemas"))]
     messages: Option<[MessageType; 2]>,
 }
 

@@ -11,7 +11,9 @@ use futures_core::Stream;
 use tokio::sync::mpsc;
 
 pub(crate) use lent::LentStream;
-use source::{Choosing, Events, FromChannel, Holding, Map, Mapped, WithTrailers};
+#[cfg(all(feature = "iroh", feature = "node"))]
+use source::Holding;
+use source::{Choosing, Events, FromChannel, Map, Mapped, WithTrailers};
 pub(crate) use source::{Event, Source};
 
 use crate::{Compression, Message, Metadata, Payload, Status};
@@ -130,7 +132,7 @@ impl<T> Streaming<T> {
     }
 
     /// The same stream, which keeps something alive until it has ended or is dropped.
-    #[cfg_attr(not(feature = "node"), expect(dead_code, reason = "nothing else lends"))]
+    #[cfg(all(feature = "iroh", feature = "node"))]
     pub(crate) fn holding(self, held: impl Send + 'static) -> Self
     where
         T: Send + 'static,

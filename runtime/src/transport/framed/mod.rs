@@ -26,7 +26,7 @@ pub use link::Dial;
 pub(crate) use link::Link;
 pub use listener::{Accepted, Handshake, Listener};
 pub use peer::Peer;
-#[cfg(any(feature = "iroh", feature = "node"))]
+#[cfg(feature = "iroh")]
 pub(crate) use serve::serve_counted;
 #[cfg_attr(
     not(feature = "iroh"),

@@ -111,10 +111,6 @@ pub(super) async fn serve_within<L: Listener, P: Send + 'static>(
 }
 
 /// There is no room for a connection.
-#[cfg_attr(
-    not(feature = "node"),
-    expect(dead_code, reason = "a node alone has a limit beside that of its options")
-)]
 pub(super) struct NoPlace;
 
 async fn next<L: Listener>(listener: &mut L) -> Option<Handshake<L::Connection>> {
