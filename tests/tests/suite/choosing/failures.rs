@@ -34,7 +34,7 @@ use crate::metrics::samples;
 
 /// How many attempts each of the workers sees fail.
 const WORKERS: u64 = 4;
-const FAILURES: f64 = 260.0;
+const FAILURES: f64 = 600.0;
 
 /// How many orders are under way when something breaks.
 const TOGETHER: u64 = 8;
@@ -148,7 +148,7 @@ async fn across_a_thousand_failures_each_call_is_executed_at_most_once_and_repor
     );
     assert!(failed >= 1_000.0, "{failed} attempts failed");
     // Few: what a connection did not take is made once more over the same transport first.
-    assert!(moved >= 3.0, "{moved} calls were made over the other transport");
+    assert!(moved >= 10.0, "{moved} calls were made over the other transport");
     assert!(broken >= 20 && left >= 10 && refused >= 10, "{broken}, {left}, {refused}");
     for fault in FAULTS {
         let times: u32 = workers.iter().filter_map(|worker| worker.broken.get(fault)).sum();
@@ -158,13 +158,9 @@ async fn across_a_thousand_failures_each_call_is_executed_at_most_once_and_repor
         assert!(verdicts.failed(by) >= 50, "{by:?}: {verdicts:?}");
     }
     // Everything that can become of a call has become of some.
-    for (kind, times, least) in [
-        (Kind::Done, 1, 10),
-        (Kind::NotProcessed, 0, 3),
-        (Kind::Maybe, 0, 10),
-        (Kind::Maybe, 1, 10),
-        (Kind::Failed, 1, 10),
-    ] {
-        assert!(verdicts.count(kind, times) >= least, "{kind:?}, executed {times} times: {verdicts:?}");
+    for (kind, times) in
+        [(Kind::Done, 1), (Kind::NotProcessed, 0), (Kind::Maybe, 0), (Kind::Maybe, 1), (Kind::Failed, 1)]
+    {
+        assert!(verdicts.count(kind, times) >= 10, "{kind:?}, executed {times} times: {verdicts:?}");
     }
 }
