@@ -30,6 +30,7 @@ impl FirstByte {
     }
 
     /// No connection could be made, or a new one is.
+    #[cfg(any(test, feature = "grpc"))]
     pub(crate) fn clear(&self) {
         self.0.store(NONE, Ordering::Relaxed);
     }
