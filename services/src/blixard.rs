@@ -1,6 +1,8 @@
 //! What clients call that are older than polywire: three methods of today's services, under the names of then.
 
-use polywire::{Channel, Context, Facade, Health, Method, Service as _, ServiceInfo, Status};
+use polywire::{
+    Channel, Context, Facade, Health, Method, Service as _, ServiceExt as _, ServiceInfo, Status,
+};
 use polywire_proto::{blixard as old, status::v1 as status};
 
 use crate::{

@@ -15,7 +15,7 @@ use iroh::{
     protocol::{AcceptError, ProtocolHandler},
 };
 use polywire::{
-    Channel, Codec, Drain, Gateway, Limits, Service, grpc, iroh as over_iroh,
+    Channel, Codec, Drain, Gateway, Limits, Service, ServiceExt as _, grpc, iroh as over_iroh,
     iroh::{QuicProfile, ServeOptions},
     net::{Listener, ListenerOptions},
     transport::ConnectionGauge,

@@ -11,7 +11,7 @@ use std::sync::{
 };
 
 use polywire::{
-    ConnectOptions, Drain, Service, Target,
+    ConnectOptions, Drain, Service, ServiceExt as _, Target,
     quic::{Config, Quic},
     transport::{BindContext, Bound, ConnectionGauge, Serving, Transport},
 };

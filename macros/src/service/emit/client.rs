@@ -20,7 +20,7 @@ pub(super) fn client(service: &Service) -> TokenStream {
         impl #client {
             /// A client that calls through `channel`: a connection, or any service of this process.
             #vis fn new(channel: impl #krate::Service) -> Self {
-                Self { channel: #krate::Service::into_channel(channel) }
+                Self { channel: #krate::Channel::new(channel) }
             }
 
             #(#methods)*

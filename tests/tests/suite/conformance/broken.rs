@@ -9,8 +9,8 @@ use std::{
 use bytes::BytesMut;
 use futures_util::StreamExt;
 use polywire::{
-    Channel, Code, Codec, ConnectOptions, Context, Drain, Metadata, Payload, Response, Service, Status,
-    Streaming, config,
+    Channel, Code, Codec, ConnectOptions, Context, Drain, Metadata, Payload, Response, Service,
+    ServiceExt as _, Status, Streaming, config,
     conformance::{Case, Conformance, Outcome},
     grpc::{self, Grpc},
     transport::{BindContext, BindError, Bound, Connected, Scheme, Serving, Transport},

@@ -1,4 +1,4 @@
-use polywire::{Code, Service as _, Status, Streaming, layer::wrap};
+use polywire::{Code, Service as _, ServiceExt as _, Status, Streaming, layer::wrap};
 use polywire_tests::{
     bearer::{Bearer, TOKEN, sending},
     inventory::{GetRequest, InventoryClient, Item, Stock, WatchRequest},

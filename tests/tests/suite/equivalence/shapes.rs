@@ -1,4 +1,4 @@
-use polywire::{Body, Call, Code, Method, Router, Service, Streaming};
+use polywire::{Body, Call, Code, Method, Router, Service, ServiceExt as _, Streaming};
 use polywire_tests::{
     inventory::{GetRequest, InventoryClient, Item, Stock, Summary, WatchRequest},
     on_every_transport,

@@ -9,7 +9,7 @@ use std::{
 };
 
 use polywire::{
-    Channel, ConnectOptions, Context, Response, Service, Target,
+    Channel, ConnectOptions, Context, Response, Service, ServiceExt as _, Target,
     quic::{Config, EarlyData},
 };
 use polywire_tests::{

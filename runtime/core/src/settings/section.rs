@@ -1,0 +1,205 @@
+//! How a section is declared: once, for its fields, defaults, documentation and checks.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::Setting;
+
+/// One key of a section, as its declaration describes it.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name within the section.
+    pub name: &'static str,
+    /// The lines of its doc comment.
+    pub doc: &'static [&'static str],
+    /// The values it takes, to follow "expected".
+    pub expected: &'static str,
+    /// The values that an element takes, where the key is a list.
+    pub element: &'static str,
+    /// A TOML value to show where the key has none of its own.
+    pub example: &'static str,
+    /// Whether it takes a path that is not Unicode, in the form of [`path`](super::path).
+    pub is_path: bool,
+}
+
+impl Key {
+    /// The key `name` of a section, whose values are `T`s.
+    pub const fn of<T: Setting>(name: &'static str, doc: &'static [&'static str]) -> Self {
+        Self { name, doc, expected: T::EXPECTED, element: T::ELEMENT, example: T::EXAMPLE, is_path: false }
+    }
+}
+
+/// A section and its keys, at its place in the file.
+#[derive(Debug)]
+pub struct Outline {
+    /// The dotted name in the header, empty for the file's top.
+    pub path: String,
+    /// The lines of the doc comment where the section is mentioned.
+    pub doc: &'static [&'static str],
+    /// The keys that it holds itself, without those of sections below.
+    pub keys: Vec<Key>,
+}
+
+impl Key {
+    /// The same key, whose values this serde module reads and writes.
+    #[must_use]
+    pub fn written_as(self, module: &str) -> Self {
+        Self { is_path: module.ends_with("::path"), ..self }
+    }
+}
+
+impl Outline {
+    /// Whether the section itself holds this key.
+    pub fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|own| own.name == key)
+    }
+
+    /// The keys with their dotted names.
+    pub fn full_keys(&self) -> impl Iterator<Item = (String, &Key)> {
+        self.keys.iter().map(|key| (join(&self.path, key.name), key))
+    }
+}
+
+/// A section of the configuration: what [`section!`](crate::section) declares. There is no other way to get
+/// one, and what it asks for here may grow.
+pub trait Section: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static {
+    #[doc(hidden)]
+    const DOC: &'static [&'static str];
+
+    /// Adds this section and those below it, in the order of their declaration.
+    #[doc(hidden)]
+    fn outline(path: &str, doc: &'static [&'static str], into: &mut Vec<Outline>);
+
+    /// Adds the dotted name and the expectation of each key whose value is out of range.
+    #[doc(hidden)]
+    fn faults(&self, path: &str, into: &mut Vec<(String, &'static str)>);
+}
+
+/// `name` below `path`, in the dotted form.
+pub fn join(path: &str, name: &str) -> String {
+    match path {
+        "" => name.to_owned(),
+        _ => format!("{path}.{name}"),
+    }
+}
+
+/// Declares a section of the configuration: `pub key: Type = default`, then the sections below it.
+///
+/// The doc comment of a key is its rustdoc and, up to the first empty line, the comment that
+/// [`Config::to_toml`](crate::config::Config::to_toml) prints. A type is a [`Setting`](crate::config::Setting),
+/// whose range is checked; `Type as "module"` names a serde module, which for a `Duration` is
+/// `polywire::config::duration` and for a path `polywire::config::path`. The struct gets `Default`, serde's traits and
+/// [`Section`](crate::config::Section).
+///
+/// ```
+/// polywire::section! {
+///     /// Carrier pigeons.
+///     pub struct Pigeons {
+///         /// Whether the node serves over pigeons.
+///         pub enabled: bool = false,
+///         /// How many pigeons are kept.
+///         pub loft_size: u32 = 12,
+///     }
+/// }
+/// assert_eq!(Pigeons::default().loft_size, 12);
+/// ```
+#[macro_export]
+macro_rules! section {
+    (
+        $(#[doc = $doc:literal])*
+        pub struct $name:ident {
+            $(
+                $(#[doc = $key_doc:literal])*
+                pub $key:ident: $ty:ty $(as $with:literal)? = $default:expr,
+            )*
+        }
+        $(sections {
+            $(
+                $(#[doc = $sub_doc:literal])*
+                pub $sub:ident: $sub_ty:ty,
+            )*
+        })?
+        $(beside {
+            $(
+                $(#[doc = $beside_doc:literal])*
+                pub $beside:ident: $beside_ty:ty,
+            )*
+        })?
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq, $crate::__private::serde::Serialize, $crate::__private::serde::Deserialize)]
+        #[serde(crate = "polywire::__private::serde", default)]
+        pub struct $name {
+            $(
+                $(#[doc = $key_doc])*
+                #[doc = ""]
+                #[doc = concat!("Default: `", stringify!($default), "`.")]
+                $(#[serde(with = $with)])?
+                pub $key: $ty,
+            )*
+            $($(
+                $(#[doc = $sub_doc])*
+                pub $sub: $sub_ty,
+            )*)?
+            $($(
+                $(#[doc = $beside_doc])*
+                #[serde(skip)]
+                pub $beside: $beside_ty,
+            )*)?
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self {
+                    $($key: $default,)*
+                    $($($sub: Default::default(),)*)?
+                    $($($beside: Default::default(),)*)?
+                }
+            }
+        }
+
+        impl $crate::settings::Section for $name {
+            const DOC: &'static [&'static str] = &[$($doc),*];
+
+            fn outline(
+                path: &str,
+                doc: &'static [&'static str],
+                into: &mut ::std::vec::Vec<$crate::__private::Outline>,
+            ) {
+                into.push($crate::__private::Outline {
+                    path: path.to_owned(),
+                    doc,
+                    keys: vec![$(
+                        $crate::__private::Key::of::<$ty>(stringify!($key), &[$($key_doc),*])
+                            $(.written_as($with))?,
+                    )*],
+                });
+                $($(
+                    <$sub_ty as $crate::settings::Section>::outline(
+                        &$crate::__private::join(path, stringify!($sub)),
+                        &[$($sub_doc),*],
+                        into,
+                    );
+                )*)?
+            }
+
+            fn faults(&self, path: &str, into: &mut ::std::vec::Vec<(::std::string::String, &'static str)>) {
+                $(
+                    if !$crate::settings::Setting::in_range(&self.$key) {
+                        into.push((
+                            $crate::__private::join(path, stringify!($key)),
+                            <$ty as $crate::settings::Setting>::EXPECTED,
+                        ));
+                    }
+                )*
+                $($(
+                    $crate::settings::Section::faults(
+                        &self.$sub,
+                        &$crate::__private::join(path, stringify!($sub)),
+                        into,
+                    );
+                )*)?
+                let _ = (path, into);
+            }
+        }
+    };
+}

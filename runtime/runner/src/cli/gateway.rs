@@ -1,0 +1,46 @@
+//! `gateway`.
+
+use std::future::ready;
+
+use super::{args::GatewayArgs, failure::Failure, flags::Flags, listen, reload::Source, serve};
+use crate::{Node, Upstream, config::Loader};
+use polywire_core::Target;
+
+/// What is different from a node's defaults, so that the two run beside each other: at another place, with another
+/// key.
+const DEFAULTS: &str = r#"
+    node.data_dir = "./polywire-gateway"
+    http.bind_address = "127.0.0.1:0"
+"#;
+
+pub(super) async fn gateway(program: &str, args: GatewayArgs, flags: Flags) -> Result<(), Failure> {
+    let flags = listen::configure(&args.listen, args.log.over(flags))?;
+    let loader = Loader::new().text("the gateway's defaults", DEFAULTS);
+    let over = args.targets.iter().map(Target::transport).collect();
+    let source = Source::new(loader.gateway(over), args.config, flags);
+    let (first, others) = args.targets.split_first().expect("clap asks for one");
+    let mut upstream = others.iter().cloned().fold(Upstream::new(first.clone()), Upstream::or);
+    if let Some(file) = args.ca {
+        upstream = upstream.ca_file(file);
+    }
+    if !args.codec.is_empty() {
+        upstream = upstream.codecs(args.codec);
+    }
+    let hint = codec_hint(&upstream);
+    let node = ready(Ok(Node::builder().upstream(upstream)));
+    let targets: Vec<_> = args.targets.iter().map(ToString::to_string).collect();
+    serve::run(source, node, args.json, |node| {
+        let guide = serve::guide(&serve::quoted(program), node.targets(), &hint);
+        format!("calls are passed on to {}\n{guide}", targets.join(" or "))
+    })
+    .await
+}
+
+/// A call's method, and before it the codec that it must be in where only one is passed on.
+fn codec_hint(upstream: &Upstream) -> String {
+    let codec = match upstream.passed_on() {
+        [only] => format!("--codec {} ", only.name()),
+        _ => String::new(),
+    };
+    format!("{codec}PACKAGE.SERVICE/METHOD")
+}

@@ -1,0 +1,257 @@
+//! Values that have no parts.
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use prost_reflect::{EnumDescriptor, Kind, MapKey, Value};
+
+use super::tree::Tree;
+
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_allow_trailing_bits(true)
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+/// The value of this kind that the JSON stands for; no message.
+pub(super) fn read(kind: &Kind, json: &Tree) -> Result<Value, String> {
+    let value = match kind {
+        Kind::Double => float(json).map(Value::F64),
+        Kind::Float => float(json).and_then(narrow).map(Value::F32),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => whole(json).map(Value::I32),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => whole(json).map(Value::I64),
+        Kind::Uint32 | Kind::Fixed32 => whole(json).map(Value::U32),
+        Kind::Uint64 | Kind::Fixed64 => whole(json).map(Value::U64),
+        Kind::Bool => match json {
+            Tree::Bool(value) => Some(Value::Bool(*value)),
+            _ => None,
+        },
+        Kind::String => match json {
+            Tree::Text(text) => Some(Value::String(text.clone())),
+            _ => None,
+        },
+        Kind::Bytes => match json {
+            Tree::Text(text) => bytes(text).map(|bytes| Value::Bytes(bytes.into())),
+            _ => None,
+        },
+        Kind::Enum(choices) => return chosen(choices, json).map(Value::EnumNumber),
+        Kind::Message(_) => None,
+    };
+    value.ok_or_else(|| format!("expected {}, found {}", expected(kind), json.kind()))
+}
+
+/// The key of a map, which JSON writes as a string whatever it is.
+pub(super) fn key(kind: &Kind, name: &str) -> Result<MapKey, String> {
+    let json = match (kind, name) {
+        (Kind::Bool, "true") => Tree::Bool(true),
+        (Kind::Bool, "false") => Tree::Bool(false),
+        _ => Tree::Text(name.to_owned()),
+    };
+    let key = read(kind, &json).map_err(|error| format!("a key of the map: {error}"))?;
+    key.into_map_key().ok_or_else(|| "the map has no keys of this type".to_owned())
+}
+
+/// Bytes in base64, that of URLs too, padded or not.
+pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
+    let url_safe = text.contains(['-', '_']);
+    if url_safe { URL_SAFE.decode(text) } else { STANDARD.decode(text) }.ok()
+}
+
+fn whole<T: TryFrom<i128>>(json: &Tree) -> Option<T> {
+    let number = match json {
+        Tree::Signed(number) => (*number).into(),
+        Tree::Unsigned(number) => (*number).into(),
+        // Every whole number of a float below this is exact here.
+        #[allow(clippy::cast_possible_truncation)]
+        Tree::Float(number) if number.fract() == 0.0 && number.abs() < 1e30 => *number as i128,
+        Tree::Text(text) => decimal(text)?,
+        _ => return None,
+    };
+    number.try_into().ok()
+}
+
+/// The whole number that a JSON number in a string is, exactly: `1e2` and `100.0` are 100.
+fn decimal(text: &str) -> Option<i128> {
+    is_number(text).then_some(())?;
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (before, behind) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{before}{behind}");
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() || significant == "-" {
+        return Some(0);
+    }
+    // By how many places the point is moved behind the last digit that counts.
+    let dropped = i64::try_from(digits.len() - significant.len()).ok()?;
+    let places =
+        exponent.parse::<i64>().ok()?.checked_sub(i64::try_from(behind.len()).ok()?)?.checked_add(dropped)?;
+    // No integer of 64 bits has more digits.
+    let noughts = usize::try_from(places).ok().filter(|places| *places <= MOST_DIGITS)?;
+    format!("{significant}{}", "0".repeat(noughts)).parse().ok()
+}
+
+/// How many digits an integer of 64 bits has at most.
+const MOST_DIGITS: usize = 20;
+
+/// Whether the text is a number as JSON writes them, and nothing else: no blank, sign or word besides.
+fn is_number(text: &str) -> bool {
+    text.ends_with(|last: char| last.is_ascii_digit())
+        && text.starts_with(|first: char| first.is_ascii_digit() || first == '-')
+        && serde_json::from_str::<serde_json::Number>(text).is_ok()
+}
+
+fn float(json: &Tree) -> Option<f64> {
+    match json {
+        #[allow(clippy::cast_precision_loss)]
+        Tree::Signed(number) => Some(*number as f64),
+        #[allow(clippy::cast_precision_loss)]
+        Tree::Unsigned(number) => Some(*number as f64),
+        Tree::Float(number) => Some(*number),
+        Tree::Text(text) => match text.as_str() {
+            "NaN" => Some(f64::NAN),
+            "Infinity" => Some(f64::INFINITY),
+            "-Infinity" => Some(f64::NEG_INFINITY),
+            text => is_number(text).then(|| text.parse().ok()).flatten(),
+        },
+        _ => None,
+    }
+}
+
+/// The nearest of half the size, if there is one.
+fn narrow(number: f64) -> Option<f32> {
+    #[allow(clippy::cast_possible_truncation)]
+    let narrow = number as f32;
+    (narrow.is_finite() || !number.is_finite()).then_some(narrow)
+}
+
+fn chosen(choices: &EnumDescriptor, json: &Tree) -> Result<i32, String> {
+    let number = match json {
+        Tree::Null if choices.full_name() == NULL => Some(0),
+        Tree::Text(name) => choices.get_value_by_name(name).map(|value| value.number()),
+        number => whole(number),
+    };
+    number.ok_or_else(|| {
+        let names: Vec<_> = choices.values().map(|value| value.name().to_owned()).collect();
+        match json {
+            Tree::Text(name) => {
+                let near = polywire_core::__runner::nearest(name, names.iter().map(String::as_str));
+                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                format!("unrecognized enum value '{name}' of {}{near}", choices.full_name())
+            }
+            json => format!("expected one of {} or a number, found {}", names.join(", "), json.kind()),
+        }
+    })
+}
+
+/// The enum whose only value is JSON's null.
+pub(super) const NULL: &str = "google.protobuf.NullValue";
+
+fn expected(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Double => "a number, or one in a string",
+        Kind::Float => "a number of 32 bits, or one in a string",
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => "a whole number of 32 bits, or one in a string",
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => "a whole number of 64 bits, or one in a string",
+        Kind::Uint32 | Kind::Fixed32 => "a whole number of 32 bits without a sign, or one in a string",
+        Kind::Uint64 | Kind::Fixed64 => "a whole number of 64 bits without a sign, or one in a string",
+        Kind::Bool => "true or false",
+        Kind::String => "a string",
+        Kind::Bytes => "base64 in a string",
+        Kind::Enum(_) => "a name or a number",
+        Kind::Message(_) => "an object",
+    }
+}
+
+/// The value as JSON; no message.
+pub(super) fn write(kind: &Kind, value: &Value, out: &mut String) {
+    match (value, kind) {
+        (Value::Bool(value), _) => out.push_str(if *value { "true" } else { "false" }),
+        (Value::I32(number), _) => *out += &number.to_string(),
+        (Value::U32(number), _) => *out += &number.to_string(),
+        // Many readers of JSON have no integers of 64 bits.
+        (Value::I64(number), _) => *out += &format!("\"{number}\""),
+        (Value::U64(number), _) => *out += &format!("\"{number}\""),
+        (Value::F32(number), _) => match number.is_finite() {
+            true => *out += &serde_json::to_string(number).unwrap_or_default(),
+            false => out.push_str(not_finite(f64::from(*number))),
+        },
+        (Value::F64(number), _) => match number.is_finite() {
+            true => *out += &serde_json::to_string(number).unwrap_or_default(),
+            false => out.push_str(not_finite(*number)),
+        },
+        (Value::String(text), _) => quoted(text, out),
+        (Value::Bytes(bytes), _) => base64(bytes, out),
+        (Value::EnumNumber(number), Kind::Enum(choices)) => match choices.get_value(*number) {
+            _ if choices.full_name() == NULL => out.push_str("null"),
+            Some(value) => quoted(value.name(), out),
+            None => *out += &number.to_string(),
+        },
+        // Values with parts are written field by field.
+        _ => out.push_str("null"),
+    }
+}
+
+fn not_finite(number: f64) -> &'static str {
+    match number {
+        number if number.is_nan() => "\"NaN\"",
+        number if number > 0.0 => "\"Infinity\"",
+        _ => "\"-Infinity\"",
+    }
+}
+
+/// The text as a string of JSON.
+pub(super) fn quoted(text: &str, out: &mut String) {
+    // Text can always be written.
+    *out += &serde_json::to_string(text).unwrap_or_default();
+}
+
+/// The bytes as a string of base64.
+pub(super) fn base64(bytes: &[u8], out: &mut String) {
+    out.push('"');
+    base64::engine::general_purpose::STANDARD.encode_string(bytes, out);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_in_a_string_is_exact() {
+        for (text, number) in [
+            ("0", Some(0)),
+            ("-0", Some(0)),
+            ("1e2", Some(100)),
+            ("1E+2", Some(100)),
+            ("100.00", Some(100)),
+            ("1.5e1", Some(15)),
+            ("1500e-2", Some(15)),
+            ("-9223372036854775808", Some(i64::MIN.into())),
+            ("18446744073709551615.0", Some(u64::MAX.into())),
+            ("0e999999999", Some(0)),
+            ("0.0e-99", Some(0)),
+            ("1e999999999", None),
+            ("1.5", None),
+            ("15e-2", None),
+            ("1e-99", None),
+            ("", None),
+            (" 1", None),
+            ("1 ", None),
+            ("+1", None),
+            ("01", None),
+            ("1.", None),
+            ("0x1", None),
+            ("12abc", None),
+        ] {
+            assert_eq!(decimal(text), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_rounds_to_a_float_is_one() {
+        assert_eq!(narrow(3.402_823_5e38), Some(f32::MAX));
+        assert_eq!(narrow(3.5e38), None);
+        assert_eq!(narrow(f64::INFINITY), Some(f32::INFINITY));
+        assert!(narrow(f64::NAN).is_some_and(f32::is_nan));
+    }
+}
