@@ -16,8 +16,6 @@ mod codec;
 mod compression;
 #[cfg(feature = "node")]
 pub mod config;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 mod context;
 mod deadline;
 #[cfg(feature = "node")]
