@@ -11,7 +11,6 @@ use futures_core::Stream;
 use tokio::sync::mpsc;
 
 pub(crate) use lent::LentStream;
-#[cfg(feature = "iroh")]
 use source::Holding;
 use source::{Choosing, Events, FromChannel, Map, Mapped, WithTrailers};
 pub(crate) use source::{Event, Source};
@@ -132,8 +131,8 @@ impl<T> Streaming<T> {
     }
 
     /// The same stream, which keeps something alive until it has ended or is dropped.
-    #[cfg(feature = "iroh")]
-    pub(crate) fn holding(self, held: impl Send + 'static) -> Self
+    #[must_use]
+    pub fn holding(self, held: impl Send + 'static) -> Self
     where
         T: Send + 'static,
     {

@@ -12,7 +12,6 @@ use std::{
 use peak_alloc::PeakAlloc;
 use polywire::{
     ConnectOptions, config,
-    conformance::{Conformance, Report, matrix},
     grpc::Grpc,
     iroh::Iroh,
     memory::{self, Memory},
@@ -20,6 +19,7 @@ use polywire::{
     unix::{self, Unix},
     websocket::{self, WebSocket},
 };
+use polywire_conformance::{Conformance, Report, matrix};
 use polywire_tests::pki::Pki;
 
 #[global_allocator]
@@ -146,7 +146,7 @@ fn is_documented(reports: &[Report]) {
 const INTRODUCTION: &str = "\
 # Conformance
 
-What calls mean does not depend on what carries them. `polywire::conformance` is the suite that says so, public
-behind the feature of that name; this is what it finds of the transports that are built in. A test writes these
+What calls mean does not depend on what carries them. The crate `polywire-conformance` is the suite that says
+so; this is what it finds of the transports that are built in. A test writes these
 tables and fails where they are out of date.
 ";

@@ -14,9 +14,12 @@ use std::{
 
 use tokio::time::Instant;
 
+use futures_util::future::BoxFuture;
+
 use super::*;
 use crate::{
-    Code,
+    Code, Context, Payload, Response, RouteState, Service, Status, Streaming,
+    observer::recorder::Recorder,
     policy::{Adaptive, Hedge, Policies, Policy, PolicyHandle},
 };
 
@@ -473,8 +476,7 @@ impl Service for Encoding {
 
 #[tokio::test(start_paused = true)]
 async fn a_shadow_compares_the_answers_and_changes_nothing_for_the_caller() {
-    use crate::observer::{Format, Metrics};
-    let metrics = Metrics::new();
+    let metrics = Recorder::default();
     let (iroh, grpc) = (Way::new("the same"), Way::new("the same"));
     let builder = Channel::builder()
         .options(crate::ConnectOptions::new().metrics(metrics.clone()))
@@ -486,7 +488,7 @@ async fn a_shadow_compares_the_answers_and_changes_nothing_for_the_caller() {
         let line = format!(
             "polywire_client_shadow_calls_total{{outcome=\"{outcome}\",service=\"words.v1.Words\"}} "
         );
-        let text = metrics.render(Format::Text);
+        let text = metrics.page();
         text.lines().find_map(|told| told.strip_prefix(&line)?.parse::<f64>().ok()).unwrap_or(0.0)
     };
     // Until both are known to work.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tower::limit::ConcurrencyLimitLayer;
 
 use super::*;
-use crate::{Channel, Code, Codec, Facade, Gateway, Router};
+use crate::{Channel, Code, Codec, Facade, Gateway, Router, ServiceExt as _};
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 struct Note {

@@ -99,17 +99,14 @@ impl<T: Send, U> Source<U> for Mapped<T, U> {
     }
 }
 
-#[cfg(feature = "iroh")]
 pub(super) struct Holding<T, H> {
     pub(super) inner: Streaming<T>,
     pub(super) _held: H,
 }
 
 // What is held is never pinned in place.
-#[cfg(feature = "iroh")]
 impl<T, H> Unpin for Holding<T, H> {}
 
-#[cfg(feature = "iroh")]
 impl<T: Send, H: Send> Source<T> for Holding<T, H> {
     fn poll_message(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
         self.inner.poll_message(task)

@@ -223,8 +223,7 @@ mod tests {
     use bytes::{Bytes, BytesMut};
 
     use super::*;
-    use crate::Codec;
-    use crate::metrics::Format;
+    use crate::{Codec, observer::recorder::Recorder};
 
     /// Encodes what it is sent, as a transport does, and answers with those bytes; with `Aborted` where they are `no`.
     struct Wire;
@@ -266,12 +265,12 @@ mod tests {
     }
 
     /// What a client's meter has counted that is not zero, durations apart.
-    fn counted(metrics: &Metrics) -> BTreeMap<String, u64> {
-        let page = metrics.render(Format::Text);
+    fn counted(metrics: &Recorder) -> BTreeMap<String, u64> {
+        let page = metrics.page();
         let own = page.lines().filter_map(|line| line.strip_prefix("polywire_client_"));
         let sample = own.filter(|line| !line.contains("duration")).filter_map(|line| line.rsplit_once(' '));
         sample
-            .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+            .map(|(name, value)| (name.to_owned(), value.parse::<f64>().unwrap() as u64))
             .filter(|(_, value)| *value > 0)
             .collect()
     }
@@ -285,13 +284,13 @@ mod tests {
         series(name, code, "Buy", "shop.v1.Shop")
     }
 
-    fn client(metrics: &Metrics) -> Meter {
-        Meter::client(Wire, metrics.clone(), "wire")
+    fn client(metrics: &Recorder) -> Meter {
+        Meter::client(Wire, Arc::new(metrics.clone()), "wire")
     }
 
     #[tokio::test]
     async fn a_call_that_is_made_is_counted_with_its_code_and_the_bytes_of_both_ways() {
-        let metrics = Metrics::new();
+        let metrics = Recorder::default();
         let client = client(&metrics);
         client.unary(from_program(), message("three")).await.unwrap();
         assert_eq!(client.unary(from_program(), message("no")).await.unwrap_err().code(), Code::Aborted);
@@ -308,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_that_is_made_counts_once_at_its_end() {
-        let metrics = Metrics::new();
+        let metrics = Recorder::default();
         let client = client(&metrics);
         for (last, code) in [("yes", "OK"), ("no", "ABORTED")] {
             let requests = Streaming::from_iter([message("one"), message(last)]);
@@ -333,7 +332,7 @@ mod tests {
 
     #[tokio::test]
     async fn names_that_a_peer_made_up_are_counted_as_unknown() {
-        let metrics = Metrics::new();
+        let metrics = Recorder::default();
         let client = client(&metrics);
         for number in 0..50 {
             let cx = from_peer(&format!("/made.up.V{number}/Method{number}"));
@@ -341,7 +340,7 @@ mod tests {
         }
         let now = counted(&metrics);
         assert_eq!(now.get(&series("calls_total", Some("OK"), "unknown", "unknown")), Some(&50), "{now:?}");
-        assert!(!metrics.render(Format::Text).contains("made"));
+        assert!(!metrics.page().contains("made"));
     }
 
     #[tokio::test]
@@ -361,7 +360,7 @@ mod tests {
                 Ok(Response::new(Streaming::once(single)))
             }
         }
-        let meter = Meter::client(Single, Metrics::new(), "wire");
+        let meter = Meter::client(Single, Arc::new(Recorder::default()), "wire");
         meter.stream(from_program(), Streaming::once(message("one"))).await.unwrap();
     }
 }

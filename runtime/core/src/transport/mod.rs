@@ -74,8 +74,8 @@ use futures_util::future::BoxFuture;
 /// and a node serves over it where that section says `enabled = true`.
 ///
 /// What calls mean must not depend on the transport: metadata, deadlines, cancellation, the status at the end
-/// and the limits are the transport's to carry. The [`conformance`](crate::conformance) suite shows whether
-/// it does.
+/// and the limits are the transport's to carry. The suite of the crate `polywire-conformance` shows
+/// whether it does.
 pub trait Transport: Send + Sync + 'static {
     /// Its section of the configuration, `[transport.NAME]`, declared by [`section!`](crate::section). It has
     /// a key `enabled`.

@@ -13,7 +13,7 @@ use super::reflection::message::{
     Answer, ErrorResponse, FileDescriptorResponse, ListServiceResponse, Question, ReflectionResponse,
     Request, ServiceResponse,
 };
-use polywire_core::{Channel, Context, Payload, Response, Service, Status, Streaming, body};
+use polywire_core::{__runner::body, Channel, Context, Payload, Response, Service, Status, Streaming};
 
 const PROTO: &str = r#"
 syntax = "proto3";

@@ -170,7 +170,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn call(metrics: &Metrics, transport: &'static str, code: &'static str) {
+    fn call(metrics: &Metrics, transport: &'static str, code: Code) {
         metrics.call(Side::Server, "shop.v1.Shop", "Buy", transport).start().finish(code);
     }
 
@@ -185,13 +185,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_what_ended_within_the_window_is_told() {
         let metrics = Metrics::new();
-        call(&metrics, "grpc", "OK");
+        call(&metrics, "grpc", Code::Ok);
         let keeping = tokio::spawn(metrics.clone().keep_recent());
         tokio::time::sleep(Duration::from_millis(7_500)).await;
-        call(&metrics, "grpc", "NOT_FOUND");
+        call(&metrics, "grpc", Code::NotFound);
         assert_eq!(recent(&metrics, 60 * SECOND), (vec![(0, 1), (5, 1)], Duration::from_millis(7_500)));
         tokio::time::sleep(60 * SECOND).await;
-        call(&metrics, "grpc", "UNAVAILABLE");
+        call(&metrics, "grpc", Code::Unavailable);
         assert_eq!(recent(&metrics, 60 * SECOND), (vec![(5, 1), (14, 1)], Duration::from_millis(62_500)));
         assert_eq!(recent(&metrics, SECOND), (vec![(14, 1)], Duration::from_millis(2_500)));
         tokio::time::sleep(600 * SECOND).await;
@@ -223,7 +223,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_same_names_at_two_addresses_are_told_once() {
         let metrics = Metrics::new();
-        call(&metrics, "grpc", "OK");
+        call(&metrics, "grpc", Code::Ok);
         let elsewhere = String::from("shop.v1.Shop").leak();
         metrics.call(Side::Server, elsewhere, "Buy", "grpc").start().finish(Code::Aborted);
         assert_eq!(recent(&metrics, SECOND).0, [(0, 1), (10, 1)]);
@@ -232,7 +232,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_does_not_move_is_kept_once() {
         let metrics = Metrics::new();
-        call(&metrics, "grpc", "OK");
+        call(&metrics, "grpc", Code::Ok);
         let keeping = tokio::spawn(metrics.clone().keep_recent());
         tokio::time::sleep(12 * SECOND).await;
         let ring = metrics.ring();

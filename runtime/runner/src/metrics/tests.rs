@@ -4,7 +4,10 @@ use std::time::Duration;
 use prometheus::{IntGauge, IntGaugeVec, Opts};
 
 use super::*;
-use polywire_core::transport::ConnectionGauge as _;
+use polywire_core::{
+    Code,
+    observer::{ConnectionGauge as _, Observer as _},
+};
 
 /// Every sample of a Prometheus text by name and labels. Strict: each line must be well-formed, each sample
 /// unique, and each belong to the family announced last.
@@ -163,4 +166,18 @@ fn openmetrics_names_families_as_its_specification_does() {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     assert!(text.ends_with("\n# EOF\n"));
+}
+
+#[test]
+fn attempts_beyond_the_third_share_a_label() {
+    let metrics = Metrics::new();
+    let choices = metrics.choices(("words.v1.Words", "Read"), &["iroh"]);
+    for number in 1..=6 {
+        choices.ended(0, number, Code::Unavailable);
+    }
+    let labels = "code=\"UNAVAILABLE\",method=\"Read\",service=\"words.v1.Words\",transport=\"iroh\"";
+    let ended = |attempt| {
+        rendered(&metrics)[&format!("polywire_client_attempts_total{{attempt=\"{attempt}\",{labels}}}")]
+    };
+    assert_eq!([ended("1"), ended("2"), ended("3"), ended("4+")], [1.0, 1.0, 1.0, 3.0]);
 }

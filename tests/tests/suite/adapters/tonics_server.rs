@@ -1,3 +1,4 @@
+use polywire::ServiceExt as _;
 use std::{
     future::pending,
     net::SocketAddr,

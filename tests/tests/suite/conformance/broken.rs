@@ -11,10 +11,11 @@ use futures_util::StreamExt;
 use polywire::{
     Channel, Code, Codec, ConnectOptions, Context, Drain, Metadata, Payload, Response, Service,
     ServiceExt as _, Status, Streaming, config,
-    conformance::{Case, Conformance, Outcome},
     grpc::{self, Grpc},
     transport::{BindContext, BindError, Bound, Connected, Scheme, Serving, Transport},
 };
+
+use polywire_conformance::{Case, Conformance, Outcome};
 
 use super::LOOPBACK;
 
@@ -501,6 +502,6 @@ fn a_case_that_cannot_be_asked_is_left_out_with_its_reason() {
     report.assert();
     let text = report.to_string();
     assert!(text.contains("pigeons carry no names") && text.contains("1 not applicable"), "{text}");
-    let table = polywire::conformance::matrix(&[report]);
+    let table = polywire_conformance::matrix(&[report]);
     assert!(table.contains("| - (1) |") && table.contains("1. pigeons carry no names"), "{table}");
 }

@@ -13,7 +13,7 @@ struct Word {
     marks: Vec<u32>,
 }
 
-#[polywire::service(package = "words.v1")]
+#[polywire_macros::service(package = "words.v1")]
 trait Words {
     /// May be asked twice.
     #[rpc(idempotent)]
@@ -129,10 +129,10 @@ impl Component for Worded {
 
 #[tokio::test]
 async fn what_a_component_brings_is_held_to_the_same() {
-    let twice = Node::builder().service(words()).component(|_| Worded(|| words().into_channel()));
+    let twice = Node::builder().service(words()).component(|_| Worded(|| Channel::new(words())));
     let refused = refusal(twice).await;
     assert!(refused.contains("words.v1.Words") && refused.contains("dictionary"), "{refused}");
-    let layer = || Forgetful { inner: words(), services: false, methods: true }.into_channel();
+    let layer = || Channel::new(Forgetful { inner: words(), services: false, methods: true });
     let refused = refusal(Node::builder().component(move |_| Worded(layer))).await;
     assert!(refused.contains("dictionary") && refused.contains("services()"), "{refused}");
 }

@@ -12,7 +12,7 @@ use super::{
     peers::{Answering, context, echo, note},
 };
 use crate::{
-    Caller, Codec, Drain, Limits, Service, Status,
+    Caller, Channel, Codec, Drain, Limits, Service, Status,
     transport::{
         Arrivals, ConnectionGauge,
         framed::{Dial, Peer, Responder, serve_connection},
@@ -41,7 +41,7 @@ impl Dial for Way {
         let far = Arc::new(far);
         self.far_ends.send(far.clone()).map_err(|_| Status::unavailable("the test is over"))?;
         let responder = Responder {
-            service: Answering(echo).into_channel(),
+            service: Channel::new(Answering(echo)),
             limits: Limits::default(),
             arrivals: Arrivals::default(),
         };

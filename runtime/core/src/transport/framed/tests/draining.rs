@@ -4,7 +4,7 @@ use tokio::sync::Semaphore;
 
 use super::peers::{Answering, Peers, call, echo, serve, within};
 use crate::{
-    Code, Limits,
+    Channel, Code, Limits,
     transport::framed::{RecvStream, SendStream, StreamError},
     wire::StreamCode,
 };
@@ -108,7 +108,7 @@ async fn a_connection_that_is_lost_while_draining_ends_the_serving() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_stream_counts_as_what_its_caller_is_told() {
     use super::peers::serve_counted;
-    use crate::{Service as _, observer, transport::Arrivals};
+    use crate::{observer::recorder::Recorder, transport::Arrivals};
 
     let may_answer = Arc::new(Semaphore::new(0));
     let gate = may_answer.clone();
@@ -119,9 +119,9 @@ async fn a_refused_stream_counts_as_what_its_caller_is_told() {
             echo(cx, messages).await
         }
     });
-    let metrics = metrics::Metrics::new();
+    let metrics = Recorder::default();
     let service = Channel::new(service);
-    let arrivals = Arrivals::new(Some(metrics.clone()), &service);
+    let arrivals = Arrivals::new(Some(Arc::new(metrics.clone())), &service);
     let (peers, serving) = serve_counted(service, Limits::default(), arrivals);
     let caller = peers.clone();
     let old = tokio::spawn(async move { caller.ask("old").await });
@@ -132,7 +132,7 @@ async fn a_refused_stream_counts_as_what_its_caller_is_told() {
     may_answer.add_permits(1);
     within(old).await.unwrap().unwrap();
     within(serving).await.unwrap();
-    let page = metrics.render(metrics::Format::Text);
+    let page = metrics.page();
     for code in ["OK", "UNAVAILABLE"] {
         let labels = format!("code=\"{code}\",method=\"unknown\",service=\"unknown\",transport=\"memory\"");
         let expected = format!("polywire_server_calls_total{{{labels}}} 1");

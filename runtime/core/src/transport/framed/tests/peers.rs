@@ -5,7 +5,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::carrier::{self, End, EndRecv, EndSend, pair};
 use crate::{
-    Caller, Codec, Context, Drain, Limits, Metadata, Payload, Response, Service, Status, Streaming,
+    Caller, Channel, Codec, Context, Drain, Limits, Metadata, Payload, Response, Service, Status, Streaming,
     context::Path,
     transport::{
         Arrivals,

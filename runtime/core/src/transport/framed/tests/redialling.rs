@@ -15,7 +15,8 @@ use super::{
     peers::{Answering, context, echo, next, note, put, read, within},
 };
 use crate::{
-    Caller, Code, Codec, Context, Drain, Limits, Metadata, Service, Status, Streaming,
+    Caller, Channel, Code, Codec, Context, Drain, Limits, Metadata, Service, ServiceExt as _, Status,
+    Streaming,
     transport::{
         Arrivals,
         framed::{Connection, Dial, Peer, RecvStream, Responder, SendStream, serve_connection},

@@ -9,7 +9,7 @@ use super::super::{
 };
 use crate::wire::{ConnectionCode, StreamCode};
 
-const PAGE: &str = include_str!("../../../../../proto/MUX.md");
+const PAGE: &str = include_str!("../../../../../../proto/MUX.md");
 
 /// The blocks of the page that are marked `hex`, by their names.
 fn examples() -> BTreeMap<&'static str, Vec<u8>> {

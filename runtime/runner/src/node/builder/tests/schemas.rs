@@ -101,7 +101,7 @@ async fn messages_that_know_their_names_are_compared_by_them() {
         const PACKAGE: &'static str = "words.v1";
     }
 
-    #[polywire::service(package = "words.v1", name = "Words")]
+    #[polywire_macros::service(package = "words.v1", name = "Words")]
     trait Names {
         async fn read(&self, request: Named) -> Result<Named, Status>;
     }

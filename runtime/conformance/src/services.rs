@@ -3,7 +3,7 @@ use super::{
     probe::{Parcel, ProbeClient, ProbeServer},
     rig::Rig,
 };
-use crate::{Body, Call, Code, Method, Router, Streaming};
+use polywire::{Body, Call, Code, Method, Router, Streaming};
 
 pub(super) async fn unknown(rig: Rig) -> Verdict {
     const METHOD: Method = Method::unary("/polywire.conformance.v1.Probe/Nothing");

@@ -5,7 +5,7 @@ use super::{
     probe::{Parcel, ProbeClient},
     rig::Rig,
 };
-use crate::{Body, Call, Code, Codec, Method, Streaming};
+use polywire::{Body, Call, Code, Codec, Method, Streaming};
 
 /// Enough that windows, queues and buffers have been full.
 const MANY: u64 = 10_000;
@@ -38,7 +38,7 @@ pub(super) async fn upload(rig: Rig) -> Verdict {
         while let Some(parcel) = parcels.message().await? {
             if parcel.number != next {
                 let wrong = format!("request {next} has the number {}", parcel.number);
-                return Err(crate::Status::data_loss(wrong));
+                return Err(polywire::Status::data_loss(wrong));
             }
             next += 1;
         }

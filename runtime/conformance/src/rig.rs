@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use iroh_base::SecretKey;
+use futures_util::future::BoxFuture;
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
@@ -15,17 +15,20 @@ use super::{
     live::Live,
     probe::{ProbeClient, ProbeServer, Script},
 };
-use crate::{
-    Channel, ConnectOptions, Drain, Limits, Service, Target,
-    service::BoxFuture,
-    transport::{BindContext, BindError, Connected, ConnectionGauge, Serving, Transport, seam::DynBound},
+use polywire::{
+    Channel, Codec, ConnectOptions, Drain, Limits, Service, ServiceExt as _, Status, Target,
+    transport::{BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving, Transport},
 };
 
 /// A transport of any type, and how it is bound.
 pub(super) trait Ends: Send + Sync {
     fn name(&self) -> &'static str;
 
-    fn bind(&self, key: [u8; 32], service: Channel) -> BoxFuture<Result<Box<dyn DynBound>, BindError>>;
+    fn bind(
+        &self,
+        key: [u8; 32],
+        service: Channel,
+    ) -> BoxFuture<'static, Result<Box<dyn DynBound>, BindError>>;
 
     fn target(&self, text: &str) -> Result<Target, String>;
 }
@@ -40,7 +43,11 @@ impl<T: Transport> Ends for Of<T> {
         self.transport.name()
     }
 
-    fn bind(&self, key: [u8; 32], service: Channel) -> BoxFuture<Result<Box<dyn DynBound>, BindError>> {
+    fn bind(
+        &self,
+        key: [u8; 32],
+        service: Channel,
+    ) -> BoxFuture<'static, Result<Box<dyn DynBound>, BindError>> {
         let (transport, config) = (self.transport.clone(), (self.config)());
         Box::pin(async move {
             let bound = transport.bind(config, BindContext::new(key, service)).await?;
@@ -55,7 +62,61 @@ impl<T: Transport> Ends for Of<T> {
             return Err(format!("the scheme of {text:?} is none of the transport's"));
         };
         let address = self.transport.parse(scheme.name, named.map_or(text, |(_, rest)| rest))?;
-        Ok(Target::of(self.transport.clone(), address))
+        Ok(Target::new(Handle(self.transport.clone()), address))
+    }
+}
+
+/// A transport that several targets share.
+struct Handle<T>(Arc<T>);
+
+impl<T: Transport> Transport for Handle<T> {
+    type Config = T::Config;
+    type Address = T::Address;
+    type Bound = T::Bound;
+
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn schemes(&self) -> &'static [Scheme] {
+        self.0.schemes()
+    }
+
+    fn codec(&self) -> Codec {
+        self.0.codec()
+    }
+
+    fn is_local(&self) -> bool {
+        self.0.is_local()
+    }
+
+    fn parse(&self, scheme: &'static str, rest: &str) -> Result<T::Address, String> {
+        self.0.parse(scheme, rest)
+    }
+
+    async fn connect(&self, address: T::Address, options: ConnectOptions) -> Result<Connected, Status> {
+        self.0.connect(address, options).await
+    }
+
+    async fn bind(&self, config: T::Config, node: BindContext) -> Result<T::Bound, BindError> {
+        self.0.bind(config, node).await
+    }
+}
+
+/// [`Bound`] as an object.
+pub(super) trait DynBound: Send {
+    fn dyn_target(&self) -> String;
+
+    fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<'static, ()>;
+}
+
+impl<B: Bound> DynBound for B {
+    fn dyn_target(&self) -> String {
+        self.target()
+    }
+
+    fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<'static, ()> {
+        Box::pin((*self).serve(serving))
     }
 }
 
@@ -113,7 +174,7 @@ impl Rig {
 
     async fn bind(&self, service: impl Service) -> Result<Silent, Stop> {
         let service = service.into_channel();
-        let bound = self.ends.bind(SecretKey::generate().to_bytes(), service.clone()).await?;
+        let bound = self.ends.bind(std::array::from_fn(|_| fastrand::u8(..)), service.clone()).await?;
         let text = bound.dyn_target();
         let target = self.ends.target(&text).map_err(|problem| {
             Stop::failed(format_args!(
@@ -176,7 +237,7 @@ impl Served {
     /// A client whose first call has been made, so that no connection remains to be made.
     pub(super) async fn connected(&self) -> Result<ProbeClient, Stop> {
         let client = self.client().await?;
-        client.exchange(crate::Streaming::empty()).await?;
+        client.exchange(polywire::Streaming::empty()).await?;
         self.handlers(0).await?;
         Ok(client)
     }

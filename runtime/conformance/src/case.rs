@@ -1,10 +1,11 @@
 //! Every case, its topic, and what runs it.
 
+use futures_util::future::BoxFuture;
+
 use super::{
     cancellation, certainty, check::Verdict, compression, deadlines, death, drain, flow, limits, load,
     metadata, panics, rig::Rig, services, shapes, skew, status, traces, waiting,
 };
-use crate::service::BoxFuture;
 
 macro_rules! cases {
     ($($topic:literal { $($case:ident = $name:literal => $run:path,)* })*) => {
@@ -33,7 +34,7 @@ macro_rules! cases {
                 }
             }
 
-            pub(super) fn run(self, rig: Rig) -> BoxFuture<Verdict> {
+            pub(super) fn run(self, rig: Rig) -> BoxFuture<'static, Verdict> {
                 match self {
                     $($(Self::$case => Box::pin($run(rig)),)*)*
                 }

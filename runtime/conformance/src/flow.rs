@@ -8,7 +8,7 @@ use super::{
     probe::Parcel,
     rig::Rig,
 };
-use crate::{Status, Streaming};
+use polywire::{Status, Streaming};
 
 /// The size of one message.
 const SIZE: usize = 64 << 10;

@@ -8,7 +8,7 @@ use super::{
     probe::{Parcel, ProbeClient, Script},
     rig::Rig,
 };
-use crate::{Code, Status, Streaming};
+use polywire::{Code, Status, Streaming};
 
 fn waiting(rig: &Rig) -> Script {
     rig.script().on_unary(async |_, parcel: Parcel| {

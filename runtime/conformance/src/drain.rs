@@ -8,7 +8,7 @@ use super::{
     probe::{Parcel, ProbeClient, Script},
     rig::Rig,
 };
-use crate::{Code, Status, Streaming};
+use polywire::{Code, Status, Streaming};
 
 /// `unary` waits at the gate with what has the number 1.
 fn gated(rig: &Rig, gate: &watch::Sender<bool>) -> Script {

@@ -3,20 +3,21 @@
 //! A transport's author needs one test. It is an ordinary one, without a runtime: the suite makes its own.
 //!
 //! ```
-//! # use polywire::{config, conformance::Case, grpc::Grpc as Foo};
-//! use polywire::conformance::Conformance;
+//! # use polywire::memory::{Config as FooConfig, Memory as Foo};
+//! # use polywire_conformance::Case;
+//! use polywire_conformance::Conformance;
 //!
 //! # fn test() {
-//! let config = config::Grpc { bind_address: "127.0.0.1:0".parse().unwrap(), ..config::Grpc::default() };
+//! let config = FooConfig { name: "tested".to_owned(), ..FooConfig::default() };
 //! Conformance::new(Foo, config).run().assert();
 //! # }
-//! # let config = config::Grpc { bind_address: "127.0.0.1:0".parse().unwrap(), ..config::Grpc::default() };
+//! # let config = FooConfig { name: "tested".to_owned(), ..FooConfig::default() };
 //! # Conformance::new(Foo, config).only([Case::Unary]).run().assert();
 //! ```
 //!
 //! The transport is used as targets and nodes use it: [bound](Transport::bind) with the configuration, its
-//! [target](crate::transport::Bound::target) printed and [read back](Transport::parse),
-//! [served](crate::transport::Bound::serve), and [dialled](Transport::connect) anew for each client. A probe,
+//! [target](polywire::transport::Bound::target) printed and [read back](Transport::parse),
+//! [served](polywire::transport::Bound::serve), and [dialled](Transport::connect) anew for each client. A probe,
 //! `polywire.conformance.v1.Probe`, is called through its generated client; its handlers live in the same process,
 //! so that a case knows when one begins and when it is dropped.
 //!
@@ -69,7 +70,7 @@ pub use self::{
     case::Case,
     report::{CaseResult, Outcome, Report, matrix},
 };
-use crate::{ConnectOptions, Limits, transport::Transport};
+use polywire::{ConnectOptions, Limits, transport::Transport};
 
 /// How long a handler may take to begin, and to be dropped once its call is over; and how long a call may take
 /// to fail once its peer is gone. Far more than a network on one machine needs, and the bound that the suite

@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, panic::Location, time::Duration};
 
-use crate::{Code, Status, transport::BindError};
+use polywire::{Code, Status, transport::BindError};
 
 /// How a case ends.
 pub(super) type Verdict = Result<(), Stop>;

@@ -13,10 +13,11 @@ use super::{
     flow::endless,
     probe::{Parcel, ProbeServer},
     rig::Rig,
+    status::caller,
 };
-use crate::{
-    Body, Call, Channel, Code, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming,
-    context::Path,
+use polywire::{
+    Body, Call, Channel, Code, Context, Method, Payload, Response, Service, ServiceExt as _, ServiceInfo,
+    Status, Streaming,
 };
 
 /// Long enough for a message to get through first, on a slow machine too.
@@ -148,8 +149,7 @@ pub(super) async fn by_server(rig: Rig) -> Verdict {
     let served = rig.serve(script).await?;
     let channel = served.channel().await?;
     // Below the generated client nobody on this side looks at the clock.
-    let mut cx = Context::new().with_timeout(SHORT);
-    cx.path = Path::Static("/polywire.conformance.v1.Probe/Unary");
+    let cx = Context::incoming("/polywire.conformance.v1.Probe/Unary", caller())?.with_timeout(SHORT);
     let call = channel.unary(cx, Payload::new(Parcel::default()));
     let outcome = within(SHORT + NOTICE, "the end of a call past its deadline", call).await?;
     fails(outcome.map(|response| response.metadata), Code::DeadlineExceeded)?;

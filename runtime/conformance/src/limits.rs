@@ -3,7 +3,7 @@ use super::{
     probe::{Parcel, ProbeClient, Script},
     rig::{Rig, Served},
 };
-use crate::{Code, Codec, Limits, Streaming};
+use polywire::{Code, Codec, Limits, Streaming};
 
 /// The limit of clients that are stricter than their server.
 const STRICT: usize = 64 << 10;

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::live::Live;
-use crate::{Caller, Codec, Compression, Context, Metadata, Response, Status, Streaming};
+use polywire::{Caller, Codec, Compression, Context, Metadata, Response, Status, Streaming};
 
 /// The one message of the probe.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::{
     probe::{Parcel, ProbeClient, Script},
     rig::{Rig, Served},
 };
-use crate::{Code, Status, Streaming};
+use polywire::{Code, Status, Streaming};
 
 /// Handlers that wait for ever; `unary` answers what has the number 0.
 fn waiting(rig: &Rig) -> Script {

@@ -3,7 +3,7 @@ use super::{
     probe::{Parcel, ProbeClient},
     rig::Rig,
 };
-use crate::{Call, Code, Limits, Metadata, Response, Status, Streaming, metadata::is_binary};
+use polywire::{Call, Code, Limits, Metadata, Response, Status, Streaming};
 
 /// An ASCII entry, one that occurs twice, and a binary one that is no text and occurs twice.
 fn sample(of: &str) -> Metadata {
@@ -42,7 +42,7 @@ fn is_sample(metadata: &Metadata, of: &str) -> Verdict {
 fn with<R>(mut call: Call<R>, metadata: &Metadata) -> Call<R> {
     for (key, value) in metadata.iter() {
         call = match std::str::from_utf8(value) {
-            Ok(text) if !is_binary(key.as_bytes()) => call.metadata(key, text),
+            Ok(text) if !key.ends_with("-bin") => call.metadata(key, text),
             _ => call.metadata_bin(key, value.clone()),
         };
     }

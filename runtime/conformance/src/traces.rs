@@ -6,7 +6,7 @@ use super::{
     probe::{Parcel, ProbeClient},
     rig::Rig,
 };
-use crate::Streaming;
+use polywire::Streaming;
 
 /// How often each shape is called in a round.
 const ROUND: usize = 250;

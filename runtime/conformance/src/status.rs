@@ -7,7 +7,7 @@ use super::{
     probe::{Parcel, ProbeClient},
     rig::Rig,
 };
-use crate::{Caller, Code, Codec, Context, Payload, Service, Status, Streaming};
+use polywire::{Caller, Code, Codec, Context, Payload, Service, Status, Streaming};
 
 /// Text that is neither ASCII nor one line, and that looks escaped already.
 const MESSAGE: &str = "100 % größer als %41 ∞\n二行目\t\u{1F980}";
@@ -81,7 +81,7 @@ pub(super) async fn undecodable(rig: Rig) -> Verdict {
 }
 
 /// Who makes calls below a generated client.
-fn caller() -> Arc<Caller> {
+pub(super) fn caller() -> Arc<Caller> {
     Arc::new(Caller { transport: "conformance", identity: None, address: None })
 }
 

@@ -16,7 +16,7 @@ use super::{
     probe::{Parcel, ProbeClient, Script},
     rig::{Rig, Served},
 };
-use crate::{Code, Status};
+use polywire::{Code, Status};
 
 /// How long a call is left waiting before it is dropped.
 const WAITED: Duration = Duration::from_millis(200);

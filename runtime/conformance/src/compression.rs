@@ -3,7 +3,7 @@ use super::{
     probe::{Arrival, Parcel, Script},
     rig::Rig,
 };
-use crate::{Code, Codec, Compression, Limits, Response, Streaming};
+use polywire::{Code, Codec, Compression, Limits, Response, Streaming};
 
 /// The size of a message that compression makes smaller.
 const SIZE: usize = 10_000;

@@ -6,7 +6,7 @@ use super::{
     check::{Verdict, same, some},
     rig::Rig,
 };
-use crate::{Codec, Status, Streaming};
+use polywire::{Codec, Status, Streaming};
 
 const CODECS: [Codec; 2] = [Codec::Protobuf, Codec::MessagePack];
 
@@ -15,7 +15,7 @@ mod older {
 
     /// Says nothing of what its fields are where they are not there, and neither does the newer.
     #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
-    pub(in crate::conformance) struct Item {
+    pub(crate) struct Item {
         #[prost(string, tag = "1")]
         pub(super) name: String,
         #[prost(uint32, tag = "2")]
@@ -26,13 +26,13 @@ mod older {
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
     #[repr(i32)]
-    pub(in crate::conformance) enum Colour {
+    pub(crate) enum Colour {
         Unknown = 0,
         Red = 1,
     }
 
     #[polywire::service(package = "polywire.conformance.v1")]
-    pub(in crate::conformance) trait Shelf {
+    pub(crate) trait Shelf {
         async fn swap(&self, item: Item) -> Result<Item, Status>;
         async fn flow(&self, items: Streaming<Item>) -> Result<Streaming<Item>, Status>;
     }
@@ -42,7 +42,7 @@ mod newer {
     use super::*;
 
     #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
-    pub(in crate::conformance) struct Item {
+    pub(crate) struct Item {
         #[prost(string, tag = "1")]
         pub(super) name: String,
         // 2 was `legacy`.
@@ -58,7 +58,7 @@ mod newer {
 
     #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
     #[serde(default)]
-    pub(in crate::conformance) struct Origin {
+    pub(crate) struct Origin {
         #[prost(sint64, tag = "1")]
         pub(super) latitude: i64,
         #[prost(double, tag = "2")]
@@ -67,14 +67,14 @@ mod newer {
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
     #[repr(i32)]
-    pub(in crate::conformance) enum Colour {
+    pub(crate) enum Colour {
         Unknown = 0,
         Red = 1,
         Ultraviolet = 7,
     }
 
     #[polywire::service(package = "polywire.conformance.v1")]
-    pub(in crate::conformance) trait Shelf {
+    pub(crate) trait Shelf {
         async fn swap(&self, item: Item) -> Result<Item, Status>;
         async fn flow(&self, items: Streaming<Item>) -> Result<Streaming<Item>, Status>;
     }

@@ -5,7 +5,7 @@ use super::{
     probe::{Parcel, Script},
     rig::Rig,
 };
-use crate::{Code, Streaming};
+use polywire::{Code, Streaming};
 
 const SECRET: &str = "conformance: this panic is part of the suite";
 

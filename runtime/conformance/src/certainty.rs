@@ -10,7 +10,7 @@ use super::{
     probe::{Parcel, ProbeClient},
     rig::Rig,
 };
-use crate::{Code, Context, Payload, Response, Service, Status, Streaming};
+use polywire::{Code, Context, Payload, Response, Service, Status, Streaming};
 
 /// Refuses calls before any handler, as a server does that is at a limit, and counts them.
 #[derive(Clone, Default)]
