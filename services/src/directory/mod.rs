@@ -13,7 +13,7 @@ use polywire::{Exposure, NodeHandle, Parts, Router, Service, ServiceInfo, Status
 use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 
 use self::{fingerprint::Fingerprints, members::Members};
-use crate::raft::{Handle, Itself, Member};
+use crate::{local_node::LocalNode, member::Member, raft::Handle};
 
 /// Tells what a node serves.
 #[polywire::service(package = "polywire.directory.v1")]
@@ -59,7 +59,7 @@ impl NodeDirectory {
     }
 
     /// Every service, where the node is reached now.
-    fn services(&self, itself: Option<(&NodeHandle, &v1::Node)>) -> Vec<v1::Service> {
+    fn services(&self, local: Option<(&NodeHandle, &v1::Node)>) -> Vec<v1::Service> {
         let mut services = self.known_services();
         for service in &mut services {
             let served = |endpoint: &&v1::Endpoint| service.transports.contains(&endpoint.transport);
@@ -67,7 +67,7 @@ impl NodeDirectory {
                 alpns: node.alpns(&endpoint.transport, &service.name),
                 ..endpoint.clone()
             };
-            let endpoints = itself.into_iter().flat_map(|(node, told)| {
+            let endpoints = local.into_iter().flat_map(|(node, told)| {
                 told.endpoints.iter().filter(served).map(move |endpoint| led((node, endpoint)))
             });
             service.endpoints = endpoints.collect();
@@ -107,18 +107,18 @@ impl NodeDirectory {
 
 impl Directory for NodeDirectory {
     async fn list(&self, request: ListRequest) -> Result<ListResponse, Status> {
-        let itself = self.0.raft.itself();
-        let mut node = itself.map(own_node);
+        let local = self.0.raft.local_node();
+        let mut node = local.map(own_node);
         if let (Some(node), Ok(running)) = (&mut node, self.0.raft.running()) {
             node.conflict = running.store.refused().map(|problem| problem.to_string()).unwrap_or_default();
         }
-        let services = self.services(itself.map(Itself::node).zip(node.as_ref()));
-        let cluster = match (self.0.raft.running(), itself) {
-            (Ok(running), Some(itself)) => {
+        let services = self.services(local.map(LocalNode::node).zip(node.as_ref()));
+        let cluster = match (self.0.raft.running(), local) {
+            (Ok(running), Some(local)) => {
                 let mut cluster = cluster(&running);
                 if request.members {
                     let others = members::others(&running);
-                    cluster.members = self.0.members.ask(itself.node(), cluster.revision, others).await;
+                    cluster.members = self.0.members.ask(local.node(), cluster.revision, others).await;
                 }
                 Some(cluster)
             }
@@ -129,11 +129,11 @@ impl Directory for NodeDirectory {
     }
 }
 
-fn own_node(itself: &Itself) -> v1::Node {
-    let mut node = node(&itself.member());
+fn own_node(local: &LocalNode) -> v1::Node {
+    let mut node = node(&local.member());
     for endpoint in &mut node.endpoints {
         // Of those that lead to one service, that service tells.
-        endpoint.alpns = itself.node().alpns(&endpoint.transport, "");
+        endpoint.alpns = local.node().alpns(&endpoint.transport, "");
     }
     node
 }

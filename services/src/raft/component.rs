@@ -11,6 +11,7 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::{
     blixard,
     directory::{DirectoryServer, NodeDirectory},
+    local_node::LocalNode,
     monitoring::{MonitoringServer, NodeMonitoring},
     status::{NodeStatus, StatusServer},
 };
@@ -22,7 +23,6 @@ use super::{
     cluster::{ClusterNode, ClusterServer},
     events, formation,
     handle::leads,
-    itself::Itself,
     kv::{KvNode, KvServer},
     lifecycle::Lifecycle,
     metrics::RaftCollector,
@@ -86,7 +86,7 @@ impl Component for RaftComponent {
     }
 
     async fn start(&self, node: NodeHandle) -> Result<(), ComponentError> {
-        self.handle().introduce(Itself::new(&node));
+        self.handle().introduce(LocalNode::new(&node));
         let peers = node.parts.config.cluster.peers.clone();
         self.lifecycle.start(&node, peers.is_empty()).await?;
         node.parts.metrics.add_collector(Box::new(RaftCollector::new(self.handle().clone())?))?;

@@ -16,11 +16,11 @@ use super::{
     Member, TypeConfig,
     conflicts::Conflicts,
     follower::Follower,
-    itself::Itself,
     peers::{Peer, PeerReport, Peers},
     quorum::Quorum,
     store::{DiskFailure, KvReader, Store},
 };
+use crate::local_node::LocalNode;
 
 /// This node's part in the cluster, to the services that use it; there before it has started. Clones share it.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ struct Shared {
     /// Raised whenever another Raft takes the place of the one before.
     started: watch::Sender<u64>,
     health: Health,
-    itself: OnceLock<Itself>,
+    local_node: OnceLock<LocalNode>,
     conflicts: Conflicts,
 }
 
@@ -42,7 +42,7 @@ pub struct Running {
     /// This node's id.
     pub id: u64,
     /// What this node says of itself.
-    pub(super) itself: Itself,
+    pub(super) local_node: LocalNode,
     /// Consensus.
     pub raft: openraft::Raft<TypeConfig>,
     /// What this node keeps.
@@ -73,7 +73,7 @@ pub type Metrics = RaftMetrics<u64, Member>;
 impl Running {
     /// This node as a member, with the addresses that it has now.
     pub fn member(&self) -> Member {
-        self.itself.member()
+        self.local_node.member()
     }
 
     /// Whether this node takes part in its cluster, as far as it is in one.
@@ -201,7 +201,7 @@ impl Handle {
             stopped: ArcSwapOption::empty(),
             started: watch::Sender::new(0),
             health,
-            itself: OnceLock::new(),
+            local_node: OnceLock::new(),
             conflicts: Conflicts::default(),
         }))
     }
@@ -242,13 +242,13 @@ impl Handle {
     }
 
     /// The node has been bound, and can say where it is reached.
-    pub(super) fn introduce(&self, itself: Itself) {
-        self.0.itself.get_or_init(|| itself);
+    pub(super) fn introduce(&self, local_node: LocalNode) {
+        self.0.local_node.get_or_init(|| local_node);
     }
 
     /// What this node says of itself; `None` before it has been bound.
-    pub(crate) fn itself(&self) -> Option<&Itself> {
-        self.0.itself.get()
+    pub(crate) fn local_node(&self) -> Option<&LocalNode> {
+        self.0.local_node.get()
     }
 
     /// Members of which a second process was refused lately.

@@ -20,13 +20,13 @@ use tokio::{
 
 use super::{
     Handle, Running,
-    itself::Itself,
     network::Network,
     peers::Peers,
     quorum::Quorum,
     server::fatal,
     store::{Store, StoreError},
 };
+use crate::local_node::LocalNode;
 
 /// How this node's Raft begins, begins anew, and ends. Clones share it.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub(super) struct Lifecycle {
 #[derive(Debug)]
 struct Setup {
     id: u64,
-    itself: Itself,
+    local_node: LocalNode,
     directory: PathBuf,
     config: Arc<Config>,
     connect_options: ConnectOptions,
@@ -89,8 +89,8 @@ impl Lifecycle {
 
     /// Starts what the node has on disk, and a cluster of one where `alone` says so and it has nothing.
     pub(super) async fn start(&self, node: &NodeHandle, alone: bool) -> Result<(), ComponentError> {
-        let itself = self.handle.itself().cloned().unwrap_or_else(|| Itself::new(node));
-        let setup = Setup::new(node, itself)?;
+        let local_node = self.handle.local_node().cloned().unwrap_or_else(|| LocalNode::new(node));
+        let setup = Setup::new(node, local_node)?;
         let setup = self.setup.get_or_init(|| setup);
         let running = setup.open().await?;
         let fresh = !running.raft.is_initialized().await?;
@@ -252,14 +252,14 @@ fn clear(directory: &Path) -> Result<(), StoreError> {
 }
 
 impl Setup {
-    fn new(node: &NodeHandle, itself: Itself) -> Result<Self, ComponentError> {
+    fn new(node: &NodeHandle, local_node: LocalNode) -> Result<Self, ComponentError> {
         let config = &node.parts.config;
         let id = id(&node.targets.node_id).ok_or("the node's id is no public key in hexadecimal")?;
         let has_choice = config.transport.serves_grpc() && config.transport.serves_iroh();
         let smallest = config.transport.grpc.max_message_size.min(config.transport.iroh.max_message_size);
         Ok(Self {
             id,
-            itself,
+            local_node,
             directory: config.node.data_dir.join("raft"),
             config: Arc::new(raft_config(&config.cluster)?),
             connect_options: node.connect_options.clone(),
@@ -285,7 +285,7 @@ impl Setup {
     }
 
     async fn open(&self) -> Result<Running, ComponentError> {
-        let (directory, incarnation) = (self.directory.clone(), self.itself.member().incarnation);
+        let (directory, incarnation) = (self.directory.clone(), self.local_node.member().incarnation);
         let opening = move || -> Result<Store, StoreError> {
             let store = Store::open(&directory)?;
             store.begin_run(incarnation)?;
@@ -302,7 +302,7 @@ impl Setup {
         let (reader, disk) = (store.reader(), store.disk_failure());
         Ok(Running {
             id: self.id,
-            itself: self.itself.clone(),
+            local_node: self.local_node.clone(),
             raft,
             store,
             reader,

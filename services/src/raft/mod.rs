@@ -19,10 +19,8 @@ mod follower;
 mod formation;
 mod forward;
 mod handle;
-mod itself;
 mod kv;
 mod lifecycle;
-mod member;
 mod metrics;
 mod network;
 mod pace;
@@ -41,9 +39,10 @@ pub use self::{
     config::TypeConfig,
     handle::{Handle, Metrics, Running},
     kv::{Kv, KvClient, KvNode, KvServer},
-    member::Member,
     peers::{PeerReport, Peers},
     server::{Raft, RaftClient, RaftNode, RaftServer},
 };
 
-pub(crate) use self::{component::LAG, forward::FORWARDED, handle::leads, itself::Itself};
+pub use crate::member::Member;
+
+pub(crate) use self::{component::LAG, forward::FORWARDED, handle::leads};

@@ -1,3 +1,5 @@
+//! A node of a cluster, as the others know it.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
