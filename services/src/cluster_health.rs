@@ -5,10 +5,7 @@ use std::time::Duration;
 use polywire::{HealthReport, transport::NetworkPath};
 use polywire_proto::monitoring::v1;
 
-use crate::{
-    raft::{Member, PeerReport},
-    reach::WayReport,
-};
+use crate::{member::Member, peer_report::PeerReport, reach::WayReport};
 
 /// What a verdict is made of.
 pub(crate) struct Findings<'a> {

@@ -10,7 +10,7 @@ use polywire::{
 use polywire_proto::grpc::health::v1::HealthCheckRequest;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{health::HealthClient, raft::Member};
+use crate::{health::HealthClient, member::Member};
 
 /// How long a member may take to be dialled and to answer.
 const PATIENCE: Duration = Duration::from_secs(1);

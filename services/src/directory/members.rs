@@ -6,7 +6,7 @@ use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{DirectoryClient, TTL, node};
-use crate::raft::{Member, Running};
+use crate::member::Member;
 
 /// How long a member may take to be dialled and to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -30,13 +30,6 @@ struct Known {
     told: Option<(Instant, ListResponse)>,
     /// Why it did not answer when it was asked last.
     failure: Option<String>,
-}
-
-/// The other members, as Raft knows them.
-pub(super) fn others(running: &Running) -> Vec<Member> {
-    let metrics = running.metrics();
-    let nodes = metrics.membership_config.membership().nodes();
-    nodes.filter(|(id, _)| **id != running.id).map(|(_, member)| member.clone()).collect()
 }
 
 impl Members {

@@ -13,7 +13,7 @@ use polywire::{Exposure, NodeHandle, Parts, Router, Service, ServiceInfo, Status
 use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 
 use self::{fingerprint::Fingerprints, members::Members};
-use crate::{local_node::LocalNode, member::Member, raft::Handle};
+use crate::{local_node::LocalNode, member::Member, membership::MembershipView, node_context::NodeContext};
 
 /// Tells what a node serves.
 #[polywire::service(package = "polywire.directory.v1")]
@@ -35,24 +35,24 @@ struct Inner {
     router: Router,
     exposure: Exposure,
     fingerprints: Fingerprints,
-    raft: Handle,
+    context: Arc<NodeContext>,
     members: Members,
     /// The services without their endpoints, and of which state of the router they are.
     services: Mutex<Option<(u64, Vec<v1::Service>)>>,
 }
 
 impl NodeDirectory {
-    /// Lists the services that the node of these parts has, over the transports that expose them, and the members of the
-    /// cluster that the handle leads to.
+    /// Lists the services that the node of these parts has, over the transports that expose them, and the members of its
+    /// cluster, where it has one.
     ///
     /// # Panics
     /// When a schema of the parts cannot be read: it was compiled in, so the binary is wrong.
-    pub fn new(parts: &Parts, raft: Handle) -> Self {
+    pub fn new(parts: &Parts) -> Self {
         Self(Arc::new(Inner {
             router: parts.router.clone(),
             exposure: parts.exposure.clone(),
             fingerprints: Fingerprints::new(&parts.descriptors),
-            raft,
+            context: NodeContext::of(parts),
             members: Members::default(),
             services: Mutex::default(),
         }))
@@ -107,22 +107,24 @@ impl NodeDirectory {
 
 impl Directory for NodeDirectory {
     async fn list(&self, request: ListRequest) -> Result<ListResponse, Status> {
-        let local = self.0.raft.local_node();
+        let local = self.0.context.local_node().ok();
+        let view = self.0.context.membership().and_then(|membership| membership.view().ok());
         let mut node = local.map(own_node);
-        if let (Some(node), Ok(running)) = (&mut node, self.0.raft.running()) {
-            node.conflict = running.store.refused().map(|problem| problem.to_string()).unwrap_or_default();
+        if let Some((node, problem)) = node.as_mut().zip(view.as_ref().and_then(|view| view.refused.clone()))
+        {
+            node.conflict = problem;
         }
         let services = self.services(local.map(LocalNode::node).zip(node.as_ref()));
-        let cluster = match (self.0.raft.running(), local) {
-            (Ok(running), Some(local)) => {
-                let mut cluster = cluster(&running);
+        let cluster = match view.zip(local) {
+            Some((view, local)) => {
+                let mut cluster = cluster(&view);
                 if request.members {
-                    let others = members::others(&running);
+                    let others = view.others.into_iter().map(|(_, member)| member).collect();
                     cluster.members = self.0.members.ask(local.node(), cluster.revision, others).await;
                 }
                 Some(cluster)
             }
-            _ => None,
+            None => None,
         };
         let ttl_ms = u64::try_from(TTL.as_millis()).unwrap_or(u64::MAX);
         Ok(ListResponse { services, node, ttl_ms, cluster })
@@ -156,13 +158,8 @@ fn node(member: &Member) -> v1::Node {
 }
 
 /// The cluster without its members.
-fn cluster(running: &crate::raft::Running) -> v1::Cluster {
-    let metrics = running.metrics();
-    v1::Cluster {
-        id: running.cluster_id(),
-        revision: metrics.membership_config.log_id().map_or(0, |id| id.index),
-        members: Vec::new(),
-    }
+fn cluster(view: &MembershipView) -> v1::Cluster {
+    v1::Cluster { id: view.cluster_id.clone(), revision: view.revision, members: Vec::new() }
 }
 
 impl fmt::Debug for NodeDirectory {

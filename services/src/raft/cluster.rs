@@ -22,9 +22,10 @@ use super::{
     announce::examine,
     forward::{FORWARDED, Refusal, refusal},
     kv::current,
-    lifecycle::{Lifecycle, id, voters},
+    lifecycle::{Lifecycle, voters},
     peers::Peer,
 };
+use crate::member::id;
 
 /// Forms and changes a cluster.
 #[polywire::service(package = "polywire.cluster.v1")]

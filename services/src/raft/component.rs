@@ -8,14 +8,6 @@ use futures_util::FutureExt as _;
 use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _, Status};
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::{
-    blixard,
-    directory::{DirectoryServer, NodeDirectory},
-    local_node::LocalNode,
-    monitoring::{MonitoringServer, NodeMonitoring},
-    status::{NodeStatus, StatusServer},
-};
-
 use super::{
     Handle, Member, Metrics, Running,
     announce::conflict,
@@ -25,12 +17,15 @@ use super::{
     handle::leads,
     kv::{KvNode, KvServer},
     lifecycle::Lifecycle,
+    membership::RaftMembership,
     metrics::RaftCollector,
     reopening,
     server::{RaftNode, RaftServer},
 };
+use crate::node_context::{NodeContext, register_membership};
 
-/// The cluster, as a component of a node: Raft, the key-value store, what forms the cluster, and what tells of it.
+/// The cluster, as a component of a node: Raft, the key-value store, and what forms the cluster. It registers its
+/// membership, so that status, directory and monitoring of the node tell of it.
 ///
 /// A node alone is a cluster of one. With `cluster.peers` it forms or joins one with those.
 #[derive(Debug)]
@@ -44,6 +39,7 @@ impl RaftComponent {
     /// A component of the node that has these parts.
     pub fn new(parts: &Parts) -> Self {
         let handle = Handle::new(parts.health.clone());
+        register_membership(parts, RaftMembership(handle.clone()));
         Self { lifecycle: Lifecycle::new(handle), parts: parts.clone(), tasks: Mutex::default() }
     }
 
@@ -71,24 +67,16 @@ impl Component for RaftComponent {
 
     fn services(&self) -> Vec<Channel> {
         let handle = self.handle().clone();
-        let mut services = vec![
+        vec![
             RaftServer::new(RaftNode::new(handle.clone())).into_channel(),
             KvServer::new(KvNode::new(handle)).into_channel(),
             ClusterServer::new(ClusterNode::new(self.lifecycle.clone())).into_channel(),
-            StatusServer::new(NodeStatus::new(self.handle().clone())).into_channel(),
-            DirectoryServer::new(NodeDirectory::new(&self.parts, self.handle().clone())).into_channel(),
-            MonitoringServer::new(NodeMonitoring::new(&self.parts, self.handle().clone())).into_channel(),
-        ];
-        if self.parts.config.compat.blixard {
-            services.extend(blixard::services(self.parts.health.clone(), self.handle().clone()));
-        }
-        services
+        ]
     }
 
     async fn start(&self, node: NodeHandle) -> Result<(), ComponentError> {
-        self.handle().introduce(LocalNode::new(&node));
         let peers = node.parts.config.cluster.peers.clone();
-        self.lifecycle.start(&node, peers.is_empty()).await?;
+        self.lifecycle.start(NodeContext::of(&node.parts).bind(&node), peers.is_empty()).await?;
         node.parts.metrics.add_collector(Box::new(RaftCollector::new(self.handle().clone())?))?;
         check(&node.parts.health, self.handle());
         if !peers.is_empty() {

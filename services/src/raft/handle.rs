@@ -1,7 +1,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -9,18 +9,18 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use openraft::{RaftMetrics, ServerState, error::Fatal};
-use polywire::{Health, NodeState, Status};
+use polywire::{Health, Status};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
     Member, TypeConfig,
     conflicts::Conflicts,
     follower::Follower,
-    peers::{Peer, PeerReport, Peers},
+    peers::{Peer, Peers},
     quorum::Quorum,
     store::{DiskFailure, KvReader, Store},
 };
-use crate::local_node::LocalNode;
+use crate::{draining::draining, local_node::LocalNode, peer_report::PeerReport};
 
 /// This node's part in the cluster, to the services that use it; there before it has started. Clones share it.
 #[derive(Clone)]
@@ -33,7 +33,6 @@ struct Shared {
     /// Raised whenever another Raft takes the place of the one before.
     started: watch::Sender<u64>,
     health: Health,
-    local_node: OnceLock<LocalNode>,
     conflicts: Conflicts,
 }
 
@@ -201,7 +200,6 @@ impl Handle {
             stopped: ArcSwapOption::empty(),
             started: watch::Sender::new(0),
             health,
-            local_node: OnceLock::new(),
             conflicts: Conflicts::default(),
         }))
     }
@@ -236,19 +234,7 @@ impl Handle {
 
     /// Returns once the node drains: streams that have no end of their own end then.
     pub async fn draining(&self) {
-        let mut reports = self.0.health.watch();
-        // The sender is held by the health that `self` holds.
-        let _ = reports.wait_for(|report| report.state == NodeState::Draining).await;
-    }
-
-    /// The node has been bound, and can say where it is reached.
-    pub(super) fn introduce(&self, local_node: LocalNode) {
-        self.0.local_node.get_or_init(|| local_node);
-    }
-
-    /// What this node says of itself; `None` before it has been bound.
-    pub(crate) fn local_node(&self) -> Option<&LocalNode> {
-        self.0.local_node.get()
+        draining(&self.0.health).await;
     }
 
     /// Members of which a second process was refused lately.

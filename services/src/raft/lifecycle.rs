@@ -9,9 +9,7 @@ use std::{
 };
 
 use openraft::{Config, Raft, SnapshotPolicy, error::InitializeError, error::RaftError};
-use polywire::{
-    ComponentError, ConnectOptions, NodeHandle, Status, config::RaftTransport, policy::PolicyHandle,
-};
+use polywire::{ComponentError, ConnectOptions, Status, config::RaftTransport, policy::PolicyHandle};
 use tokio::{
     sync::{Mutex, oneshot},
     task::JoinSet,
@@ -26,7 +24,7 @@ use super::{
     server::fatal,
     store::{Store, StoreError},
 };
-use crate::local_node::LocalNode;
+use crate::{local_node::LocalNode, member::id};
 
 /// How this node's Raft begins, begins anew, and ends. Clones share it.
 #[derive(Clone, Debug)]
@@ -88,9 +86,8 @@ impl Lifecycle {
     }
 
     /// Starts what the node has on disk, and a cluster of one where `alone` says so and it has nothing.
-    pub(super) async fn start(&self, node: &NodeHandle, alone: bool) -> Result<(), ComponentError> {
-        let local_node = self.handle.local_node().cloned().unwrap_or_else(|| LocalNode::new(node));
-        let setup = Setup::new(node, local_node)?;
+    pub(super) async fn start(&self, local_node: &LocalNode, alone: bool) -> Result<(), ComponentError> {
+        let setup = Setup::new(local_node.clone())?;
         let setup = self.setup.get_or_init(|| setup);
         let running = setup.open().await?;
         let fresh = !running.raft.is_initialized().await?;
@@ -252,14 +249,14 @@ fn clear(directory: &Path) -> Result<(), StoreError> {
 }
 
 impl Setup {
-    fn new(node: &NodeHandle, local_node: LocalNode) -> Result<Self, ComponentError> {
+    fn new(local_node: LocalNode) -> Result<Self, ComponentError> {
+        let node = local_node.node();
         let config = &node.parts.config;
         let id = id(&node.targets.node_id).ok_or("the node's id is no public key in hexadecimal")?;
         let has_choice = config.transport.serves_grpc() && config.transport.serves_iroh();
         let smallest = config.transport.grpc.max_message_size.min(config.transport.iroh.max_message_size);
         Ok(Self {
             id,
-            local_node,
             directory: config.node.data_dir.join("raft"),
             config: Arc::new(raft_config(&config.cluster)?),
             connect_options: node.connect_options.clone(),
@@ -268,6 +265,7 @@ impl Setup {
             quorum_limit: config.cluster.election_timeout * ELECTIONS * LONGEST_ELECTION,
             batch: smallest / 4 * 3,
             max_value_bytes: VALUE.min(smallest / 2),
+            local_node,
         })
     }
 
@@ -344,11 +342,6 @@ fn raft_config(cluster: &polywire::config::Cluster) -> Result<Config, ComponentE
 /// Whether a file is in use: by another process, or by what has not ended in this one.
 pub(super) fn is_in_use(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(StoreError::InUse { .. }))
-}
-
-/// The id of a node in the cluster: the first eight bytes of its public key, which is `endpoint_id`.
-pub(super) fn id(endpoint_id: &str) -> Option<u64> {
-    u64::from_str_radix(endpoint_id.get(..16)?, 16).ok()
 }
 
 /// The members that vote.

@@ -21,6 +21,7 @@ mod forward;
 mod handle;
 mod kv;
 mod lifecycle;
+mod membership;
 mod metrics;
 mod network;
 mod pace;
@@ -28,6 +29,7 @@ mod peers;
 mod quorum;
 mod reopening;
 mod server;
+mod status;
 pub mod store;
 mod wire;
 
@@ -39,10 +41,10 @@ pub use self::{
     config::TypeConfig,
     handle::{Handle, Metrics, Running},
     kv::{Kv, KvClient, KvNode, KvServer},
-    peers::{PeerReport, Peers},
+    peers::Peers,
     server::{Raft, RaftClient, RaftNode, RaftServer},
 };
 
-pub use crate::member::Member;
+pub use crate::{member::Member, peer_report::PeerReport};
 
-pub(crate) use self::{component::LAG, forward::FORWARDED, handle::leads};
+use self::component::LAG;

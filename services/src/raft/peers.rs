@@ -12,9 +12,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use polywire::{
     Channel, ChannelBuilder, Code, ConnectOptions, RouteExplanation, RouteState, Status, Target,
-    config::RaftTransport,
-    policy::PolicyHandle,
-    transport::{Connected, NetworkPath},
+    config::RaftTransport, policy::PolicyHandle, transport::Connected,
 };
 use tokio::time::Instant;
 
@@ -23,6 +21,7 @@ use super::{
     dialling::{Dialling, Rule},
     pace::Pace,
 };
+use crate::peer_report::PeerReport;
 
 /// The ways to the other members. Clones share them.
 #[derive(Clone, Debug)]
@@ -80,38 +79,6 @@ struct Open {
     renew: Option<Box<dyn Fn() + Send + Sync>>,
     close: Mutex<Option<BoxFuture<'static, ()>>>,
 }
-
-/// How a member is doing, as calls to it have shown.
-#[derive(Clone, Debug)]
-pub struct PeerReport {
-    /// Its id.
-    pub id: u64,
-    /// What it says of itself.
-    pub member: Member,
-    /// The transport of the last call that was answered.
-    pub transport: Option<&'static str>,
-    /// How long ago that was.
-    pub last_contact: Option<Duration>,
-    /// Moving average of how long messages of consensus take over that transport; `None` before there was one.
-    pub latency: Option<Duration>,
-    /// The way that the packets of that transport take now.
-    pub path: Option<NetworkPath>,
-    /// Why calls fail now, for each transport over which they do.
-    pub failures: Vec<(&'static str, String)>,
-    /// How long ago and why a call failed last, for each transport over which one has, whatever went well since.
-    pub past: Vec<(&'static str, Duration, String)>,
-}
-
-impl PeerReport {
-    /// Whether a call was answered lately, and none has failed since.
-    pub fn is_reachable(&self) -> bool {
-        let lately = self.last_contact.is_some_and(|ago| ago < LATELY);
-        lately && !self.transport.is_some_and(|taken| self.failures.iter().any(|(name, _)| *name == taken))
-    }
-}
-
-/// A leader calls each member several times a second, so one that has not answered for this long is gone.
-const LATELY: Duration = Duration::from_secs(3);
 
 /// How often in a minute the log is told that a member is lost, and that it is back.
 const LOSSES: u32 = 6;
