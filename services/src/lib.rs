@@ -38,7 +38,7 @@ mod node_context;
 mod peer_report;
 #[cfg(feature = "cluster")]
 pub mod raft;
-mod reach;
+mod reachability;
 pub mod reflection;
 pub mod status;
 mod unclustered;

@@ -21,7 +21,8 @@ use tokio::{
 };
 
 use crate::{
-    cluster_health::Findings, draining::draining, machine::Machine, node_context::NodeContext, reach::Reach,
+    cluster_health::Findings, draining::draining, machine::Machine, node_context::NodeContext,
+    reachability::Reachability,
 };
 
 /// Tells what a node measures.
@@ -73,7 +74,7 @@ pub struct NodeMonitoring {
     context: Arc<NodeContext>,
     data_dir: PathBuf,
     transports: Transport,
-    reach: Reach,
+    reachability: Reachability,
     /// There once somebody has asked.
     machine: Arc<Mutex<Option<Machine>>>,
 }
@@ -88,7 +89,7 @@ impl NodeMonitoring {
             context: NodeContext::of(parts),
             data_dir: parts.config.node.data_dir.clone(),
             transports: parts.config.transport.clone(),
-            reach: Reach::default(),
+            reachability: Reachability::default(),
             machine: Arc::default(),
         }
     }
@@ -141,12 +142,15 @@ impl Monitoring for NodeMonitoring {
         let own = &self.health.report();
         let serves = &|transport: &str| self.transports.serves(transport);
         let Some(membership) = self.context.membership() else {
-            return Ok(Findings { own, leads: false, members: &[], calls: &[], ways: &[], serves }.verdict());
+            return Ok(
+                Findings { own, leads: false, members: &[], calls: &[], probes: &[], serves }.verdict()
+            );
         };
         let view = membership.view()?;
-        let ways = self.reach.ask(&view.connect_options, &view.others).await;
+        let probes = self.reachability.ask(&view.connect_options, &view.others).await;
         let calls = &membership.peer_reports();
-        let findings = Findings { own, leads: view.leads, members: &view.others, calls, ways: &ways, serves };
+        let findings =
+            Findings { own, leads: view.leads, members: &view.others, calls, probes: &probes, serves };
         Ok(findings.verdict())
     }
 
@@ -154,7 +158,7 @@ impl Monitoring for NodeMonitoring {
         let milliseconds = milliseconds("an interval", request.interval_ms, USUAL, INTERVAL)?;
         let mut ticks = tokio::time::interval(Duration::from_millis(milliseconds));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let watch = Watch { monitoring: self.clone(), ticks };
+        let watch = VitalsWatch { monitoring: self.clone(), ticks };
         Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
             tokio::select! {
                 _ = watch.ticks.tick() => {}
@@ -208,7 +212,7 @@ fn milliseconds(what: &str, asked: u64, usual: u64, allowed: RangeInclusive<u64>
 }
 
 /// One watcher.
-struct Watch {
+struct VitalsWatch {
     monitoring: NodeMonitoring,
     ticks: Interval,
 }

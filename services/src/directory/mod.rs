@@ -29,9 +29,9 @@ const TTL: Duration = Duration::from_secs(5);
 
 /// The directory of this node, and of the cluster that it is in. Clones share it.
 #[derive(Clone)]
-pub struct NodeDirectory(Arc<Inner>);
+pub struct NodeDirectory(Arc<NodeServices>);
 
-struct Inner {
+struct NodeServices {
     router: Router,
     exposure: Exposure,
     fingerprints: Fingerprints,
@@ -48,7 +48,7 @@ impl NodeDirectory {
     /// # Panics
     /// When a schema of the parts cannot be read: it was compiled in, so the binary is wrong.
     pub fn new(parts: &Parts) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(NodeServices {
             router: parts.router.clone(),
             exposure: parts.exposure.clone(),
             fingerprints: Fingerprints::new(&parts.descriptors),

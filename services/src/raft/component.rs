@@ -12,8 +12,9 @@ use super::{
     Handle, Member, Metrics, Running,
     announce::conflict,
     announcing::{Announcing, REMOVED},
+    bootstrap,
     cluster::{ClusterNode, ClusterServer},
-    events, formation,
+    events,
     handle::leads,
     kv::{KvNode, KvServer},
     lifecycle::Lifecycle,
@@ -80,7 +81,7 @@ impl Component for RaftComponent {
         node.parts.metrics.add_collector(Box::new(RaftCollector::new(self.handle().clone())?))?;
         check(&node.parts.health, self.handle());
         if !peers.is_empty() {
-            self.spawn("forms it", formation::form(self.lifecycle.clone(), peers));
+            self.spawn("forms it", bootstrap::join_or_form(self.lifecycle.clone(), peers));
         }
         let health = &node.parts.health;
         self.spawn("knows the others", keep_known(self.lifecycle.clone()));

@@ -24,9 +24,9 @@ use crate::{draining::draining, local_node::LocalNode, peer_report::PeerReport};
 
 /// This node's part in the cluster, to the services that use it; there before it has started. Clones share it.
 #[derive(Clone)]
-pub struct Handle(Arc<Shared>);
+pub struct Handle(Arc<RaftSlot>);
 
-struct Shared {
+struct RaftSlot {
     running: ArcSwapOption<Running>,
     /// Why none runs, where it is known.
     stopped: ArcSwapOption<String>,
@@ -195,7 +195,7 @@ pub(super) enum Leader {
 impl Handle {
     /// One that has not started, of a node whose health this is.
     pub(super) fn new(health: Health) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(RaftSlot {
             running: ArcSwapOption::empty(),
             stopped: ArcSwapOption::empty(),
             started: watch::Sender::new(0),

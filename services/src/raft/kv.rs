@@ -194,7 +194,7 @@ impl Kv for KvNode {
         let revision =
             running.reader.revision().await.map_err(|error| Status::internal(error.to_string()))?;
         let begun = v1::WatchResponse { revision, ..v1::WatchResponse::default() };
-        let watch = Watch {
+        let watch = KvWatch {
             prefix: request.prefix,
             changes,
             told: revision,
@@ -210,7 +210,7 @@ impl Kv for KvNode {
 }
 
 /// One watcher.
-struct Watch {
+struct KvWatch {
     prefix: String,
     changes: Changes,
     told: u64,
@@ -221,7 +221,7 @@ struct Watch {
     handle: Handle,
 }
 
-impl Watch {
+impl KvWatch {
     async fn next(&mut self) -> Result<Option<v1::WatchResponse>, Status> {
         if let Some(begun) = self.begun.take() {
             return Ok(Some(begun));

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     Handle, Running,
-    network::Network,
+    network::NetworkFactory,
     peers::Peers,
     quorum::Quorum,
     server::fatal,
@@ -292,8 +292,12 @@ impl Setup {
         let store = tokio::task::spawn_blocking(opening).await??;
         let peers = Peers::new(&self.connect_options, self.rule, self.policies.clone());
         let quorum = Quorum::new(self.quorum_limit);
-        let network =
-            Network { peers: peers.clone(), store: store.clone(), quorum: quorum.clone(), batch: self.batch };
+        let network = NetworkFactory {
+            peers: peers.clone(),
+            store: store.clone(),
+            quorum: quorum.clone(),
+            batch: self.batch,
+        };
         let raft =
             Raft::new(self.id, self.config.clone(), network, store.log(), store.state_machine()).await?;
         quorum.follow(raft.metrics());

@@ -6,6 +6,7 @@
 
 mod announce;
 mod announcing;
+mod bootstrap;
 mod cluster;
 mod command;
 mod command_line;
@@ -16,7 +17,6 @@ mod conflicts;
 mod dialling;
 mod events;
 mod follower;
-mod formation;
 mod forward;
 mod handle;
 mod kv;

@@ -25,10 +25,10 @@ use crate::peer_report::PeerReport;
 
 /// The ways to the other members. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Peers(Arc<Shared>);
+pub struct Peers(Arc<PeerTable>);
 
 #[derive(Debug)]
-struct Shared {
+struct PeerTable {
     dialling: Arc<Dialling>,
     peers: Mutex<BTreeMap<u64, Arc<Peer>>>,
     moved: Mutex<BTreeMap<u64, Moved>>,
@@ -53,7 +53,7 @@ pub(super) struct Peer {
 
 struct PeerState {
     member: Member,
-    open: Option<Arc<Open>>,
+    open: Option<Arc<OpenChannel>>,
     /// Why the last call failed; `None` since one went well.
     failing: Option<Failing>,
     /// Why and when a call failed last, by the transport, whatever went well since.
@@ -72,7 +72,7 @@ struct Failing {
 }
 
 /// The channel, once there is one.
-struct Open {
+struct OpenChannel {
     channel: Channel,
     /// What held when it was opened.
     rule: Arc<Rule>,
@@ -95,7 +95,7 @@ impl Peers {
     pub(super) fn new(options: &ConnectOptions, rule: RaftTransport, given: Option<PolicyHandle>) -> Self {
         let options = options.clone().connect_timeout(CONNECT);
         let dialling = Dialling::new(options, rule.policy(), given);
-        Self(Arc::new(Shared {
+        Self(Arc::new(PeerTable {
             dialling: Arc::new(dialling),
             peers: Mutex::default(),
             moved: Mutex::default(),
@@ -230,7 +230,7 @@ impl Peer {
         };
         let builder = Channel::builder().options(self.dialling.options.clone()).targets(targets);
         let Connected { channel, close, renew, .. } = self.choosing(builder, &rule).open().await?;
-        let open = Arc::new(Open { channel, rule, renew, close: Mutex::new(Some(close)) });
+        let open = Arc::new(OpenChannel { channel, rule, renew, close: Mutex::new(Some(close)) });
         // Another call may have been faster.
         Ok(self.lock().open.get_or_insert(open).channel.clone())
     }
@@ -457,7 +457,7 @@ mod tests {
         let peer = peers.learn(1, &Member::default());
         let rule = peer.dialling.rule();
         let channel = peer.choosing(builder, &rule).connect().await.unwrap();
-        let open = Open { channel, rule, renew: None, close: Mutex::default() };
+        let open = OpenChannel { channel, rule, renew: None, close: Mutex::default() };
         peer.lock().open = Some(Arc::new(open));
         (peers, peer)
     }

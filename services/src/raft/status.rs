@@ -66,14 +66,14 @@ pub(super) fn watch(handle: &Handle) -> Result<Streaming<v1::ClusterStatus>, Cal
     let running = handle.running()?;
     let metrics = running.raft.metrics();
     let (disk, running) = (running.disk.clone(), Arc::downgrade(&running));
-    let watch = Watch { handle: handle.clone(), running, metrics, disk, told: None };
+    let watch = ClusterWatch { handle: handle.clone(), running, metrics, disk, told: None };
     Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
         Ok(watch.next().await?.map(|status| (status, watch)))
     })))
 }
 
 /// One watcher, and what it has been told last.
-struct Watch {
+struct ClusterWatch {
     handle: Handle,
     /// Not what runs itself: a watcher that does not read must not keep the files of one that has ended.
     running: Weak<Running>,
@@ -82,7 +82,7 @@ struct Watch {
     told: Option<v1::ClusterStatus>,
 }
 
-impl Watch {
+impl ClusterWatch {
     /// The next status in which more has changed than how far everybody is; `None` once the node drains.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ enum Found {
 }
 
 /// Returns once this node is in a cluster.
-pub(super) async fn form(lifecycle: Lifecycle, peers: Vec<Target>) {
+pub(super) async fn join_or_form(lifecycle: Lifecycle, peers: Vec<Target>) {
     let mut said = String::new();
     loop {
         let step = async {
