@@ -5,7 +5,7 @@ use polywire::{Channel, Codec, Context, NodeHandle, Status, Target, TraceContext
 use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{DirectoryClient, TTL, node};
+use super::service::{DirectoryClient, TTL, node};
 use crate::member::Member;
 
 /// How long a member may take to be dialled and to answer.

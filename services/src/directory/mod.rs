@@ -2,30 +2,21 @@
 
 mod fingerprint;
 mod members;
+mod service;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc};
 
-use polywire::{Exposure, NodeHandle, Parts, Router, Service, ServiceInfo, Status, Target};
+use parking_lot::Mutex;
+use polywire::{Exposure, NodeHandle, Parts, Router, ServiceInfo, Status};
 use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 
-use self::{fingerprint::Fingerprints, members::Members};
-use crate::{local_node::LocalNode, member::Member, membership::MembershipView, node_context::NodeContext};
-
-/// Tells what a node serves.
-#[polywire::service(package = "polywire.directory.v1")]
-pub trait Directory {
-    /// What is served now.
-    #[rpc(idempotent)]
-    async fn list(&self, request: ListRequest) -> Result<ListResponse, Status>;
-}
-
-/// For how long an answer may be taken for true. A member that has moved is looked for at once by whoever does not reach
-/// it, so this bounds how long a new one goes unnoticed.
-const TTL: Duration = Duration::from_secs(5);
+pub use self::service::{Directory, DirectoryClient, DirectoryServer};
+use self::{
+    fingerprint::Fingerprints,
+    members::Members,
+    service::{TTL, node},
+};
+use crate::{local_node::LocalNode, membership::MembershipView, node_context::NodeContext};
 
 /// The directory of this node, and of the cluster that it is in. Clones share it.
 #[derive(Clone)]
@@ -78,7 +69,7 @@ impl NodeDirectory {
     /// Every service without its endpoints. Schemas are hashed once for each change of the router.
     fn known_services(&self) -> Vec<v1::Service> {
         let changes = *self.0.router.changes().borrow();
-        let mut known = self.0.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.services.lock();
         if known.as_ref().is_none_or(|(of, _)| *of != changes) {
             *known = Some((changes, self.0.router.services().iter().map(|info| self.entry(info)).collect()));
         }
@@ -138,23 +129,6 @@ fn own_node(local: &LocalNode) -> v1::Node {
         endpoint.alpns = local.node().alpns(&endpoint.transport, "");
     }
     node
-}
-
-/// A member as the directory lists it.
-fn node(member: &Member) -> v1::Node {
-    let targets = member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
-    let endpoints = targets.filter(|target| !target.is_local()).map(|target| v1::Endpoint {
-        transport: target.transport().to_owned(),
-        target: target.to_string(),
-        alpns: Vec::new(),
-    });
-    v1::Node {
-        id: member.endpoint_id.clone(),
-        name: member.name.clone(),
-        endpoints: endpoints.collect(),
-        incarnation: member.incarnation,
-        conflict: String::new(),
-    }
 }
 
 /// The cluster without its members.

@@ -1,26 +1,32 @@
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _, Status};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
-    Handle, Member, Metrics, Running,
-    announce::conflict,
+    Member,
+    announce::{announce, introduce},
     announcing::{Announcing, REMOVED},
     bootstrap,
-    cluster::{ClusterNode, ClusterServer},
+    cluster::ClusterServer,
+    cluster_node::ClusterNode,
+    collector::RaftCollector,
     events,
-    handle::leads,
+    examine::conflict,
+    follower::Follower,
+    handle::Handle,
     kv::{KvNode, KvServer},
     lifecycle::Lifecycle,
     membership::RaftMembership,
-    metrics::RaftCollector,
+    metrics::{LAG, Metrics, leads},
     reopening,
+    running::Running,
     server::{RaftNode, RaftServer},
 };
 use crate::node_context::{NodeContext, register_membership};
@@ -57,7 +63,7 @@ impl RaftComponent {
                 health.needs_restart(format!("the task of the cluster that {name} has panicked"));
             }
         };
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+        self.tasks.lock().spawn(task);
     }
 }
 
@@ -92,14 +98,11 @@ impl Component for RaftComponent {
     }
 
     async fn stop(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
         tasks.shutdown().await;
         self.lifecycle.stop().await;
     }
 }
-
-/// How many entries a member may be behind before it counts as lagging.
-pub(crate) const LAG: u64 = 10_000;
 
 fn check(health: &Health, handle: &Handle) {
     let raft = handle.clone();
@@ -185,7 +188,7 @@ fn peers_health(handle: &Handle) -> Result<(), String> {
 /// Looks at the node's health again as soon as there is another leader, or none, or Raft has stopped, or this node is no
 /// member any more. Raft looks at itself several times a second, so time that goes by shows here, too.
 async fn keep_healthy(handle: Handle, health: Health) {
-    let mut follower = handle.follow();
+    let mut follower = Follower::new(&handle);
     let mut before = None;
     while let Some(running) = follower.next().await {
         let now = {
@@ -279,11 +282,10 @@ const CONFLICT: &str = "identity";
 /// Tells the other members where this node is, and lets it stand for election once they have been asked whether it is the
 /// one that they know.
 async fn make_known(lifecycle: &Lifecycle, running: &Running) -> Result<(), Status> {
-    let node = ClusterNode::new(lifecycle.clone());
-    let mut outcome = node.introduce().await;
+    let mut outcome = introduce(&lifecycle.handle).await;
     if outcome.is_ok() && running.admitted().is_ok() {
         running.begin();
-        outcome = node.announce().await;
+        outcome = announce(&lifecycle.handle).await;
     }
     if let Err(status) = &outcome
         && let Some(problem) = conflict(status)

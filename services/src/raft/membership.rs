@@ -2,7 +2,7 @@ use futures_util::future::BoxFuture;
 use polywire::{Context, Status, Streaming};
 use polywire_proto::status::v1;
 
-use super::{Handle, handle::leads, status};
+use super::{handle::Handle, metrics::leads, status};
 use crate::{
     membership::{Membership, MembershipView},
     peer_report::PeerReport,

@@ -20,12 +20,7 @@ use tokio::{
 };
 
 use super::{
-    Member, TypeConfig,
-    peers::{Peer, Peers},
-    quorum::Quorum,
-    server::RaftClient,
-    store::Store,
-    wire,
+    Member, TypeConfig, peer::Peer, peers::Peers, quorum::Quorum, server::RaftClient, store::Store, wire,
 };
 
 /// Makes the ways to the other members.

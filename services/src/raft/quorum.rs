@@ -13,7 +13,7 @@ use std::{
 use openraft::{ServerState, Vote};
 use tokio::{sync::watch, time::Instant};
 
-use super::Metrics;
+use super::metrics::Metrics;
 
 /// What is known of the leader's majority. Clones share it.
 #[derive(Clone, Debug)]

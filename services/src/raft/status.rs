@@ -11,7 +11,13 @@ use polywire::{Context, Status as CallStatus, Streaming};
 use polywire_proto::status::v1;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Handle, LAG, Metrics, Running, forward::FORWARDED, handle::leads, store::DiskFailure};
+use super::{
+    forward::FORWARDED,
+    handle::Handle,
+    metrics::{LAG, Metrics, leads},
+    running::Running,
+    store::DiskFailure,
+};
 use crate::{
     peer_report::PeerReport,
     status::{StatusClient, describe},
