@@ -71,7 +71,7 @@ impl Health for NodeHealth {
     }
 
     async fn watch(&self, request: HealthCheckRequest) -> Result<Streaming<HealthCheckResponse>, Status> {
-        let watch = Watch {
+        let watch = HealthWatch {
             health: self.clone(),
             service: request.service,
             reports: self.registry.watch(),
@@ -86,7 +86,7 @@ impl Health for NodeHealth {
 }
 
 /// One watcher, and what it has been told last.
-struct Watch {
+struct HealthWatch {
     health: NodeHealth,
     service: String,
     reports: watch::Receiver<polywire::HealthReport>,
@@ -94,7 +94,7 @@ struct Watch {
     said: Option<ServingStatus>,
 }
 
-impl Watch {
+impl HealthWatch {
     /// The next status that differs from the last; `None` once the node drains and that has been said.
     async fn next(&mut self) -> Option<ServingStatus> {
         loop {

@@ -21,10 +21,8 @@ use tokio::{
 };
 
 use crate::{
-    cluster_health::Findings,
-    machine::Machine,
-    raft::{Handle, leads},
-    reach::Reach,
+    cluster_health::Findings, draining::draining, machine::Machine, node_context::NodeContext,
+    reachability::Reachability,
 };
 
 /// Tells what a node measures.
@@ -73,25 +71,25 @@ pub struct NodeMonitoring {
     metrics: Metrics,
     router: Router,
     health: Health,
-    raft: Handle,
+    context: Arc<NodeContext>,
     data_dir: PathBuf,
     transports: Transport,
-    reach: Reach,
+    reachability: Reachability,
     /// There once somebody has asked.
     machine: Arc<Mutex<Option<Machine>>>,
 }
 
 impl NodeMonitoring {
-    /// Reports on the node of these parts, and on the cluster that the handle leads to.
-    pub fn new(parts: &Parts, raft: Handle) -> Self {
+    /// Reports on the node of these parts, and on its cluster, where it has one.
+    pub fn new(parts: &Parts) -> Self {
         Self {
             metrics: parts.metrics.clone(),
             router: parts.router.clone(),
             health: parts.health.clone(),
-            raft,
+            context: NodeContext::of(parts),
             data_dir: parts.config.node.data_dir.clone(),
             transports: parts.config.transport.clone(),
-            reach: Reach::default(),
+            reachability: Reachability::default(),
             machine: Arc::default(),
         }
     }
@@ -141,22 +139,18 @@ impl Monitoring for NodeMonitoring {
     }
 
     async fn get_cluster_health(&self, _: v1::GetClusterHealthRequest) -> Result<v1::ClusterHealth, Status> {
-        let running = self.raft.running()?;
-        let metrics = running.metrics();
-        let leads = leads(&metrics);
-        let nodes = metrics.membership_config.membership().nodes();
-        let others = nodes.filter(|(id, _)| **id != running.id);
-        let mut members: Vec<_> = others.map(|(id, member)| (*id, member.clone())).collect();
-        members.sort_by_key(|(id, _)| *id);
-        let ways = self.reach.ask(running.peers.options(), &members).await;
-        let findings = Findings {
-            own: &self.health.report(),
-            leads,
-            members: &members,
-            calls: &running.peers.reports(),
-            ways: &ways,
-            serves: &|transport| self.transports.serves(transport),
+        let own = &self.health.report();
+        let serves = &|transport: &str| self.transports.serves(transport);
+        let Some(membership) = self.context.membership() else {
+            return Ok(
+                Findings { own, leads: false, members: &[], calls: &[], probes: &[], serves }.verdict()
+            );
         };
+        let view = membership.view()?;
+        let probes = self.reachability.ask(&view.connect_options, &view.others).await;
+        let calls = &membership.peer_reports();
+        let findings =
+            Findings { own, leads: view.leads, members: &view.others, calls, probes: &probes, serves };
         Ok(findings.verdict())
     }
 
@@ -164,11 +158,11 @@ impl Monitoring for NodeMonitoring {
         let milliseconds = milliseconds("an interval", request.interval_ms, USUAL, INTERVAL)?;
         let mut ticks = tokio::time::interval(Duration::from_millis(milliseconds));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let watch = Watch { monitoring: self.clone(), ticks };
+        let watch = VitalsWatch { monitoring: self.clone(), ticks };
         Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
             tokio::select! {
                 _ = watch.ticks.tick() => {}
-                () = watch.monitoring.raft.draining() => return Ok(None),
+                () = draining(&watch.monitoring.health) => return Ok(None),
             }
             Ok(Some((watch.monitoring.vitals().await?, watch)))
         })))
@@ -218,7 +212,7 @@ fn milliseconds(what: &str, asked: u64, usual: u64, allowed: RangeInclusive<u64>
 }
 
 /// One watcher.
-struct Watch {
+struct VitalsWatch {
     monitoring: NodeMonitoring,
     ticks: Interval,
 }

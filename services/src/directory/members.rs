@@ -5,38 +5,31 @@ use polywire::{Channel, Codec, Context, NodeHandle, Status, Target, TraceContext
 use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{DirectoryClient, TTL, node};
-use crate::raft::{Member, Running};
+use super::service::{DirectoryClient, TTL, node};
+use crate::member::Member;
 
 /// How long a member may take to be dialled and to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the other members of the cluster serve, as they have told this node. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Members(Arc<Mutex<State>>);
+pub(super) struct Members(Arc<Mutex<MemberTable>>);
 
 #[derive(Default)]
-struct State {
+struct MemberTable {
     /// When they were asked last, and of which revision of the cluster they were.
     asked: Option<(Instant, u64)>,
-    known: Vec<Known>,
+    known: Vec<KnownMember>,
 }
 
 /// One of them.
-struct Known {
+struct KnownMember {
     member: Member,
     channel: Option<Channel>,
     /// What it said last, and when.
     told: Option<(Instant, ListResponse)>,
     /// Why it did not answer when it was asked last.
     failure: Option<String>,
-}
-
-/// The other members, as Raft knows them.
-pub(super) fn others(running: &Running) -> Vec<Member> {
-    let metrics = running.metrics();
-    let nodes = metrics.membership_config.membership().nodes();
-    nodes.filter(|(id, _)| **id != running.id).map(|(_, member)| member.clone()).collect()
 }
 
 impl Members {
@@ -55,18 +48,18 @@ impl Members {
             join_all(state.known.iter_mut().map(|known| known.ask(own))).await;
             state.asked = Some((now, revision));
         }
-        state.known.iter().map(Known::entry).collect()
+        state.known.iter().map(KnownMember::entry).collect()
     }
 }
 
-impl State {
+impl MemberTable {
     /// Takes up new members and forgets those that are no more. One that has moved is called where it is now.
     fn learn(&mut self, members: Vec<Member>) {
         let mut before = std::mem::take(&mut self.known);
         for member in members {
-            let same = |known: &Known| known.member.endpoint_id == member.endpoint_id;
+            let same = |known: &KnownMember| known.member.endpoint_id == member.endpoint_id;
             let known = before.iter().position(same).map(|place| before.swap_remove(place));
-            let known = known.unwrap_or_else(|| Known {
+            let known = known.unwrap_or_else(|| KnownMember {
                 member: Member::default(),
                 channel: None,
                 told: None,
@@ -74,12 +67,12 @@ impl State {
             });
             let stays = known.member.targets == member.targets;
             let channel = known.channel.filter(|_| stays);
-            self.known.push(Known { member, channel, ..known });
+            self.known.push(KnownMember { member, channel, ..known });
         }
     }
 }
 
-impl Known {
+impl KnownMember {
     async fn ask(&mut self, own: &NodeHandle) {
         let late = || Err(Status::deadline_exceeded(format!("no answer within {PATIENCE:?}")));
         let asking = tokio::time::timeout(PATIENCE, self.list(own)).await;

@@ -3,7 +3,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use polywire::{Code, Status};
 use tokio::time::Instant;
 
-use super::{Running, announce::conflict};
+use super::{examine::conflict, running::Running};
 
 /// How a node that is no member any more says so.
 pub(super) const REMOVED: &str = "this node was removed from its cluster. `cluster leave` makes it a cluster of its own, \

@@ -2,11 +2,18 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use openraft::error::{ClientWriteError, RaftError};
+use openraft::error::{CheckIsLeaderError, ClientWriteError, RaftError};
 use polywire::{Channel, Code, Context, Status};
 use tokio::time::Instant;
 
-use super::{Handle, Member, Running, handle::Leader, peers::Peer, server::fatal};
+use super::{
+    Member,
+    handle::{Handle, Leader},
+    metrics::{Metrics, name},
+    peer::Peer,
+    running::Running,
+    server::fatal,
+};
 
 /// Says of a call that it was sent on to the leader already, so that nobody sends it on again.
 pub(crate) const FORWARDED: &str = "polywire-forwarded";
@@ -133,7 +140,7 @@ impl Handle {
     async fn follows_another(&self, leader: &Peer) {
         let Ok(running) = self.running() else { return };
         let mut metrics = running.raft.metrics();
-        let stays = |metrics: &super::handle::Metrics| metrics.current_leader == Some(leader.id());
+        let stays = |metrics: &Metrics| metrics.current_leader == Some(leader.id());
         while stays(&metrics.borrow_and_update()) && metrics.changed().await.is_ok() {}
     }
 }
@@ -168,5 +175,23 @@ pub(super) fn refusal(error: RaftError<u64, ClientWriteError<u64, Member>>) -> R
             Refusal::Status(Status::failed_precondition(error.to_string()))
         }
         RaftError::Fatal(error) => Refusal::Status(fatal(error)),
+    }
+}
+
+/// Makes sure that what this node has applied is what the cluster has agreed on.
+pub(super) async fn current(running: &Running) -> Result<(), Refusal> {
+    match running.raft.ensure_linearizable().await {
+        Ok(_) => Ok(()),
+        Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_))) => Err(Refusal::NotLeader),
+        Err(RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(answered))) => {
+            let metrics = running.metrics();
+            let answered: Vec<_> = answered.got.iter().map(|id| name(&metrics, *id)).collect();
+            let voters = metrics.membership_config.membership().voter_ids().count();
+            Err(Refusal::Status(Status::unavailable(format!(
+                "no majority of the cluster confirms that this member leads: of {voters} voters, only {} answered",
+                answered.join(", ")
+            ))))
+        }
+        Err(RaftError::Fatal(error)) => Err(Refusal::Status(fatal(error))),
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use openraft::error::{CheckIsLeaderError, RaftError};
 use polywire::{Clipped, Context, Status, Streaming};
 use polywire_proto::kv::v1;
 use tokio::sync::watch;
 
 use super::{
-    Command, Handle, Metrics, Outcome, Running,
-    forward::{FORWARDED, Refusal, refusal},
-    handle::{failure, name},
-    server::fatal,
+    Command, Outcome,
+    forward::{FORWARDED, Refusal, current, refusal},
+    handle::Handle,
+    metrics::{Metrics, failure},
+    running::Running,
     store::{Change, Changes, DiskFailure, Missed, Stored},
 };
 
@@ -194,7 +194,7 @@ impl Kv for KvNode {
         let revision =
             running.reader.revision().await.map_err(|error| Status::internal(error.to_string()))?;
         let begun = v1::WatchResponse { revision, ..v1::WatchResponse::default() };
-        let watch = Watch {
+        let watch = KvWatch {
             prefix: request.prefix,
             changes,
             told: revision,
@@ -210,7 +210,7 @@ impl Kv for KvNode {
 }
 
 /// One watcher.
-struct Watch {
+struct KvWatch {
     prefix: String,
     changes: Changes,
     told: u64,
@@ -221,7 +221,7 @@ struct Watch {
     handle: Handle,
 }
 
-impl Watch {
+impl KvWatch {
     async fn next(&mut self) -> Result<Option<v1::WatchResponse>, Status> {
         if let Some(begun) = self.begun.take() {
             return Ok(Some(begun));
@@ -286,24 +286,6 @@ async fn page(running: &Running, request: v1::ListRequest) -> Result<v1::ListRes
         more: page.more,
         revision: page.revision,
     })
-}
-
-/// Makes sure that what this node has applied is what the cluster has agreed on.
-pub(super) async fn current(running: &Running) -> Result<(), Refusal> {
-    match running.raft.ensure_linearizable().await {
-        Ok(_) => Ok(()),
-        Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_))) => Err(Refusal::NotLeader),
-        Err(RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(answered))) => {
-            let metrics = running.metrics();
-            let answered: Vec<_> = answered.got.iter().map(|id| name(&metrics, *id)).collect();
-            let voters = metrics.membership_config.membership().voter_ids().count();
-            Err(Refusal::Status(Status::unavailable(format!(
-                "no majority of the cluster confirms that this member leads: of {voters} voters, only {} answered",
-                answered.join(", ")
-            ))))
-        }
-        Err(RaftError::Fatal(error)) => Err(Refusal::Status(fatal(error))),
-    }
 }
 
 fn check(handle: &Handle, command: &Command) -> Result<(), Status> {

@@ -13,14 +13,14 @@ use std::{
 use openraft::{ServerState, Vote};
 use tokio::{sync::watch, time::Instant};
 
-use super::Metrics;
+use super::metrics::Metrics;
 
 /// What is known of the leader's majority. Clones share it.
 #[derive(Clone, Debug)]
-pub(super) struct Quorum(Arc<Shared>);
+pub(super) struct Quorum(Arc<LeaderEvidence>);
 
 #[derive(Debug)]
-struct Shared {
+struct LeaderEvidence {
     /// How long ago a majority may have answered for the leader to be taken for one.
     limit: Duration,
     /// What Raft says of itself; there once it runs.
@@ -49,7 +49,7 @@ const NEVER: u64 = u64::MAX;
 impl Quorum {
     /// One of a node that has heard of nothing yet.
     pub(super) fn new(limit: Duration) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(LeaderEvidence {
             limit,
             metrics: OnceLock::new(),
             heard: watch::Sender::default(),

@@ -14,10 +14,7 @@ use openraft::error::Fatal;
 use polywire::Health;
 use tokio::time::Instant;
 
-use super::{
-    Running,
-    lifecycle::{Lifecycle, is_in_use},
-};
+use super::{follower::Follower, lifecycle::Lifecycle, running::Running, setup::is_in_use};
 
 /// How long it takes until the first attempt, and at most until another.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
@@ -48,7 +45,7 @@ pub(super) async fn keep_open(lifecycle: Lifecycle, health: Health) {
 
 /// Waits until something has failed, and says what. `None` once the node ends.
 async fn failure(lifecycle: &Lifecycle) -> Option<String> {
-    let mut follower = lifecycle.handle.follow();
+    let mut follower = Follower::new(&lifecycle.handle);
     loop {
         if let Some(cause) = cause(&*follower.next().await?) {
             return Some(cause);

@@ -9,7 +9,7 @@ use openraft::{
 use polywire::{Status, Streaming};
 use polywire_proto::raft::v1::{self, append_entries_response::Outcome};
 
-use super::{Handle, Running, store::StoreError, wire};
+use super::{handle::Handle, running::Running, store::StoreError, wire};
 
 /// What the members of a cluster say to each other. Source: Ongaro and Ousterhout,
 /// [In Search of an Understandable Consensus Algorithm](https://raft.github.io/raft.pdf).

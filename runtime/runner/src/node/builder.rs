@@ -4,10 +4,11 @@ use bytes::Bytes;
 use prost_reflect::DescriptorPool;
 
 use super::{
-    Component, Exposure, Node, NodeError, Upstream,
+    Component, Exposure, Node, NodeError, NodeExtension, Upstream,
     component::{Components, DynComponent},
     running, schema,
     served::Served,
+    shared::SharedValues,
     transports,
 };
 use crate::{
@@ -72,6 +73,28 @@ pub struct Parts {
     pub descriptors: Arc<[Bytes]>,
     /// What the node's listeners show.
     pub(crate) certificates: Certificates,
+    pub(super) shared: SharedValues,
+}
+
+impl Parts {
+    /// The one value of this type that the node's services and components share, made by `Default` at the first call.
+    ///
+    /// Crates that do not know each other meet here: one puts something into a value of a type that both know, and the
+    /// other reads it.
+    ///
+    /// ```
+    /// use std::sync::OnceLock;
+    ///
+    /// #[derive(Default)]
+    /// struct Greeting(OnceLock<String>);
+    ///
+    /// fn polite(parts: &polywire::Parts) {
+    ///     let _ = parts.shared::<Greeting>().0.set("good morning".to_owned());
+    /// }
+    /// ```
+    pub fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.shared.get()
+    }
 }
 
 /// One line of what a node serves.
@@ -94,6 +117,17 @@ impl NodeBuilder {
             components: Vec::new(),
             commands: Vec::new(),
         }
+    }
+
+    /// Adds everything that the extension brings.
+    ///
+    /// ```
+    /// # use polywire::{Node, NodeBuilder};
+    /// # fn inventory(node: NodeBuilder) -> NodeBuilder { node }
+    /// let node = Node::builder().with(inventory);
+    /// ```
+    pub fn with(self, extension: impl NodeExtension) -> Self {
+        extension.extend(self)
     }
 
     /// Sets the configuration; without it, the node has the defaults: dual mode on loopback.
@@ -213,6 +247,7 @@ impl NodeBuilder {
             exposure: transports::exposure(&config.transport),
             descriptors: self.descriptor_sets.clone().into(),
             certificates: Certificates::default(),
+            shared: SharedValues::default(),
         };
         let mut served = Served::in_router(&parts.router);
         for (added_by, make) in &self.services {

@@ -32,13 +32,13 @@ pub use self::{
     receipt::{Receipt, Received},
     state::Stored,
 };
-use self::{file::File, identity::Identity, snapshots::Snapshots, state::State};
+use self::{file::File, identity::Identity, snapshots::Snapshots, state::KvState};
 
 /// The storage of one node. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
     log: Arc<File>,
-    state: Arc<State>,
+    state: Arc<KvState>,
     identity: Identity,
 }
 
@@ -56,7 +56,7 @@ impl Store {
         }
         let log = File::open(directory.join(LOG), log::FORMAT)?;
         let file = File::open(directory.join(STATE), state::FORMAT)?;
-        let state = State::new(file, Snapshots::open(directory.join(SNAPSHOTS))?);
+        let state = KvState::new(file, Snapshots::open(directory.join(SNAPSHOTS))?);
         let log = Arc::new(log);
         let has_something = log::has_something(&log)? || state.applied()?.is_some();
         let identity = Identity::open(log.clone(), has_something)?;

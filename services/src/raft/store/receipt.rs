@@ -6,20 +6,20 @@ use tokio::{io::AsyncWriteExt as _, task::spawn_blocking};
 use super::{
     StoreError, snapshot,
     snapshots::{Held, Part, name},
-    state::State,
+    state::KvState,
 };
 use crate::raft::{Member, TypeConfig};
 
 /// A snapshot that is being taken in. Dropped, it is gone.
 #[derive(Debug)]
 pub struct Receipt {
-    state: Arc<State>,
+    state: Arc<KvState>,
     part: Part,
     file: tokio::fs::File,
 }
 
 impl Receipt {
-    pub(super) async fn begin(state: Arc<State>) -> Result<Self, StoreError> {
+    pub(super) async fn begin(state: Arc<KvState>) -> Result<Self, StoreError> {
         blocking(state, |state| {
             let part = state.snapshots().part()?;
             let file = part.file.try_clone().map_err(|source| state.snapshots().failed(source))?;
@@ -62,7 +62,7 @@ impl Receipt {
 /// A snapshot that is whole and on disk. It stays there until it has become of no use, or this is dropped.
 #[derive(Debug)]
 pub struct Received {
-    state: Arc<State>,
+    state: Arc<KvState>,
     meta: SnapshotMeta<u64, Member>,
     file: fs::File,
     held: Held,
@@ -101,8 +101,8 @@ fn other(found: Option<LogId<u64>>, announced: Option<LogId<u64>>) -> String {
 }
 
 async fn blocking<T: Send + 'static>(
-    state: Arc<State>,
-    work: impl FnOnce(&Arc<State>) -> Result<T, StoreError> + Send + 'static,
+    state: Arc<KvState>,
+    work: impl FnOnce(&Arc<KvState>) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let path = state.path().to_owned();
     let working = spawn_blocking(move || work(&state));

@@ -3,12 +3,13 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use openraft::LogId;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{StoreError, file};
 
@@ -39,7 +40,7 @@ impl Snapshots {
     /// # Errors
     /// Once the store was given up.
     pub(super) fn publish(&self) -> Result<MutexGuard<'_, bool>, StoreError> {
-        let publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let publishing = self.publishing.lock();
         match *publishing {
             false => Ok(publishing),
             true => Err(self.failed(io::Error::other("this store has made way for another"))),
@@ -48,7 +49,7 @@ impl Snapshots {
 
     /// Leaves the directory to another store: what is still under way here comes to nothing.
     pub(super) fn retire(&self) {
-        *self.publishing.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.publishing.lock() = true;
     }
 
     /// Where a snapshot of this name is.
@@ -144,7 +145,7 @@ impl Drop for Held {
 }
 
 fn lock(holds: &Holds) -> MutexGuard<'_, BTreeMap<String, usize>> {
-    holds.lock().unwrap_or_else(PoisonError::into_inner)
+    holds.lock()
 }
 
 /// What the snapshot of everything up to this entry is called.

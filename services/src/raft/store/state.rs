@@ -69,14 +69,14 @@ pub(super) fn make(transaction: &WriteTransaction) -> Result<(), redb::TableErro
 
 /// The state machine's file.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct KvState {
     pub(super) file: File,
     snapshots: Snapshots,
     changes: Latest,
     commits: AtomicU32,
 }
 
-impl State {
+impl KvState {
     pub(super) fn new(file: File, snapshots: Snapshots) -> Self {
         Self { file, snapshots, changes: Latest::new(), commits: AtomicU32::new(0) }
     }

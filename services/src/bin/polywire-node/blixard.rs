@@ -1,14 +1,43 @@
-//! What clients call that are older than polywire: three methods of today's services, under the names of then.
+//! The old names that clients of blixard, the project that polywire came from, still call: three methods of today's
+//! services, served where `compat.blixard` is set.
 
 use polywire::{
-    Channel, Context, Facade, Health, Method, Service as _, ServiceExt as _, ServiceInfo, Status,
+    Channel, Component, ComponentError, Context, Facade, Health, Method, NodeBuilder, NodeHandle, Parts,
+    ServiceExt as _, ServiceInfo, Status,
 };
 use polywire_proto::{blixard as old, status::v1 as status};
+use polywire_services::status::{NodeStatus, Status as _};
 
-use crate::{
-    raft::Handle,
-    status::{NodeStatus, Status as _},
-};
+/// Adds the old services and their schemas.
+pub(crate) fn old_services(node: NodeBuilder) -> NodeBuilder {
+    node.descriptors(old::FILE_DESCRIPTOR_SET).component(OldServices::new)
+}
+
+/// The old services, over the node's health and status.
+struct OldServices(Vec<Channel>);
+
+impl OldServices {
+    fn new(parts: &Parts) -> Self {
+        match parts.config.compat.blixard {
+            true => Self(services(parts.health.clone(), NodeStatus::new(parts)).into()),
+            false => Self(Vec::new()),
+        }
+    }
+}
+
+impl Component for OldServices {
+    fn name(&self) -> &'static str {
+        "old services"
+    }
+
+    fn services(&self) -> Vec<Channel> {
+        self.0.clone()
+    }
+
+    async fn start(&self, _: NodeHandle) -> Result<(), ComponentError> {
+        Ok(())
+    }
+}
 
 const CLUSTER: ServiceInfo = ServiceInfo::new(
     "blixard.ClusterService",
@@ -29,9 +58,7 @@ const NODE: ServiceInfo = ServiceInfo::new(
         .docs("How consensus is at this node.")],
 );
 
-/// The old services, over this node's health and cluster.
-pub(crate) fn services(health: Health, raft: Handle) -> [Channel; 2] {
-    let cluster = NodeStatus::new(raft);
+fn services(health: Health, cluster: NodeStatus) -> [Channel; 2] {
     let node = cluster.clone();
     [
         Facade::new(CLUSTER)

@@ -1,4 +1,4 @@
-//! Which ways lead to the other members of the cluster, found out by asking them.
+//! Which probes lead to the other members of the cluster, found out by asking them.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -10,25 +10,25 @@ use polywire::{
 use polywire_proto::grpc::health::v1::HealthCheckRequest;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{health::HealthClient, raft::Member};
+use crate::{health::HealthClient, member::Member};
 
 /// How long a member may take to be dialled and to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The ways to members, kept from one question to the next. Clones share them.
+/// The probes to members, kept from one question to the next. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Reach(Arc<Mutex<State>>);
+pub(crate) struct Reachability(Arc<Mutex<ProbeTable>>);
 
 #[derive(Default)]
-struct State {
+struct ProbeTable {
     /// When those were asked who have answered last.
     begun: Option<Instant>,
     /// By the member's id and the target.
-    ways: BTreeMap<(u64, String), Way>,
+    probes: BTreeMap<(u64, String), Probe>,
 }
 
 /// A way to one member.
-struct Way {
+struct Probe {
     target: Target,
     /// In which place among the targets of its member it is.
     place: usize,
@@ -42,7 +42,7 @@ struct Way {
 
 /// How a member is reached over one transport.
 #[derive(Clone, Debug)]
-pub(crate) struct WayReport {
+pub(crate) struct ProbeReport {
     /// The member's id.
     pub(crate) member: u64,
     pub(crate) transport: &'static str,
@@ -59,42 +59,42 @@ pub(crate) struct WayReport {
     pub(crate) last_error: Option<(Duration, String)>,
 }
 
-impl Reach {
+impl Reachability {
     /// Asks each of these members over every transport that it has an address for, side by side, and tells how that
     /// went, in the order of their ids and of their targets. Of callers that come at once, those who had to wait are
     /// told what was found out meanwhile.
     ///
     /// # Cancel safety
     /// Safe: members that have not answered yet are as they were before.
-    pub(crate) async fn ask(&self, options: &ConnectOptions, members: &[(u64, Member)]) -> Vec<WayReport> {
+    pub(crate) async fn ask(&self, options: &ConnectOptions, members: &[(u64, Member)]) -> Vec<ProbeReport> {
         let arrived = Instant::now();
         let mut state = self.0.lock().await;
         if state.begun.is_none_or(|begun| begun < arrived) {
             let begun = Instant::now();
             state.learn(members);
-            join_all(state.ways.values_mut().map(|way| way.ask(options))).await;
+            join_all(state.probes.values_mut().map(|probe| probe.ask(options))).await;
             state.begun = Some(begun);
         }
         let mut reports: Vec<_> =
-            state.ways.iter().map(|((member, _), way)| (way.place, way.report(*member))).collect();
+            state.probes.iter().map(|((member, _), probe)| (probe.place, probe.report(*member))).collect();
         reports.sort_by_key(|(place, report)| (report.member, *place));
         reports.into_iter().map(|(_, report)| report).collect()
     }
 }
 
-impl State {
-    /// Takes up new ways and forgets those that are no more. Where a member has moved, what was known of the way to it
+impl ProbeTable {
+    /// Takes up new probes and forgets those that are no more. Where a member has moved, what was known of the way to it
     /// over the same transport stays known.
     fn learn(&mut self, members: &[(u64, Member)]) {
-        let mut before = std::mem::take(&mut self.ways);
+        let mut before = std::mem::take(&mut self.probes);
         for (id, member) in members {
             let targets = member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
             // What answers at an address that means another thing elsewhere may be anybody.
             for (place, target) in targets.enumerate().filter(|(_, to)| !to.is_local()) {
                 let key = (*id, target.to_string());
-                let way = before.remove(&key).or_else(|| moved(&mut before, *id, member, &target));
-                let way = way.unwrap_or_else(|| Way::new(target));
-                self.ways.insert(key, Way { place, ..way });
+                let probe = before.remove(&key).or_else(|| moved(&mut before, *id, member, &target));
+                let probe = probe.unwrap_or_else(|| Probe::new(target));
+                self.probes.insert(key, Probe { place, ..probe });
             }
         }
     }
@@ -102,20 +102,20 @@ impl State {
 
 /// The way to where the member was before it was reached at this target.
 fn moved(
-    before: &mut BTreeMap<(u64, String), Way>,
+    before: &mut BTreeMap<(u64, String), Probe>,
     id: u64,
     member: &Member,
     target: &Target,
-) -> Option<Way> {
-    let is_left = |(other, text): &(u64, String), way: &Way| {
-        *other == id && way.target.transport() == target.transport() && !member.targets.contains(text)
+) -> Option<Probe> {
+    let is_left = |(other, text): &(u64, String), probe: &Probe| {
+        *other == id && probe.target.transport() == target.transport() && !member.targets.contains(text)
     };
-    let key = before.iter().find(|(key, way)| is_left(key, way)).map(|(key, _)| key.clone())?;
-    let way = before.remove(&key)?;
-    Some(Way { target: target.clone(), open: None, reachable: false, ..way })
+    let key = before.iter().find(|(key, probe)| is_left(key, probe)).map(|(key, _)| key.clone())?;
+    let probe = before.remove(&key)?;
+    Some(Probe { target: target.clone(), open: None, reachable: false, ..probe })
 }
 
-impl Way {
+impl Probe {
     fn new(target: Target) -> Self {
         Self { target, place: 0, open: None, reachable: false, answered: None, failed: None }
     }
@@ -151,8 +151,8 @@ impl Way {
         Ok(begun.elapsed())
     }
 
-    fn report(&self, member: u64) -> WayReport {
-        WayReport {
+    fn report(&self, member: u64) -> ProbeReport {
+        ProbeReport {
             member,
             transport: self.target.transport(),
             target: self.target.to_string(),
@@ -180,8 +180,8 @@ fn is_of_the_way(code: Code) -> bool {
     matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown)
 }
 
-impl fmt::Debug for Reach {
+impl fmt::Debug for Reachability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reach").finish_non_exhaustive()
+        f.debug_struct("Reachability").finish_non_exhaustive()
     }
 }

@@ -9,11 +9,7 @@ use std::time::Duration;
 use polywire::{Context, Status, Target};
 use polywire_proto::cluster::v1;
 
-use super::{
-    Running,
-    cluster::{ClusterClient, ClusterNode},
-    lifecycle::{Lifecycle, voters},
-};
+use super::{cluster::ClusterClient, join::join, lifecycle::Lifecycle, metrics::voters, running::Running};
 
 /// How long a peer may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -35,7 +31,7 @@ enum Found {
 }
 
 /// Returns once this node is in a cluster.
-pub(super) async fn form(lifecycle: Lifecycle, peers: Vec<Target>) {
+pub(super) async fn join_or_form(lifecycle: Lifecycle, peers: Vec<Target>) {
     let mut said = String::new();
     loop {
         let step = async {
@@ -47,7 +43,7 @@ pub(super) async fn form(lifecycle: Lifecycle, peers: Vec<Target>) {
                 Found::Cluster(target) => {
                     drop(running);
                     let cx = Context::new().with_timeout(JOINING);
-                    ClusterNode::new(lifecycle.clone()).join_at(&cx, &target).await?;
+                    join(&lifecycle, &cx, &target).await?;
                     Ok(None)
                 }
                 Found::Smallest => lifecycle.form().await.map(|()| None),

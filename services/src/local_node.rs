@@ -1,3 +1,5 @@
+//! This node, as it tells others where it is reached.
+
 use std::{
     hash::{BuildHasher as _, RandomState},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
@@ -5,11 +7,11 @@ use std::{
 
 use polywire::{NodeHandle, Target};
 
-use super::Member;
+use crate::member::Member;
 
 /// What this node says of itself.
 #[derive(Clone, Debug)]
-pub(crate) struct Itself {
+pub(crate) struct LocalNode {
     node: NodeHandle,
     name: String,
     /// Drawn for this run of the process. A node that is restored from a backup, or whose volume is cloned, has the key and
@@ -17,8 +19,8 @@ pub(crate) struct Itself {
     incarnation: u64,
 }
 
-impl Itself {
-    pub(super) fn new(node: &NodeHandle) -> Self {
+impl LocalNode {
+    pub(crate) fn new(node: &NodeHandle) -> Self {
         let id = &node.targets.node_id;
         let name = node.parts.config.node.name.clone();
         let name = name.unwrap_or_else(|| id.chars().take(10).collect());
