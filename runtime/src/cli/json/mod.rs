@@ -8,8 +8,8 @@ mod mask;
 mod read;
 mod scalar;
 mod time;
-mod tree;
 mod types;
+mod unique;
 mod write;
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use prost_reflect::{EnumDescriptor, Kind, MapKey, Value};
+use serde_json::{Number, Value as Json};
 
-use super::tree::Tree;
+use super::unique::describe;
 
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true)
@@ -15,7 +16,7 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIEN
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 /// The value of this kind that the JSON stands for; no message.
-pub(super) fn read(kind: &Kind, json: &Tree) -> Result<Value, String> {
+pub(super) fn read(kind: &Kind, json: &Json) -> Result<Value, String> {
     let value = match kind {
         Kind::Double => float(json).map(Value::F64),
         Kind::Float => float(json).and_then(narrow).map(Value::F32),
@@ -24,29 +25,29 @@ pub(super) fn read(kind: &Kind, json: &Tree) -> Result<Value, String> {
         Kind::Uint32 | Kind::Fixed32 => whole(json).map(Value::U32),
         Kind::Uint64 | Kind::Fixed64 => whole(json).map(Value::U64),
         Kind::Bool => match json {
-            Tree::Bool(value) => Some(Value::Bool(*value)),
+            Json::Bool(value) => Some(Value::Bool(*value)),
             _ => None,
         },
         Kind::String => match json {
-            Tree::Text(text) => Some(Value::String(text.clone())),
+            Json::String(text) => Some(Value::String(text.clone())),
             _ => None,
         },
         Kind::Bytes => match json {
-            Tree::Text(text) => bytes(text).map(|bytes| Value::Bytes(bytes.into())),
+            Json::String(text) => bytes(text).map(|bytes| Value::Bytes(bytes.into())),
             _ => None,
         },
         Kind::Enum(choices) => return chosen(choices, json).map(Value::EnumNumber),
         Kind::Message(_) => None,
     };
-    value.ok_or_else(|| format!("expected {}, found {}", expected(kind), json.kind()))
+    value.ok_or_else(|| format!("expected {}, found {}", expected(kind), describe(json)))
 }
 
 /// The key of a map, which JSON writes as a string whatever it is.
 pub(super) fn key(kind: &Kind, name: &str) -> Result<MapKey, String> {
     let json = match (kind, name) {
-        (Kind::Bool, "true") => Tree::Bool(true),
-        (Kind::Bool, "false") => Tree::Bool(false),
-        _ => Tree::Text(name.to_owned()),
+        (Kind::Bool, "true") => Json::Bool(true),
+        (Kind::Bool, "false") => Json::Bool(false),
+        _ => Json::String(name.to_owned()),
     };
     let key = read(kind, &json).map_err(|error| format!("a key of the map: {error}"))?;
     key.into_map_key().ok_or_else(|| "the map has no keys of this type".to_owned())
@@ -58,17 +59,21 @@ pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
     if url_safe { URL_SAFE.decode(text) } else { STANDARD.decode(text) }.ok()
 }
 
-fn whole<T: TryFrom<i128>>(json: &Tree) -> Option<T> {
+fn whole<T: TryFrom<i128>>(json: &Json) -> Option<T> {
     let number = match json {
-        Tree::Signed(number) => (*number).into(),
-        Tree::Unsigned(number) => (*number).into(),
-        // Every whole number of a float below this is exact here.
-        #[allow(clippy::cast_possible_truncation)]
-        Tree::Float(number) if number.fract() == 0.0 && number.abs() < 1e30 => *number as i128,
-        Tree::Text(text) => decimal(text)?,
+        Json::Number(number) => integer(number)?,
+        Json::String(text) => decimal(text)?,
         _ => return None,
     };
     number.try_into().ok()
+}
+
+/// The whole number that a JSON number is; `1e2` and `100.0` are 100.
+fn integer(number: &Number) -> Option<i128> {
+    // Every whole float below this bound is exact in 128 bits.
+    #[allow(clippy::cast_possible_truncation)]
+    let from_float = |float: f64| (float.fract() == 0.0 && float.abs() < 1e30).then_some(float as i128);
+    number.as_i128().or_else(|| from_float(number.as_f64()?))
 }
 
 /// The whole number that a JSON number in a string is, exactly: `1e2` and `100.0` are 100.
@@ -97,17 +102,13 @@ const MOST_DIGITS: usize = 20;
 fn is_number(text: &str) -> bool {
     text.ends_with(|last: char| last.is_ascii_digit())
         && text.starts_with(|first: char| first.is_ascii_digit() || first == '-')
-        && serde_json::from_str::<serde_json::Number>(text).is_ok()
+        && serde_json::from_str::<Number>(text).is_ok()
 }
 
-fn float(json: &Tree) -> Option<f64> {
+fn float(json: &Json) -> Option<f64> {
     match json {
-        #[allow(clippy::cast_precision_loss)]
-        Tree::Signed(number) => Some(*number as f64),
-        #[allow(clippy::cast_precision_loss)]
-        Tree::Unsigned(number) => Some(*number as f64),
-        Tree::Float(number) => Some(*number),
-        Tree::Text(text) => match text.as_str() {
+        Json::Number(number) => number.as_f64(),
+        Json::String(text) => match text.as_str() {
             "NaN" => Some(f64::NAN),
             "Infinity" => Some(f64::INFINITY),
             "-Infinity" => Some(f64::NEG_INFINITY),
@@ -124,21 +125,21 @@ fn narrow(number: f64) -> Option<f32> {
     (narrow.is_finite() || !number.is_finite()).then_some(narrow)
 }
 
-fn chosen(choices: &EnumDescriptor, json: &Tree) -> Result<i32, String> {
+fn chosen(choices: &EnumDescriptor, json: &Json) -> Result<i32, String> {
     let number = match json {
-        Tree::Null if choices.full_name() == NULL => Some(0),
-        Tree::Text(name) => choices.get_value_by_name(name).map(|value| value.number()),
+        Json::Null if choices.full_name() == NULL => Some(0),
+        Json::String(name) => choices.get_value_by_name(name).map(|value| value.number()),
         number => whole(number),
     };
     number.ok_or_else(|| {
         let names: Vec<_> = choices.values().map(|value| value.name().to_owned()).collect();
         match json {
-            Tree::Text(name) => {
+            Json::String(name) => {
                 let near = crate::nearest::nearest(name, names.iter().map(String::as_str));
                 let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 format!("unrecognized enum value '{name}' of {}{near}", choices.full_name())
             }
-            json => format!("expected one of {} or a number, found {}", names.join(", "), json.kind()),
+            json => format!("expected one of {} or a number, found {}", names.join(", "), describe(json)),
         }
     })
 }

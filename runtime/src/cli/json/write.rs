@@ -184,7 +184,7 @@ impl Writer<'_> {
     /// What is in it.
     fn within(&self, any: &prost_types::Any) -> Result<DynamicMessage, String> {
         let name = type_name(&any.type_url).ok_or_else(|| format!("{:?} names no type", any.type_url))?;
-        let descriptor = self.types.find(name).ok_or_else(|| format!("the type {name} is not known"))?;
+        let descriptor = self.types.find(name).ok_or_else(|| format!("unknown type {name}"))?;
         if self.depth >= DEPTH {
             return Err("it is nested too deeply".to_owned());
         }
