@@ -1,10 +1,16 @@
-//! The arguments, but for configuration keys.
+//! The arguments of the built-in commands; [`flags`](super::flags) adds the configuration keys.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use super::{build::Build, call::Header, failure::Failure, flags::Flags, listen::Listen};
+use super::{
+    build::Build,
+    call::Header,
+    failure::Failure,
+    flags::{self, Flags},
+    listen::Listen,
+};
 use crate::{Codec, Target};
 
 #[derive(Debug, Parser)]
@@ -81,20 +87,23 @@ pub(super) struct GatewayArgs {
     pub(super) json: bool,
 }
 
+/// The arguments of `services` that name another node.
+pub(super) const ASKED: &str = "asked";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct ServicesArgs {
     /// The running node to ask: a target, such as grpc://host:port, iroh://…, unix:///path
-    #[arg(conflicts_with = "config", group = "asked")]
+    #[arg(conflicts_with = "config", group = ASKED)]
     target: Option<Target>,
     /// The same
-    #[arg(long, value_name = "TARGET", conflicts_with = "config", group = "asked")]
+    #[arg(long, value_name = "TARGET", conflicts_with = "config", group = ASKED)]
     node: Option<Target>,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
     /// Lists also what the other members of the target's cluster serve, as the target knows it
-    #[arg(long, requires = "asked")]
+    #[arg(long, requires = ASKED)]
     pub(super) members: bool,
     /// Prints JSON instead of a table: an array of services; with --members an object that has `node`, `services` and
     /// `members`
@@ -229,32 +238,10 @@ from the target's directory.
 
 Exit status: 0, or 64 + the gRPC code, 2 for bad usage, 1 for anything else.";
 
-impl Command {
-    pub(super) fn takes_flags(&self) -> bool {
-        match self {
-            Self::Serve(_) | Self::Gateway(_) | Self::Id(_) | Self::Config(ConfigCommand::Print(_)) => true,
-            Self::Services(args) => args.target().is_none(),
-            Self::Call(_) | Self::Config(ConfigCommand::Check(_)) => false,
-        }
-    }
-
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Serve(_) => "serve",
-            Self::Gateway(_) => "gateway",
-            Self::Call(_) => "call",
-            Self::Services(_) => "services TARGET",
-            Self::Config(ConfigCommand::Check(_)) => "config check",
-            Self::Config(ConfigCommand::Print(_)) => "config print",
-            Self::Id(_) => "id",
-        }
-    }
-}
-
 /// Which command the arguments ask for.
 pub(super) enum Asked {
-    /// One that every binary has.
-    BuiltIn(Args),
+    /// A command that every binary has, and the configuration keys that flags set.
+    BuiltIn(Args, Flags),
     /// One of the node's own, at this place among them, and what came behind its name.
     Own(usize, Vec<OsString>),
 }
@@ -281,14 +268,17 @@ pub(super) fn parse(
         return Ok(Asked::Own(index, rest));
     }
     let command = own.iter().fold(command, |command, (name, about)| command.subcommand(raw(name, about)));
-    let matches = command.try_get_matches_from(arguments).map_err(Failure::Clap)?;
+    let command = flags::add(command, &arguments);
+    let matches =
+        command.try_get_matches_from(&arguments).map_err(|error| Failure::Clap(flags::suggest(error)))?;
     if let Some((name, matches)) = matches.subcommand()
         && let Some(index) = own.iter().position(|(own, _)| *own == name)
     {
         let rest = matches.get_many::<OsString>(REST).unwrap_or_default();
         return Ok(Asked::Own(index, rest.cloned().collect()));
     }
-    Args::from_arg_matches(&matches).map(Asked::BuiltIn).map_err(Failure::Clap)
+    let args = Args::from_arg_matches(&matches).map_err(Failure::Clap)?;
+    Ok(Asked::BuiltIn(args, flags::take(&matches, &arguments)?))
 }
 
 /// `help COMMAND …` of a command that reads its arguments itself is its own to answer.
@@ -331,14 +321,14 @@ mod tests {
     fn parse_text(arguments: &[&str]) -> Result<Command, Failure> {
         let arguments = std::iter::once("node").chain(arguments.iter().copied()).map(OsString::from);
         match parse(&BUILD, arguments.collect(), &[("herd", "Herds")])? {
-            Asked::BuiltIn(args) => Ok(args.command),
+            Asked::BuiltIn(args, _) => Ok(args.command),
             Asked::Own(index, rest) => panic!("the node's own command {index} with {rest:?}"),
         }
     }
 
     #[test]
     fn the_commands_hold_together() {
-        Args::command().debug_assert();
+        flags::add(Args::command(), &[]).debug_assert();
     }
 
     #[test]

@@ -75,23 +75,15 @@ async fn run(
     if !args::is_built_in(&arguments) {
         return own(build, arguments, node.await).await;
     }
-    let (arguments, flags) = flags::split(arguments)?;
-    let Asked::BuiltIn(Args { command }) = args::parse(build, arguments, &[])? else {
+    let Asked::BuiltIn(Args { command }, flags) = args::parse(build, arguments, &[])? else {
         return Ok(());
     };
-    if !flags.is_empty() && !command.takes_flags() {
-        let command = command.name();
-        return Err(Failure::usage(format!(
-            "`{command}` reads no configuration: --{} has no place",
-            flags[0].0
-        )));
-    }
     match command {
         BuiltIn::Serve(args) => serve::serve(&program, args, flags, node).await,
         BuiltIn::Gateway(args) => gateway::gateway(&program, args, flags).await,
         BuiltIn::Call(args) => call::call(args, node).await,
         BuiltIn::Services(args) => services::services(args, flags, node).await,
-        BuiltIn::Config(ConfigCommand::Check(args)) => config::check(args),
+        BuiltIn::Config(ConfigCommand::Check(args)) => config::check(args, &flags),
         BuiltIn::Config(ConfigCommand::Print(args)) => config::print(&args.config(), flags),
         BuiltIn::Id(args) => id::id(&args, flags),
     }

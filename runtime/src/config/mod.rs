@@ -35,6 +35,7 @@ mod grpc;
 mod health;
 mod http;
 mod iroh;
+mod keys;
 mod layer;
 mod loader;
 mod log;
@@ -80,9 +81,11 @@ pub use self::{
 #[doc(hidden)]
 pub use self::section::{Key, Outline, join};
 pub(crate) use self::{
+    keys::{KeyHelp, keys},
     log::BASE as LOG_BASE,
     read::{ReadError, read_section},
     setting::MAX_MESSAGE_SIZE,
+    suggest::nearest_key,
 };
 
 /// Durations as people write them, `10s` or `500ms`, for [`section!`](crate::section).

@@ -1,6 +1,6 @@
 //! What an unknown key was probably meant to be.
 
-use super::section::Outline;
+use super::section::{Outline, outlines};
 use strsim::damerau_levenshtein;
 
 /// Says that a key, or a section, is unknown, and which known one is nearest.
@@ -19,6 +19,11 @@ pub(super) fn suggest(unknown: &str, is_section: bool, outlines: &[Outline]) -> 
         Some(known) => format!("unknown {noun}; did you mean `{known}`?"),
         None => format!("unknown {noun}; expected {}", neighbours(unknown, outlines)),
     }
+}
+
+/// The known key nearest to this one; `None` where none is alike.
+pub(crate) fn nearest_key(unknown: &str) -> Option<String> {
+    nearest(unknown, outlines().iter().flat_map(Outline::full_keys).map(|(key, _)| key))
 }
 
 fn nearest(unknown: &str, known: impl Iterator<Item = String>) -> Option<String> {
@@ -68,7 +73,6 @@ fn split(key: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::section::outlines;
 
     fn key(unknown: &str) -> String {
         suggest(unknown, false, &outlines())
