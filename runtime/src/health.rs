@@ -1,11 +1,6 @@
-use std::{
-    collections::BTreeMap,
-    fmt,
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::service::BoxFuture;
@@ -31,7 +26,7 @@ pub struct Health(Arc<Shared>);
 
 struct Shared {
     report: watch::Sender<HealthReport>,
-    checks: Mutex<Vec<Arc<Check>>>,
+    checks: ArcSwap<Vec<Arc<Check>>>,
     /// Held while they run: a check that is under way is not started again, and would seem to hang.
     turn: tokio::sync::Mutex<()>,
 }
@@ -109,7 +104,7 @@ impl Health {
     pub fn new() -> Self {
         Self(Arc::new(Shared {
             report: watch::Sender::default(),
-            checks: Mutex::default(),
+            checks: ArcSwap::default(),
             turn: tokio::sync::Mutex::default(),
         }))
     }
@@ -137,12 +132,16 @@ impl Health {
         O: Future<Output = Result<(), String>> + Send + 'static,
     {
         let component = component.into();
-        let check = Check {
+        let check = Arc::new(Check {
             component: component.clone(),
             start: Box::new(move || Box::pin(check())),
             running: Arc::default(),
-        };
-        self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(check));
+        });
+        self.0.checks.rcu(|checks| {
+            let mut checks = Vec::clone(checks);
+            checks.push(check.clone());
+            checks
+        });
         self.change(|report| {
             report.components.insert(component, Err("not checked yet".to_owned()));
         });
@@ -185,8 +184,8 @@ impl Health {
     /// one that goes on even then, for it blocks its thread, is not started again before it has ended.
     pub async fn run_checks(&self, timeout: Duration) {
         let _turn = self.0.turn.lock().await;
-        let checks = self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let outcomes = checks.into_iter().map(|check| async move {
+        let checks = self.0.checks.load_full();
+        let outcomes = checks.iter().map(|check| async move {
             let outcome = check.run(timeout).await;
             (check.component.clone(), outcome)
         });
@@ -242,6 +241,8 @@ impl fmt::Debug for Health {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

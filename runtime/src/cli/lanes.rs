@@ -1,6 +1,7 @@
-use std::{collections::BTreeSet, future::Future, sync::Mutex, time::Duration};
+use std::{collections::BTreeSet, future::Future, time::Duration};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{args::ConnectArgs, failure::Failure, print};
@@ -165,7 +166,7 @@ fn teller(path: String) -> impl Fn(&Fallback<'_>) + Send + Sync {
     let said = Mutex::new(BTreeSet::new());
     move |fallback| {
         let line = fallback.to_string();
-        let mut said = said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut said = said.lock();
         if fallback.path == path && said.insert(line.clone()) {
             print::note(line);
         }

@@ -68,9 +68,10 @@ mod text;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::{Mutex, MutexGuard};
 use prometheus::core::Collector;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 
@@ -210,7 +211,7 @@ impl Metrics {
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.inner.recent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.recent.lock()
     }
 
     /// The gauge of open connections of a transport, of those accepted ([`Side::Server`]) or dialled.

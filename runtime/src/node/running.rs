@@ -1,10 +1,6 @@
-use std::{
-    fmt,
-    future::Future,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, future::Future, time::Duration};
 
+use parking_lot::Mutex;
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
 use tokio::task::{JoinError, JoinSet};
@@ -142,7 +138,7 @@ impl Node {
     async fn close(mut self) {
         self.drain.cut();
         all_ended(&mut self.transports, CLOSING).await;
-        if let Some(leave) = self.leave_upstream.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(leave) = self.leave_upstream.get_mut().take() {
             // The target is told as far as it can be.
             let _ = tokio::time::timeout(CLOSING, leave).await;
         }

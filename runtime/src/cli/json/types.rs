@@ -1,8 +1,6 @@
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{BTreeSet, HashMap};
 
+use parking_lot::Mutex;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use tokio::sync::{mpsc, oneshot};
 
@@ -43,7 +41,7 @@ impl Types {
         if let Some(found) = self.pools.iter().find_map(|pool| pool.get_message_by_name(name)) {
             return Some(found);
         }
-        let mut learnt = self.learnt();
+        let mut learnt = self.learnt.lock();
         match learnt.types.get(name) {
             Some(learnt) => learnt.clone(),
             None => {
@@ -80,15 +78,11 @@ impl Types {
     }
 
     fn missing(&self) -> BTreeSet<String> {
-        std::mem::take(&mut self.learnt().missing)
+        std::mem::take(&mut self.learnt.lock().missing)
     }
 
     fn note(&self, name: &str, found: Option<MessageDescriptor>) {
-        self.learnt().types.insert(name.to_owned(), found);
-    }
-
-    fn learnt(&self) -> MutexGuard<'_, Learnt> {
-        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+        self.learnt.lock().types.insert(name.to_owned(), found);
     }
 }
 
