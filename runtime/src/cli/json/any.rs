@@ -12,7 +12,7 @@ use super::{
     unique::describe,
 };
 
-/// Reads one. For a type that is not known, the value is the encoded message in base64, which is also how it is written.
+/// Reads an `Any`. For an unknown type, `value` is the encoded message in base64, as when writing.
 pub(super) fn read(json: Value, types: &Types) -> Result<Any, String> {
     let found = describe(&json);
     let Value::Object(mut entries) = json else { return Err(format!("expected an object, found {found}")) };
@@ -35,7 +35,7 @@ pub(super) fn read(json: Value, types: &Types) -> Result<Any, String> {
     };
     let fields = match is_special(name) {
         true => special(entries, name)?,
-        // Some implementations write the `value` of special types for this type without fields too.
+        // Some implementations write `value` for this type too.
         false if name == "google.protobuf.Empty" && is_empty_value(&entries) => Value::Object(Map::new()),
         false => Value::Object(entries),
     };
@@ -43,7 +43,7 @@ pub(super) fn read(json: Value, types: &Types) -> Result<Any, String> {
     Ok(Any { value: encoded(&message.map_err(|error| error.to_string())?), type_url })
 }
 
-/// The name of the type that the URL ends with.
+/// The type's name at the end of the URL.
 pub(super) fn type_name(url: &str) -> Option<&str> {
     url.rsplit_once('/').map(|(_, name)| name).filter(|name| !name.is_empty())
 }

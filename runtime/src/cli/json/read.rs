@@ -28,7 +28,7 @@ use crate::nearest::nearest;
 /// Reads a message of this type.
 ///
 /// # Errors
-/// What is not JSON, or not the message's; what goes before the error is read.
+/// If the JSON is malformed or does not match the type.
 pub(in crate::cli) fn read<'de, D: Deserializer<'de>>(
     json: D,
     descriptor: &MessageDescriptor,
@@ -37,7 +37,7 @@ pub(in crate::cli) fn read<'de, D: Deserializer<'de>>(
     Message { descriptor, types }.deserialize(json)
 }
 
-/// Reads a message.
+/// Deserializes a message.
 pub(super) struct Message<'a> {
     pub(super) descriptor: &'a MessageDescriptor,
     pub(super) types: &'a Types,
@@ -66,7 +66,7 @@ impl<'de> DeserializeSeed<'de> for Message<'_> {
     }
 }
 
-/// Reads a message whose JSON is no object of its fields.
+/// Reads a message whose JSON is not an object of its fields.
 fn special(name: &str, json: &Json, message: &mut DynamicMessage) -> Result<(), String> {
     let text = json.as_str().unwrap_or("\0");
     let unfit = |expected: &str| format!("expected {expected}, found {}", describe(json));
@@ -76,11 +76,11 @@ fn special(name: &str, json: &Json, message: &mut DynamicMessage) -> Result<(), 
             message.transcode_from(&time::read_timestamp(text).ok_or_else(|| unfit(expected))?)
         }
         "Duration" => {
-            let expected = "a duration such as \"1.5s\", of 315576000000 s at most";
+            let expected = "a duration such as \"1.5s\", at most 315576000000 s";
             message.transcode_from(&time::read_duration(text).ok_or_else(|| unfit(expected))?)
         }
         "FieldMask" => {
-            let expected = "paths in lower camel case with commas between them, in a string";
+            let expected = "paths in lower camel case separated by commas, in a string";
             let paths = mask::read(text).ok_or_else(|| unfit(expected))?;
             message.transcode_from(&prost_types::FieldMask { paths })
         }
@@ -124,7 +124,7 @@ fn object(entries: &serde_json::Map<String, Json>) -> Result<Struct, String> {
     Ok(Struct { fields: entries.iter().map(entry).collect::<Result<_, String>>()? })
 }
 
-/// Reads the fields of a message out of an object.
+/// Reads the fields of a message from an object.
 struct Fields<'a> {
     message: &'a mut DynamicMessage,
     types: &'a Types,
@@ -217,7 +217,7 @@ impl Named {
         if let Some((oneof, set)) = rival {
             let (name, set) = (oneof.name(), set.json_name());
             return Err(format!(
-                "'{}' and '{set}' are both of the oneof '{name}'; expected one",
+                "'{}' and '{set}' are both in the oneof '{name}'; expected one of them",
                 field.json_name()
             ));
         }
@@ -225,7 +225,7 @@ impl Named {
     }
 }
 
-/// Reads the value of a field; `None` where null leaves it unset.
+/// Reads the value of a field; `None` if null leaves it unset.
 struct Optional<'a> {
     field: &'a Named,
     types: &'a Types,
@@ -276,7 +276,7 @@ impl<'de> Visitor<'de> for Optional<'_> {
     }
 }
 
-/// Reads one value, which must be there.
+/// Reads a value other than null.
 #[derive(Clone, Copy)]
 struct Single<'a> {
     kind: &'a Kind,
@@ -346,7 +346,7 @@ impl<'de> Visitor<'de> for Entries<'_> {
     }
 }
 
-/// The message in protobuf's encoding.
+/// Encodes the message as protobuf.
 pub(super) fn encoded(message: &DynamicMessage) -> Vec<u8> {
     message.encode_to_vec()
 }

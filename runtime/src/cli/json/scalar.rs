@@ -1,4 +1,4 @@
-//! Values that have no parts.
+//! Scalar values.
 
 use base64::{
     Engine as _, alphabet,
@@ -15,7 +15,7 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
-/// The value of this kind that the JSON stands for; no message.
+/// Reads a value of this kind, which is not a message.
 pub(super) fn read(kind: &Kind, json: &Json) -> Result<Value, String> {
     let value = match kind {
         Kind::Double => float(json).map(Value::F64),
@@ -42,18 +42,18 @@ pub(super) fn read(kind: &Kind, json: &Json) -> Result<Value, String> {
     value.ok_or_else(|| format!("expected {}, found {}", expected(kind), describe(json)))
 }
 
-/// The key of a map, which JSON writes as a string whatever it is.
+/// Reads the key of a map, which JSON always writes as a string.
 pub(super) fn key(kind: &Kind, name: &str) -> Result<MapKey, String> {
     let json = match (kind, name) {
         (Kind::Bool, "true") => Json::Bool(true),
         (Kind::Bool, "false") => Json::Bool(false),
         _ => Json::String(name.to_owned()),
     };
-    let key = read(kind, &json).map_err(|error| format!("a key of the map: {error}"))?;
+    let key = read(kind, &json).map_err(|error| format!("invalid map key: {error}"))?;
     key.into_map_key().ok_or_else(|| "the map has no keys of this type".to_owned())
 }
 
-/// Bytes in base64, that of URLs too, padded or not.
+/// Decodes base64, standard or URL-safe, padded or not.
 pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
     let url_safe = text.contains(['-', '_']);
     if url_safe { URL_SAFE.decode(text) } else { STANDARD.decode(text) }.ok()
@@ -86,7 +86,7 @@ fn decimal(text: &str) -> Option<i128> {
     if significant.is_empty() || significant == "-" {
         return Some(0);
     }
-    // By how many places the point is moved behind the last digit that counts.
+    // The number of places from the point to the last significant digit.
     let dropped = i64::try_from(digits.len() - significant.len()).ok()?;
     let places =
         exponent.parse::<i64>().ok()?.checked_sub(i64::try_from(behind.len()).ok()?)?.checked_add(dropped)?;
@@ -98,7 +98,7 @@ fn decimal(text: &str) -> Option<i128> {
 /// How many digits an integer of 64 bits has at most.
 const MOST_DIGITS: usize = 20;
 
-/// Whether the text is a number as JSON writes them, and nothing else: no blank, sign or word besides.
+/// Whether the text is exactly one JSON number, without blanks or a plus sign.
 fn is_number(text: &str) -> bool {
     text.ends_with(|last: char| last.is_ascii_digit())
         && text.starts_with(|first: char| first.is_ascii_digit() || first == '-')
@@ -118,7 +118,7 @@ fn float(json: &Json) -> Option<f64> {
     }
 }
 
-/// The nearest of half the size, if there is one.
+/// The nearest `f32`, unless the number is out of range.
 fn narrow(number: f64) -> Option<f32> {
     #[allow(clippy::cast_possible_truncation)]
     let narrow = number as f32;
@@ -144,7 +144,7 @@ fn chosen(choices: &EnumDescriptor, json: &Json) -> Result<i32, String> {
     })
 }
 
-/// The enum whose only value is JSON's null.
+/// The enum whose only value is null in JSON.
 pub(super) const NULL: &str = "google.protobuf.NullValue";
 
 fn expected(kind: &Kind) -> &'static str {
@@ -163,13 +163,13 @@ fn expected(kind: &Kind) -> &'static str {
     }
 }
 
-/// The value as JSON; no message.
+/// Writes a value, which is not a message.
 pub(super) fn write(kind: &Kind, value: &Value, out: &mut String) {
     match (value, kind) {
         (Value::Bool(value), _) => out.push_str(if *value { "true" } else { "false" }),
         (Value::I32(number), _) => *out += &number.to_string(),
         (Value::U32(number), _) => *out += &number.to_string(),
-        // Many readers of JSON have no integers of 64 bits.
+        // A string: many JSON readers lack 64-bit integers.
         (Value::I64(number), _) => *out += &format!("\"{number}\""),
         (Value::U64(number), _) => *out += &format!("\"{number}\""),
         (Value::F32(number), _) => match number.is_finite() {
@@ -187,7 +187,7 @@ pub(super) fn write(kind: &Kind, value: &Value, out: &mut String) {
             Some(value) => quoted(value.name(), out),
             None => *out += &number.to_string(),
         },
-        // Values with parts are written field by field.
+        // Compound values are written elsewhere.
         _ => out.push_str("null"),
     }
 }
@@ -200,13 +200,13 @@ fn not_finite(number: f64) -> &'static str {
     }
 }
 
-/// The text as a string of JSON.
+/// Writes the text as a JSON string.
 pub(super) fn quoted(text: &str, out: &mut String) {
-    // Text can always be written.
+    // Writing a string does not fail.
     *out += &serde_json::to_string(text).unwrap_or_default();
 }
 
-/// The bytes as a string of base64.
+/// Writes the bytes as a base64 string.
 pub(super) fn base64(bytes: &[u8], out: &mut String) {
     out.push('"');
     base64::engine::general_purpose::STANDARD.encode_string(bytes, out);

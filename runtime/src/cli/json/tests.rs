@@ -147,6 +147,6 @@ fn the_notes_say_where_and_why() {
     let shown = write(&odds, &types());
     assert_eq!(
         shown.notes,
-        ["value.deep: the number inf has no JSON in a google.protobuf.Value; it is shown as base64"]
+        ["value.deep: the number inf has no JSON form in a google.protobuf.Value; it is shown as base64"]
     );
 }
