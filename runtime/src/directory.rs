@@ -1,5 +1,5 @@
-//! What a node tells of itself: the messages of `polywire.directory.v1`, by hand, for this crate is below the one that has
-//! them generated.
+//! A client of a node's directory. The messages of `polywire.directory.v1` are written by hand, as the crate with the
+//! generated ones depends on this one.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::{
     Channel, Codec, Context, Payload, Service as _, Shape, Status, TraceContext, context::Path, deadline,
 };
 
-/// The path of its only method.
+/// The path of the only method.
 pub(crate) const LIST: &str = "/polywire.directory.v1.Directory/List";
 
-/// Asks for everything that the node serves.
+/// The request for the node's services.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ListRequest {
@@ -20,7 +20,7 @@ pub(crate) struct ListRequest {
     pub(crate) members: bool,
 }
 
-/// Everything that is served.
+/// The node's services.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ListResponse {
@@ -34,7 +34,7 @@ pub(crate) struct ListResponse {
     pub(crate) cluster: Option<Cluster>,
 }
 
-/// A node, and where it is reached.
+/// A node and its endpoints.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Node {
@@ -50,7 +50,7 @@ pub(crate) struct Node {
     pub(crate) conflict: String,
 }
 
-/// A way to a node.
+/// An endpoint of a node.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Endpoint {
@@ -91,7 +91,7 @@ pub(crate) struct Member {
     pub(crate) age_ms: Option<u64>,
 }
 
-/// One service.
+/// A service.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Service {
@@ -111,7 +111,7 @@ pub(crate) struct Service {
     pub(crate) endpoints: Vec<Endpoint>,
 }
 
-/// One method.
+/// A method.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Method {
@@ -142,21 +142,22 @@ pub(crate) fn shape(client_streaming: bool, server_streaming: bool) -> Shape {
     }
 }
 
-/// Asks whoever is at the other end what it serves, and the other members of its cluster too where `members` says so.
+/// Asks the peer for its services; with `members`, for those of the other members of its cluster too.
 ///
 /// # Errors
-/// Those of the call: `Unimplemented` where there is no directory, `DeadlineExceeded` where nothing was said for that long.
+/// Those of the call: `Unimplemented` if the peer has no directory, `DeadlineExceeded` if it does not answer within
+/// `patience`.
 ///
 /// # Cancel safety
-/// Dropping the future gives the call up.
+/// Dropping the future cancels the call.
 pub(crate) async fn list(
     channel: &Channel,
     members: bool,
     patience: Duration,
 ) -> Result<ListResponse, Status> {
-    // Traces of what is asked again and again would hide those of calls.
+    // Not sampled: periodic calls would hide other traces.
     let cx = Context::new().with_trace(TraceContext::unsampled()).with_timeout(patience);
-    // Every node reads protobuf, whatever its transport prefers.
+    // Every node reads protobuf, on any transport.
     let mut cx = cx.with_codec(Codec::Protobuf);
     cx.path = Path::Static(LIST);
     cx.idempotent = true;

@@ -7,8 +7,7 @@ use tokio::time::Instant;
 use super::code;
 use crate::{deadline, payload::EncodeObserver};
 
-/// The metrics of one method on one transport. A clone is the same metrics; see
-/// [`Metrics::call`](super::Metrics::call).
+/// The metrics of one method on one transport, from [`Metrics::call`](super::Metrics::call). Clones share the metrics.
 #[derive(Clone)]
 pub struct CallMetrics {
     series: Arc<Series>,
@@ -17,7 +16,7 @@ pub struct CallMetrics {
 pub(super) struct Series {
     pub(super) calls: IntCounterVec,
     pub(super) labels: [&'static str; 3],
-    /// The series of each code, looked up when it is first met.
+    /// The series of each code, looked up at its first use.
     pub(super) by_code: [OnceLock<IntCounter>; code::COUNT],
     pub(super) duration: Histogram,
     pub(super) in_flight: IntGauge,
@@ -38,26 +37,25 @@ impl Series {
 }
 
 impl CallMetrics {
-    /// The success counter is there from the start, at zero: a rate cannot be taken of a series that appears
-    /// at one.
+    /// Creates the success counter at zero: a series that first appears at one has no rate.
     pub(super) fn new(series: Series) -> Self {
         series.ended("OK");
         Self { series: Arc::new(series) }
     }
 
-    /// A call has started.
+    /// Counts a call as started.
     pub fn start(&self) -> InFlight {
         self.series.in_flight.inc();
         InFlight { call: self.clone(), started: Instant::now(), deadline: None, code: None }
     }
 
-    /// Counts messages received and their encoded bytes, without framing.
+    /// Counts received messages and their encoded bytes, without framing.
     pub fn received(&self, messages: u64, bytes: u64) {
         self.series.messages_received.inc_by(messages);
         self.series.bytes_received.inc_by(bytes);
     }
 
-    /// Counts messages sent and their encoded bytes, without framing.
+    /// Counts sent messages and their encoded bytes, without framing.
     pub fn sent(&self, messages: u64, bytes: u64) {
         self.series.messages_sent.inc_by(messages);
         self.series.bytes_sent.inc_by(bytes);
@@ -69,7 +67,7 @@ impl CallMetrics {
         &self.series
     }
 
-    /// Counts the bytes of messages sent as they are encoded.
+    /// An observer that counts the bytes of sent messages when they are encoded.
     pub(crate) fn observer(&self) -> Arc<dyn EncodeObserver> {
         self.series.clone()
     }
@@ -87,11 +85,10 @@ impl fmt::Debug for CallMetrics {
     }
 }
 
-/// A call that has started.
+/// A call in flight.
 ///
-/// It is counted exactly once: by [`finish`](Self::finish), or as `CANCELLED` when this is dropped before,
-/// since a call that nobody waits for any more is a dropped future; as `DEADLINE_EXCEEDED` when its deadline has
-/// passed by then.
+/// It is counted exactly once: by [`finish`](Self::finish) with its code; if it is dropped before, as
+/// `DEADLINE_EXCEEDED` after its deadline and as `CANCELLED` otherwise, since dropping the future cancels a call.
 #[derive(Debug)]
 #[must_use = "dropping it counts the call as cancelled"]
 pub struct InFlight {
@@ -102,19 +99,19 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// The call ended with the gRPC code of this name (`OK`, `DEADLINE_EXCEEDED`, …); any other text is
+    /// Counts the call as ended with the gRPC code of this name (`OK`, `DEADLINE_EXCEEDED`, …); any other text counts as
     /// `UNKNOWN`.
     pub fn finish(mut self, code: &'static str) {
         self.code = Some(code);
     }
 
-    /// Nobody waits for the call any longer than until then.
+    /// Sets the deadline of the call.
     pub fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// The method's metrics, to count messages on.
+    /// The method's metrics, for counting messages.
     pub fn call(&self) -> &CallMetrics {
         &self.call
     }
@@ -129,7 +126,7 @@ impl Drop for InFlight {
         };
         series.duration.observe(self.started.elapsed().as_secs_f64());
         series.ended(self.code.unwrap_or_else(abandoned)).inc();
-        // Last: whoever sees that nothing is in flight sees how it ended.
+        // Last: a reader that sees no call in flight also sees the outcome.
         series.in_flight.dec();
     }
 }

@@ -1,4 +1,4 @@
-//! What channels count that choose among several transports.
+//! The metrics of channels over several transports.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,7 @@ use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opt
 use super::{code, own};
 use crate::{Code, policy::circuit::State};
 
-/// The metrics of all such channels.
+/// The metrics of all channels over several transports.
 pub(super) struct Choices {
     attempts: IntCounterVec,
     chosen: IntCounterVec,
@@ -15,27 +15,25 @@ pub(super) struct Choices {
     circuits: IntGaugeVec,
 }
 
-/// The label of an attempt, by how many were made before it. Those beyond share the last, which bounds the label.
+/// The labels of attempts, by number. Further attempts share the last label, which bounds the label's values.
 const ATTEMPTS: [&str; 4] = ["1", "2", "3", "4+"];
 
-/// The labels of the states of a circuit, which is in the first at first.
+/// The labels of a circuit's states, the initial state first.
 const STATES: [&str; 5] = ["untried", "closed", "suspected", "open", "half_open"];
 
 impl Choices {
     pub(super) fn register(registry: &Registry) -> Self {
         let attempts = Opts::new(
             "polywire_client_attempts_total",
-            "Attempts at calls that have ended, by status code and by which attempt it was.",
+            "Ended attempts of calls, by status code and number of the attempt.",
         );
-        let chosen = Opts::new(
-            "polywire_client_chosen_total",
-            "Calls by the transport that was chosen for them at first.",
-        );
+        let chosen =
+            Opts::new("polywire_client_chosen_total", "Calls by the transport that the policy chose.");
         let share = Opts::new(
             "polywire_client_share",
-            "The share of calls that the policy wants to prefer this transport, from 0 to 1.",
+            "The share of calls that should prefer this transport, by policy, from 0 to 1.",
         );
-        let circuits = Opts::new("polywire_client_circuits", "Ways to peers, by whether they work.");
+        let circuits = Opts::new("polywire_client_circuits", "Subchannels, by state of their circuit.");
         let labels = ["service", "method", "transport", "code", "attempt"];
         Self {
             attempts: own(registry, IntCounterVec::new(attempts, &labels)),
@@ -45,7 +43,7 @@ impl Choices {
         }
     }
 
-    /// The counters of a method's calls over these transports.
+    /// The counters of a method on these transports.
     pub(super) fn method(&self, names: [&'static str; 2], transports: &[&'static str]) -> MethodChoices {
         let way = |transport: &&'static str| Way {
             transport,
@@ -56,14 +54,14 @@ impl Choices {
         MethodChoices { attempts, chosen, share, names, ways: transports.iter().map(way).collect() }
     }
 
-    /// Counts one more circuit over this transport.
+    /// Counts a circuit on this transport.
     pub(super) fn circuit(&self, transport: &str) -> CircuitGauge {
         CircuitGauge::new(STATES.map(|state| self.circuits.with_label_values(&[transport, state])))
     }
 }
 
-/// The counters of one method over each transport of a channel, which are named by their places in it. Each is looked up
-/// when it is first met: counting neither locks nor allocates from then on.
+/// The counters of one method on each transport of a channel; transports are identified by index. Each counter is looked up
+/// at its first use; from then on counting neither locks nor allocates.
 pub(crate) struct MethodChoices {
     attempts: IntCounterVec,
     chosen: IntCounterVec,
@@ -79,7 +77,7 @@ struct Way {
 }
 
 impl MethodChoices {
-    /// The same, with what mostly happens at zero: a rate cannot be taken of a series that appears at one.
+    /// Creates the most common series at zero: a series that first appears at one has no rate.
     pub(crate) fn at_zero(self) -> Self {
         for place in 0..self.ways.len() {
             self.choice(place);
@@ -88,22 +86,22 @@ impl MethodChoices {
         self
     }
 
-    /// A call is made, for which this transport has been chosen at first.
+    /// Counts a call for which the policy chose this transport.
     pub(crate) fn chosen(&self, place: usize) {
         self.choice(place).inc();
     }
 
-    /// An attempt has ended so: the first has the number 1.
+    /// Counts an ended attempt; the first has number 1.
     pub(crate) fn ended(&self, place: usize, number: u32, code: Code) {
         self.attempt(place, number, code).inc();
     }
 
-    /// The policy asks for this share of the service's calls over the transport; `None` where measurements decide.
+    /// Sets the share of the service's calls that should prefer the transport; `None` if measurements decide.
     pub(crate) fn asks_for(&self, place: usize, share: Option<f64>) {
         let labels = [self.names[0], self.ways[place].transport];
         match share {
             Some(share) => self.share.with_label_values(&labels).set(share),
-            // It may not have been there.
+            // The series may not exist.
             None => drop(self.share.remove_label_values(&labels)),
         }
     }
@@ -123,7 +121,7 @@ impl MethodChoices {
     }
 }
 
-/// Counts one circuit in the state that it is in, and no more once it is dropped.
+/// Counts one circuit in its current state, until dropped.
 pub(crate) struct CircuitGauge {
     states: [IntGauge; STATES.len()],
     now: usize,
@@ -135,7 +133,7 @@ impl CircuitGauge {
         Self { states, now: 0 }
     }
 
-    /// The circuit is in this state now; in the beginning it is untried.
+    /// Sets the state of the circuit, which is initially untried.
     pub(crate) fn is(&mut self, state: State) {
         let now = match state {
             State::Untried => 0,

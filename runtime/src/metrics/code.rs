@@ -1,4 +1,4 @@
-/// The codes of gRPC by their number
+/// The names of gRPC's codes by number
 /// ([status codes](https://github.com/grpc/grpc/blob/master/doc/statuscodes.md)).
 const CODES: [&str; COUNT] = [
     "OK",
@@ -19,15 +19,15 @@ const CODES: [&str; COUNT] = [
     "DATA_LOSS",
     "UNAUTHENTICATED",
 ];
-/// How many codes there are.
+/// The number of codes.
 pub(super) const COUNT: usize = 17;
-/// What a call ends with that nobody waits for any more.
+/// The code of a cancelled call.
 pub(super) const CANCELLED: &str = "CANCELLED";
-/// What it ends with where that is because its time was up.
+/// The code of a call that was cancelled after its deadline.
 pub(super) const DEADLINE_EXCEEDED: &str = "DEADLINE_EXCEEDED";
 const CODE_UNKNOWN: &str = "UNKNOWN";
 
-/// A code's number and name; whatever is not a code is `UNKNOWN`, which bounds the label.
+/// A code's number and name. Any other text is `UNKNOWN`, which bounds the label's values.
 pub(super) fn numbered(code: &str) -> (usize, &'static str) {
     let number = CODES.iter().position(|name| *name == code).unwrap_or(2);
     (number, CODES[number])
