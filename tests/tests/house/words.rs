@@ -49,14 +49,23 @@ const INVERTED: &[(&str, &str)] = &[
     ("Whose", "The peer whose, the caller whose"),
 ];
 
-/// What is held to these words.
-const HELD: &[&str] = &["macros"];
+/// The directories and files that are held to these words.
+const HELD: &[&str] = &[
+    "macros",
+    "proto",
+    "runtime/src/cli",
+    "runtime/src/config",
+    "runtime/src/directory.rs",
+    "runtime/src/health.rs",
+    "runtime/src/metrics",
+    "runtime/src/node",
+];
 
-/// What is not held to them yet. It becomes shorter, and nothing is added.
-const PENDING: &[&str] = &["examples", "proto", "runtime", "services"];
+/// Those that are not held to them yet. This list becomes shorter and gets no new entries.
+const PENDING: &[&str] = &["CONTRIBUTING.md", "EXTENDING.md", "README.md", "examples", "runtime", "services"];
 
-/// No text of these reaches a user.
-const EXEMPT: &[&str] = &["benches", "tests"];
+/// Those whose texts reach no user, and the history.
+const EXEMPT: &[&str] = &["CHANGELOG.md", "benches", "tests"];
 
 #[test]
 fn every_text_is_in_plain_words() {
@@ -65,15 +74,12 @@ fn every_text_is_in_plain_words() {
 }
 
 #[test]
-fn every_member_of_the_workspace_is_held_pending_or_exempt() {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let members = manifest.split("members = [").nth(1).and_then(|rest| rest.split(']').next()).unwrap();
-    let members = members.split(',').map(|member| member.trim().trim_matches('"'));
-    for member in members.filter(|member| !member.is_empty()) {
-        let within =
-            |path: &&&str| Path::new(member).starts_with(path) || Path::new(path).starts_with(member);
-        let lists = [HELD, PENDING, EXEMPT];
-        assert!(lists.iter().any(|list| list.iter().find(within).is_some()), "{member} is in no list");
+fn every_file_is_held_pending_or_exempt() {
+    let mut files = BTreeSet::new();
+    collect(&root(), &mut files);
+    assert!(files.len() > 100, "{files:?}");
+    for file in files {
+        assert!(list_of(&file).is_some(), "{} is in no list", file.display());
     }
     for path in [HELD, PENDING, EXEMPT].concat() {
         assert!(root().join(path).exists(), "{path} does not exist");
@@ -122,8 +128,8 @@ fn nobody() {}
             "a.rs:14 \"anybody\"",
             "a.rs:16 \"anew\"",
             "a.rs:25 \"seam\"",
-            "a.rs:25 \"Who\"",
             "a.rs:25 \"Of what\"",
+            "a.rs:25 \"Who\"",
         ]
     );
     assert_eq!(faults("a.proto", "message A {\n  // Whoever answers.\n  string whom = 1;\n}\n").len(), 1);
@@ -136,16 +142,23 @@ fn held() -> Vec<PathBuf> {
     for path in HELD {
         collect(&root().join(path), &mut files);
     }
-    let pending: Vec<_> = PENDING.iter().map(|path| root().join(path)).collect();
-    files.retain(|file| !pending.iter().any(|path| file.starts_with(path)));
+    files.retain(|file| list_of(file) == Some(HELD));
     assert!(!files.is_empty());
     files.into_iter().collect()
+}
+
+/// The list with the longest path to the file.
+fn list_of(file: &Path) -> Option<&'static [&'static str]> {
+    let paths =
+        [HELD, PENDING, EXEMPT].into_iter().flat_map(|list| list.iter().map(move |path| (*path, list)));
+    let around = paths.filter(|(path, _)| file.starts_with(root().join(path)));
+    around.max_by_key(|(path, _)| path.len()).map(|(_, list)| list)
 }
 
 fn collect(path: &Path, files: &mut BTreeSet<PathBuf>) {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if path.is_dir() {
-        if !matches!(name, "tests" | "target" | "snapshots") {
+        if !matches!(name, "tests" | "target" | "snapshots") && !name.starts_with('.') {
             for entry in fs::read_dir(path).unwrap() {
                 collect(&entry.unwrap().path(), files);
             }
