@@ -14,12 +14,12 @@ use crate::{Code, payload::EncodeObserver};
 /// The service and the method of a call whose method is in no table of this program.
 pub const UNKNOWN: (&str, &str) = ("unknown", "unknown");
 
-/// Which end of a call or a connection this program is.
+/// The role of this program in a call or a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
-    /// It answers.
+    /// The program answers calls or accepts connections.
     Server,
-    /// It asks.
+    /// The program makes calls or dials connections.
     Client,
 }
 

@@ -1,19 +1,14 @@
-use std::{
-    collections::BTreeMap,
-    fmt,
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use polywire_core::transport::{self, Checks};
 
-/// How a node is: where it stands in its life, and what its components say of themselves. Clones share it.
+/// The health of a node: its lifecycle state and the checks of its components. Clones share the state.
 ///
-/// A component registers a check that really checks; the node runs the checks now and then, and everyone
-/// who asks (the health service, `/readyz`) reads the same [`HealthReport`].
+/// A component registers a check, and the node runs all checks periodically. The health service and `/readyz` read the
+/// same [`HealthReport`].
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -31,64 +26,64 @@ pub struct Health(Arc<Shared>);
 
 struct Shared {
     report: watch::Sender<HealthReport>,
-    checks: Mutex<Vec<Arc<Check>>>,
-    /// Held while they run: a check that is under way is not started again, and would seem to hang.
+    checks: ArcSwap<Vec<Arc<Check>>>,
+    /// Held while the checks run: a second concurrent run would report running checks as hanging.
     turn: tokio::sync::Mutex<()>,
 }
 
-/// What is asked of one component.
+/// The check of one component.
 struct Check {
     component: String,
     start: transport::Check,
-    /// Held while it runs.
+    /// Held while the check runs.
     running: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Where a node stands in its life.
+/// The lifecycle state of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NodeState {
-    /// Not everything listens yet.
+    /// Some transports do not listen yet.
     #[default]
     Starting,
-    /// Takes calls.
+    /// The node accepts calls.
     Serving,
-    /// Takes no new calls, and finishes those in flight.
+    /// The node accepts no new calls and finishes those in flight.
     Draining,
 }
 
-/// How a node is at one moment.
+/// The health of a node at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HealthReport {
-    /// Where it stands in its life.
+    /// The lifecycle state.
     pub state: NodeState,
-    /// What each component's check said last: nothing wrong, or what is.
+    /// The last outcome of each component's check; `Err` has the reason.
     pub components: BTreeMap<String, Result<(), String>>,
-    /// Services that said of themselves that they take no calls, and why.
+    /// The services that reported themselves as not serving, with the reasons.
     pub failing_services: BTreeMap<String, String>,
-    /// What people should know, though the node takes calls: by what it is about.
+    /// Notes by subject. The node accepts calls in spite of them.
     pub notes: BTreeMap<String, String>,
-    /// Why nothing but a restart of the process helps, where that is so.
+    /// The reason why the process needs a restart, if it does.
     pub needs_restart: Option<String>,
 }
 
 impl HealthReport {
-    /// Whether the node as a whole takes calls.
+    /// Whether the node as a whole accepts calls.
     pub fn is_serving(&self) -> bool {
         let is_well = self.components.values().all(Result::is_ok) && self.is_live();
         self.state == NodeState::Serving && is_well
     }
 
-    /// Whether the process is worth keeping: what is wrong with it, if anything is, may pass. `/livez` says so.
+    /// Whether the process can recover without a restart, as `/livez` reports.
     pub fn is_live(&self) -> bool {
         self.needs_restart.is_none()
     }
 
-    /// Whether this service takes calls, as far as it is served at all.
+    /// Whether this service accepts calls, provided that the node has it.
     pub fn is_service_serving(&self, service: &str) -> bool {
         self.is_serving() && !self.failing_services.contains_key(service)
     }
 
-    /// Why the node takes no calls; empty where it does.
+    /// The reasons why the node accepts no calls; empty if it does.
     pub fn reasons(&self) -> Vec<String> {
         let state = match self.state {
             NodeState::Starting => Some("the node is starting".to_owned()),
@@ -105,32 +100,32 @@ impl HealthReport {
 }
 
 impl Health {
-    /// A node that is starting and has no components.
+    /// Creates the health of a starting node without components.
     pub fn new() -> Self {
         Self(Arc::new(Shared {
             report: watch::Sender::default(),
-            checks: Mutex::default(),
+            checks: ArcSwap::default(),
             turn: tokio::sync::Mutex::default(),
         }))
     }
 
-    /// How the node is now.
+    /// The current report.
     pub fn report(&self) -> HealthReport {
         self.0.report.borrow().clone()
     }
 
-    /// The reports as they change.
+    /// Watches the report.
     pub fn watch(&self) -> watch::Receiver<HealthReport> {
         self.0.report.subscribe()
     }
 
-    /// Moves the node on in its life.
+    /// Sets the lifecycle state.
     pub fn set_state(&self, state: NodeState) {
         self.change(|report| report.state = state);
     }
 
-    /// Adds a component. Its check returns what is wrong, for people; until it has run for the first
-    /// time, the component counts as failing.
+    /// Adds a component. Its check returns the problem as a text for people. The component counts as failing until its
+    /// check has run.
     pub fn register<F, O>(&self, component: impl Into<String>, check: F)
     where
         F: Fn() -> O + Send + Sync + 'static,
@@ -140,14 +135,18 @@ impl Health {
     }
 
     fn add(&self, component: String, start: transport::Check) {
-        let check = Check { component: component.clone(), start, running: Arc::default() };
-        self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(check));
+        let check = Arc::new(Check { component: component.clone(), start, running: Arc::default() });
+        self.0.checks.rcu(|checks| {
+            let mut checks = Vec::clone(checks);
+            checks.push(check.clone());
+            checks
+        });
         self.change(|report| {
             report.components.insert(component, Err("not checked yet".to_owned()));
         });
     }
 
-    /// Says of one service whether it takes calls: `Err` with the reason where it does not.
+    /// Sets whether a service accepts calls; `Err` has the reason why it does not.
     pub fn set_service(&self, service: &str, outcome: Result<(), String>) {
         self.change(|report| {
             match outcome {
@@ -157,8 +156,7 @@ impl Health {
         });
     }
 
-    /// Says something that people should know of `about`, though the node takes calls; `None` that there is nothing any
-    /// more.
+    /// Sets the note on the subject `about`, or removes it with `None`. Notes do not affect whether the node accepts calls.
     pub fn note(&self, about: &str, text: Option<String>) {
         self.change(|report| {
             match text {
@@ -168,8 +166,8 @@ impl Health {
         });
     }
 
-    /// Says that nothing but a restart of the process helps, and why: a supervisor that asks `/livez` will see to it. The
-    /// first reason stays, for there is no way back.
+    /// Reports that the process needs a restart, so that `/livez` fails and a supervisor restarts it. This is final, and the
+    /// first reason stays.
     pub fn needs_restart(&self, reason: impl Into<String>) {
         let reason = reason.into();
         if self.report().is_live() {
@@ -180,12 +178,16 @@ impl Health {
         });
     }
 
-    /// Runs every check once, side by side; behind those who came to do so before. One that takes longer than `timeout` has failed and is aborted;
-    /// one that goes on even then, for it blocks its thread, is not started again before it has ended.
+    /// Runs all checks once, concurrently. A concurrent call waits for the current run. A check that takes longer than
+    /// `timeout` fails and is aborted. A check that blocks its thread cannot be aborted, and is not started again before it
+    /// has ended.
+    ///
+    /// # Cancel safety
+    /// Dropping the future abandons the run; checks in progress end on their own.
     pub async fn run_checks(&self, timeout: Duration) {
         let _turn = self.0.turn.lock().await;
-        let checks = self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let outcomes = checks.into_iter().map(|check| async move {
+        let checks = self.0.checks.load_full();
+        let outcomes = checks.iter().map(|check| async move {
             let outcome = check.run(timeout).await;
             (check.component.clone(), outcome)
         });
@@ -205,7 +207,7 @@ impl Health {
 impl Check {
     async fn run(&self, timeout: Duration) -> Result<(), String> {
         let Ok(running) = self.running.clone().try_lock_owned() else {
-            return Err("the check still hangs".to_owned());
+            return Err("the previous check still hangs".to_owned());
         };
         let check = (self.start)();
         let mut task = tokio::spawn(async move {
@@ -218,7 +220,7 @@ impl Check {
                 panic.say("a health check");
                 Err("the check panicked".to_owned())
             }
-            Ok(Err(_)) => Err("the check was ended".to_owned()),
+            Ok(Err(_)) => Err("the check was aborted".to_owned()),
             Err(_) => {
                 task.abort();
                 Err(format!("the check took longer than {timeout:?}"))
@@ -247,6 +249,8 @@ impl fmt::Debug for Health {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -297,7 +301,7 @@ mod tests {
         health.run_checks(Duration::from_millis(1)).await;
         assert_eq!(health.report().components["blocks"], Err("the check took longer than 1ms".to_owned()));
         health.run_checks(Duration::from_secs(60)).await;
-        assert_eq!(health.report().components["blocks"], Err("the check still hangs".to_owned()));
+        assert_eq!(health.report().components["blocks"], Err("the previous check still hangs".to_owned()));
         drop(release);
     }
 
@@ -315,7 +319,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_that_changes_nothing_wakes_nobody() {
+    async fn watchers_wake_only_at_changes() {
         let health = Health::new();
         let mut watch = health.watch();
         watch.borrow_and_update();

@@ -1,5 +1,5 @@
-//! What a node tells of itself: the messages of `polywire.directory.v1`, by hand, for this crate is below the one that has
-//! them generated.
+//! A client of a node's directory. The messages of `polywire.directory.v1` are written by hand, as the crate with the
+//! generated ones depends on this one.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::{
     Channel, Codec, Context, Payload, Service as _, Shape, Status, TraceContext, context::Path, deadline,
 };
 
-/// The path of its only method.
+/// The path of the only method.
 pub const LIST: &str = "/polywire.directory.v1.Directory/List";
 
-/// Asks for everything that the node serves.
+/// The request for the node's services.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListRequest {
@@ -20,7 +20,7 @@ pub struct ListRequest {
     pub members: bool,
 }
 
-/// Everything that is served.
+/// The node's services.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListResponse {
@@ -34,7 +34,7 @@ pub struct ListResponse {
     pub cluster: Option<Cluster>,
 }
 
-/// A node, and where it is reached.
+/// A node and its endpoints.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Node {
@@ -50,7 +50,7 @@ pub struct Node {
     pub conflict: String,
 }
 
-/// A way to a node.
+/// An endpoint of a node.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Endpoint {
@@ -91,7 +91,7 @@ pub struct Member {
     pub age_ms: Option<u64>,
 }
 
-/// One service.
+/// A service.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Service {
@@ -111,7 +111,7 @@ pub struct Service {
     pub endpoints: Vec<Endpoint>,
 }
 
-/// One method.
+/// A method.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Method {
@@ -142,17 +142,18 @@ pub fn shape(client_streaming: bool, server_streaming: bool) -> Shape {
     }
 }
 
-/// Asks whoever is at the other end what it serves, and the other members of its cluster too where `members` says so.
+/// Asks the peer for its services; with `members`, for those of the other members of its cluster too.
 ///
 /// # Errors
-/// Those of the call: `Unimplemented` where there is no directory, `DeadlineExceeded` where nothing was said for that long.
+/// Those of the call: `Unimplemented` if the peer has no directory, `DeadlineExceeded` if it does not answer within
+/// `patience`.
 ///
 /// # Cancel safety
-/// Dropping the future gives the call up.
+/// Dropping the future cancels the call.
 pub async fn list(channel: &Channel, members: bool, patience: Duration) -> Result<ListResponse, Status> {
-    // Traces of what is asked again and again would hide those of calls.
+    // Not sampled: periodic calls would hide other traces.
     let cx = Context::new().with_trace(TraceContext::unsampled()).with_timeout(patience);
-    // Every node reads protobuf, whatever its transport prefers.
+    // Every node reads protobuf, on any transport.
     let mut cx = cx.with_codec(Codec::Protobuf);
     cx.path = Path::Static(LIST);
     cx.idempotent = true;

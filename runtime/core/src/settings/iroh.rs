@@ -11,53 +11,52 @@ use url::Url;
 crate::section! {
     /// Iroh: QUIC between peers that dial each other by key.
     pub struct Iroh {
-        /// Whether Iroh is used where the mode allows it.
+        /// Whether the node uses Iroh, if the mode allows it.
         pub enabled: bool = true,
-        /// IP address to bind. Unset it is 127.0.0.1 without `home_relay` and 0.0.0.0 with one: a
-        /// relay means reaching beyond this machine.
+        /// IP address to bind. The default is 127.0.0.1 without `home_relay` and 0.0.0.0 with one,
+        /// as a relay is for peers on other machines.
         pub bind_address: Option<IpAddr> = None,
-        /// UDP port to bind; 0 takes any free one, and that one again at each later start, while it
-        /// is free.
+        /// UDP port to bind. 0 selects a free one, which the node reuses at later starts while it is
+        /// free.
         pub discovery_port: u16 = 0,
-        /// URL of the relay through which peers find this node and reach it behind a NAT. Unset,
-        /// no relay is used.
+        /// URL of the relay through which peers find this node and reach it behind a NAT. Without
+        /// it, no relay is used.
         ///
-        /// The node also starts and serves while the relay cannot be reached.
+        /// The node starts and serves even if the relay is unreachable.
         pub home_relay: Option<Url> = None,
-        /// PEM file of certificate authorities to trust for relays over https, the home relay and
-        /// those of peers, beside the public ones.
+        /// PEM file of certificate authorities to trust for https relays in addition to the public
+        /// ones: the home relay and the relays of peers.
         pub relay_ca_file: Option<PathBuf> = None,
-        /// Names accepted beside `polywire/1`, as prefix/short_name/major; on a connection with
-        /// such a name only the service with that short name answers.
+        /// ALPN names to accept in addition to `polywire/1`, as prefix/short_name/major. A
+        /// connection with such a name reaches only the service with that short name.
         pub alpn_protocols: Vec<AlpnName> = Vec::new(),
-        /// How messages of outgoing calls are encoded: "msgpack" or "protobuf". A server answers
-        /// in the codec that it was asked in.
+        /// Codec of outgoing calls: "msgpack" or "protobuf". A server answers in the codec of the
+        /// request.
         pub codec: Codec = Codec::MessagePack,
         /// Largest message in either direction, in bytes, from 1 to 1 GiB.
         pub max_message_size: usize = 4_194_304,
-        /// Calls in progress that a peer may have on one connection; it waits with the next.
+        /// Most calls in progress per connection; the peer queues further ones.
         ///
         /// A QUIC stream counts until the peer has acknowledged its end, so a limit of 100 allows
-        /// only about 100 calls a round trip.
+        /// only about 100 calls per round trip.
         pub max_concurrent_streams: u32 = 1024,
-        /// Connections open at a time; further ones are refused.
+        /// Most open connections; further ones are refused.
         pub max_connections: u32 = 4096,
-        /// How long dialling a peer may take before the attempt counts as failed.
+        /// Timeout of connecting to a peer.
         pub connect_timeout: Duration as "crate::settings::duration" = Duration::from_secs(5),
-        /// How long nothing may arrive from a peer before the connection counts as lost.
+        /// Time without any packet from a peer after which the connection counts as lost.
         pub idle_timeout: Duration as "crate::settings::duration" = Duration::from_secs(10),
-        /// How long a connection is quiet before the node sends a ping; less than `idle_timeout`.
+        /// Idle time of a connection after which the node sends a ping; less than `idle_timeout`.
         ///
-        /// Three pings fit into the default `idle_timeout`, so one lost datagram loses nothing.
+        /// Three pings fit into the default `idle_timeout`, so a connection survives lost datagrams.
         pub keep_alive_interval: Duration as "crate::settings::duration" = Duration::from_secs(3),
-        /// How long one message may take to arrive once it has begun.
+        /// Timeout of receiving one message, from its first byte to its last.
         pub message_timeout: Duration as "crate::settings::duration" = Duration::from_secs(20),
     }
 }
 
 impl Iroh {
-    /// The UDP address to bind: `bind_address`, or what its absence stands for, and
-    /// `discovery_port`.
+    /// The UDP address to bind: `bind_address` or its default, and `discovery_port`.
     pub fn socket_addr(&self) -> SocketAddr {
         let fallback = match self.home_relay {
             Some(_) => Ipv4Addr::UNSPECIFIED,

@@ -1,8 +1,8 @@
-//! Paths as settings, those that are not Unicode among them, as paths of Unix may be.
+//! Paths as settings, including Unix paths that are not Unicode.
 //!
-//! TOML is Unicode. A byte of a path that is not is held as the character U+10FE00 + byte, of a private use area, and the
-//! setting has the byte again: `Type as "polywire::settings::path"` in [`section!`](crate::section). A file may write it so
-//! too: `"\U0010FEFF"` is the byte 0xff.
+//! TOML is Unicode. The TOML value holds each other byte as the character U+10FE00 + byte of a private use area, and the
+//! setting has the byte itself: `Type as "polywire::config::path"` in [`section!`](crate::section). A file may use this
+//! form too: `"\U0010FEFF"` is the byte 0xff.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -12,10 +12,10 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// What is added to a byte that is not Unicode.
+/// The offset of a byte that is not Unicode.
 const AREA: u32 = 0x0010_FE00;
 
-/// A key whose value is a path, set or not.
+/// A path setting, optional or not.
 pub trait PathSetting: Sized {
     #[doc(hidden)]
     fn path(&self) -> Option<&Path>;
@@ -44,10 +44,10 @@ impl PathSetting for Option<PathBuf> {
     }
 }
 
-/// For serde's `with`.
+/// Serializes a path, for serde's `with`.
 ///
 /// # Errors
-/// Those of the format.
+/// If the serializer fails.
 pub fn serialize<P: PathSetting, S: Serializer>(path: &P, serializer: S) -> Result<S::Ok, S::Error> {
     match path.path() {
         Some(path) => serializer.serialize_str(&encode(path.as_os_str())),
@@ -55,22 +55,22 @@ pub fn serialize<P: PathSetting, S: Serializer>(path: &P, serializer: S) -> Resu
     }
 }
 
-/// For serde's `with`.
+/// Deserializes a path, for serde's `with`.
 ///
 /// # Errors
-/// Those of the format, where it holds no text.
+/// If the value is not a text.
 pub fn deserialize<'de, P: PathSetting, D: Deserializer<'de>>(deserializer: D) -> Result<P, D::Error> {
     Ok(P::from_path(decode(&String::deserialize(deserializer)?).into()))
 }
 
-/// The text that stands for it.
+/// Encodes the path as a text.
 pub fn encode(path: &OsStr) -> String {
     let mut text = String::new();
     for chunk in path.as_bytes().utf8_chunks() {
         for character in chunk.valid().chars() {
             match byte(character) {
                 None => text.push(character),
-                // What stands for a byte by itself must not become one.
+                // A character of the area is encoded bytewise, so that it does not become a byte.
                 Some(_) => push(character.encode_utf8(&mut [0; 4]).as_bytes(), &mut text),
             }
         }
@@ -94,7 +94,7 @@ fn decode(text: &str) -> OsString {
     OsString::from_vec(bytes)
 }
 
-/// The byte that a character stands for; ASCII is always Unicode.
+/// The byte that a character encodes, which is never ASCII.
 fn byte(character: char) -> Option<u8> {
     let byte = u32::from(character).checked_sub(AREA).and_then(|byte| u8::try_from(byte).ok());
     byte.filter(|byte| !byte.is_ascii())

@@ -1,23 +1,23 @@
-//! How a section is declared: once, for its fields, defaults, documentation and checks.
+//! The declaration of a section: its fields, defaults, documentation and checks in one place.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Setting;
 
-/// One key of a section, as its declaration describes it.
+/// The description of a key.
 #[derive(Debug)]
 pub struct Key {
-    /// Its name within the section.
+    /// The name within the section.
     pub name: &'static str,
-    /// The lines of its doc comment.
+    /// The lines of the doc comment.
     pub doc: &'static [&'static str],
-    /// The values it takes, to follow "expected".
+    /// The accepted values, to follow "expected".
     pub expected: &'static str,
-    /// The values that an element takes, where the key is a list.
+    /// The accepted values of an element, if the key is a list.
     pub element: &'static str,
-    /// A TOML value to show where the key has none of its own.
+    /// A TOML value to show for an unset key.
     pub example: &'static str,
-    /// Whether it takes a path that is not Unicode, in the form of [`path`](super::path).
+    /// Whether the key accepts a path that is not Unicode, in the form of [`path`](super::path).
     pub is_path: bool,
 }
 
@@ -28,19 +28,19 @@ impl Key {
     }
 }
 
-/// A section and its keys, at its place in the file.
+/// A section with its keys and its place in the file.
 #[derive(Debug)]
 pub struct Outline {
-    /// The dotted name in the header, empty for the file's top.
+    /// The dotted name in the header; empty for the top of the file.
     pub path: String,
-    /// The lines of the doc comment where the section is mentioned.
+    /// The lines of the doc comment in the parent section.
     pub doc: &'static [&'static str],
-    /// The keys that it holds itself, without those of sections below.
+    /// The section's own keys, without those of sections below.
     pub keys: Vec<Key>,
 }
 
 impl Key {
-    /// The same key, whose values this serde module reads and writes.
+    /// Sets the serde module of the values.
     #[must_use]
     pub fn written_as(self, module: &str) -> Self {
         Self { is_path: module.ends_with("::path"), ..self }
@@ -48,7 +48,7 @@ impl Key {
 }
 
 impl Outline {
-    /// Whether the section itself holds this key.
+    /// Whether the section itself has this key.
     pub fn has(&self, key: &str) -> bool {
         self.keys.iter().any(|own| own.name == key)
     }
@@ -59,22 +59,21 @@ impl Outline {
     }
 }
 
-/// A section of the configuration: what [`section!`](crate::section) declares. There is no other way to get
-/// one, and what it asks for here may grow.
+/// A section of the configuration. Only [`section!`](crate::section) implements this trait; its hidden items may change.
 pub trait Section: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static {
     #[doc(hidden)]
     const DOC: &'static [&'static str];
 
-    /// Adds this section and those below it, in the order of their declaration.
+    /// Adds the outline of this section and of those below it, in the order of declaration.
     #[doc(hidden)]
     fn outline(path: &str, doc: &'static [&'static str], into: &mut Vec<Outline>);
 
-    /// Adds the dotted name and the expectation of each key whose value is out of range.
+    /// Adds the dotted name and the accepted values of each key that is out of range.
     #[doc(hidden)]
     fn faults(&self, path: &str, into: &mut Vec<(String, &'static str)>);
 }
 
-/// `name` below `path`, in the dotted form.
+/// The dotted name of `name` below `path`.
 pub fn join(path: &str, name: &str) -> String {
     match path {
         "" => name.to_owned(),
@@ -82,12 +81,12 @@ pub fn join(path: &str, name: &str) -> String {
     }
 }
 
-/// Declares a section of the configuration: `pub key: Type = default`, then the sections below it.
+/// Declares a section of the configuration: keys as `pub key: Type = default`, then the sections below it.
 ///
-/// The doc comment of a key is its rustdoc and, up to the first empty line, the comment that
-/// [`Config::to_toml`](crate::config::Config::to_toml) prints. A type is a [`Setting`](crate::config::Setting),
-/// whose range is checked; `Type as "module"` names a serde module, which for a `Duration` is
-/// `polywire::config::duration` and for a path `polywire::config::path`. The struct gets `Default`, serde's traits and
+/// The doc comment of a key is its rustdoc. Its first paragraph is also the help of the key's flag and the comment in
+/// [`Config::to_toml`](crate::config::Config::to_toml). A type implements [`Setting`](crate::config::Setting), which
+/// checks its range. `Type as "module"` sets a serde module: `polywire::config::duration` for a `Duration` and
+/// `polywire::config::path` for a path. The struct implements `Default`, serde's traits and
 /// [`Section`](crate::config::Section).
 ///
 /// ```

@@ -1,4 +1,4 @@
-//! What a value of each type may be, in words and as a check.
+//! The accepted values of each type, as a text and as a check.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -8,31 +8,30 @@ use std::{
 
 use crate::{Codec, ShortName};
 
-/// A type that a key can have.
+/// The type of a key.
 ///
-/// Types of the standard library stand for one kind of quantity each, so that a range belongs to a
-/// type: `u32` counts, `usize` is held in memory, `u64` is on disk, `u16` is a port, `f64` is a share.
+/// Each type of the standard library stands for one quantity, so that a range belongs to a type: `u32` is a count,
+/// `usize` a size in memory, `u64` a size on disk, `u16` a port, `f64` a share.
 pub trait Setting {
-    /// The values that are accepted, worded to follow "expected".
+    /// The accepted values, worded to follow "expected".
     const EXPECTED: &'static str;
 
-    /// The same for one element, where the value is a list.
+    /// The same for an element, if the value is a list.
     const ELEMENT: &'static str = Self::EXPECTED;
 
-    /// A value in TOML, for keys that may be left unset.
+    /// A TOML value to show for an unset key.
     const EXAMPLE: &'static str = "";
 
-    /// Whether a value that could be read is also one to run with.
+    /// Whether the value is in range.
     fn in_range(&self) -> bool {
         true
     }
 }
 
-/// Far above any message that should travel in one piece (1 GiB), and below what a 32-bit length
-/// can say.
+/// The upper bound of message sizes, 1 GiB: far above a sensible message, and within a 32-bit length.
 pub const MAX_MESSAGE_SIZE: usize = 1 << 30;
 
-/// One year: longer waits are mistakes, and adding them to a clock could overflow.
+/// One year: longer durations are mistakes, and adding them to a clock could overflow.
 pub const MAX_DURATION: Duration = Duration::from_secs(31_557_600);
 
 impl Setting for bool {

@@ -12,25 +12,24 @@ use crate::{
     streaming::Source,
 };
 
-/// Counts calls: those that are answered, or those that are made. A stream is counted once, with the status at its
-/// end. Of a call that the listener has counted that it came by, as it knows what the caller sees, the messages are
-/// counted alone.
+/// Counts calls, incoming or outgoing. A stream counts once, with its final status. If the listener counts a call itself,
+/// as it knows the status that the caller sees, the meter counts the call's messages only.
 pub struct Meter {
     inner: Channel,
     observer: Arc<dyn Observer>,
     end: End,
 }
 
-/// Which end of its calls a meter is at.
+/// The end of the calls at which a meter is.
 #[derive(Clone, Copy)]
 enum End {
-    /// They are answered, each over the transport that it came by.
+    /// Incoming calls, each counted for its transport.
     Server,
-    /// They are made, over this transport.
+    /// Outgoing calls over this transport.
     Client(&'static str),
 }
 
-/// A call whose messages are counted, and which is counted itself where its listener has not done so.
+/// A call whose messages are counted, and which is counted itself unless its listener does that.
 struct Started {
     counter: Arc<dyn CallObserver>,
     call: Option<InFlight>,
@@ -44,7 +43,7 @@ impl Started {
     }
 }
 
-/// Which way a message goes, as seen from the meter's end.
+/// The direction of a message, seen from the meter's end.
 #[derive(Clone, Copy)]
 enum Flow {
     In,
@@ -52,18 +51,18 @@ enum Flow {
 }
 
 impl Meter {
-    /// Counts the calls that this answers.
+    /// Counts the calls that `inner` answers.
     pub fn server(inner: impl Service, observer: Arc<dyn Observer>) -> Self {
         Self { inner: Channel::new(inner), observer, end: End::Server }
     }
 
-    /// Counts the calls that are made by way of this, over this transport.
+    /// Counts the calls made through `inner`, over this transport.
     pub fn client(inner: impl Service, observer: Arc<dyn Observer>, transport: &'static str) -> Self {
         Self { inner: Channel::new(inner), observer, end: End::Client(transport) }
     }
 
     fn start(&self, cx: &mut Context) -> Started {
-        // Taken out: a call that is made as part of this one is another.
+        // Removed from the context, as nested calls are other calls.
         let counted = cx.counted.take();
         let (side, transport) = match (self.end, counted) {
             (End::Server, Some(counter)) => return Started { counter, call: None },
@@ -76,8 +75,8 @@ impl Meter {
         Started { counter, call }
     }
 
-    /// What the call is counted under. Whoever calls can make a path up that is received; one that is part of this
-    /// program, as those of generated clients are, is one of few.
+    /// The labels of the call. A peer can invent received paths; paths of this program, such as those of generated
+    /// clients, are a bounded set.
     fn names(&self, cx: &Context) -> (&'static str, &'static str) {
         if let Some(known) = self.inner.method(cx.path()) {
             return (known.service(), known.name());
@@ -146,7 +145,7 @@ impl Service for Meter {
 }
 
 impl Flow {
-    /// Counts the message. How large one is that leaves shows when a transport encodes it.
+    /// Counts the message. The size of an outgoing message is known when a transport encodes it.
     fn count(self, counter: &Arc<dyn CallObserver>, message: Payload) -> Payload {
         match self {
             Self::In => {
@@ -161,7 +160,7 @@ impl Flow {
     }
 }
 
-/// The same requests, counted. A single one stays that, for transports have a shorter way for it.
+/// Counts the requests. A single request stays single, as transports have a faster path for it.
 fn requests(messages: Streaming<Payload>, flow: Flow, counter: &Arc<dyn CallObserver>) -> Streaming<Payload> {
     match messages.into_single() {
         Ok(message) => Streaming::once(flow.count(counter, message)),
@@ -225,7 +224,7 @@ mod tests {
     use super::*;
     use crate::{Codec, observer::recorder::Recorder};
 
-    /// Encodes what it is sent, as a transport does, and answers with those bytes; with `Aborted` where they are `no`.
+    /// Encodes each message, as a transport does, and echoes the bytes; answers `no` with `Aborted`.
     struct Wire;
 
     fn across(message: &Payload) -> Result<Payload, Status> {
@@ -326,7 +325,7 @@ mod tests {
         drop(client.stream(from_program(), requests).await.unwrap());
         let now = counted(&metrics);
         assert_eq!(now.get(&of_shop("calls_total", Some("CANCELLED"))), Some(&1), "{now:?}");
-        assert_eq!(now.get(&of_shop("messages_sent_total", None)), Some(&4), "what nobody took was not sent");
+        assert_eq!(now.get(&of_shop("messages_sent_total", None)), Some(&4), "unread messages were not sent");
         assert_eq!(now.get(&of_shop("bytes_sent_total", None)), Some(&11), "{now:?}");
     }
 

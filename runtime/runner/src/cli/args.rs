@@ -1,10 +1,16 @@
-//! The arguments, but for configuration keys.
+//! The arguments of the built-in commands; [`flags`](super::flags) adds the configuration keys.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use super::{build::Build, call::Header, failure::Failure, flags::Flags, listen::Listen};
+use super::{
+    build::Build,
+    call::Header,
+    failure::Failure,
+    flags::{self, Flags},
+    listen::Listen,
+};
 use polywire_core::{Codec, Target};
 
 #[derive(Debug, Parser)]
@@ -16,29 +22,29 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Runs the node until SIGINT or SIGTERM, then lets calls in flight finish
+    /// Runs the node until SIGINT or SIGTERM, then drains calls in flight
     #[command(after_help = format!("{KEYS}\n\n{STATUS}"))]
     Serve(ServeArgs),
-    /// Serves transports by calling another node or server: passes every call on as it came
+    /// Serves transports by forwarding every call unchanged to another node or server
     #[command(after_help = format!("{GATEWAY}\n\n{STATUS}"))]
     Gateway(GatewayArgs),
-    /// Makes one call, of any shape
+    /// Makes one call of any shape
     #[command(after_help = CALL)]
     Call(CallArgs),
-    /// Lists what is served, by the target or, without one, by this node
+    /// Lists the services of the target or, without one, of this node
     #[command(after_help = KEYS)]
     Services(ServicesArgs),
     /// Checks and prints configurations
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Prints the node's identity, which is made on first use
+    /// Prints the node's id; creates the identity on first use
     #[command(after_help = KEYS)]
     Id(ConfigArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Says everything that is wrong with a configuration file
+    /// Reports every problem of a configuration file
     Check(CheckArgs),
     /// Prints the effective configuration with every default
     #[command(after_help = KEYS)]
@@ -58,18 +64,18 @@ pub(super) struct ServeArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct GatewayArgs {
-    /// Serves this transport, for instance grpc://127.0.0.1:7001, grpc or iroh; repeated for several
+    /// Serves this transport, for instance grpc://127.0.0.1:7001, grpc or iroh; repeatable
     #[arg(long, value_name = "TRANSPORT[://ADDRESS]", required = true)]
     pub(super) listen: Vec<Listen>,
-    /// Whom to call: a target, such as grpc://host:port, iroh://…, unix:///path; several are ways to the same peer, among
-    /// which `transport.strategy` chooses
+    /// The target to call, such as grpc://host:port, iroh://… or unix:///path; several targets lead to the same peer, and
+    /// `transport.strategy` chooses among them
     #[arg(value_name = "TARGET", required = true)]
     pub(super) targets: Vec<Target>,
     /// Trusts these certificate authorities (PEM) of a grpcs:// target instead of the system's
     #[arg(long, value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,
-    /// Passes on calls in this codec, protobuf or msgpack, and in no other that is not named too; by default
-    /// in protobuf to gRPC and in both elsewhere
+    /// Forwards calls in this codec alone, protobuf or msgpack; repeatable; by default protobuf to gRPC targets and both
+    /// to others
     #[arg(long)]
     pub(super) codec: Vec<Codec>,
     #[command(flatten)]
@@ -81,20 +87,23 @@ pub(super) struct GatewayArgs {
     pub(super) json: bool,
 }
 
+/// The arguments of `services` that name another node.
+pub(super) const ASKED: &str = "asked";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct ServicesArgs {
-    /// The running node to ask: a target, such as grpc://host:port, iroh://…, unix:///path
-    #[arg(conflicts_with = "config", group = "asked")]
+    /// The running node to ask, such as grpc://host:port, iroh://… or unix:///path
+    #[arg(conflicts_with = "config", group = ASKED)]
     target: Option<Target>,
     /// The same
-    #[arg(long, value_name = "TARGET", conflicts_with = "config", group = "asked")]
+    #[arg(long, value_name = "TARGET", conflicts_with = "config", group = ASKED)]
     node: Option<Target>,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
-    /// Lists also what the other members of the target's cluster serve, as the target knows it
-    #[arg(long, requires = "asked")]
+    /// Also lists the services of the other members of the target's cluster, as the target knows them
+    #[arg(long, requires = ASKED)]
     pub(super) members: bool,
     /// Prints JSON instead of a table: an array of services; with --members an object that has `node`, `services` and
     /// `members`
@@ -103,7 +112,7 @@ pub(super) struct ServicesArgs {
 }
 
 impl ServicesArgs {
-    /// The node to ask, where it is not this one.
+    /// The node to ask; `None` for this one.
     pub(super) fn target(&self) -> Option<&Target> {
         self.target.as_ref().or(self.node.as_ref())
     }
@@ -111,20 +120,20 @@ impl ServicesArgs {
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ConfigArgs {
-    /// A TOML file; without one, defaults, the environment and flags
+    /// A TOML file; without one, the configuration is defaults, environment and flags
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct LogArgs {
-    /// How lines of the log are written: for people, the default, or as JSON; the same as --log.format
+    /// The format of log lines: text for people, the default, or JSON; the same as --log.format
     #[arg(long, value_name = "FORMAT", value_parser = ["human", "json", "auto"])]
     log_format: Option<String>,
 }
 
 impl LogArgs {
-    /// The same as a flag of the configuration, above these.
+    /// Adds the equivalent configuration flag, with precedence over the given ones.
     pub(super) fn over(self, mut flags: Flags) -> Flags {
         flags.extend(self.log_format.map(|format| ("log.format".to_owned(), format.into())));
         flags
@@ -142,7 +151,7 @@ pub(super) struct CheckArgs {
 }
 
 impl CheckArgs {
-    /// The file; clap sees to it that there is one.
+    /// The file; clap requires one.
     pub(super) fn file(self) -> PathBuf {
         self.file.or(self.config).unwrap_or_default()
     }
@@ -150,7 +159,7 @@ impl CheckArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct PrintArgs {
-    /// A TOML file; without one, defaults, the environment and flags
+    /// A TOML file; without one, the configuration is defaults, environment and flags
     #[arg(conflicts_with = "config")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -158,7 +167,7 @@ pub(super) struct PrintArgs {
 }
 
 impl PrintArgs {
-    /// Where the configuration comes from.
+    /// The source of the configuration.
     pub(super) fn config(self) -> ConfigArgs {
         ConfigArgs { config: self.file.or(self.config.config) }
     }
@@ -166,42 +175,42 @@ impl PrintArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ConnectArgs {
-    /// Gives up after this long, all in all; for instance 500ms, 5s, 1m
+    /// Gives up after this total time; for instance 500ms, 5s, 1m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
     /// Trusts these certificate authorities (PEM) for grpcs:// instead of the system's
     #[arg(long, value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,
-    /// Shows metadata on stderr; twice, also what goes on underneath
+    /// Shows metadata on stderr; given twice, also debug logs
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CallArgs {
-    /// Whom to call: a target, such as grpc://host:port, iroh://…, unix:///path
+    /// The target to call, such as grpc://host:port, iroh://… or unix:///path
     pub(super) target: Target,
-    /// What to call
+    /// The method to call
     #[arg(value_name = "PACKAGE.SERVICE/METHOD")]
     pub(super) method: super::call::MethodName,
-    /// The request; for a stream of them, one value behind the other; `-` reads stdin
+    /// The request; for a request stream, several JSON values; `-` reads stdin
     pub(super) json: Option<String>,
-    /// Adds metadata; the value of a key that ends in -bin is base64
+    /// Adds metadata; keys that end in -bin take base64 values
     #[arg(short = 'H', long = "header", value_name = "KEY: VALUE")]
     pub(super) headers: Vec<Header>,
-    /// Encodes messages with protobuf or msgpack; otherwise as the transport does by default
+    /// Encodes messages with protobuf or msgpack; the default depends on the transport
     #[arg(long)]
     pub(super) codec: Option<Codec>,
-    /// Another way to the same peer, for where the targets before it do not work, provably did not process the call, or
-    /// the method is idempotent; repeated for several
+    /// Another target of the same peer, used if the targets before it fail and either did not process the call or the
+    /// method is idempotent; repeatable
     #[arg(long, value_name = "TARGET")]
     pub(super) fallback: Vec<Target>,
-    /// Asks the target's directory first over which other transports the same peer is reached, and takes those where the
-    /// service is not served over the target's, or that does not work
+    /// First asks the target's directory for the peer's other transports, and uses them if the target's transport fails or
+    /// does not serve the service
     #[arg(long)]
     pub(super) discover: bool,
-    /// Says on stderr how the call chose between the targets: for each transport whether it works, how fast it is and why
-    /// it failed last
+    /// Explains on stderr how the call chose among the targets: the state, the latency and the last failure of each
+    /// transport
     #[arg(long)]
     pub(super) explain: bool,
     #[command(flatten)]
@@ -210,63 +219,41 @@ pub(super) struct CallArgs {
 
 const KEYS: &str = "Every configuration key is also a flag: --transport.grpc.bind_address=127.0.0.1:0, or with a \
 space for the `=`; and an environment variable: POLYWIRE__TRANSPORT__MODE=dual. Flags win over the \
-environment, the environment over the file. `config print` shows every key.";
+environment, the environment over the file. `config print` shows every key with its value.";
 
-/// What an exit status says to a supervisor.
-const STATUS: &str = "Exit status: 0 when it was told to stop, 101 at once where a library below the node panicked, 2 for \
-bad usage, 1 for anything else.";
+/// The exit statuses of a server, for supervisors.
+const STATUS: &str = "Exit status: 0 after SIGINT or SIGTERM, 101 after a panic in a library below the node, 2 for \
+bad usage, 1 for any other failure.";
 
-const GATEWAY: &str = "The gateway has no services of its own: health, reflection and whatever else is asked for are \
-the target's, which sees the gateway as its caller. Without `node.data_dir` its key, and so its iroh:// target, is \
-kept in ./polywire-gateway; without `http.bind_address`, /metrics, /livez and /readyz are on any free port.
+const GATEWAY: &str = "The gateway has no services of its own: health, reflection and all other services are the \
+target's, which sees the gateway as its caller. By default the gateway keeps its key, and so its iroh:// target, in \
+./polywire-gateway (`node.data_dir`) and serves /metrics, /livez and /readyz on any free port (`http.bind_address`).
 
-Every other configuration key is also a flag: --transport.grpc.max_message_size=16777216. A transport's address, and \
-which transports there are, is for --listen to say.";
+Every other configuration key is also a flag: --transport.grpc.max_message_size=16777216. --listen sets the transports \
+and their addresses.";
 
-const CALL: &str = "JSON is protobuf's canonical mapping. Streams are read and written one value a line; with `-` \
-each line is sent when it is read. The schema comes from this binary, else from the target's reflection, else \
-from the target's directory.
+const CALL: &str = "JSON is protobuf's canonical mapping. Streams are read and written one value per line; `-` sends each \
+line as soon as it is read. The schema comes from this binary, the target's reflection or the target's directory, in this \
+order.
 
-Exit status: 0, or 64 + the gRPC code, 2 for bad usage, 1 for anything else.";
+Exit status: 0, 64 + the gRPC code, 2 for bad usage, 1 for any other failure.";
 
-impl Command {
-    pub(super) fn takes_flags(&self) -> bool {
-        match self {
-            Self::Serve(_) | Self::Gateway(_) | Self::Id(_) | Self::Config(ConfigCommand::Print(_)) => true,
-            Self::Services(args) => args.target().is_none(),
-            Self::Call(_) | Self::Config(ConfigCommand::Check(_)) => false,
-        }
-    }
-
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Serve(_) => "serve",
-            Self::Gateway(_) => "gateway",
-            Self::Call(_) => "call",
-            Self::Services(_) => "services TARGET",
-            Self::Config(ConfigCommand::Check(_)) => "config check",
-            Self::Config(ConfigCommand::Print(_)) => "config print",
-            Self::Id(_) => "id",
-        }
-    }
-}
-
-/// Which command the arguments ask for.
+/// The command that the arguments name.
 pub(super) enum Asked {
-    /// One that every binary has.
-    BuiltIn(Args),
-    /// One of the node's own, at this place among them, and what came behind its name.
+    /// A command that every binary has, and the configuration keys that flags set.
+    BuiltIn(Args, Flags),
+    /// A command of the node's own: its index, and the arguments behind its name.
     Own(usize, Vec<OsString>),
 }
 
-/// Whether the arguments name a built-in command, so that nobody needs to know the node's own.
+/// Whether the arguments name a built-in command. If they do, the node's own commands are not needed.
 pub(super) fn is_built_in(arguments: &[OsString]) -> bool {
     let named = |name: &OsString| Args::command().find_subcommand(name).is_some();
     arguments.get(1).is_some_and(named)
 }
 
-/// Reads the arguments; the first is the path of the binary. `own` are the names of the node's own commands, and
-/// what they do.
+/// Reads the arguments; the first is the path of the binary. `own` are the names and descriptions of the node's own
+/// commands.
 pub(super) fn parse(
     build: &Build,
     arguments: Vec<OsString>,
@@ -274,24 +261,27 @@ pub(super) fn parse(
 ) -> Result<Asked, Failure> {
     let Build { name, version, .. } = *build;
     let command = Args::command().name(name).bin_name(name).version(version);
-    // Once a process: clap wants it for as long as that lives.
+    // Leaked once per process: clap needs a static string.
     let command = command.long_version(&*build.to_string().leak());
     let command = command.propagate_version(true);
     if let Some((index, rest)) = help_of_own(&arguments, own) {
         return Ok(Asked::Own(index, rest));
     }
     let command = own.iter().fold(command, |command, (name, about)| command.subcommand(raw(name, about)));
-    let matches = command.try_get_matches_from(arguments).map_err(Failure::Clap)?;
+    let command = flags::add(command, &arguments);
+    let matches =
+        command.try_get_matches_from(&arguments).map_err(|error| Failure::Clap(flags::suggest(error)))?;
     if let Some((name, matches)) = matches.subcommand()
         && let Some(index) = own.iter().position(|(own, _)| *own == name)
     {
         let rest = matches.get_many::<OsString>(REST).unwrap_or_default();
         return Ok(Asked::Own(index, rest.cloned().collect()));
     }
-    Args::from_arg_matches(&matches).map(Asked::BuiltIn).map_err(Failure::Clap)
+    let args = Args::from_arg_matches(&matches).map_err(Failure::Clap)?;
+    Ok(Asked::BuiltIn(args, flags::take(&matches, &arguments)?))
 }
 
-/// `help COMMAND …` of a command that reads its arguments itself is its own to answer.
+/// Rewrites `help COMMAND …` for a command that parses its own arguments, so that it prints its own help.
 fn help_of_own(
     arguments: &[OsString],
     own: &[(&'static str, &'static str)],
@@ -306,7 +296,7 @@ fn help_of_own(
 
 const REST: &str = "ARGUMENTS";
 
-/// A command that reads its arguments itself.
+/// A command that parses its own arguments.
 fn raw(name: &'static str, about: &'static str) -> clap::Command {
     let rest = clap::Arg::new(REST)
         .num_args(0..)
@@ -318,7 +308,7 @@ fn raw(name: &'static str, about: &'static str) -> clap::Command {
 
 fn duration(text: &str) -> Result<Duration, String> {
     humantime_serde::re::humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; expected for instance 500ms, 5s or 1m"))
+        .map_err(|error| format!("{error}; expected a duration, for instance 500ms, 5s or 1m"))
 }
 
 #[cfg(test)]
@@ -331,14 +321,14 @@ mod tests {
     fn parse_text(arguments: &[&str]) -> Result<Command, Failure> {
         let arguments = std::iter::once("node").chain(arguments.iter().copied()).map(OsString::from);
         match parse(&BUILD, arguments.collect(), &[("herd", "Herds")])? {
-            Asked::BuiltIn(args) => Ok(args.command),
+            Asked::BuiltIn(args, _) => Ok(args.command),
             Asked::Own(index, rest) => panic!("the node's own command {index} with {rest:?}"),
         }
     }
 
     #[test]
     fn the_commands_hold_together() {
-        Args::command().debug_assert();
+        flags::add(Args::command(), &[]).debug_assert();
     }
 
     #[test]

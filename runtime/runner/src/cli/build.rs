@@ -1,17 +1,17 @@
 use std::fmt;
 
-/// What binary this is.
+/// The identity of the binary.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Build {
     /// Its name.
     pub(crate) name: &'static str,
     /// Its version.
     pub(crate) version: &'static str,
-    /// The commit that it was built from, where that was known.
+    /// The commit that it was built from, if known.
     pub(crate) commit: Option<&'static str>,
 }
 
-/// The features of this crate, in the order of the alphabet, and whether the binary has them.
+/// The features of this crate in alphabetical order, and whether the binary has them.
 const FEATURES: [(&str, bool); 11] = [
     ("grpc", cfg!(feature = "grpc")),
     ("gzip", cfg!(feature = "gzip")),
@@ -26,7 +26,7 @@ const FEATURES: [(&str, bool); 11] = [
     ("zstd", cfg!(feature = "zstd")),
 ];
 
-/// The version with all that there is to say of it; the name is added where it is shown.
+/// The full version text; clap adds the name.
 impl fmt::Display for Build {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.version)?;

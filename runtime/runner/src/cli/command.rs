@@ -4,39 +4,41 @@ use super::failure::Failure;
 use futures_util::future::BoxFuture;
 use polywire_core::Status;
 
-/// A command of a node's binary beside those that every one has, added by
-/// [`NodeBuilder::command`](crate::NodeBuilder::command).
+/// A command of a node's binary beside the built-in ones, added by [`NodeBuilder::command`](crate::NodeBuilder::command).
 pub trait Command: Send + Sync + 'static {
-    /// Its name, the first argument. One that a built-in command has is never run.
+    /// The name: the first argument. A built-in command of the same name takes precedence.
     fn name(&self) -> &'static str;
 
-    /// What it does, in one line of the help.
+    /// The description: one line of the help.
     fn about(&self) -> &'static str;
 
-    /// Runs it.
+    /// Runs the command.
     ///
     /// # Errors
-    /// How it failed, which is also the exit status of the process.
+    /// The failure, which also decides the exit status of the process.
+    ///
+    /// # Cancel safety
+    /// The command line drops the future only when the process ends.
     fn run(&self, arguments: Arguments) -> impl Future<Output = Result<(), CommandError>> + Send;
 }
 
-/// What a command was called with.
+/// The arguments of a command.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Arguments {
     /// The names of the binary and of the command: `polywire-node cluster`.
     pub invoked: String,
-    /// What came behind the command's name.
+    /// The arguments behind the command's name.
     pub rest: Vec<OsString>,
     /// The binary's version.
     pub version: &'static str,
 }
 
 impl Arguments {
-    /// Reads the arguments as the built-in commands read theirs, with the same help, usage and version.
+    /// Parses the arguments as the built-in commands do, with the same help, usage and version.
     ///
     /// # Errors
-    /// What clap has to say of them, which the command returns.
+    /// Clap's error, which the command should return.
     pub fn parse<P: clap::Parser>(self) -> Result<P, CommandError> {
         let command = P::command()
             .bin_name(&self.invoked)
@@ -49,10 +51,11 @@ impl Arguments {
     }
 }
 
-/// Writes a command's answer to stdout.
+/// Writes a command's output to stdout.
 ///
 /// # Errors
-/// When it cannot be written; the command returns that, and ends quietly where its reader has gone.
+/// If stdout cannot be written. The command should return the error: it ends without a message if the reader has closed
+/// the pipe.
 pub fn print(answer: &str) -> Result<(), CommandError> {
     super::print::answer(answer).map_err(|failure| match failure {
         Failure::Other(error) => CommandError::Other(error),
@@ -60,21 +63,21 @@ pub fn print(answer: &str) -> Result<(), CommandError> {
     })
 }
 
-/// How a command failed.
+/// The failure of a command.
 #[derive(Debug)]
 pub enum CommandError {
-    /// Help was asked for, which is printed on stdout; the exit status is 0.
+    /// The help to print on stdout; exit status 0.
     Help(String),
     /// The command line is wrong: exit status 2.
     Usage(String),
-    /// What clap has to say of the command line: exit status 2, or 0 where it was asked for help or the version.
+    /// Clap's error: exit status 2, or 0 for help and the version.
     CommandLine(clap::Error),
     /// A call ended with this status: exit status 64 + its code.
     Status(Status),
-    /// The command has done what it was asked to, and this exit status is its answer, from 3 to 63. Nothing more is said.
+    /// The command succeeded and this exit status, from 3 to 63, is its result. Nothing is printed.
     Exit(u8),
-    /// Anything else: exit status 1. An [`io::Error`] of the kind `BrokenPipe` says that the reader of stdout has gone, and
-    /// ends the command as SIGPIPE does other tools: without a word, exit status 141.
+    /// Any other failure: exit status 1. An [`io::Error`] of the kind `BrokenPipe` means that the reader of stdout has
+    /// closed the pipe, and ends the command as SIGPIPE would: without a message, exit status 141.
     Other(Box<dyn Error + Send + Sync>),
 }
 

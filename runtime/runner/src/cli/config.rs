@@ -9,8 +9,11 @@ use super::{
 };
 use crate::config::Loader;
 
-/// Looks at the file alone: what it says must not depend on where it is checked.
-pub(super) fn check(args: CheckArgs) -> Result<(), Failure> {
+/// Checks the file alone, so that the result does not depend on the machine.
+pub(super) fn check(args: CheckArgs, flags: &Flags) -> Result<(), Failure> {
+    if let Some((key, _)) = flags.first() {
+        return Err(Failure::usage(format!("unexpected flag --{key}; `config check` reads the file alone")));
+    }
     let loaded = Loader::new().file(args.file()).load().map_err(Failure::other)?;
     for warning in loaded.warnings {
         note(format_args!("warning: {warning}"));

@@ -1,15 +1,15 @@
-//! A panic below the node ends the process, at once and with a status of its own.
+//! A panic below the node ends the process at once, with its own exit status.
 //!
-//! What a panic takes with it depends on where it is:
+//! The damage of a panic depends on its place:
 //!
-//! | where | what it takes with it | what is done |
+//! | place | damage | reaction |
 //! |---|---|---|
-//! | a handler, a layer, a stream of answers | its call | it is caught; the caller is told `INTERNAL` |
-//! | a task or thread that a handler has begun | that task | left to the handler, which may wait for it |
-//! | HTTP/2, TLS, a WebSocket, the multiplexer | its connection, which one task drives | tokio ends the task; the peer dials again |
-//! | QUIC, Iroh, Raft, a channel of tonic | more than that: their locks are poisoned, and the next to take one panics, in a destructor too, which aborts the process; or a task is gone that all calls wait for | the process says why, and ends |
+//! | a handler, a layer, a response stream | its call | caught; the caller gets `INTERNAL` |
+//! | a task or thread that a handler started | that task | left to the handler, which may join it |
+//! | HTTP/2, TLS, a WebSocket, the multiplexer | its connection, which one task drives | tokio ends the task; the peer reconnects |
+//! | QUIC, Iroh, Raft, a tonic channel | more: their locks are poisoned, so the next lock panics, also in a destructor, which aborts the process; or a task is gone that all calls wait for | the process logs the reason and exits |
 //!
-//! A node that is half dead answers probes and no calls; a supervisor starts one again that has ended.
+//! A half-dead node answers probes and no calls. A supervisor restarts a process that has exited.
 
 use std::{
     backtrace::Backtrace,
@@ -19,10 +19,10 @@ use std::{
 
 use polywire_core::__runner::panic::is_guarded;
 
-/// The exit status, which is that of a Rust program whose main thread has panicked.
+/// The exit status: that of a Rust program whose main thread panics.
 pub(super) const STATUS: u8 = 101;
 
-/// What many connections and calls share the state of: modules, as they are named in a stack.
+/// Modules whose state many connections or calls share, named as in a backtrace.
 const SHARED: [&str; 11] = [
     "iroh",
     "iroh_base",
@@ -37,7 +37,7 @@ const SHARED: [&str; 11] = [
     "tower::buffer",
 ];
 
-/// Ends the process at a panic below the node, from now on.
+/// Installs a panic hook that ends the process at a panic below the node.
 pub(super) fn end_at_panics_below() {
     let report = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
@@ -48,7 +48,7 @@ pub(super) fn end_at_panics_below() {
             tracing::error!(
                 panic = text,
                 at,
-                "a panic below the node: what it left cannot be trusted, and the process ends with status {STATUS}"
+                "a library below the node panicked and its state is undefined; the process exits with status {STATUS}"
             );
             std::process::exit(STATUS.into());
         }
@@ -57,12 +57,12 @@ pub(super) fn end_at_panics_below() {
 
 fn is_below(panic: &PanicHookInfo<'_>) -> bool {
     let place = panic.location().map_or("", |place| place.file());
-    // The place is free, and may be in what QUIC has called: a buffer that was too short.
+    // The location costs nothing, but may be in a callee of QUIC, such as a buffer that was too short.
     is_place_of_shared(place) || is_stack_of_shared(&Backtrace::force_capture().to_string())
 }
 
-/// Whether the file is of one of these crates: `…/noq-proto-1.4.0/src/connection/mod.rs`, or without a version where
-/// sources are vendored.
+/// Whether the file belongs to one of these crates: `…/noq-proto-1.4.0/src/connection/mod.rs`, or without a version if
+/// the sources are vendored.
 fn is_place_of_shared(file: &str) -> bool {
     let of_shared = |directory: &str| {
         let name = match directory.rsplit_once('-') {
@@ -76,9 +76,9 @@ fn is_place_of_shared(file: &str) -> bool {
     directory.is_some_and(of_shared)
 }
 
-/// Whether one of its functions is on the stack, which is written as [`Backtrace`] does: `  7: noq::…::poll`, or
-/// `  7: <noq::… as core::future::future::Future>::poll`, and a place on the next line. A crate may have a hash behind
-/// its name, `noq[0123456789abcdef]::…`.
+/// Whether a function of one of these crates is on the stack, in the format of [`Backtrace`]: `  7: noq::…::poll` or
+/// `  7: <noq::… as core::future::future::Future>::poll`, and the location on the next line. The name of a crate may carry
+/// a hash, `noq[0123456789abcdef]::…`.
 fn is_stack_of_shared(stack: &str) -> bool {
     let function = |line: &str| {
         let (number, function) = line.trim_start().split_once(": ")?;

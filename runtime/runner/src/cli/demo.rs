@@ -1,4 +1,4 @@
-//! A service for the tests of this module, with messages that have a bit of everything.
+//! A service for the tests of this module, whose messages cover all kinds of fields.
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use bytes::Bytes;
@@ -65,7 +65,7 @@ message Odds {
 }
 "#;
 
-/// What the binary of the tests does not know, but the reflection of their servers.
+/// A file that the servers' reflection has and the binary under test has not.
 const SECRET: &str = r#"
 syntax = "proto3";
 package demo.v1;
@@ -79,7 +79,7 @@ package demo.v1;
 enum Color { COLOR_UNSPECIFIED = 0; COLOR_RED = 1; }
 "#;
 
-/// `demo.v1.Item` as prost generates it, with serde as we ask for it.
+/// `demo.v1.Item` as prost generates it, with our serde attributes.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Item {
@@ -139,7 +139,7 @@ pub(super) fn pool() -> DescriptorPool {
     POOL.clone()
 }
 
-/// The same, and what only servers know.
+/// The same, with the files that only servers have.
 pub(super) fn everything() -> DescriptorPool {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| compile(&["demo.proto", "demo/secret.proto"]));
     POOL.clone()
@@ -175,8 +175,8 @@ impl FileResolver for Source {
     }
 }
 
-/// What the reflection of a server says that has these files. It sends no file but the one that it was asked for, and leaves
-/// protobuf's own to the client, as many servers do.
+/// Reflection of a server that has these files. It sends the requested file alone and lacks protobuf's own files, as many
+/// servers do.
 pub(super) fn reflected(files: &DescriptorPool, questions: Streaming<Payload>) -> Streaming<Payload> {
     let files = files.clone();
     Streaming::new(futures_util::StreamExt::map(questions, move |question| {
@@ -205,11 +205,11 @@ fn answer(files: &DescriptorPool, question: &Question) -> Answer {
             let file_descriptor_proto = vec![file.encode_to_vec().into()];
             Answer::Files(FileDescriptorResponse { file_descriptor_proto })
         }
-        None => Answer::Error(ErrorResponse { error_code: 5, error_message: "who?".to_owned() }),
+        None => Answer::Error(ErrorResponse { error_code: 5, error_message: "unknown symbol".to_owned() }),
     }
 }
 
-/// A peer that answers each call as the function says, whatever verb it comes by.
+/// A peer that answers each call, unary or stream, with the function.
 pub(super) fn peer(
     answer: impl Fn(&Context, Streaming<Payload>) -> Result<Streaming<Payload>, Status> + Send + Sync + 'static,
 ) -> Channel {

@@ -12,31 +12,31 @@ use super::{
 };
 use polywire_core::Status;
 
-/// How a command failed, which is also its exit status.
+/// The failure of a command, with its exit status.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The command line is wrong: 2.
     Usage(String),
-    /// What clap has to say: 2, or 0 where it was asked for help.
+    /// Clap's error: 2, or 0 for help and the version.
     Clap(clap::Error),
-    /// Help was asked for: 0.
+    /// The help to print: 0.
     Help(String),
     /// A call ended with this status: 64 + its code.
     Status(Status),
-    /// The same, with its details as lines, and what there is to say of them.
+    /// The same, with its details as lines, and notes on them.
     Detailed(Status, String, Vec<String>),
-    /// It has been said already: this.
+    /// Already reported: this status.
     Exit(u8),
-    /// The reader of stdout has gone: as if SIGPIPE had ended the process, which is how most tools end then.
+    /// The reader of stdout has closed the pipe: 141, as if SIGPIPE had ended the process.
     Gone,
-    /// Anything else: 1.
+    /// Any other failure: 1.
     Other(Box<dyn Error + Send + Sync>),
 }
 
-/// What is added to the gRPC code of a failed call; as grpcurl does.
+/// The exit status of a failed call is this plus the gRPC code, as in grpcurl.
 const STATUS_BASE: u8 = 64;
 
-/// What a shell says of a process that SIGPIPE (13) has ended.
+/// The exit status that a shell reports for a process ended by SIGPIPE (13).
 const GONE: u8 = 128 + 13;
 
 impl Failure {
@@ -56,12 +56,12 @@ impl Failure {
         }
     }
 
-    /// Says on stderr what failed. Clap says it of itself, and of help on stdout.
+    /// Reports the failure on stderr. Clap prints its own errors, and help on stdout.
     pub(super) fn report(self) -> ExitCode {
         let said = match &self {
             Self::Clap(error) => error.print(),
             Self::Help(text) => write!(io::stdout().lock(), "{text}"),
-            // Where stderr is closed, the exit status still tells.
+            // If stderr is closed, the exit status still reports the failure.
             _ => write!(io::stderr().lock(), "{}", self.text()).or(Ok(())),
         };
         let gone =
@@ -85,7 +85,7 @@ impl Failure {
         }
     }
 
-    /// What failed, without anything before it. Some errors are several, a line each.
+    /// The text of the failure without a prefix, a line per error.
     pub(super) fn lines(&self) -> Vec<String> {
         let text = match self {
             Self::Other(error) => causes(&**error),
@@ -99,7 +99,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Help(_) => 0,
-            // Clap has no other than 0 and 2.
+            // Clap's only exit statuses are 0 and 2.
             Self::Clap(error) => u8::from(error.use_stderr()) * 2,
             Self::Status(status) | Self::Detailed(status, ..) => STATUS_BASE + status.code().number(),
             Self::Exit(status) => *status,
@@ -115,13 +115,13 @@ impl From<Status> for Failure {
     }
 }
 
-/// A status, and what is in its details.
+/// A status with its details.
 fn detailed(status: &Status, lines: &str, notes: &[String]) -> String {
     let notes: String = notes.iter().map(|why| format!("note: {why}\n")).collect();
     format!("{status}\n{lines}{notes}")
 }
 
-/// The error and what caused it, on one line. A cause that its effect has quoted already is left out.
+/// The error and its causes on one line, without causes that the text already quotes.
 fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,117 +1,136 @@
-//! Configuration keys among the arguments.
+//! Configuration keys as flags: a clap argument for each key, so that help, completion and suggestions know them.
 
 use std::{
     ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt as _,
 };
 
-use super::failure::Failure;
+use clap::{
+    Arg, ArgAction, ArgMatches, Command, ValueHint,
+    error::{ContextKind, ContextValue},
+};
 
-/// Configuration keys and their values, as they were given.
+use super::failure::Failure;
+use crate::config::{KeyHelp, keys, nearest_key};
+
+/// Configuration keys and their values, in the order of the command line.
 pub(super) type Flags = Vec<(String, OsString)>;
 
-/// Takes `--key.path=value` and `--key.path value` out of the arguments: those that begin with `--` and
-/// have a dot before any `=`. Clap, which wants to know every flag beforehand, sees the others. What
-/// follows a bare `--` is left alone.
-pub(super) fn split(arguments: Vec<OsString>) -> Result<(Vec<OsString>, Flags), Failure> {
-    let mut others = Vec::new();
-    let mut flags = Flags::new();
-    let mut arguments = arguments.into_iter();
-    while let Some(argument) = arguments.next() {
-        if argument == "--" {
-            others.push(argument);
-            others.extend(arguments);
-            break;
-        }
-        match key(&argument) {
-            None => others.push(argument),
-            Some((key, Some(value))) => flags.push((key.to_owned(), value.to_owned())),
-            Some((key, None)) => flags.push((key.to_owned(), following(key, arguments.next())?)),
-        }
-    }
-    Ok((others, flags))
-}
+/// The commands that read a configuration.
+const READERS: [&str; 4] = ["serve", "gateway", "services", "id"];
 
-/// The configuration key that the argument names, and the value where it has one.
-fn key(argument: &OsStr) -> Option<(&str, Option<&OsStr>)> {
-    let flag = argument.as_bytes().strip_prefix(b"--")?;
-    let (key, value) = match flag.iter().position(|byte| *byte == b'=') {
-        Some(end) => (&flag[..end], Some(OsStr::from_bytes(&flag[end + 1..]))),
-        None => (flag, None),
-    };
-    let key = str::from_utf8(key).ok()?;
-    let named = key.contains('.') && !key.contains(char::is_whitespace);
-    named.then_some((key, value))
-}
-
-fn following(key: &str, value: Option<OsString>) -> Result<OsString, Failure> {
-    let value = value.filter(|value| !value.as_bytes().starts_with(b"--"));
-    value.ok_or_else(|| {
-        Failure::usage(format!("--{key} has no value; expected --{key}=VALUE or --{key} VALUE"))
+/// Adds `--key.path VALUE` and `--key.path=VALUE` to the commands that read a configuration.
+///
+/// A key that is a list or a table has elements without end, such as `cluster.peers.0`: those that the arguments name
+/// are added, and help does not show them.
+pub(super) fn add(command: Command, arguments: &[OsString]) -> Command {
+    let keys = keys();
+    let elements = elements(&keys, arguments);
+    let all = || keys.iter().map(argument).chain(elements.iter().map(|name| hidden(name)));
+    let command = READERS.iter().fold(command, |command, reader| {
+        command.mut_subcommand(reader, |command| match *reader {
+            // Another node's configuration is not read.
+            "services" => command.args(all().map(|key| key.conflicts_with(super::args::ASKED))),
+            _ => command.args(all()),
+        })
+    });
+    command.mut_subcommand("config", |config| {
+        let config = config.args(all().map(|key| key.hide(true)));
+        config.mut_subcommand("print", |print| print.args(all()))
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The names of elements among the arguments.
+fn elements(keys: &[KeyHelp], arguments: &[OsString]) -> Vec<String> {
+    let names =
+        arguments.iter().take_while(|argument| *argument != "--").filter_map(|argument| name(argument));
+    let mut elements: Vec<_> =
+        names.filter(|name| keys.iter().any(|key| key.contains(name))).map(str::to_owned).collect();
+    elements.sort_unstable();
+    elements.dedup();
+    elements
+}
 
-    fn split_text(arguments: &str) -> Result<(String, Flags), Failure> {
-        let (others, flags) = split(arguments.split(' ').map(OsString::from).collect())?;
-        let others: Vec<_> = others.iter().map(|other| other.to_str().unwrap()).collect();
-        Ok((others.join(" "), flags))
+/// What stands between `--` and `=`.
+fn name(argument: &OsStr) -> Option<&str> {
+    let flag = argument.as_bytes().strip_prefix(b"--")?;
+    str::from_utf8(flag.split(|byte| *byte == b'=').next()?).ok()
+}
+
+fn argument(key: &KeyHelp) -> Arg {
+    let default = key.default.as_ref().map(|default| format!(" [default: {default}]")).unwrap_or_default();
+    hidden(&key.name)
+        .hide(false)
+        // There are too many of them for `-h`.
+        .hide_short_help(true)
+        .help(format!("{}{default}", key.doc))
+        .help_heading(format!("Configuration, [{}]", key.section))
+        .value_hint(if key.is_path { ValueHint::AnyPath } else { ValueHint::Unknown })
+}
+
+fn hidden(name: &str) -> Arg {
+    Arg::new(name.to_owned())
+        .long(name.to_owned())
+        .value_name("VALUE")
+        .value_parser(clap::value_parser!(OsString))
+        .action(ArgAction::Append)
+        .allow_hyphen_values(true)
+        .hide(true)
+}
+
+/// The flags that the arguments set, in their order: of two for one key the later wins.
+///
+/// # Errors
+/// Bad usage where another flag stands in the place of a value.
+pub(super) fn take(matches: &ArgMatches, arguments: &[OsString]) -> Result<Flags, Failure> {
+    let mut flags = Flags::new();
+    let mut level = Some(matches);
+    while let Some(matches) = level {
+        flags.extend(at(matches));
+        level = matches.subcommand().map(|(_, below)| below);
     }
-
-    fn flag(key: &str, value: &str) -> (String, OsString) {
-        (key.to_owned(), value.into())
-    }
-
-    #[test]
-    fn keys_are_taken_out_in_both_forms_and_in_order() {
-        let (others, flags) =
-            split_text("node serve --a.b=1 --json --transport.mode dual --config x --a.b= --c.d=e=f")
-                .unwrap();
-        assert_eq!(others, "node serve --json --config x");
-        let expected =
-            [flag("a.b", "1"), flag("transport.mode", "dual"), flag("a.b", ""), flag("c.d", "e=f")];
-        assert_eq!(flags, expected);
-    }
-
-    #[test]
-    fn a_dot_behind_the_equals_sign_makes_no_key() {
-        let (others, flags) =
-            split_text("node serve --config=node.toml node.toml -H --timeout=1.5s").unwrap();
-        assert_eq!(others, "node serve --config=node.toml node.toml -H --timeout=1.5s");
-        assert!(flags.is_empty());
-    }
-
-    #[test]
-    fn a_key_without_a_value_is_bad_usage() {
-        for arguments in ["node serve --a.b", "node serve --a.b --json", "node serve --a.b --c.d=1"] {
-            assert!(
-                matches!(split_text(arguments), Err(Failure::Usage(text)) if text.contains("--a.b=VALUE"))
-            );
+    match flags.iter().find(|(key, value)| is_swallowed(key, value, arguments)) {
+        Some((key, _)) => {
+            Err(Failure::usage(format!("--{key} has no value; expected --{key}=VALUE or --{key} VALUE")))
         }
-    }
-
-    #[test]
-    fn a_negative_number_is_a_value() {
-        assert_eq!(split_text("node serve --a.b -1").unwrap().1, [flag("a.b", "-1")]);
-    }
-
-    #[test]
-    fn a_value_need_not_be_unicode() {
-        let value = OsStr::from_bytes(b"x\xff");
-        let joined = [b"--a.b=".as_slice(), value.as_bytes()].concat();
-        for arguments in [vec![OsStr::from_bytes(&joined)], vec![OsStr::new("--a.b"), value]] {
-            let (others, flags) = split(arguments.into_iter().map(OsStr::to_owned).collect()).unwrap();
-            assert_eq!((others.len(), flags), (0, vec![("a.b".to_owned(), value.to_owned())]));
-        }
-    }
-
-    #[test]
-    fn what_follows_two_dashes_is_left_alone() {
-        let (others, flags) = split_text("node call -- --a.b=1").unwrap();
-        assert_eq!(others, "node call -- --a.b=1");
-        assert!(flags.is_empty());
+        None => Ok(flags),
     }
 }
+
+/// The flags of one command.
+fn at(matches: &ArgMatches) -> Flags {
+    // The other arguments are fields of Rust structs, without dots in their names.
+    let keys = matches.ids().map(clap::Id::as_str).filter(|name| name.contains('.'));
+    let mut found: Vec<_> = keys
+        .flat_map(|key| {
+            let indices = matches.indices_of(key).into_iter().flatten();
+            let values = matches.get_many::<OsString>(key).into_iter().flatten();
+            indices.zip(values).map(move |(index, value)| (index, key.to_owned(), value.clone()))
+        })
+        .collect();
+    found.sort_unstable();
+    found.into_iter().map(|(_, key, value)| (key, value)).collect()
+}
+
+/// Whether the value is a flag of its own: `--a.b --json`, and not `--a.b=--json`. A value may begin with one hyphen, as
+/// a negative number does, so clap lets it begin with two.
+fn is_swallowed(key: &str, value: &OsStr, arguments: &[OsString]) -> bool {
+    let is_flag = |argument: &OsStr| argument.as_bytes().strip_prefix(b"--") == Some(key.as_bytes());
+    value.as_bytes().starts_with(b"--")
+        && arguments.windows(2).any(|pair| is_flag(&pair[0]) && pair[1] == value)
+}
+
+/// The error, where it is about an unknown key with the suggestion that a file gets for it.
+pub(super) fn suggest(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
+        && let Some(key) = flag.strip_prefix("--").filter(|key| key.contains('.'))
+        && let Some(near) = nearest_key(key)
+    {
+        error.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{near}")));
+    }
+    error
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "grpc", feature = "iroh"))]
+mod tests;

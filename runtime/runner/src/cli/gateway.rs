@@ -6,8 +6,7 @@ use super::{args::GatewayArgs, failure::Failure, flags::Flags, listen, reload::S
 use crate::{Node, Upstream, config::Loader};
 use polywire_core::Target;
 
-/// What is different from a node's defaults, so that the two run beside each other: at another place, with another
-/// key.
+/// The defaults that differ from a node's, so that both can run on one machine: another address and another key.
 const DEFAULTS: &str = r#"
     node.data_dir = "./polywire-gateway"
     http.bind_address = "127.0.0.1:0"
@@ -31,12 +30,12 @@ pub(super) async fn gateway(program: &str, args: GatewayArgs, flags: Flags) -> R
     let targets: Vec<_> = args.targets.iter().map(ToString::to_string).collect();
     serve::run(source, node, args.json, |node| {
         let guide = serve::guide(&serve::quoted(program), node.targets(), &hint);
-        format!("calls are passed on to {}\n{guide}", targets.join(" or "))
+        format!("calls are forwarded to {}\n{guide}", targets.join(" or "))
     })
     .await
 }
 
-/// A call's method, and before it the codec that it must be in where only one is passed on.
+/// The placeholder for a call's method, behind a `--codec` flag if the gateway forwards one codec only.
 fn codec_hint(upstream: &Upstream) -> String {
     let codec = match upstream.passed_on() {
         [only] => format!("--codec {} ", only.name()),

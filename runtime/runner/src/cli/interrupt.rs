@@ -2,7 +2,7 @@ use std::{future::Future, io};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT and SIGTERM, heard from the moment this is made.
+/// Receives SIGINT and SIGTERM from its creation on.
 pub(super) struct Interrupt {
     interrupt: Signal,
     terminate: Signal,
@@ -13,10 +13,10 @@ impl Interrupt {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// The next of them.
+    /// Waits for the next signal.
     ///
     /// # Cancel safety
-    /// Safe.
+    /// Cancel safe: no signal is lost.
     pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -24,7 +24,7 @@ impl Interrupt {
         }
     }
 
-    /// The future's outcome, or `None` where one of them comes first. The future is dropped then.
+    /// The future's outcome, or `None` if a signal comes first, which drops the future.
     pub(super) async fn before<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

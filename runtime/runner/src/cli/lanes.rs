@@ -1,6 +1,7 @@
-use std::{collections::BTreeSet, future::Future, sync::Mutex, time::Duration};
+use std::{collections::BTreeSet, future::Future, time::Duration};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{args::ConnectArgs, failure::Failure, print};
@@ -13,32 +14,30 @@ use polywire_core::{
     transport::Connected,
 };
 
-/// The ways to the peer that a command calls, among which its [`Channel`] chooses, the first preferred; and when all of it
-/// must be over.
+/// A client's channel to the targets of a command, the first preferred, and the deadline of the whole command.
 pub(super) struct Lanes {
     pub(super) channel: Channel,
     close: BoxFuture<'static, ()>,
     deadline: Option<Instant>,
-    /// Whether there are several.
+    /// Whether there are several targets.
     has_fallback: bool,
-    /// The targets, for messages.
+    /// The targets, for error texts.
     names: Vec<String>,
 }
 
-/// How long a connection may take to be made, and how long where there is another target to turn to.
+/// The timeout of connecting, and the shorter one if there are other targets.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT_BEFORE_FALLBACK: Duration = Duration::from_secs(2);
 
-/// How many transports a channel has at most, which it may learn of only later.
+/// The most attempts of a call: the number of transports, which a channel may learn of later.
 const MOST_ATTEMPTS: u32 = 8;
 
-/// How long a peer is waited for to learn that nothing more comes. It is told at once; the rest is for the
-/// datagram that gets lost.
+/// The timeout of closing. The peer is told at once; the rest is for retransmission of a lost datagram.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(250);
 
 impl Lanes {
-    /// Ways to these targets. Nothing is dialled yet. Calls of the method at `told`, where there is one, say on stderr
-    /// which target failed, why, and which is taken instead.
+    /// A channel to these targets, which dials nothing yet. Calls of the method at `told`, if given, report fallbacks on
+    /// stderr: the failed target, the reason and the next target.
     pub(super) async fn open(
         targets: Vec<Target>,
         told: Option<&str>,
@@ -47,7 +46,7 @@ impl Lanes {
         Self::open_to(targets, false, told, args).await
     }
 
-    /// The same, and where `discover` says so also over the transports that the first target's directory tells of.
+    /// The same; with `discover`, also over the transports that the first target's directory lists.
     pub(super) async fn open_to(
         targets: Vec<Target>,
         discover: bool,
@@ -56,7 +55,7 @@ impl Lanes {
     ) -> Result<Self, Failure> {
         let count = if discover { usize::MAX } else { targets.len() };
         let options = options(args, count > 1);
-        // A file that cannot be used is no failure of a call.
+        // An unusable file is not the failure of a call.
         options.check_ca_file().map_err(|status| Failure::other(status.message()))?;
         let names = targets.iter().map(ToString::to_string).collect();
         let mut builder = Channel::builder().options(options);
@@ -76,7 +75,7 @@ impl Lanes {
     }
 
     async fn over(builder: ChannelBuilder, count: usize, deadline: Option<Instant>) -> Result<Self, Status> {
-        // Each target has its turn, and whoever gives one alone learns at once how that went.
+        // One attempt per target, so that a single target reports its failure at once.
         let attempts = u32::try_from(count).unwrap_or(u32::MAX).min(MOST_ATTEMPTS);
         let builder = builder.policy(Policy::default().max_attempts(attempts));
         let opened = deadline::bound(deadline, builder.open()).await?;
@@ -84,12 +83,12 @@ impl Lanes {
         Ok(Self { channel, close, deadline, has_fallback: count > 1, names: Vec::new() })
     }
 
-    /// How calls choose between the targets now.
+    /// How calls choose among the targets now.
     pub(super) fn explain(&self) -> Option<Explanation> {
         self.channel.explain()
     }
 
-    /// The context of a call to this path, which may be made twice or not. Without a codec each target has its own.
+    /// The context of a call to this path. Without a codec, each target uses its default.
     pub(super) fn context(
         &self,
         path: &str,
@@ -106,7 +105,7 @@ impl Lanes {
         }
     }
 
-    /// The outcome of the call, unless all must be over before.
+    /// The outcome of the call, or `DeadlineExceeded` at the deadline of the command.
     pub(super) async fn in_time<T>(
         &self,
         call: impl Future<Output = Result<T, Status>>,
@@ -114,18 +113,17 @@ impl Lanes {
         deadline::bound(self.deadline, call).await
     }
 
-    /// Whether all of it must be over now.
+    /// Whether the deadline has passed.
     pub(super) fn is_over(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    /// Whether the target cannot be asked at all, so that there is no point in asking it something else: it is not
-    /// reached, or there is no time.
+    /// Whether further calls are pointless: the target is unreachable or the deadline has passed.
     pub(super) fn is_final(&self, status: &Status) -> bool {
         self.is_over() || (status.code() == Code::Unavailable && status.is_not_processed())
     }
 
-    /// The status, which names the targets where the time for calling them is over.
+    /// The status; it names the targets if the deadline has passed.
     pub(super) fn named(&self, status: Status) -> Status {
         if self.is_over() { late(&self.names, status) } else { status }
     }
@@ -138,21 +136,21 @@ impl Lanes {
         self.has_fallback
     }
 
-    /// The transport of the target that answers now.
+    /// The transport of the target in use.
     pub(super) fn transport(&self) -> &'static str {
         let routes = self.explain().map(|told| told.routes).unwrap_or_default();
         let works = routes.iter().find(|route| route.state == RouteState::Closed);
         works.or(routes.first()).map_or("", |route| route.transport)
     }
 
-    /// Lets the peer know that nothing more comes.
+    /// Closes the connections in an orderly manner.
     pub(super) async fn close(self) {
-        // It is told as far as it can be.
+        // Best effort.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.close).await;
     }
 }
 
-/// The status of a call that was out of time, with the targets, which the deadline does not know.
+/// Adds the targets to a `DeadlineExceeded`, as the deadline does not know them.
 fn late(names: &[String], status: Status) -> Status {
     let targets = names.join(" or ");
     if status.code() != Code::DeadlineExceeded || status.message().contains(&targets) {
@@ -162,22 +160,22 @@ fn late(names: &[String], status: Status) -> Status {
     status.with_message(message)
 }
 
-/// Says on stderr how calls of this method fall back, each thing once.
+/// Reports the fallbacks of this method's calls on stderr, each once.
 fn teller(path: String) -> impl Fn(&Fallback<'_>) + Send + Sync {
     let said = Mutex::new(BTreeSet::new());
     move |fallback| {
         let line = fallback.to_string();
-        let mut said = said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut said = said.lock();
         if fallback.path == path && said.insert(line.clone()) {
             print::note(line);
         }
     }
 }
 
-/// How the targets are connected to.
+/// The options of connecting.
 fn options(args: &ConnectArgs, several: bool) -> ConnectOptions {
     let connect_timeout = if several { CONNECT_TIMEOUT_BEFORE_FALLBACK } else { CONNECT_TIMEOUT };
-    // A foreign server may take pings for abuse, and a person who waits sees that nothing comes.
+    // Some servers treat pings as abuse, and a person at the terminal notices a dead connection.
     let options = ConnectOptions::new().connect_timeout(connect_timeout).keep_alive_interval(None);
     match &args.ca {
         Some(file) => options.ca_file(file),
@@ -188,7 +186,7 @@ fn options(args: &ConnectArgs, several: bool) -> ConnectOptions {
 #[cfg(test)]
 #[cfg(feature = "grpc")]
 impl Lanes {
-    /// Ways to services of this process.
+    /// A channel to services of this process.
     pub(super) async fn in_process(services: impl IntoIterator<Item = Channel>) -> Self {
         let services = Vec::from_iter(services);
         let count = services.len();

@@ -1,11 +1,11 @@
-//! `--listen`: which transports a gateway serves, as flags of the configuration.
+//! `--listen`: the transports that a gateway serves, as configuration flags.
 
 use std::{net::SocketAddr, str::FromStr, sync::Arc};
 
 use super::{failure::Failure, flags::Flags};
 use crate::transports::{self, DynTransport};
 
-/// A transport to serve, and where it listens unless that is left to the configuration.
+/// A transport to serve, and its address unless the configuration sets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Listen {
     transport: &'static str,
@@ -22,7 +22,10 @@ impl FromStr for Listen {
             None => (text, None),
         };
         let Some(transport) = named(name) else {
-            return Err(format!("`{name}` is not a transport of this build; expected {}", forms()));
+            return Err(format!(
+                "invalid transport `{name}`: this build does not have it; expected {}",
+                forms()
+            ));
         };
         let mut keys = Vec::new();
         if let Some(address) = address {
@@ -37,17 +40,17 @@ impl FromStr for Listen {
     }
 }
 
-/// The flags that make a node listen there and nowhere else, beside those that were given.
+/// The given flags, and those that make a node listen on exactly these transports.
 ///
 /// # Errors
-/// When a transport is named twice, or a flag says what `--listen` has said.
+/// If a transport is named twice, or a flag sets a key that `--listen` sets.
 pub(super) fn configure(listens: &[Listen], mut flags: Flags) -> Result<Flags, Failure> {
     let mut said = Flags::new();
     for (index, listen) in listens.iter().enumerate() {
         let name = listen.transport;
         if listens[..index].iter().any(|other| other.transport == name) {
             return Err(Failure::usage(format!(
-                "--listen names {name} twice; expected each transport once, for it listens at one address"
+                "--listen names {name} twice; expected each transport once, as it listens on one address"
             )));
         }
         let key = |(key, value): &(&str, String)| (format!("transport.{name}.{key}"), value.into());
@@ -62,20 +65,20 @@ pub(super) fn configure(listens: &[Listen], mut flags: Flags) -> Result<Flags, F
     };
     said.push(("transport.mode".to_owned(), mode.into()));
     for transport in transports::all() {
-        // gRPC is switched by the mode alone, and Iroh by both.
+        // The mode alone switches gRPC; the mode and `enabled` switch Iroh.
         let name = transport.dyn_name();
         if name != "grpc" && (name != "iroh" || listens(name)) {
             said.push((format!("transport.{name}.enabled"), listens(name).to_string().into()));
         }
     }
     if let Some((key, _)) = flags.iter().find(|(key, _)| said.iter().any(|(said, _)| said == key)) {
-        return Err(Failure::usage(format!("--{key} has no place beside --listen, which says it")));
+        return Err(Failure::usage(format!("unexpected flag --{key}: --listen sets this key")));
     }
     flags.extend(said);
     Ok(flags)
 }
 
-/// The transport of this name, or that whose targets have this scheme.
+/// The transport with this name or target scheme.
 fn named(name: &str) -> Option<Arc<dyn DynTransport>> {
     let scheme = |transport: &Arc<dyn DynTransport>| {
         transport.dyn_schemes().iter().any(|scheme| scheme.is_url() && scheme.name == name)
@@ -83,18 +86,18 @@ fn named(name: &str) -> Option<Arc<dyn DynTransport>> {
     transports::named(name).or_else(|| transports::all().into_iter().find(scheme))
 }
 
-/// The keys that say where the transport listens.
+/// The keys that set the address of the transport.
 fn address_keys(transport: &dyn DynTransport, address: &str) -> Result<Vec<(&'static str, String)>, String> {
     let name = transport.dyn_name();
     if address.is_empty() {
-        return Err(format!("the address is missing; expected `{name}` alone or {name}://ADDRESS"));
+        return Err(format!("missing address; expected `{name}` alone or {name}://ADDRESS"));
     }
     // Iroh's port has a key of its own.
     if has_key(transport, "discovery_port") {
         let socket: SocketAddr = address.parse().map_err(|_| {
             format!(
-                "{address:?} is not where {name} listens; expected {name}://ip:port or `{name}` alone, \
-                 its id is the gateway's own"
+                "invalid address {address:?} for {name}; expected {name}://ip:port or `{name}` alone (the id is the \
+                 gateway's own)"
             )
         })?;
         return Ok(vec![
@@ -104,9 +107,7 @@ fn address_keys(transport: &dyn DynTransport, address: &str) -> Result<Vec<(&'st
     }
     let key = ["bind_address", "path"].into_iter().find(|key| has_key(transport, key));
     let key = key.ok_or_else(|| {
-        format!(
-            "{name} has no key for an address; expected `{name}` alone and its keys --transport.{name}.KEY"
-        )
+        format!("{name} does not take an address; expected `{name}` alone and flags --transport.{name}.KEY")
     })?;
     Ok(vec![(key, address.to_owned())])
 }
@@ -118,7 +119,7 @@ fn has_key(transport: &dyn DynTransport, key: &str) -> bool {
     outlines.iter().any(|outline| outline.path.is_empty() && outline.has(key))
 }
 
-/// What can be listened on, for messages.
+/// The accepted values, for error texts.
 fn forms() -> String {
     let names: Vec<_> = transports::all().iter().map(|transport| transport.dyn_name()).collect();
     format!("TRANSPORT or TRANSPORT://ADDRESS with one of {}", names.join(", "))
@@ -129,7 +130,7 @@ fn forms() -> String {
 mod tests {
     use super::*;
 
-    /// The flags for these forms, but for the switches of transports that nobody named.
+    /// The flags for these values, without the switches of other transports.
     fn configured(forms: &[&str]) -> Vec<String> {
         let listens: Vec<Listen> = forms.iter().map(|form| form.parse().unwrap()).collect();
         let flags = configure(&listens, Flags::new()).unwrap();

@@ -1,4 +1,4 @@
-//! Where logs go: stderr, always, for stdout belongs to answers.
+//! Logs. They always go to stderr; stdout is for results.
 
 use std::{
     env,
@@ -20,10 +20,10 @@ use super::{failure::Failure, traces::Traces};
 use crate::config::{LOG_BASE, Loaded, LogFormat, Origin};
 use polywire_core::trace;
 
-/// The variable of the environment by which programs of this ecosystem are told what to log.
+/// The environment variable that sets the log filter of most Rust programs.
 const RUST_LOG: &str = "RUST_LOG";
 
-/// Logs as configured, and gives spans to where traces go.
+/// Sets up logs and traces as configured.
 pub(super) fn init(loaded: &Loaded, traces: Option<&Traces>) -> Result<(), Failure> {
     let config = &loaded.config.log;
     let chosen = choose(loaded.origin("log.filter"), &config.filter, env::var_os(RUST_LOG));
@@ -31,7 +31,7 @@ pub(super) fn init(loaded: &Loaded, traces: Option<&Traces>) -> Result<(), Failu
     let mut filter = format!("{LOG_BASE},{}", chosen.filter);
     let wants_calls = wants_calls(&filter);
     if traces.is_some() && !human {
-        // The spans of calls are made anyway then, and tell a program which trace a line belongs to.
+        // Tracing creates the spans of calls anyway, and they tell a program the trace of each line.
         filter = format!("{filter},{}=debug", trace::TARGET);
     }
     let filter = EnvFilter::try_new(&filter)
@@ -39,10 +39,12 @@ pub(super) fn init(loaded: &Loaded, traces: Option<&Traces>) -> Result<(), Failu
     let calls =
         filter_fn(move |metadata| wants_calls || metadata.is_span() || metadata.target() != trace::TARGET);
     let registry = tracing_subscriber::registry().with(traces.map(Traces::layer));
-    // It fails where the program has set a subscriber of its own, which then stays.
+    // This fails if the program has already set a subscriber, which then stays.
     let set = registry.with(lines(human).with_filter(filter.and(calls))).try_init().is_ok();
     if traces.is_some() && !set {
-        tracing::warn!("telemetry.otlp_endpoint has no effect: this program has a subscriber of its own");
+        tracing::warn!(
+            "telemetry.otlp_endpoint has no effect: the program has set its own tracing subscriber"
+        );
     }
     if let Some(note) = chosen.note {
         tracing::info!("{note}");
@@ -50,7 +52,7 @@ pub(super) fn init(loaded: &Loaded, traces: Option<&Traces>) -> Result<(), Failu
     Ok(())
 }
 
-/// Logs of a command that calls: none, unless asked for twice (`-vv`) or by `RUST_LOG`.
+/// Sets up the logs of a client command: none, unless `-vv` or `RUST_LOG` asks for them.
 pub(super) fn init_client(verbose: u8) {
     let asked = env::var(RUST_LOG).ok().and_then(|filter| EnvFilter::try_new(filter).ok());
     let asked = asked.or_else(|| (verbose > 1).then(|| EnvFilter::new("warn,polywire=debug")));
@@ -60,10 +62,8 @@ pub(super) fn init_client(verbose: u8) {
     }
 }
 
-/// Says in lines of the log why the process ends, where programs read it; people read it at the end of a terminal.
-///
-/// # Errors
-/// What to exit with; where people read it, the failure as it was.
+/// Logs the failure if programs read the log, and returns its exit status; otherwise returns the failure, which the
+/// terminal shows last.
 pub(super) fn report(failure: Failure, format: LogFormat) -> Failure {
     if is_human(format) {
         return failure;
@@ -75,7 +75,7 @@ pub(super) fn report(failure: Failure, format: LogFormat) -> Failure {
     };
     match tracing::dispatcher::has_been_set() {
         true => say(),
-        // It has failed before the log was set up.
+        // The failure came before the log was set up.
         false => tracing::subscriber::with_default(tracing_subscriber::registry().with(lines(false)), say),
     }
     Failure::Exit(failure.exit_status())
@@ -90,14 +90,14 @@ pub(super) fn is_human(format: LogFormat) -> bool {
     }
 }
 
-/// What to log, and what to say of where that comes from.
+/// The chosen filter, and a note on its source.
 #[derive(Debug, PartialEq, Eq)]
 struct Chosen {
     filter: String,
     note: Option<String>,
 }
 
-/// The configuration's filter, or that of the environment where the configuration has none.
+/// The configuration's filter, or that of the environment if the configuration sets none.
 fn choose(origin: Origin, configured: &str, rust_log: Option<OsString>) -> Chosen {
     let configured = |note| Chosen { filter: configured.to_owned(), note };
     let Some(rust_log) = rust_log.filter(|value| !value.is_empty()) else { return configured(None) };
@@ -106,17 +106,17 @@ fn choose(origin: Origin, configured: &str, rust_log: Option<OsString>) -> Chose
     }
     let Some(filter) = rust_log.to_str().filter(|filter| EnvFilter::builder().parse(filter).is_ok()) else {
         let note = format!(
-            "{RUST_LOG} has no effect: {rust_log:?} is no filter; expected one such as \"info,polywire=debug\""
+            "{RUST_LOG} has no effect: invalid filter {rust_log:?}; expected one such as \"info,polywire=debug\""
         );
         return configured(Some(note));
     };
-    let note = format!("log.filter is not set, so {RUST_LOG}={filter} says what is logged");
+    let note = format!("log.filter is not set; {RUST_LOG}={filter} sets the log filter");
     Chosen { filter: filter.to_owned(), note: Some(note) }
 }
 
-/// Whether the end of each call is to be logged.
+/// Whether the filter selects the line at the end of each call.
 fn wants_calls(filter: &str) -> bool {
-    // One with directives about spans is more than this reads: its author knows what to expect.
+    // `Targets` does not parse directives about spans; their author gets all lines that match.
     filter.parse::<Targets>().map_or(true, |targets| targets.would_enable(trace::TARGET, &Level::DEBUG))
 }
 
@@ -162,7 +162,7 @@ mod tests {
         assert!(kept.note.is_some_and(|note| note.contains("--log.filter sets log.filter")));
         let wrong = chosen(Origin::Default, Some("polywire=loud"));
         assert_eq!(wrong.filter, "configured");
-        assert!(wrong.note.is_some_and(|note| note.contains("is no filter")));
+        assert!(wrong.note.is_some_and(|note| note.contains("invalid filter")));
     }
 
     #[test]

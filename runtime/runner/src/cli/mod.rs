@@ -1,7 +1,8 @@
-//! The command line that every node's binary has: `serve`, `gateway`, `call`, `services`, `config`, `id`.
+//! The command line of every node's binary: `serve`, `gateway`, `call`, `services`, `config`, `id`.
 //!
-//! Exit status: 0; for a call that failed 64 + the gRPC code; 2 for bad usage; 101 where `serve` or `gateway` ended by a
-//! panic below the node; 141 where the reader of stdout has gone; 1 for anything else. A node's own commands may have others.
+//! Exit status: 0 for success; 64 + the gRPC code for a failed call; 2 for bad usage; 101 if a panic below the node ended
+//! `serve` or `gateway`; 141 if the reader of stdout closed the pipe; 1 for any other failure. A node's own commands may
+//! have others.
 
 mod args;
 mod build;
@@ -46,14 +47,14 @@ use self::{
     node::Made,
 };
 
-/// Runs the command that the arguments name, on a runtime of its own, and reports how it went. The node
-/// is made only for commands that need it.
+/// Runs the command that the arguments name, on its own runtime, and reports the outcome. Only commands that need the node
+/// create it.
 pub(crate) fn main(build: Build, node: impl Future<Output = Made>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => {
             let outcome = runtime.block_on(run(&build, std::env::args_os().collect(), node));
-            // A thread that waits for stdin, or a lookup of a name, must not keep the process.
+            // A thread that waits for stdin, or a name lookup, must not keep the process alive.
             runtime.shutdown_background();
             outcome
         }
@@ -75,31 +76,23 @@ async fn run(
     if !args::is_built_in(&arguments) {
         return own(build, arguments, node.await).await;
     }
-    let (arguments, flags) = flags::split(arguments)?;
-    let Asked::BuiltIn(Args { command }) = args::parse(build, arguments, &[])? else {
+    let Asked::BuiltIn(Args { command }, flags) = args::parse(build, arguments, &[])? else {
         return Ok(());
     };
-    if !flags.is_empty() && !command.takes_flags() {
-        let command = command.name();
-        return Err(Failure::usage(format!(
-            "`{command}` reads no configuration: --{} has no place",
-            flags[0].0
-        )));
-    }
     match command {
         BuiltIn::Serve(args) => serve::serve(&program, args, flags, node).await,
         BuiltIn::Gateway(args) => gateway::gateway(&program, args, flags).await,
         BuiltIn::Call(args) => call::call(args, node).await,
         BuiltIn::Services(args) => services::services(args, flags, node).await,
-        BuiltIn::Config(ConfigCommand::Check(args)) => config::check(args),
+        BuiltIn::Config(ConfigCommand::Check(args)) => config::check(args, &flags),
         BuiltIn::Config(ConfigCommand::Print(args)) => config::print(&args.config(), flags),
         BuiltIn::Id(args) => id::id(&args, flags),
     }
 }
 
-/// Runs a command of the node's own, or says that there is none of that name.
+/// Runs a command of the node's own, or reports an unknown one.
 async fn own(build: &Build, arguments: Vec<OsString>, node: Made) -> Result<(), Failure> {
-    // A node that cannot be made has no commands, and the help is still of use.
+    // A node that cannot be created has no commands; the help still works.
     let commands = node.map(|node| node.commands().to_vec()).unwrap_or_default();
     let named: Vec<_> = commands.iter().map(|command| (command.dyn_name(), command.dyn_about())).collect();
     let Asked::Own(index, rest) = args::parse(build, arguments, &named)? else {

@@ -2,7 +2,7 @@ use std::error::Error;
 
 use crate::node::NodeBuilder;
 
-/// What a function under `#[polywire::main]` may return: a node builder, or one unless it failed.
+/// The return type of a function under `#[polywire::main]`: a node builder, or a `Result` of one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a node",
     label = "not a node",
@@ -13,7 +13,7 @@ pub trait IntoNodeBuilder {
     fn into_node_builder(self) -> Result<NodeBuilder, Box<dyn Error + Send + Sync>>;
 }
 
-/// A node builder, or why there is none.
+/// A node builder, or the error of creating it.
 pub(super) type Made = Result<NodeBuilder, Box<dyn Error + Send + Sync>>;
 
 impl IntoNodeBuilder for NodeBuilder {

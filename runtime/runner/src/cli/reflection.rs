@@ -1,4 +1,4 @@
-//! gRPC's server reflection, as a client of it, over whatever transport leads to the server.
+//! A client of gRPC's server reflection, over any transport.
 //!
 //! Source: [gRPC server reflection](https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
 
@@ -17,14 +17,14 @@ use super::lanes::Lanes;
 use futures_util::future::BoxFuture;
 use polywire_core::{Code, Codec, Metadata, Payload, Service as _, Status, Streaming};
 
-/// The service under its name of today, and the one that older servers know it by. Their messages are the
-/// same.
+/// The method in the current version of the service and in the older one, which some servers only have. The messages are
+/// the same.
 const PATHS: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// The messages and services around this symbol.
+/// The descriptors of the file that defines this symbol, and of its imports.
 pub(super) async fn describe(
     lanes: &Lanes,
     metadata: &Metadata,
@@ -37,7 +37,7 @@ pub(super) async fn describe(
     .await
 }
 
-/// Every service with the descriptors around it, in the order of the server.
+/// The names of all services in the server's order, and their descriptors.
 pub(super) async fn services(
     lanes: &Lanes,
     metadata: &Metadata,
@@ -48,7 +48,7 @@ pub(super) async fn services(
         for name in &names {
             match conversation.files(Question::FileContainingSymbol(name.clone())).await {
                 Ok(found) => files.extend(found),
-                // It is served nevertheless, and can be listed without its methods.
+                // The service is listed without its methods.
                 Err(status) if status.code() == Code::NotFound => {}
                 Err(status) => return Err(status),
             }
@@ -58,8 +58,8 @@ pub(super) async fn services(
     .await
 }
 
-/// Holds a conversation under the first name of the service that answers: a proxy may know the older one alone, and
-/// refuse the other with any code.
+/// Runs a conversation with the current version of the service, then with the older one: a proxy may only know the older
+/// one, and refuse the other with any code.
 async fn ask<T>(
     lanes: &Lanes,
     metadata: &Metadata,
@@ -72,7 +72,7 @@ async fn ask<T>(
             outcome => return outcome,
         };
         match talk(&mut Conversation::start(lanes, metadata, older)).await {
-            // Which it does not have says less than what the other said.
+            // The status of the current version says more than an unknown older one.
             Err(second) if second.code() == Code::Unimplemented => Err(status),
             outcome => outcome,
         }
@@ -80,14 +80,14 @@ async fn ask<T>(
     lanes.in_time(talking).await
 }
 
-/// A stream of questions, each answered in turn.
+/// A stream of questions and their answers, in turn.
 struct Conversation {
     questions: mpsc::Sender<Result<Payload, Status>>,
     answers: Answers,
 }
 
 enum Answers {
-    /// The server may wait for a question before it answers at all.
+    /// The call is not answered yet: the server may wait for the first question.
     Opening(BoxFuture<'static, Result<Streaming<Payload>, Status>>),
     Open(Streaming<Payload>),
 }
@@ -95,7 +95,7 @@ enum Answers {
 impl Conversation {
     fn start(lanes: &Lanes, metadata: &Metadata, path: &str) -> Self {
         let (questions, requests) = Streaming::channel(1);
-        // Foreign servers know no other codec.
+        // gRPC servers in general know no other codec.
         let cx = lanes.context(path, metadata, Some(Codec::Protobuf), true);
         let channel = lanes.channel.clone();
         let opening = async move { Ok(channel.stream(cx, requests).await?.into_message()) };
@@ -104,7 +104,7 @@ impl Conversation {
 
     async fn ask(&mut self, question: Question) -> Result<Answer, Status> {
         let request = Request { host: String::new(), question: Some(question) };
-        // Where nobody takes it any more, the answer says why.
+        // If the stream has ended, the answer carries its status.
         let _ = self.questions.try_send(Ok(Payload::new(request)));
         if let Answers::Opening(opening) = &mut self.answers {
             self.answers = Answers::Open(opening.await?);
@@ -120,29 +120,29 @@ impl Conversation {
                 Err(Status::new(code, error.error_message))
             }
             Some(answer) => Ok(answer),
-            None => Err(unfit("answered nothing")),
+            None => Err(unfit("sent an empty answer")),
         }
     }
 
     async fn services(&mut self) -> Result<Vec<String>, Status> {
         match self.ask(Question::ListServices(String::new())).await? {
             Answer::Services(list) => Ok(list.service.into_iter().map(|service| service.name).collect()),
-            _ => Err(unfit("answered another question")),
+            _ => Err(unfit("sent an answer to another question")),
         }
     }
 
     async fn files(&mut self, question: Question) -> Result<Vec<FileDescriptorProto>, Status> {
         let Answer::Files(found) = self.ask(question).await? else {
-            return Err(unfit("answered another question"));
+            return Err(unfit("sent an answer to another question"));
         };
         let decode = |file: Bytes| {
-            FileDescriptorProto::decode(file).map_err(|error| unfit(&format!("sent no descriptor: {error}")))
+            FileDescriptorProto::decode(file)
+                .map_err(|error| unfit(&format!("sent an invalid descriptor: {error}")))
         };
         found.file_descriptor_proto.into_iter().map(decode).collect()
     }
 
-    /// The files and everything that they import. A server may send imports along, or wait to be asked
-    /// for them; those of protobuf itself it may not have at all.
+    /// The files and all of their imports. A server may send imports along or on request; it may lack protobuf's own.
     async fn with_imports(
         &mut self,
         files: Vec<FileDescriptorProto>,
@@ -168,7 +168,7 @@ impl Conversation {
 fn pool(files: Vec<FileDescriptorProto>) -> Result<DescriptorPool, Status> {
     let mut pool = DescriptorPool::new();
     pool.add_file_descriptor_protos(files)
-        .map_err(|error| unfit(&format!("sent descriptors that do not fit together: {error}")))?;
+        .map_err(|error| unfit(&format!("sent inconsistent descriptors: {error}")))?;
     Ok(pool)
 }
 

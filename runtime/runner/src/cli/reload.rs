@@ -1,4 +1,4 @@
-//! What of the configuration may change while the node runs.
+//! Reloads the configuration of a running node.
 
 use std::{fs, path::PathBuf};
 
@@ -14,7 +14,7 @@ use crate::{
 };
 use polywire_core::__runner::Watched;
 
-/// Where a node's configuration came from, to be read again.
+/// The source of a node's configuration, which can be read again.
 #[derive(Clone)]
 pub(super) struct Source {
     base: Loader,
@@ -23,18 +23,17 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// These arguments, above what the loader has.
+    /// The given file and flags, above the layers of the loader.
     pub(super) fn new(base: Loader, args: ConfigArgs, flags: Flags) -> Self {
         Self { base, args, flags }
     }
 
-    /// Reads all of it.
+    /// Reads the configuration.
     pub(super) fn load(&self) -> Result<Loaded, ConfigError> {
         self.loader().load()
     }
 
-    /// In which form it wants the log, as far as that can be told before it is read: what is wrong with the rest is said
-    /// in this form.
+    /// The configured log format, read before the rest, so that errors in the rest are logged in this format.
     pub(super) fn log_format(&self) -> LogFormat {
         self.loader().peek("log.format").unwrap_or(Log::default().format)
     }
@@ -43,42 +42,42 @@ impl Source {
         settings::loader(self.base.clone(), &self.args, self.flags.clone())
     }
 
-    /// How the file is now; to be asked before it is read, so that no change in between is missed.
+    /// The current state of the file. Take it before reading the file, so that no change in between is missed.
     pub(super) fn look(&self) -> Look {
         Look { file: Watched::new(self.file().cloned()), is_empty: self.is_empty() }
     }
 
-    /// The file, where there is one.
+    /// The file, if there is one.
     fn file(&self) -> Option<&PathBuf> {
         self.args.config.as_ref()
     }
 
-    /// Whether there is a file with nothing in it.
+    /// Whether the file exists and is empty.
     fn is_empty(&self) -> bool {
         let text = self.file().and_then(|file| fs::read_to_string(file).ok());
         text.is_some_and(|text| text.trim().is_empty())
     }
 }
 
-/// How a configuration's file was when it was read.
+/// The state of a configuration file at the time of reading.
 pub(super) struct Look {
     file: Watched,
-    /// Whether there was nothing in it.
+    /// Whether it was empty.
     is_empty: bool,
 }
 
-/// Applies changes of the configuration to a running node, at each SIGHUP and whenever its file has changed, until it is
-/// dropped. What cannot be used is refused, and what was there before stays.
+/// Applies changes of the configuration to a running node at each SIGHUP and each change of its file, until dropped. An
+/// invalid configuration is refused, and the previous one stays.
 pub(super) struct Reloading(JoinHandle<()>);
 
-/// What `/readyz?verbose` and the log call it.
+/// The component's name in `/readyz?verbose` and the log.
 const COMPONENT: &str = "configuration";
 
 impl Reloading {
-    /// Begins with what the node was started with.
+    /// Starts with the configuration that the node was started with.
     ///
     /// # Errors
-    /// When the signal cannot be listened for.
+    /// If the signal handler cannot be installed.
     pub(super) fn start(source: Source, look: Look, parts: Parts) -> std::io::Result<Self> {
         let hangups = signal(SignalKind::hangup())?;
         Ok(Self(tokio::spawn(follow(source, look, parts, hangups))))
@@ -102,7 +101,7 @@ async fn follow(source: Source, look: Look, parts: Parts, mut hangups: Signal) {
             }
             () = file.changed() => {}
         }
-        // Reading a file may block, and takes no longer than the disk.
+        // Reading a file blocks the thread.
         let reading = source.clone();
         match tokio::task::spawn_blocking(move || read(&reading, was_empty)).await {
             Ok(Ok((loaded, is_empty))) => {
@@ -116,15 +115,15 @@ async fn follow(source: Source, look: Look, parts: Parts, mut hangups: Signal) {
     }
 }
 
-/// The configuration as it is now, and whether its file is empty.
+/// The current configuration, and whether its file is empty.
 ///
-/// A file that had something in it and is empty is one whose writer has not come to its end, or that was emptied by
-/// mistake: all that it said would fall back to defaults.
+/// A file that becomes empty is half-written or truncated by mistake. It is refused, as it would reset every key to its
+/// default.
 fn read(source: &Source, was_empty: bool) -> Result<(Loaded, bool), String> {
     let is_empty = source.is_empty();
     if is_empty && !was_empty {
         let file = source.file().map(|file| file.display().to_string()).unwrap_or_default();
-        return Err(format!("{file}: is empty; expected keys, or a comment where all defaults are meant"));
+        return Err(format!("{file}: is empty; expected keys, or a comment if all defaults are intended"));
     }
     let loaded = source.load().map_err(|error| error.to_string())?;
     Ok((loaded, is_empty))
@@ -136,19 +135,19 @@ fn apply(new: &Config, current: &Config, parts: &Parts) {
     rest.transport.strategy = current.transport.strategy.clone();
     rest.transport.strategy.retired_on_grpc = new.transport.strategy.retired_on_grpc.clone();
     let note = (rest != *current)
-        .then(|| "of what has changed, everything but transport.strategy waits for a restart".to_owned());
+        .then(|| "all changes outside of transport.strategy take effect at the next restart".to_owned());
     match &note {
         None => {
-            tracing::info!("the configuration was read again: transport.strategy holds from the next call on")
+            tracing::info!("the configuration was reloaded: transport.strategy applies from the next call on")
         }
-        Some(note) => tracing::warn!("the configuration was read again: {note}"),
+        Some(note) => tracing::warn!("the configuration was reloaded: {note}"),
     }
     parts.health.note(COMPONENT, note);
 }
 
 fn refuse(problem: &str, parts: &Parts) {
-    tracing::error!(%problem, "the changed configuration is refused, and the node goes on with the one before");
+    tracing::error!(%problem, "the changed configuration is refused; the node keeps the previous one");
     parts
         .health
-        .note(COMPONENT, Some(format!("the changed one is refused, the one before holds: {problem}")));
+        .note(COMPONENT, Some(format!("the changed one is refused, the previous one applies: {problem}")));
 }

@@ -1,4 +1,4 @@
-//! What is known of a method before it is called, and where that comes from.
+//! The schema of a method, from the binary, reflection or the directory.
 
 use std::sync::Arc;
 
@@ -21,24 +21,23 @@ use super::{
 };
 use polywire_core::{Code, Metadata, Shape, Status};
 
-/// The transport that strangers answer on.
+/// The transport that is also common to other servers.
 const GRPC: &str = "grpc";
 
-/// How a method is called.
+/// The schema of a method.
 #[derive(Clone, Debug)]
 pub(super) struct Schema {
     pub(super) form: Form,
-    /// `None` where nobody says: then it is called as the shape that every other is a case of.
+    /// `None` if unknown: the call is bidirectional, which covers every shape.
     pub(super) shape: Option<Shape>,
     pub(super) idempotent: bool,
 }
 
-/// Looks for the method in the descriptors of this binary, then asks the target's reflection, then its
-/// directory.
+/// Looks the method up in the descriptors of this binary, then in the target's reflection, then in its directory.
 ///
 /// # Errors
-/// `Unimplemented` when a source knows everything that is served, and not this method; bad usage where a service is named
-/// without a method; the status of a target that cannot be asked.
+/// `Unimplemented` if a complete source does not list the method; bad usage if the method's name is missing; the status
+/// of a target that cannot be asked.
 pub(super) async fn find(
     lanes: &Lanes,
     sets: &[Bytes],
@@ -62,7 +61,7 @@ pub(super) async fn find(
     let reflection = match reflection::describe(lanes, metadata, method.service()).await {
         Ok(pool) => match pool.get_service_by_name(method.service()) {
             Some(service) => return Ok(described(&reflected(&service, method)?)),
-            None => Status::not_found("its answer lacks the service"),
+            None => Status::not_found("the answer lacks the service"),
         },
         Err(status) if lanes.is_final(&status) => return Err(status.into()),
         Err(status) => status,
@@ -72,7 +71,7 @@ pub(super) async fn find(
         Ok(services) => {
             let schema = listed(&services, method)?;
             note(format_args!(
-                "note: nobody has the schema of {}: JSON is sent by Rust field names, and a name that is not one is ignored",
+                "note: no schema of {} was found: JSON is sent by Rust field names, and unknown names are ignored",
                 method.service()
             ));
             return Ok((schema, None));
@@ -84,7 +83,7 @@ pub(super) async fn find(
     Ok((undescribed(lanes, metadata, method, reflection, &directory).await?, None))
 }
 
-/// What is left to do where nobody has a schema, and why.
+/// The schema of a method that no source describes: plain fields on our framing, otherwise an error.
 async fn undescribed(
     lanes: &Lanes,
     metadata: &Metadata,
@@ -93,7 +92,7 @@ async fn undescribed(
     directory: &Status,
 ) -> Result<Schema, Failure> {
     let service = method.service();
-    // Whoever answers on our framing reads MessagePack by field names; gRPC servers in general do not.
+    // Peers on our framing read MessagePack by field names; gRPC servers in general do not.
     if lanes.transport() != GRPC {
         return Ok(Schema { form: Form::Plain, shape: None, idempotent: false });
     }
@@ -101,13 +100,13 @@ async fn undescribed(
         return Err(unreflected(lanes, metadata, method).await);
     }
     let message = format!(
-        "the messages of {service} are not known: this binary has no descriptor of it, the target's reflection \
-         answers {reflection}, its directory {directory}"
+        "unknown messages of {service}: this binary has no descriptor of it, the target's reflection answers \
+         {reflection}, its directory {directory}"
     );
     Err(reflection.with_message(message).into())
 }
 
-/// Why a method cannot be called whose service the target's reflection does not know.
+/// The error for a method whose service the target's reflection does not know.
 async fn unreflected(lanes: &Lanes, metadata: &Metadata, method: &MethodName) -> Failure {
     let known: Vec<_> = match reflection::services(lanes, metadata).await {
         Ok((names, pool)) => {
@@ -117,13 +116,13 @@ async fn unreflected(lanes: &Lanes, metadata: &Metadata, method: &MethodName) ->
             };
             names.into_iter().map(described).collect()
         }
-        // What it does not list cannot be offered.
+        // Without a list there are no suggestions.
         Err(_) => Vec::new(),
     };
     unknown_service(method, "the target's reflection knows", &known)
 }
 
-/// Whether calling the method twice does what calling it once does, according to the target's directory.
+/// Whether the method is idempotent according to the target's directory.
 pub(super) async fn is_idempotent(lanes: &Lanes, metadata: &Metadata, method: &MethodName) -> bool {
     let services = directory::list(lanes, metadata).await.unwrap_or_default();
     listed(&services, method).is_ok_and(|schema| schema.idempotent)
@@ -139,18 +138,18 @@ impl Schema {
     }
 }
 
-/// Whether the method's options say that it may be called twice.
+/// Whether the method's options declare it idempotent.
 pub(super) fn is_repeatable(method: &MethodDescriptor) -> bool {
     let options = method.method_descriptor_proto().options.as_ref();
     options.is_some_and(|options| options.idempotency_level() != IdempotencyLevel::IdempotencyUnknown)
 }
 
-/// The descriptors of this binary. A set that contradicts an earlier one is left out.
+/// The descriptors of this binary, without sets that contradict earlier ones.
 fn compiled_in(sets: &[Bytes]) -> DescriptorPool {
     let mut pool = DescriptorPool::new();
     for set in sets {
         if let Err(error) = pool.decode_file_descriptor_set(set.clone()) {
-            debug!(%error, "a descriptor set of this binary was left out");
+            debug!(%error, "ignoring a descriptor set of this binary");
         }
     }
     pool
@@ -185,33 +184,33 @@ fn known(service: &ServiceDescriptor) -> Known {
     Known { service: service.full_name().to_owned(), methods: methods.collect() }
 }
 
-/// A service was named, and none of its methods.
+/// The error for a service without a method.
 fn without_method(service: &Known) -> Failure {
     let Known { service, methods } = service;
     let paths = suggest::paths(service, methods);
-    Failure::usage(format!("{service}: the method is missing; expected one of {paths}"))
+    Failure::usage(format!("missing method of {service}; expected one of {paths}"))
 }
 
-/// The target serves these, and not the method's service.
-fn unknown_service(method: &MethodName, who: &str, known: &[Known]) -> Failure {
+/// The error for an unknown service; `source` introduces the known ones.
+fn unknown_service(method: &MethodName, source: &str, known: &[Known]) -> Failure {
     let bare = known.iter().find(|known| Some(&*known.service) == method.bare_service());
     if let Some(service) = bare {
         return without_method(service);
     }
     let names: Vec<_> = known.iter().map(|known| known.service.as_str()).collect();
-    not_served(method, who, &names, known).into()
+    not_served(method, source, &names, known).into()
 }
 
-/// The service has no such method.
+/// The error for an unknown method of a known service.
 fn unknown_method(method: &MethodName, service: Known) -> Failure {
     let service = [service];
     let names: Vec<_> = service[0].methods.iter().map(String::as_str).collect();
     not_served(method, &format!("{} has", method.service()), &names, &service).into()
 }
 
-fn not_served(method: &MethodName, who: &str, names: &[&str], known: &[Known]) -> Status {
+fn not_served(method: &MethodName, source: &str, names: &[&str], known: &[Known]) -> Status {
     let path = method.path();
     let meant = suggest::meant(method, known).map(|meant| format!("did you mean `{meant}`? "));
     let (meant, names) = (meant.unwrap_or_default(), names.join(", "));
-    Status::unimplemented(format!("no method {path} is served here; {meant}{who} {names}")).not_processed()
+    Status::unimplemented(format!("no method {path} is served here; {meant}{source} {names}")).not_processed()
 }

@@ -41,8 +41,8 @@ pub(super) async fn serve(
     .await
 }
 
-/// Runs a node of the configuration that is found there until it is told to stop. Where it listens is said in one line of
-/// JSON on stdout, or else to people, in these words.
+/// Runs a node of the source's configuration until a signal. It announces its targets with one line of JSON on stdout, or
+/// with the given text for people on stderr.
 pub(super) async fn run(
     source: Source,
     node: impl Future<Output = Made>,
@@ -80,7 +80,7 @@ async fn run_logging(
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    // Before anybody learns that the node listens, and may want to stop it.
+    // Registered before the node announces itself, so that no signal is missed.
     let mut interrupt = Interrupt::new().map_err(Failure::other)?;
     let starting = async {
         let builder = node.await.map_err(Failure::Other)?;
@@ -88,8 +88,8 @@ async fn run_logging(
     };
     let mut starting = pin!(starting);
     let Some(node) = interrupt.before(starting.as_mut()).await else {
-        tracing::info!("stopped before anything was served");
-        // What is bound by now is closed, rather than dropped in the middle.
+        tracing::info!("the node stops before it has started");
+        // Closes what is already bound.
         if let Ok(Ok(node)) = tokio::time::timeout(STARTING, starting).await {
             return node.serve(ready(())).await.map_err(Failure::other);
         }
@@ -105,23 +105,22 @@ async fn run_logging(
     outcome
 }
 
-/// How long a node that is stopped while it starts may take until it can be stopped in order.
+/// The time that a node which is stopped during its start has to finish starting, so that it stops in order.
 const STARTING: Duration = Duration::from_secs(1);
 
-/// Serves until the first signal. The next one ends what is waited for then, and one more the process, whatever is still
-/// under way.
+/// Serves until the first signal. The second ends the current wait of the drain, and the third the process.
 async fn until_stopped(node: Node, interrupt: Interrupt) -> Result<(), Failure> {
     let interrupt = &Mutex::new(interrupt);
     let first = async {
         interrupt.lock().await.next().await;
-        tracing::info!("stopping: calls in flight may finish; a second signal ends what is waited for");
+        tracing::info!("the node drains: calls in flight may finish; a second signal cuts them");
     };
     let hurry = || async { interrupt.lock().await.next().await };
     let ended = node.serve_until(first, hurry).await.map_err(Failure::other)?;
     match ended {
         End::InTime => Ok(()),
         End::Hurried => {
-            tracing::warn!("calls in flight were ended by a signal");
+            tracing::warn!("a signal cut calls in flight");
             Err(Failure::Exit(1))
         }
     }
@@ -132,12 +131,12 @@ fn print_json(targets: &Targets) -> Result<(), Failure> {
     print::answer(&format!("{json}\n"))
 }
 
-/// How the node is called, ready to paste but for the file of a certificate's authority.
+/// Commands that call the node, ready to paste except for the CA file.
 pub(super) fn guide(program: &str, targets: &Targets, example: &str) -> String {
     let mut text = format!("node {} listens; call it with\n", targets.node_id);
     for (_, target) in &targets.transports {
         let authority = if target.starts_with("grpcs://") { "--ca FILE " } else { "" };
-        // A shell would take `?` and `&` of a target for its own.
+        // Quoted: `?` and `&` are special to a shell.
         text += &format!("  {program} call {authority}'{target}' {example}\n");
     }
     if let Some(http) = &targets.http {
@@ -146,7 +145,7 @@ pub(super) fn guide(program: &str, targets: &Targets, example: &str) -> String {
     text
 }
 
-/// A word as a shell reads it.
+/// Quotes a word for a shell.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "/._-+:@%".contains(character);
     match !word.is_empty() && word.chars().all(plain) {
@@ -155,8 +154,7 @@ pub(super) fn quoted(word: &str) -> String {
     }
 }
 
-/// A method that can be called without a thought: that of the directory, if it is served, else the first
-/// unary one.
+/// A method for the example: that of the directory if it is served, otherwise the first unary one.
 fn example(services: &[ServiceInfo]) -> String {
     let methods = || services.iter().flat_map(ServiceInfo::methods);
     let method = methods()

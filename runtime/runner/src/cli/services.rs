@@ -40,13 +40,13 @@ pub(super) async fn services(
     print::answer(&text)
 }
 
-/// What is shown.
+/// The output of the command.
 #[derive(Debug, Default, PartialEq, Serialize)]
 struct Listing {
-    /// Who answered, where it says that.
+    /// The node that answered, if it reports itself.
     node: Option<Node>,
     services: Vec<Service>,
-    /// The other members of its cluster, where they were asked for.
+    /// The other members of its cluster, if requested.
     members: Vec<Member>,
 }
 
@@ -60,7 +60,7 @@ struct Member {
     services: Vec<Service>,
 }
 
-/// One service, as it is shown.
+/// A service of the output.
 #[derive(Debug, PartialEq, Serialize)]
 struct Service {
     service: String,
@@ -97,7 +97,7 @@ async fn remote(target: &Target, args: &ServicesArgs) -> Result<Listing, Failure
     Ok(listing?)
 }
 
-/// What the target's directory lists, or else what its reflection does.
+/// The services from the target's directory or, without one, from its reflection.
 async fn ask(lanes: &Lanes, members: bool) -> Result<Listing, Status> {
     let metadata = Metadata::new();
     let refusal = match directory::ask(lanes, &metadata, members).await {
@@ -122,11 +122,11 @@ async fn ask(lanes: &Lanes, members: bool) -> Result<Listing, Status> {
     Ok(Listing { services: names.into_iter().map(described).collect(), ..Listing::default() })
 }
 
-/// What is told of a target without reflection whose directory refuses so.
+/// The status for a target that has no reflection and whose directory refuses with this status.
 fn untold(refusal: Status) -> Status {
     match refusal.code() {
         Code::Unimplemented => Status::unimplemented(
-            "the target has neither a directory nor reflection, so it does not say what it serves",
+            "the target serves neither the directory nor reflection, so its services cannot be listed",
         ),
         _ => refusal,
     }
@@ -203,8 +203,8 @@ fn as_text<S: serde::Serializer>(shape: &Shape, serializer: S) -> Result<S::Ok, 
 }
 
 impl Listing {
-    /// A table for each node, those of other members under their names; where `verbose` says so, also which version and
-    /// schema of each service answers where.
+    /// A table per node, those of other members under their names; with `verbose`, also the version, the schema and the
+    /// endpoints of each service.
     fn text(&self, verbose: bool) -> String {
         let details = |services: &[Service]| if verbose { details(services) } else { String::new() };
         let mut text = table(&self.services) + &details(&self.services);
@@ -217,7 +217,7 @@ impl Listing {
     }
 }
 
-/// Lines for each service: its version, the fingerprint of its schema, and where it is served.
+/// Lines per service: the version, the schema's fingerprint and the endpoints.
 fn details(services: &[Service]) -> String {
     let mut text = String::from("\n");
     for Service { service, version, fingerprint, endpoints, .. } in services {
@@ -231,7 +231,7 @@ fn details(services: &[Service]) -> String {
     text
 }
 
-/// A line a method, each complete in itself so that it can be searched for.
+/// A line per method, each complete, so that `grep` finds it.
 fn table(services: &[Service]) -> String {
     let mut rows = vec![["SERVICE", "METHOD", "SHAPE", "TRANSPORTS"].map(str::to_owned)];
     for service in services {

@@ -7,7 +7,7 @@ pub(super) fn load(args: &ConfigArgs, flags: Flags) -> Result<Loaded, Failure> {
     loader(Loader::new(), args, flags).load().map_err(Failure::other)
 }
 
-/// The layers of these, above what the loader has already.
+/// Adds the environment, the file and the flags to the loader's layers.
 pub(super) fn loader(loader: Loader, args: &ConfigArgs, flags: Flags) -> Loader {
     let mut loader = loader.process_env();
     if let Some(file) = &args.config {

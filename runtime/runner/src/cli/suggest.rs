@@ -1,18 +1,18 @@
-//! Which method was probably meant.
+//! Suggestions for misspelt methods.
 
 use super::call::MethodName;
 use polywire_core::__runner::{distance, nearest};
 
-/// A service, and the names of its methods.
+/// A service and the names of its methods.
 pub(super) struct Known {
     pub(super) service: String,
     pub(super) methods: Vec<String>,
 }
 
-/// The method that is nearest to this one, as it is called; `None` where none is alike.
+/// The path of the nearest known method; `None` if none is close.
 ///
-/// The last part of a service's name decides, for people leave the package away; among equals the service that has such
-/// a method, and then the nearest package.
+/// The last part of a service's name decides, as people omit the package; among equals the service with the nearest
+/// method, and then the nearest package.
 pub(super) fn meant(method: &MethodName, known: &[Known]) -> Option<String> {
     let (_, last) = split(method.service());
     let alike = known.iter().filter_map(|known| {
@@ -26,7 +26,7 @@ pub(super) fn meant(method: &MethodName, known: &[Known]) -> Option<String> {
     Some(format!("{service}/{}", named.unwrap_or(method.name())))
 }
 
-/// The methods of a service as they are called.
+/// The paths of a service's methods.
 pub(super) fn paths(service: &str, methods: &[String]) -> String {
     let paths: Vec<_> = methods.iter().map(|method| format!("{service}/{method}")).collect();
     paths.join(", ")
@@ -57,7 +57,7 @@ mod tests {
             ("Health/detail", Some("a.health.v1.Health/Detail")),
             ("grpc.health.v1.Health/Chek", Some("grpc.health.v1.Health/Check")),
             ("a.v1.Stroe/Get", Some("a.v1.Store/Get")),
-            ("a.v1.Nobody/Get", None),
+            ("a.v1.Unlike/Get", None),
         ] {
             assert_eq!(meant(&written.parse().unwrap(), &known).as_deref(), expected, "{written}");
         }

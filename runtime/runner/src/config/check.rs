@@ -1,4 +1,4 @@
-//! What a configuration must not say, key by key and between keys.
+//! Checks of single keys and between keys.
 
 use super::{
     Config, Grpc, Iroh, Mode, RaftTransport, Transport, error::ConfigError, explain::show, finding::Finding,
@@ -13,11 +13,10 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 impl Config {
-    /// Checks a configuration that a program put together, as
-    /// [`Loader::load`](super::Loader::load) does with what it read.
+    /// Checks a configuration that a program created, as [`Loader::load`](super::Loader::load) does for a loaded one.
     ///
     /// # Errors
-    /// All values out of range and all keys that contradict each other.
+    /// All values out of range and all contradictions between keys.
     pub fn check(&self) -> Result<(), ConfigError> {
         let found = errors(self);
         if found.is_empty() {
@@ -27,7 +26,7 @@ impl Config {
     }
 }
 
-/// Everything that keeps this configuration from being used.
+/// All faults that make the configuration unusable.
 pub(super) fn errors(config: &Config) -> Vec<Finding> {
     let mut found = out_of_range(config);
     found.extend(filter("log.filter", &config.log.filter));
@@ -37,7 +36,7 @@ pub(super) fn errors(config: &Config) -> Vec<Finding> {
     found.extend(repeated_alpn(&config.transport.iroh.alpn_protocols));
     let contradictions: Vec<Finding> = contradictions(config)
         .into_iter()
-        // A value that is wrong by itself says nothing about the rest.
+        // An invalid value contradicts nothing.
         .filter(|contradiction| !found.iter().any(|fault| contradiction.names_key_of(fault)))
         .collect();
     found.extend(contradictions);
@@ -68,7 +67,7 @@ fn out_of_range(config: &Config) -> Vec<Finding> {
             transport.faults(section, &registered::path(&*transport), &mut faults);
         }
     }
-    // A value that TOML cannot hold is reported without being shown.
+    // A value that TOML cannot represent is reported without being shown.
     let table = config.values().unwrap_or(Value::Table(Table::new()));
     let found = |key: &str| {
         let value = key.split('.').try_fold(&table, |value, part| value.get(part));
@@ -94,12 +93,12 @@ fn collector(endpoint: Option<&Url>) -> Option<Finding> {
     let endpoint = endpoint?;
     let key = "telemetry.otlp_endpoint";
     if !cfg!(feature = "otlp") {
-        let message = format!("is {endpoint}, and this binary was built without the feature `otlp`");
+        let message = format!("is {endpoint}, but this binary was built without the feature `otlp`");
         return Some(Finding::new(key, [], message));
     }
     let bare = matches!(endpoint.path(), "" | "/") && endpoint.query().is_none();
     (!bare).then(|| {
-        let expected = "expected a URL without a path, as OTLP over gRPC has none";
+        let expected = "expected a URL without a path, as for OTLP over gRPC";
         Finding::new(key, [], format!("{expected}, found \"{endpoint}\""))
     })
 }
@@ -131,7 +130,7 @@ fn keep_alive(iroh: &Iroh) -> Option<Finding> {
         let other = "transport.iroh.idle_timeout";
         let message = format!(
             "expected less than {other}, found {interval:?} and {idle:?}: \
-             quiet connections would be lost before the first ping"
+             idle connections would be lost before the first ping"
         );
         Finding::new("transport.iroh.keep_alive_interval", [other], message)
     })
@@ -165,7 +164,7 @@ fn retired_and_fallback(transport: &Transport) -> Option<Finding> {
     wrong.then(|| {
         let other = "transport.strategy.fallback_to_grpc";
         let message = format!(
-            "these services would fall back to where they are not served; \
+            "these services would fall back to gRPC, which does not serve them; \
              expected an empty list, or {other} = false"
         );
         Finding::new("transport.strategy.retired_on_grpc", [other], message)
@@ -177,13 +176,13 @@ fn preferred_and_shifted(transport: &Transport) -> Option<Finding> {
     let both = strategy.prefer_iroh_for.iter().find(|service| strategy.shift.of(service).is_some())?;
     let other = "transport.strategy.prefer_iroh_for";
     let message = format!(
-        "\"{}\" is in {other}, which moves all of its calls; expected it in one of them",
+        "\"{}\" is also in {other}, which moves all of its calls; expected it in one of the two keys",
         both.as_str()
     );
     Some(Finding::new("transport.strategy.shift", [other], message))
 }
 
-/// Nodes that list each other must be able to talk.
+/// Members of a cluster must share a transport of Raft.
 fn raft_without_transport(config: &Config) -> Option<Finding> {
     let transport = &config.transport;
     let is_alone = config.cluster.peers.is_empty();
@@ -204,8 +203,7 @@ fn raft_without_transport(config: &Config) -> Option<Finding> {
         _ => format!("expected another {mode}"),
     };
     let message = format!(
-        "asks for {asked}, which {off} keeps this node from serving, so that it could not form a cluster with \
-         cluster.peers; {expected}"
+        "requires {asked}, which {off} disables, so this node could not form a cluster with cluster.peers; {expected}"
     );
     Some(Finding::new("transport.strategy.raft_transport", [off, "cluster.peers"], message))
 }

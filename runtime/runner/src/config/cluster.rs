@@ -1,22 +1,22 @@
-//! `[cluster]`: whom the node forms a cluster with.
+//! `[cluster]`: the node's cluster.
 
 use std::time::Duration;
 
 use polywire_core::Target;
 
 polywire_core::section! {
-    /// Whom the node forms a cluster with, and how fast they notice that one is gone.
+    /// The node's cluster: its members, and the timeouts of failure detection.
     pub struct Cluster {
-        /// Targets of nodes to form or join a cluster with at the first start; a node that is in a cluster already
-        /// stays in that one.
+        /// Targets of the nodes to form or join a cluster with at the first start. A node that is already in a cluster
+        /// stays in it.
         pub peers: Vec<Target> = Vec::new(),
-        /// Targets at which the other members reach this node, where they differ from what it binds: behind a load
-        /// balancer, under a name. For a transport that none of them names, what is bound is told.
+        /// Targets that the other members call to reach this node, if they differ from the bound addresses: behind a
+        /// load balancer or under a DNS name. Other transports advertise the bound address.
         pub advertise: Vec<Target> = Vec::new(),
-        /// How often the leader tells the others that it is there.
+        /// Interval of the leader's heartbeats.
         pub heartbeat_interval: Duration as "polywire_core::settings::duration" = Duration::from_millis(150),
-        /// How long a node hears of no leader before it stands for election: at least this, at most twice this, and
-        /// behind that twice this once more, for as long as the lease of the leader before may last.
+        /// Time without a heartbeat after which a node starts an election: a random time from once to twice this value,
+        /// plus twice this value for the lease of the previous leader.
         pub election_timeout: Duration as "polywire_core::settings::duration" = Duration::from_millis(300),
     }
 }

@@ -1,10 +1,10 @@
-//! `[compat]`: what is served for the sake of clients that are older than polywire.
+//! `[compat]`: services for clients that are older than polywire.
 
 polywire_core::section! {
-    /// What is served for the sake of clients that are older than polywire.
+    /// Services for clients that are older than polywire.
     pub struct Compat {
-        /// Whether the methods of `blixard.ClusterService` and `blixard.BlixardService` that its clients call are
-        /// served.
+        /// Whether the node serves the methods of `blixard.ClusterService` and `blixard.BlixardService` that their
+        /// clients call.
         pub blixard: bool = false,
     }
 }

@@ -1,11 +1,11 @@
-//! What is wrong with a configuration.
+//! The problems of a configuration.
 
 use super::origin::Origin;
 use std::fmt;
 
-/// Everything that is wrong with a configuration, in one report.
+/// All problems of a configuration.
 ///
-/// [`Display`](fmt::Display) writes a line per problem.
+/// [`Display`](fmt::Display) writes one line per problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<Problem>,
@@ -18,7 +18,7 @@ impl ConfigError {
         Self { problems }
     }
 
-    /// The problems, at least one, by layer and position.
+    /// The problems, at least one, sorted by layer and position.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -36,14 +36,14 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// One thing that is wrong: where, with which key, and what was expected.
+/// A problem: its place, its key and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where the value came from; absent for a [`Config`](super::Config) that a program made.
+    /// The origin of the value; `None` for a [`Config`](super::Config) that a program created.
     pub origin: Option<Origin>,
-    /// The dotted key, empty when a file as a whole is meant.
+    /// The dotted key; empty for a problem of a whole file.
     pub key: String,
-    /// What is wrong and what was expected, on one line.
+    /// The problem and what was expected, on one line.
     pub message: String,
 }
 

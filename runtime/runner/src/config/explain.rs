@@ -1,15 +1,15 @@
-//! serde's errors in the words of this configuration.
+//! Error texts from serde's errors.
 
 use super::read::ReadError;
 use serde_path_to_error::Segment;
 use toml::Value;
 
-/// Where serde stopped.
+/// The place where serde stopped.
 #[derive(Debug)]
 pub(super) struct Place {
     /// The dotted key.
     pub(super) key: String,
-    /// The element, where that key is a list.
+    /// The index, if that key is a list.
     pub(super) index: Option<usize>,
 }
 
@@ -33,7 +33,7 @@ impl Place {
     }
 }
 
-/// Says what was expected instead of a value, and serde's reason where it adds something.
+/// What was expected and what was found, with serde's reason if it adds information.
 pub(super) fn mismatch(expected: Option<&str>, value: &Value, reason: &str) -> String {
     let found = show(value);
     let Some(expected) = expected else {

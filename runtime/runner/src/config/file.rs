@@ -35,10 +35,9 @@ pub(super) fn open(path: &Path, problems: &mut Vec<Problem>) -> Layer {
     }
 }
 
-/// Reads a file whose text is at hand.
+/// Parses the text of a file.
 ///
-/// A text that is not TOML gives an empty layer: what could be recovered from it would only
-/// produce problems that its author does not have.
+/// Malformed TOML gives an empty layer: a partly recovered one would report problems that the file does not have.
 pub(super) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Layer {
     let file = File { path, text };
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -91,7 +90,7 @@ impl File<'_> {
         }
         match Value::deserialize(value.into_deserializer()) {
             Ok(value) => Some(value),
-            // An integer beyond 64 bits is the one thing that is TOML and yet no value.
+            // The only such case is an integer beyond 64 bits.
             Err(error) => {
                 problems.push(Problem {
                     origin: Some(layer.origin(key)),

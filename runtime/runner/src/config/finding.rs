@@ -1,13 +1,13 @@
-//! What a look at a whole configuration brings up.
+//! Results of checking a whole configuration.
 
 use super::{error::Problem, layer::Layer, origin::Origin};
 
-/// Something about a configuration that should not be.
+/// A fault of a configuration, or a setting without effect.
 #[derive(Debug)]
 pub(super) struct Finding {
-    /// The key that it is about, with `[2]` behind it for an element of a list.
+    /// The key, followed by `[2]` for an element of a list.
     key: String,
-    /// The keys that it is at odds with.
+    /// The keys that it conflicts with.
     others: Vec<&'static str>,
     message: String,
 }
@@ -21,12 +21,12 @@ impl Finding {
         Self { key: key.into(), others: others.into(), message: message.into() }
     }
 
-    /// Whether it is about, or at odds with, what the other one is about.
+    /// Whether the other finding's key is this one's or conflicts with it.
     pub(super) fn names_key_of(&self, other: &Self) -> bool {
         self.key == other.key || self.others.contains(&other.key.as_str())
     }
 
-    /// Whether it may only be there because a value could not be read and its default stood in.
+    /// Whether a problem may have caused it: an unreadable value is replaced by its default.
     pub(super) fn is_consequence_of(&self, problems: &[Problem]) -> bool {
         problems.iter().any(|problem| match list(&problem.key) {
             "" => !self.others.is_empty(),
@@ -34,7 +34,7 @@ impl Finding {
         })
     }
 
-    /// The problem, with the places of all its keys.
+    /// The problem with the origins of all of its keys.
     pub(super) fn placed(self, layers: &Layer) -> Problem {
         let origin = |key: &str| match layers.get(list(key)) {
             Some(_) => layers.origin(key),
@@ -58,13 +58,13 @@ impl Finding {
         }
     }
 
-    /// The problem in a configuration that came from no layers.
+    /// The problem of a configuration without layers.
     pub(super) fn unplaced(self) -> Problem {
         Problem { origin: None, key: self.key, message: self.message }
     }
 }
 
-/// The key of the list that a key with an index is in.
+/// The list's key, for a key with an index.
 fn list(key: &str) -> &str {
     key.split_once('[').map_or(key, |(list, _)| list)
 }

@@ -1,14 +1,14 @@
-//! `[health]`: how the node watches itself.
+//! `[health]`: the node's health checks.
 
 use std::time::Duration;
 
 polywire_core::section! {
-    /// How the node watches its own health.
+    /// The node's health checks.
     pub struct Health {
-        /// Time between two looks at the node's own resources.
+        /// Interval of the checks of the node's own resources.
         pub check_interval: Duration as "polywire_core::settings::duration" = Duration::from_secs(10),
-        /// Free bytes on the disk of `node.data_dir` below which the node is not ready; 0 turns
-        /// the check off.
+        /// Least free space on the disk of `node.data_dir`, in bytes; with less the node is not
+        /// ready. 0 disables the check.
         pub min_free_bytes: u64 = 67_108_864,
     }
 }

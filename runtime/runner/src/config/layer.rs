@@ -1,4 +1,4 @@
-//! Values and where they came from, one layer over another.
+//! Values with their origins, in layers.
 
 use super::origin::Origin;
 use polywire_core::settings::join;
@@ -10,7 +10,7 @@ use toml::{Table, Value};
 pub(super) struct Layer {
     /// The values, nested as in a file.
     pub(super) table: Table,
-    /// By dotted key; `[2]` behind it is an element of a list.
+    /// The origins by dotted key, followed by `[2]` for an element of a list.
     pub(super) origins: BTreeMap<String, Origin>,
 }
 
@@ -36,7 +36,7 @@ impl Layer {
         self.origins.extend(upper.origins);
     }
 
-    /// Forgets where values were set that are to become tables, for this key to be in.
+    /// Removes the origins of scalar values that this key replaces with tables.
     fn forget_values_around(&mut self, key: &str) {
         let around = key.match_indices('.').map(|(end, _)| &key[..end]);
         for outer in around {
@@ -46,7 +46,7 @@ impl Layer {
         }
     }
 
-    /// Where a key was set, or else something in it, or else the nearest thing around it.
+    /// The origin of a key, of anything within it, or of the nearest table around it.
     pub(super) fn origin(&self, key: &str) -> Origin {
         if !self.origins.contains_key(key)
             && let Some((_, origin)) = self.origins.iter().find(|(other, _)| is_inside(other, key))
@@ -70,7 +70,7 @@ impl Layer {
         parts.try_fold(first, |value, part| value.get(part))
     }
 
-    /// Takes a key out and returns its value.
+    /// Removes a key and returns its value.
     pub(super) fn remove(&mut self, key: &str) -> Option<Value> {
         let Some((parent, name)) = key.rsplit_once('.') else {
             return self.table.remove(key);
@@ -81,7 +81,7 @@ impl Layer {
         table.as_table_mut()?.remove(name)
     }
 
-    /// Takes an element out of a list and returns it.
+    /// Removes an element of a list and returns it.
     pub(super) fn remove_element(&mut self, list: &str, index: usize) -> Option<Value> {
         let mut value = self.remove(list)?;
         let elements = value.as_array_mut()?;
@@ -91,7 +91,7 @@ impl Layer {
     }
 }
 
-/// A table with nothing but this key.
+/// A table with this key alone.
 fn nest(key: &str, value: Value) -> Table {
     match key.split_once('.') {
         None => Table::from_iter([(key.to_owned(), value)]),

@@ -1,4 +1,4 @@
-//! Puts the layers together.
+//! Loads and merges the layers.
 
 use super::{
     Config, check,
@@ -11,10 +11,9 @@ use super::{
 };
 use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf};
 
-/// Reads a configuration from its layers.
+/// Loads a configuration from its layers.
 ///
-/// The layers have a fixed order, whatever the order of the calls: defaults, files, environment,
-/// flags.
+/// The precedence of the layers does not depend on the order of the calls: defaults, files, environment, flags.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Loader {
@@ -30,40 +29,39 @@ enum Source {
     Text(PathBuf, String),
 }
 
-/// A configuration that was read, and what there is to say about it.
+/// A loaded configuration and its warnings.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// What has no effect, one line each with its place and key. Nothing to stop for.
+    /// Settings without effect, one line each with place and key. They do not prevent a start.
     pub warnings: Vec<String>,
     origins: BTreeMap<String, Origin>,
 }
 
 impl Loader {
-    /// No layer but the defaults.
+    /// Creates a loader without layers above the defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a TOML file, which is opened by [`load`](Self::load). A later file is above an earlier
-    /// one.
+    /// Adds a TOML file, which [`load`](Self::load) opens. Later files take precedence.
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
         self.files.push(Source::Disk(path.into()));
         self
     }
 
-    /// Adds a TOML file whose text is at hand; the name is for messages.
+    /// Adds the text of a TOML file; the name is for error texts.
     pub fn text(mut self, name: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         self.files.push(Source::Text(name.into(), text.into()));
         self
     }
 
-    /// Adds environment variables. Those whose names do not begin with `POLYWIRE__`, in any case,
-    /// are ignored; behind it `__` separates the parts of the key.
+    /// Adds environment variables. Names start with `POLYWIRE__`, in upper or lower case; behind it `__` separates the
+    /// parts of the key. Other variables are ignored.
     ///
-    /// A value that is not Unicode is taken as it is where the key is a path, and reported elsewhere.
+    /// A value that is not Unicode is valid for a path, and an error for other keys.
     pub fn env(mut self, variables: impl IntoIterator<Item = (String, impl Into<OsString>)>) -> Self {
         self.variables.extend(variables.into_iter().map(|(name, value)| (name, value.into())));
         self
@@ -71,35 +69,34 @@ impl Loader {
 
     /// Adds the environment of this process.
     pub fn process_env(self) -> Self {
-        // A name that is not Unicode is none of a key, and is reported as such.
+        // A name that is not Unicode becomes an unknown key, which is reported.
         let named = env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value));
         self.env(named.filter(|(name, _)| text::is_ours(name)))
     }
 
-    /// Adds a flag: a dotted key without leading dashes, and its value. A later flag is above an
-    /// earlier one. A value that is not Unicode is as in [`env`](Self::env).
+    /// Adds a flag: a dotted key without leading dashes, and its value. Later flags take precedence. Values that are not
+    /// Unicode are treated as in [`env`](Self::env).
     pub fn flag(mut self, key: impl Into<String>, value: impl Into<OsString>) -> Self {
         self.flags.push((key.into(), value.into()));
         self
     }
 
-    /// What the layers say of one key, before anything is checked; `None` where none says anything, or it cannot be
-    /// read.
+    /// The unchecked value of one key; `None` if no layer sets it, or it has another type.
     pub(crate) fn peek<T: serde::de::DeserializeOwned>(&self, key: &str) -> Option<T> {
         self.layers(&mut Vec::new()).get(key)?.clone().try_into().ok()
     }
 
-    /// The configuration is a gateway's, which passes calls on over these transports, one for each target: warnings say
-    /// what has no effect there.
+    /// Loads a gateway's configuration, so that warnings cover settings without effect there. `transports` has the
+    /// transport of each of its targets.
     pub(crate) fn gateway(mut self, transports: Vec<&'static str>) -> Self {
         self.gateway = Some(transports);
         self
     }
 
-    /// Reads the layers.
+    /// Loads and checks the configuration.
     ///
     /// # Errors
-    /// Everything that is wrong in any of the layers, or between keys, in one report.
+    /// All problems of all layers and between keys.
     pub fn load(self) -> Result<Loaded, ConfigError> {
         let mut problems = Vec::new();
         let mut layers = self.layers(&mut problems);
@@ -116,7 +113,7 @@ impl Loader {
         let warnings = warn::warnings(&config, self.gateway.as_deref())
             .into_iter()
             .map(|finding| finding.placed(&layers))
-            // A default that does not suit the rest was nobody's wish.
+            // Defaults without effect deserve no warning.
             .filter(|warning| warning.origin != Some(Origin::Default))
             .map(|warning| warning.to_string())
             .collect();
@@ -138,7 +135,7 @@ impl Loader {
 }
 
 impl Loaded {
-    /// Where the value of a dotted key came from.
+    /// The origin of the value of a dotted key.
     pub fn origin(&self, key: &str) -> Origin {
         self.origins.get(key).cloned().unwrap_or(Origin::Default)
     }

@@ -1,37 +1,37 @@
-//! `[log]`: what is logged, and in which form.
+//! `[log]`: the log's filter and format.
 
 use polywire_core::settings::Setting;
 use serde::{Deserialize, Serialize};
 
-/// What [`Log::filter`] is added to.
+/// The directives in front of [`Log::filter`].
 pub(crate) const BASE: &str = "info,openraft=off";
 
 polywire_core::section! {
-    /// What is logged, and in which form. Logs go to stderr.
+    /// The log's filter and format. Logs go to stderr.
     pub struct Log {
         /// Level, or directives per module such as "info,polywire=debug".
         ///
-        /// They are added to "info,openraft=off": what consensus says of itself is left out unless it is asked for, as the
-        /// node says what matters of it. Unset, RUST_LOG is taken where it is set.
+        /// They follow "info,openraft=off": the node logs the important events of consensus itself, so openraft is silent by
+        /// default. If the key is not set, the environment variable RUST_LOG applies.
         ///
-        /// The syntax is that of `tracing_subscriber::EnvFilter`, where of two directives for one target the later holds.
+        /// The syntax is that of `tracing_subscriber::EnvFilter`; of two directives for one target, the later one applies.
         pub filter: String = BASE.to_owned(),
-        /// Form of a line: "human", "json", or "auto" for human on a terminal and json elsewhere. `--log-format` is short
-        /// for it.
+        /// Format of a line: "human", "json", or "auto" for human on a terminal and json elsewhere. `--log-format` is a
+        /// short form of this key.
         pub format: LogFormat = LogFormat::Human,
     }
 }
 
-/// The form of a line of the log.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// [`Human`](Self::Human) where stderr is a terminal, else [`Json`](Self::Json).
+    /// [`Human`](Self::Human) if stderr is a terminal, otherwise [`Json`](Self::Json).
     Auto,
     /// Text for people.
     Human,
-    /// One JSON object a line, with the spans that the line was written in where they are wanted: those of calls
-    /// are while traces are sent, or with "polywire::rpc=debug" in [`Log::filter`].
+    /// One JSON object per line, with the enabled spans around the event. Spans of calls are enabled while traces are
+    /// exported, or by "polywire::rpc=debug" in [`Log::filter`].
     Json,
 }
 

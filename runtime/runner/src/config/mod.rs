@@ -1,14 +1,12 @@
-//! The node's configuration: what can be set, and how it is put together.
+//! The node's configuration.
 //!
-//! Four layers, lowest first: the defaults, a TOML file, the environment
-//! (`POLYWIRE__TRANSPORT__MODE=dual`) and flags (`--transport.mode=dual`). A higher layer replaces
-//! single keys of a lower one, so every section and every key is optional in each of them. A list is
-//! one key: in variables and flags it is written as in TOML, with commas (`--cluster.peers=A,B`), or
-//! element by element (`POLYWIRE__CLUSTER__PEERS__0=A`, `--cluster.peers.0=A`).
+//! There are four layers, lowest first: the defaults, a TOML file, the environment (`POLYWIRE__TRANSPORT__MODE=dual`) and
+//! flags (`--transport.mode=dual`). A higher layer replaces single keys of a lower one, so every section and every key is
+//! optional in each layer. A list is one key: variables and flags write it as in TOML, with commas
+//! (`--cluster.peers=A,B`), or element by element (`POLYWIRE__CLUSTER__PEERS__0=A`, `--cluster.peers.0=A`).
 //!
-//! [`Loader`] reads the layers and reports every problem at once; [`Config`] is the outcome, and can
-//! as well be filled in by a program. [`Config::to_toml`] prints it with a line of documentation
-//! per key, in a form that loads again.
+//! [`Loader`] loads the layers and reports all problems at once. The result is a [`Config`], which a program can also
+//! create itself. [`Config::to_toml`] prints it with the documentation of each key, in a form that loads again.
 //!
 //! ```
 //! use polywire::config::{Loader, Mode};
@@ -31,6 +29,7 @@ mod file;
 mod finding;
 mod health;
 mod http;
+mod keys;
 mod layer;
 mod loader;
 mod log;
@@ -69,35 +68,37 @@ pub use self::{
 };
 
 pub(crate) use self::{
+    keys::{KeyHelp, keys},
     log::BASE as LOG_BASE,
     read::{ReadError, read_section},
+    suggest::nearest_key,
 };
 pub use polywire_core::settings::{Grpc, Iroh, Section, Setting, path};
 
-/// Durations as people write them, `10s` or `500ms`, for [`section!`](polywire_core::section).
+/// Durations as text, such as `10s` or `500ms`, for [`section!`](crate::section).
 pub use polywire_core::settings::duration;
 
 polywire_core::section! {
-    /// Everything that can be set on a node.
+    /// All settings of a node.
     ///
-    /// The default is a node in dual mode that is reachable from this machine only.
+    /// The default is a node in dual mode that only this machine can reach.
     pub struct Config {}
     sections {
-        /// What belongs to the process as a whole.
+        /// Settings of the process as a whole.
         pub node: Node,
-        /// Which transports the node speaks, and how each of them is set up.
+        /// The node's transports and their settings.
         pub transport: Transport,
         /// The HTTP side: metrics and probes.
         pub http: Http,
-        /// How the node watches its own health.
+        /// The node's health checks.
         pub health: Health,
-        /// What is logged, and in which form.
+        /// The log's filter and format.
         pub log: Log,
-        /// Which traces are recorded, and where they go.
+        /// The recording and export of traces.
         pub telemetry: Telemetry,
-        /// Whom the node forms a cluster with.
+        /// The node's cluster.
         pub cluster: Cluster,
-        /// What is served for the sake of clients that are older than polywire.
+        /// Services for clients that are older than polywire.
         pub compat: Compat,
     }
 }

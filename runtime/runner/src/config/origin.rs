@@ -1,17 +1,17 @@
-//! Where a value came from.
+//! The origin of a value.
 
 use std::{fmt, path::PathBuf};
 
-/// Where a value came from, lowest layer first.
+/// The origin of a value, lowest layer first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
-    /// Nobody set it.
+    /// The default.
     Default,
     /// A TOML file.
     File {
-        /// The file, as it was named.
+        /// The file as given.
         path: PathBuf,
-        /// Where in it; absent when the file as a whole is meant.
+        /// The position; `None` for the whole file.
         at: Option<Position>,
     },
     /// The environment variable of this name.
@@ -20,7 +20,7 @@ pub enum Origin {
     Flag(String),
 }
 
-/// A place in a text, both counted from one, the column in characters.
+/// A position in a text. Both numbers start at 1; the column counts characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The line.
@@ -30,7 +30,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// The position of a byte offset; one that is out of bounds counts as the end.
+    /// The position of a byte offset; an offset out of bounds is the end.
     pub(super) fn of(offset: usize, text: &str) -> Self {
         let before = &text[..text.floor_char_boundary(offset)];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

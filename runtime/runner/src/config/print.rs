@@ -1,4 +1,4 @@
-//! The configuration as a commented file.
+//! The configuration as a commented TOML file.
 
 use super::{
     Config,
@@ -11,11 +11,11 @@ use std::fmt::Write as _;
 use toml::{Table, Value};
 
 impl Config {
-    /// The configuration as TOML: every key with its documentation, defaults included. Keys that
-    /// are not set are comments. It loads again as the same configuration.
+    /// The configuration as TOML: every key with its documentation, including defaults. Unset keys are comments. The text
+    /// loads again as the same configuration.
     ///
     /// # Errors
-    /// A value that TOML cannot hold; it cannot come from [`Loader`](super::Loader), only from a program.
+    /// If TOML cannot represent a value, which only a program can set.
     pub fn to_toml(&self) -> Result<String, ConfigError> {
         let values = self.values().map_err(|error| {
             ConfigError::new(vec![Problem {
@@ -35,7 +35,7 @@ impl Config {
 }
 
 impl Config {
-    /// All values, those of registered transports among them; of one that nobody has set, its defaults.
+    /// All values, including those of registered transports and their defaults.
     pub(super) fn values(&self) -> Result<Value, toml::ser::Error> {
         let mut values = Table::try_from(self)?;
         let transports = values.entry("transport").or_insert_with(|| Table::new().into());
@@ -66,7 +66,7 @@ fn print_section(section: &Outline, values: Option<&Value>, text: &mut String) {
     }
 }
 
-/// The first paragraph; what follows it is for readers of the code.
+/// Prints the first paragraph; the rest is for readers of the code.
 fn print_doc(lines: &[&str], text: &mut String) {
     for line in lines.iter().take_while(|line| !line.is_empty()) {
         let _ = writeln!(text, "#{}", line.replace('`', ""));

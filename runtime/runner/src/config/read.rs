@@ -1,4 +1,4 @@
-//! From merged values to a [`Config`], past every wrong value on the way.
+//! Converts merged values to a [`Config`] and reports every invalid value.
 
 use super::{
     Config,
@@ -16,10 +16,10 @@ use serde_path_to_error::Track;
 use std::{collections::BTreeMap, sync::Arc};
 use toml::{Table, Value};
 
-/// What serde stopped at, and why.
+/// Serde's error, with its place.
 pub(crate) type ReadError = serde_path_to_error::Error<toml::de::Error>;
 
-/// Whether these values have the types that a configuration wants; unknown keys do not matter.
+/// Whether the values have the types of a configuration. Unknown keys are accepted.
 pub(super) fn accepts(layer: &Layer) -> bool {
     let fits = |transport: Arc<dyn DynTransport>| match layer.get(&registered::path(&*transport)) {
         Some(Value::Table(section)) => transport.read(section, &mut |_| ()).is_ok(),
@@ -30,10 +30,10 @@ pub(super) fn accepts(layer: &Layer) -> bool {
         && registered::transports().all(fits)
 }
 
-/// Reads the values, and reports those that are wrong or unknown.
+/// Reads the values, and reports invalid values and unknown keys.
 ///
-/// serde stops at the first error, so what it stopped at is taken out of the layer, and reading
-/// starts again: every key has a default and can be missed.
+/// Serde stops at the first error. That value is removed from the layer and reading starts over, as every key has a
+/// default.
 pub(super) fn read(layer: &mut Layer, problems: &mut Vec<Problem>) -> Config {
     let mut reader = Reader { layer, problems, outlines: outlines(), removed: BTreeMap::new() };
     reader.expect_sections();
@@ -50,7 +50,7 @@ pub(super) fn read(layer: &mut Layer, problems: &mut Vec<Problem>) -> Config {
     config
 }
 
-/// Reads the values of a section, and tells of the keys that are not known in it.
+/// Reads the values of a section, and passes unknown keys to `unknown`.
 pub(crate) fn read_section<T: DeserializeOwned>(
     table: &Table,
     unknown: &mut dyn FnMut(String),
@@ -62,11 +62,10 @@ pub(crate) fn read_section<T: DeserializeOwned>(
         .map_err(|error| ReadError::new(track.path(), error))
 }
 
-/// Reads a section's values, and tells of unknown keys.
+/// A function that reads a section's values and passes on unknown keys.
 type Read<'a, T> = dyn Fn(&Table, &mut dyn FnMut(String)) -> Result<T, ReadError> + 'a;
 
-/// The sections that are there, but are something else; serde would also fill a section from a
-/// list, by position.
+/// The sections whose value is not a table. Serde would also fill a section from a list, by position.
 fn no_sections(layer: &Layer, outlines: &[Outline]) -> Vec<String> {
     let paths = outlines.iter().map(|section| &section.path);
     paths
@@ -80,12 +79,12 @@ struct Reader<'a> {
     layer: &'a mut Layer,
     problems: &'a mut Vec<Problem>,
     outlines: Vec<Outline>,
-    /// How many elements were taken out of each list: what follows them has moved.
+    /// The number of elements removed from each list, which shifts the following ones.
     removed: BTreeMap<String, usize>,
 }
 
 impl Reader<'_> {
-    /// Reads the section at this path, past every wrong value; none where nothing can be made of it.
+    /// Reads the section at this path and removes every invalid value; `None` if that is impossible.
     fn section<T>(&mut self, path: &str, read: &Read<'_, T>) -> Option<T> {
         loop {
             let table = match path {
@@ -115,7 +114,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports what serde stopped at and takes it out; false when there is nothing to take out.
+    /// Reports and removes the value at which serde stopped; `false` if there is none.
     fn reject(&mut self, path: &str, error: &ReadError) -> bool {
         let reason = error.inner().message();
         let Place { key, index } = Place::of(error);
@@ -143,7 +142,7 @@ impl Reader<'_> {
         true
     }
 
-    /// The declared key that `path` is in, which is as much as can be taken out by itself.
+    /// The declared key that contains `path`, which is the smallest removable unit.
     fn known_around(&self, path: String) -> String {
         self.outlines
             .iter()

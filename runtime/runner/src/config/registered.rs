@@ -1,4 +1,4 @@
-//! The sections of transports that are known by registration alone.
+//! The sections of registered transports.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,8 +9,7 @@ use crate::transports::{self, DynTransport};
 use polywire_core::settings::join;
 use polywire_core::transport::Transport;
 
-/// The sections `[transport.NAME]` of the transports that were [registered](polywire_core::transport::register); each
-/// that was read is there with all of its defaults.
+/// The sections `[transport.NAME]` of [registered](crate::transport::register) transports, with defaults filled in.
 #[derive(Clone, Debug, Default)]
 pub struct Registered(BTreeMap<String, Table>);
 
@@ -18,7 +17,7 @@ impl Registered {
     /// Sets the section of a transport.
     ///
     /// # Errors
-    /// When TOML cannot hold a value.
+    /// If TOML cannot represent a value.
     pub fn set<T: Transport>(&mut self, transport: &T, config: &T::Config) -> Result<(), ConfigError> {
         let section = Table::try_from(config).map_err(|error| {
             ConfigError::new(vec![Problem {
@@ -31,7 +30,7 @@ impl Registered {
         Ok(())
     }
 
-    /// The section of a transport; its defaults where nothing was set.
+    /// The section of a transport, or its defaults.
     pub fn get<T: Transport>(&self, transport: &T) -> T::Config {
         let section = self.section(transport.name()).cloned().unwrap_or_default();
         Value::Table(section).try_into().unwrap_or_default()
@@ -57,7 +56,7 @@ impl Registered {
     }
 }
 
-/// A section that is not there is one of defaults.
+/// An absent section equals its defaults.
 impl PartialEq for Registered {
     fn eq(&self, other: &Self) -> bool {
         let section = |registered: &Self, transport: &dyn DynTransport| {
@@ -68,7 +67,7 @@ impl PartialEq for Registered {
     }
 }
 
-/// The section that those of transports are in.
+/// The parent of the transports' sections.
 const PARENT: &str = "transport";
 
 /// The transports whose sections are not fields of [`Transport`](super::Transport).

@@ -1,4 +1,4 @@
-//! `transport.strategy.policy`: how the calls of single services and methods choose.
+//! `transport.strategy.policy`: the policies of single services and methods.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -9,46 +9,47 @@ use polywire_core::{
 };
 use serde::{Deserialize, Serialize};
 
-/// A rule for each service or method that has one.
+/// The rules by service or method.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Rules(BTreeMap<RuleName, Rule>);
 
-/// Whose rule it is: the short name of a service, or that and a method, `inventory/Get`.
+/// The subject of a rule: the short name of a service, optionally with a method: `inventory/Get`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RuleName(String);
 
-/// What is set of a [`Policy`]; the rest is as without the rule.
+/// The parts of a [`Policy`] to override.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rule {
-    /// Whether the transport that answers fastest and fails least is taken.
+    /// Whether calls take the transport with the lowest latency and error rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adaptive: Option<bool>,
-    /// Whether a call may go over another transport than the one it prefers.
+    /// Whether a call may fall back to another transport.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<bool>,
-    /// When an idempotent unary call is made over another transport as well: `p95`, or `20ms`.
+    /// The hedge delay of idempotent unary calls, after which a second attempt goes over another transport: `p95` or
+    /// `20ms`.
     #[serde(skip_serializing_if = "Option::is_none", with = "hedge")]
     pub hedge: Option<Hedge>,
-    /// How often a call is attempted, the first time included.
+    /// The most attempts of a call, including the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<u32>,
-    /// The share of idempotent unary calls that are made over another transport too, to compare the answers.
+    /// The share of idempotent unary calls to mirror over another transport, to compare the responses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<f64>,
 }
 
 impl Rules {
-    /// Each rule, those of services before those of their methods.
+    /// The rules, those of a service before those of its methods.
     pub fn iter(&self) -> impl Iterator<Item = (&RuleName, &Rule)> {
         self.0.iter()
     }
 }
 
 impl RuleName {
-    /// The service, and the method where it is one's.
+    /// The service, and the method if it is a rule of a method.
     pub fn parts(&self) -> (&str, Option<&str>) {
         match self.0.split_once('/') {
             Some((service, method)) => (service, Some(method)),
@@ -58,7 +59,7 @@ impl RuleName {
 }
 
 impl Rule {
-    /// The policy with what is set here.
+    /// The policy with this rule's overrides.
     pub(super) fn over(&self, mut policy: Policy) -> Policy {
         if let Some(adaptive) = self.adaptive {
             policy.adaptive = if adaptive { Adaptive::Fastest } else { Adaptive::Off };
@@ -82,7 +83,7 @@ impl FromStr for RuleName {
             return Ok(Self(name.to_owned()));
         }
         Err(format!(
-            "{name:?} is neither the short name of a service nor that of one of its methods, such as \"inventory/Get\""
+            "invalid name {name:?}; expected the short name of a service or one of its methods, such as \"inventory/Get\""
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! `transport.strategy.shift`: traffic that is moved to Iroh step by step.
+//! `transport.strategy.shift`: gradual migration of traffic to Iroh.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ impl Shift {
         self.0.iter().map(|(service, share)| (service, *share))
     }
 
-    /// The share of this service, where it has one.
+    /// The share of this service, if it has one.
     pub fn of(&self, service: &ShortName) -> Option<f64> {
         self.0.get(service).copied()
     }

@@ -1,4 +1,4 @@
-//! `[transport.strategy]`: which service travels over which transport.
+//! `[transport.strategy]`: the choice of transports for outgoing calls.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,36 +11,36 @@ use polywire_core::{
 use serde::{Deserialize, Serialize};
 
 polywire_core::section! {
-    /// Which service travels over which transport.
+    /// The choice of transports for outgoing calls.
     pub struct Strategy {
-        /// Short names of the services that are called over Iroh where a peer offers both.
+        /// Short names of the services to call over Iroh if the peer serves both gRPC and Iroh.
         pub prefer_iroh_for: Vec<ShortName> = Vec::new(),
-        /// How the service with the short name "raft" is called: "always_grpc", "always_iroh", or
+        /// Transport of the service with the short name "raft": "always_grpc", "always_iroh", or
         /// { adaptive = { latency_threshold_ms = 50.0 } }. A node that serves only one of gRPC and
-        /// Iroh calls it over that one; with cluster.peers it refuses to start with a rule that
-        /// asks for the other.
+        /// Iroh uses that one; with cluster.peers it refuses to start if this key requires the
+        /// other.
         ///
-        /// Consensus has its own rule, because a change of transport during an election costs
+        /// Consensus has its own key, because a change of transport during an election costs
         /// more than a slow call.
         pub raft_transport: RaftTransport = RaftTransport::AlwaysGrpc,
-        /// Whether a call is repeated over gRPC when Iroh provably did not process it. Services
-        /// preferred on Iroh are then served on gRPC too.
+        /// Whether a call falls back to gRPC if Iroh provably did not process it. Services that
+        /// prefer Iroh are then served on gRPC too.
         pub fallback_to_grpc: bool = true,
-        /// Short names of the services that are no longer served on gRPC; needs
+        /// Short names of the services that gRPC no longer serves; requires
         /// `fallback_to_grpc = false`.
         pub retired_on_grpc: Vec<ShortName> = Vec::new(),
-        /// The share of calls, from 0 to 1, that prefer Iroh, by the short name of their service; the
-        /// others prefer gRPC: { inventory = 0.25 }. Raise it step by step.
+        /// The share of calls, from 0 to 1, that prefer Iroh, by the short name of the service:
+        /// { inventory = 0.25 }. The other calls prefer gRPC.
         pub shift: Shift = Shift::default(),
-        /// How calls choose besides, by the short name of a service or service/Method: { inventory =
-        /// { adaptive = true }, "inventory/Get" = { hedge = "p95", shadow = 0.01 } }. Keys are
+        /// Further policies, by the short name of a service or service/Method: { inventory =
+        /// { adaptive = true }, "inventory/Get" = { hedge = "p95", shadow = 0.01 } }. The keys are
         /// adaptive, fallback, hedge, max_attempts and shadow.
         pub policy: Rules = Rules::default(),
     }
 }
 
 impl Strategy {
-    /// What it says of each service to a [`Channel`](polywire_core::Channel).
+    /// The policies of a [`Channel`](crate::Channel).
     pub fn policies(&self) -> Policies {
         let on_iroh = Policy::default().prefer(["iroh", "grpc"]).fallback(self.fallback_to_grpc);
         let on_grpc = Policy::default().prefer(["grpc", "iroh"]);
@@ -69,7 +69,7 @@ impl Strategy {
 }
 
 impl RaftTransport {
-    /// How a [`Channel`](polywire_core::Channel) chooses for Raft. Its `prefer` names all the transports that may be taken.
+    /// The policy of Raft's calls. Its `prefer` names all transports that Raft may use.
     pub fn policy(self) -> Policy {
         match self {
             Self::AlwaysGrpc => Policy::default().prefer(["grpc"]).fallback(false),
@@ -82,17 +82,17 @@ impl RaftTransport {
     }
 }
 
-/// How the Raft service is called.
+/// The transport of Raft's calls.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum RaftTransport {
-    /// Over gRPC.
+    /// gRPC.
     AlwaysGrpc,
-    /// Over Iroh.
+    /// Iroh.
     AlwaysIroh,
-    /// Over Iroh while it is fast enough, else over gRPC.
+    /// Iroh while its latency is below the threshold, otherwise gRPC.
     Adaptive {
-        /// Measured latency in milliseconds above which a call goes over gRPC.
+        /// Measured latency in milliseconds above which calls use gRPC.
         latency_threshold_ms: f64,
     },
 }

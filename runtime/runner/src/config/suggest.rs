@@ -1,12 +1,13 @@
-//! What an unknown key was probably meant to be.
+//! Suggestions for unknown keys.
 
+use super::outlines::outlines;
 use polywire_core::settings::Outline;
 use strsim::damerau_levenshtein;
 
-/// Says that a key, or a section, is unknown, and which known one is nearest.
+/// The error for an unknown key or section, with the nearest known one.
 ///
-/// The last part of the name decides, wherever it is known, so that a key in the wrong section is
-/// found too; among equals the nearest section wins.
+/// The last part of the name decides, so that a key in the wrong section is found too; among equals the nearest section
+/// wins.
 pub(super) fn suggest(unknown: &str, is_section: bool, outlines: &[Outline]) -> String {
     let sections = || outlines.iter().map(|section| section.path.clone());
     let keys = || outlines.iter().flat_map(Outline::full_keys).map(|(key, _)| key);
@@ -21,6 +22,11 @@ pub(super) fn suggest(unknown: &str, is_section: bool, outlines: &[Outline]) -> 
     }
 }
 
+/// The known key nearest to this one; `None` if none is close.
+pub(crate) fn nearest_key(unknown: &str) -> Option<String> {
+    nearest(unknown, outlines().iter().flat_map(Outline::full_keys).map(|(key, _)| key))
+}
+
 fn nearest(unknown: &str, known: impl Iterator<Item = String>) -> Option<String> {
     let (parent, name) = split(unknown);
     known
@@ -33,14 +39,14 @@ fn nearest(unknown: &str, known: impl Iterator<Item = String>) -> Option<String>
         .map(|(_, known)| known)
 }
 
-/// How far two names are apart; none when they are not alike.
+/// The distance of two names; `None` if they are not close.
 fn distance(unknown: &str, known: &str) -> Option<usize> {
     let edits = damerau_levenshtein(unknown, known);
     let part = unknown.len() >= 4 && known.contains(unknown);
     if edits <= (unknown.len() / 3).max(1) {
         Some(edits)
     } else {
-        // Half of a name, such as `relay`, is a weaker hint than a slip of the finger.
+        // A part of a name, such as `relay`, is a weaker hint than a typo.
         part.then_some(usize::MAX)
     }
 }
@@ -68,7 +74,6 @@ fn split(key: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::outlines::outlines;
 
     fn key(unknown: &str) -> String {
         suggest(unknown, false, &outlines())

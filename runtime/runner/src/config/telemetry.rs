@@ -1,16 +1,17 @@
-//! `[telemetry]`: which traces are recorded, and where they go.
+//! `[telemetry]`: the recording and export of traces.
 
 use url::Url;
 
 polywire_core::section! {
-    /// Which traces are recorded, and where they go.
+    /// The recording and export of traces.
     pub struct Telemetry {
-        /// URL of a collector that takes OTLP over gRPC, such as "http://127.0.0.1:4317"; unset, nothing is recorded.
+        /// URL of an OTLP collector over gRPC, such as "http://127.0.0.1:4317". Without it, no traces are recorded.
         pub otlp_endpoint: Option<Url> = None,
-        /// Share of the traces that begin here of which the spans are sent, from 0 to 1. Those that began elsewhere
-        /// are recorded where they are recorded there.
+        /// Share of the traces that begin at this node to export, from 0 to 1. Traces that began elsewhere follow the
+        /// caller's sampling decision.
         pub sample_ratio: f64 = 1.0,
-        /// Which spans are sent, as in log.filter: those of calls, and with "polywire=debug,my_crate=info" yours.
+        /// Filter of the exported spans, in the syntax of log.filter: "polywire=debug" exports calls,
+        /// "polywire=debug,my_crate=info" also your own spans.
         pub filter: String = "polywire=debug".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! The layers of environment variables and flags, whose values are plain text.
+//! The layers of environment variables and flags, whose values are text.
 
 use super::{
     error::Problem,
@@ -14,7 +14,7 @@ use std::{
 };
 use toml::Value;
 
-/// What the names of environment variables begin with, in any case.
+/// The prefix of environment variables, in upper or lower case.
 const PREFIX: &str = "POLYWIRE__";
 
 /// The layer of the environment; other variables are ignored.
@@ -26,7 +26,7 @@ pub(super) fn environment(variables: &[(String, OsString)], problems: &mut Vec<P
             continue;
         };
         let origin = Origin::Env(name.clone());
-        // The environment has no order, so neither of two spellings could be said to win.
+        // The environment has no order, so neither of two spellings takes precedence.
         if let Some(other) = seen.insert(key.clone(), name) {
             texts.report(&origin, &key, format!("already set by {other}; expected one variable per key"));
         }
@@ -35,7 +35,7 @@ pub(super) fn environment(variables: &[(String, OsString)], problems: &mut Vec<P
     texts.layer()
 }
 
-/// The layer of flags; of two for one key the later wins, as is usual on a command line.
+/// The layer of flags. Of two flags for one key the later wins, as usual on a command line.
 pub(super) fn flags(flags: &[(String, OsString)], problems: &mut Vec<Problem>) -> Layer {
     let mut texts = Texts::new(problems);
     for (key, text) in flags {
@@ -44,7 +44,7 @@ pub(super) fn flags(flags: &[(String, OsString)], problems: &mut Vec<Problem>) -
     texts.layer()
 }
 
-/// Whether a variable of this name is meant for the configuration.
+/// Whether a variable of this name belongs to the configuration.
 pub(super) fn is_ours(name: &str) -> bool {
     variable_key(name).is_some()
 }
@@ -54,10 +54,10 @@ fn variable_key(name: &str) -> Option<String> {
     prefix.eq_ignore_ascii_case(PREFIX).then(|| key.to_ascii_lowercase().replace("__", "."))
 }
 
-/// The texts of one layer, as they become values.
+/// Converts the texts of one layer to values.
 struct Texts<'a> {
     layer: Layer,
-    /// Elements of lists that are given one by one, under their list's key and index.
+    /// Elements of lists that are given one by one, by the list's key and the index.
     elements: BTreeMap<String, BTreeMap<usize, (String, Origin)>>,
     outlines: Vec<Outline>,
     problems: &'a mut Vec<Problem>,
@@ -72,7 +72,7 @@ impl<'a> Texts<'a> {
         self.problems.push(Problem { origin: Some(origin.clone()), key: key.to_owned(), message });
     }
 
-    /// Adds a key's text, or that of an element: `cluster.peers.0`.
+    /// Adds the text of a key or of an element, such as `cluster.peers.0`.
     fn put(&mut self, key: &str, text: &OsStr, origin: Origin) {
         let Some(text) = self.unicode(key, text, &origin) else { return };
         match self.element(key) {
@@ -83,7 +83,7 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// The text; of a path that is not Unicode, what stands for it.
+    /// The text, or the encoding of a path that is not Unicode.
     fn unicode(&mut self, key: &str, text: &OsStr, origin: &Origin) -> Option<String> {
         if let Some(text) = text.to_str() {
             return Some(text.to_owned());
@@ -91,11 +91,11 @@ impl<'a> Texts<'a> {
         match find(key, &self.outlines) {
             Some(known) if known.is_path => Some(path::encode(text)),
             Some(known) => {
-                let message = format!("is not Unicode; expected {}", known.expected);
+                let message = format!("invalid Unicode; expected {}", known.expected);
                 self.report(origin, key, message);
                 None
             }
-            // The key itself is wrong, which is said of it.
+            // The key is unknown, which is reported later.
             None => Some(text.to_string_lossy().into_owned()),
         }
     }
@@ -112,7 +112,7 @@ impl<'a> Texts<'a> {
         is_list.then(|| (list.to_owned(), number))
     }
 
-    /// All of it, with the lists that came element by element.
+    /// The layer, with the lists of single elements.
     fn layer(mut self) -> Layer {
         for (list, elements) in std::mem::take(&mut self.elements) {
             self.put_list(&list, elements);
@@ -125,11 +125,11 @@ impl<'a> Texts<'a> {
         let last = last.clone();
         if self.layer.get(list).is_some() {
             let whole = self.layer.origin(list);
-            let message = format!("{whole} gives the whole list; expected that, or its elements one by one");
+            let message = format!("{whole} sets the whole list; expected either the list or its elements");
             return self.report(&last, list, message);
         }
         if let Some(missing) = (0..elements.len()).find(|index| !elements.contains_key(index)) {
-            let message = format!("expected an element {missing} too: they are numbered from 0 without gaps");
+            let message = format!("missing element {missing}; expected elements from 0 without gaps");
             return self.report(&last, list, message);
         }
         let values = elements.values().map(|(text, _)| element(list, text)).collect();
@@ -141,19 +141,19 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Whether the key takes this value.
+/// Whether the key accepts this value.
 fn takes(key: &str, value: &Value) -> bool {
     accepts(&Layer::single(key, value.clone(), &Origin::Default))
 }
 
-/// A text as TOML, where it is any. No key is a date, and as a text it should stay as it was written.
+/// Parses a text as TOML, if it is valid. No key is a date; a date stays a text.
 fn literal(text: &str) -> Option<Value> {
     text.parse().ok().filter(|literal| !Value::is_datetime(literal))
 }
 
-/// Reads a text as a value of the key's type: as TOML, as a list without brackets, or as it is.
+/// Reads a text as a value of the key's type: TOML, a list without brackets, or plain text.
 ///
-/// What fits none of them is returned in its likeliest reading, for the report.
+/// A text that fits none of them is returned in its likeliest form, for the error.
 fn read(key: &str, text: &str) -> Value {
     let fits = |value: &Value| takes(key, value);
     let literal = literal(text);
@@ -172,7 +172,7 @@ fn read(key: &str, text: &str) -> Value {
     }
 }
 
-/// Reads a text as an element of this list.
+/// Reads the text of an element of this list.
 fn element(list: &str, text: &str) -> Value {
     let literal = literal(text).filter(|literal| takes(list, &Value::Array(vec![literal.clone()])));
     literal.unwrap_or_else(|| Value::String(text.to_owned()))

@@ -1,4 +1,4 @@
-//! `[transport]`: which transports the node speaks.
+//! `[transport]`: the node's transports.
 
 use super::{Grpc, Iroh, RaftTransport, Registered, Strategy};
 use polywire_core::settings::Setting;
@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 polywire_core::section! {
-    /// Which transports the node speaks, and how each of them is set up.
+    /// The node's transports and their settings.
     pub struct Transport {
-        /// The transports in use: "grpc", "iroh", "dual" for both, or "none" for others alone.
+        /// The transports in use: "grpc", "iroh", "dual" for both, or "none" for other transports only.
         pub mode: Mode = Mode::Dual,
     }
     sections {
@@ -16,18 +16,17 @@ polywire_core::section! {
         pub grpc: Grpc,
         /// Iroh: QUIC between peers that dial each other by key.
         pub iroh: Iroh,
-        /// Which service travels over which transport.
+        /// The choice of transports for outgoing calls.
         pub strategy: Strategy,
     }
     beside {
-        /// The sections of the other transports that are registered, `[transport.NAME]`.
+        /// The sections `[transport.NAME]` of other registered transports.
         pub registered: Registered,
     }
 }
 
 impl Transport {
-    /// Whether the node serves over the transport of this name: gRPC and Iroh as the mode says, any other where
-    /// its section is enabled.
+    /// Whether the node serves on the transport of this name: the mode decides for gRPC and Iroh, `enabled` for others.
     pub fn serves(&self, transport: &str) -> bool {
         match transport {
             "grpc" => self.serves_grpc(),
@@ -36,19 +35,18 @@ impl Transport {
         }
     }
 
-    /// The section of the transport of this name. Keys that nobody has set may be absent.
+    /// The section of the transport of this name. Unset keys may be absent.
     pub(crate) fn section(&self, transport: &str) -> Table {
         let written = match transport {
             "grpc" => Table::try_from(&self.grpc),
             "iroh" => Table::try_from(&self.iroh),
             other => return self.registered.section(other).cloned().unwrap_or_default(),
         };
-        // What TOML cannot hold has been refused by the configuration's check.
+        // The configuration's check refuses values that TOML cannot represent.
         written.unwrap_or_default()
     }
 
-    /// How Raft is called: as [`Strategy::raft_transport`] says, but where the node serves only one of gRPC and Iroh,
-    /// over that one.
+    /// The transport of Raft's calls: [`Strategy::raft_transport`], or the only one of gRPC and Iroh that the node serves.
     pub fn raft_transport(&self) -> RaftTransport {
         match (self.serves_grpc(), self.serves_iroh()) {
             (true, false) => RaftTransport::AlwaysGrpc,
@@ -57,7 +55,7 @@ impl Transport {
         }
     }
 
-    /// The key that keeps the node from serving Iroh.
+    /// The key that disables Iroh.
     pub(super) fn without_iroh(&self) -> &'static str {
         match self.mode {
             Mode::Grpc | Mode::None => "transport.mode",
@@ -70,13 +68,13 @@ impl Transport {
         matches!(self.mode, Mode::Grpc | Mode::Dual)
     }
 
-    /// Whether the node listens for Iroh: the mode says so and the section is enabled.
+    /// Whether the node listens for Iroh: the mode includes it and the section is enabled.
     pub fn serves_iroh(&self) -> bool {
         matches!(self.mode, Mode::Iroh | Mode::Dual) && self.iroh.enabled
     }
 }
 
-/// The transports that a node speaks.
+/// The node's combination of gRPC and Iroh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
@@ -84,9 +82,9 @@ pub enum Mode {
     Grpc,
     /// Iroh alone.
     Iroh,
-    /// Both, chosen per service by [`Strategy`].
+    /// Both; [`Strategy`] chooses per service.
     Dual,
-    /// Neither: other transports alone, those whose sections are enabled.
+    /// Neither: only other transports with an enabled section.
     None,
 }
 

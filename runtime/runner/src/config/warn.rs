@@ -1,4 +1,4 @@
-//! What a configuration says without effect.
+//! Warnings about settings without effect.
 
 use super::{Config, Grpc, RaftTransport, Telemetry, Transport, finding::Finding};
 
@@ -6,7 +6,7 @@ const MODE: &str = "transport.mode";
 const RAFT: &str = "transport.strategy.raft_transport";
 const PREFER: &str = "transport.strategy.prefer_iroh_for";
 
-/// What can be used, but does less than it says; in a gateway, which passes calls on over these transports, or in a node.
+/// The settings without effect in a node or, with the transports of its targets, in a gateway.
 pub(super) fn warnings(config: &Config, gateway: Option<&[&str]>) -> Vec<Finding> {
     let transport = &config.transport;
     let mut found = Vec::new();
@@ -26,19 +26,17 @@ pub(super) fn warnings(config: &Config, gateway: Option<&[&str]>) -> Vec<Finding
     found
 }
 
-/// What Raft does instead of what it was told.
+/// The transport that Raft uses instead of the configured one.
 fn raft(transport: &Transport) -> Option<Finding> {
     use RaftTransport::{Adaptive, AlwaysGrpc, AlwaysIroh};
     let message = match (transport.strategy.raft_transport, transport.serves_grpc(), transport.serves_iroh())
     {
         (_, true, true) | (AlwaysGrpc, true, false) | (AlwaysIroh, false, true) => return None,
         (_, false, false) => {
-            "has no effect while gRPC and Iroh are off: Raft speaks no other, and the node stays alone"
+            "has no effect while gRPC and Iroh are off: Raft supports no other transport, and the node stays alone"
         }
-        (AlwaysGrpc, false, true) => "is not followed while gRPC is off: Raft goes over Iroh",
-        (AlwaysIroh, true, false) => "is not followed while Iroh is off: Raft goes over gRPC",
-        (Adaptive { .. }, false, true) => "has nothing to choose while gRPC is off: Raft goes over Iroh",
-        (Adaptive { .. }, true, false) => "has nothing to choose while Iroh is off: Raft goes over gRPC",
+        (AlwaysGrpc | Adaptive { .. }, false, true) => "has no effect while gRPC is off: Raft uses Iroh",
+        (AlwaysIroh | Adaptive { .. }, true, false) => "has no effect while Iroh is off: Raft uses gRPC",
     };
     let off = if transport.serves_grpc() { transport.without_iroh() } else { MODE };
     Some(Finding::new(RAFT, [off], message))
@@ -49,12 +47,12 @@ fn preferred_without_iroh(transport: &Transport) -> Option<Finding> {
     wrong.then(|| Finding::new(PREFER, [transport.without_iroh()], "has no effect while Iroh is off"))
 }
 
-/// A gateway chooses between the targets that it was given.
+/// A gateway chooses among its targets.
 fn nothing_to_prefer(transport: &Transport, over: &[&str]) -> Option<Finding> {
     let message = match over {
         _ if transport.strategy.prefer_iroh_for.is_empty() => return None,
-        [_] => "has no effect: there is one target, and so nothing to choose",
-        over if !over.contains(&"iroh") => "has no effect: no target is Iroh's",
+        [_] => "has no effect: the gateway has one target only",
+        over if !over.contains(&"iroh") => "has no effect: no target uses Iroh",
         _ => return None,
     };
     Some(Finding::new(PREFER, [], message))
@@ -63,7 +61,7 @@ fn nothing_to_prefer(transport: &Transport, over: &[&str]) -> Option<Finding> {
 fn retired_without_iroh(transport: &Transport) -> Option<Finding> {
     let wrong = !transport.serves_iroh() && !transport.strategy.retired_on_grpc.is_empty();
     wrong.then(|| {
-        let message = "these services are not served at all while Iroh is off";
+        let message = "no transport serves these services while Iroh is off";
         Finding::new("transport.strategy.retired_on_grpc", [transport.without_iroh()], message)
     })
 }

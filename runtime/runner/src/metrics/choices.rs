@@ -1,4 +1,4 @@
-//! What channels count that choose among several transports.
+//! The metrics of channels over several transports.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,7 @@ use polywire_core::{
     observer::{ChoiceObserver, CircuitObserver, CircuitState, UNKNOWN},
 };
 
-/// The metrics of all such channels.
+/// The metrics of all channels over several transports.
 pub(super) struct Choices {
     attempts: IntCounterVec,
     chosen: IntCounterVec,
@@ -18,27 +18,25 @@ pub(super) struct Choices {
     circuits: IntGaugeVec,
 }
 
-/// The label of an attempt, by how many were made before it. Those beyond share the last, which bounds the label.
+/// The labels of attempts, by number. Further attempts share the last label, which bounds the label's values.
 const ATTEMPTS: [&str; 4] = ["1", "2", "3", "4+"];
 
-/// The labels of the states of a circuit, which is in the first at first.
+/// The labels of a circuit's states, the initial state first.
 const STATES: [&str; 5] = ["untried", "closed", "suspected", "open", "half_open"];
 
 impl Choices {
     pub(super) fn register(registry: &Registry) -> Self {
         let attempts = Opts::new(
             "polywire_client_attempts_total",
-            "Attempts at calls that have ended, by status code and by which attempt it was.",
+            "Ended attempts of calls, by status code and number of the attempt.",
         );
-        let chosen = Opts::new(
-            "polywire_client_chosen_total",
-            "Calls by the transport that was chosen for them at first.",
-        );
+        let chosen =
+            Opts::new("polywire_client_chosen_total", "Calls by the transport that the policy chose.");
         let share = Opts::new(
             "polywire_client_share",
-            "The share of calls that the policy wants to prefer this transport, from 0 to 1.",
+            "The share of calls that should prefer this transport, by policy, from 0 to 1.",
         );
-        let circuits = Opts::new("polywire_client_circuits", "Ways to peers, by whether they work.");
+        let circuits = Opts::new("polywire_client_circuits", "Subchannels, by state of their circuit.");
         let labels = ["service", "method", "transport", "code", "attempt"];
         Self {
             attempts: own(registry, IntCounterVec::new(attempts, &labels)),
@@ -48,7 +46,7 @@ impl Choices {
         }
     }
 
-    /// The counters of a method's calls over these transports.
+    /// The counters of a method on these transports.
     pub(super) fn method(&self, names: [&'static str; 2], transports: &[&'static str]) -> MethodChoices {
         let way = |transport: &&'static str| Way {
             transport,
@@ -61,14 +59,14 @@ impl Choices {
         if names == <[&str; 2]>::from(UNKNOWN) { choices } else { choices.at_zero() }
     }
 
-    /// Counts one more circuit over this transport.
+    /// Counts a circuit on this transport.
     pub(super) fn circuit(&self, transport: &str) -> CircuitGauge {
         CircuitGauge::new(STATES.map(|state| self.circuits.with_label_values(&[transport, state])))
     }
 }
 
-/// The counters of one method over each transport of a channel, which are named by their places in it. Each is looked up
-/// when it is first met: counting neither locks nor allocates from then on.
+/// The counters of one method on each transport of a channel; transports are identified by index. Each counter is looked up
+/// at its first use; from then on counting neither locks nor allocates.
 pub(super) struct MethodChoices {
     attempts: IntCounterVec,
     chosen: IntCounterVec,
@@ -84,7 +82,7 @@ struct Way {
 }
 
 impl MethodChoices {
-    /// The same, with what mostly happens at zero: a rate cannot be taken of a series that appears at one.
+    /// Creates the most common series at zero: a series that first appears at one has no rate.
     fn at_zero(self) -> Self {
         for place in 0..self.ways.len() {
             self.choice(place);
@@ -121,13 +119,13 @@ impl ChoiceObserver for MethodChoices {
         let labels = [self.names[0], self.ways[place].transport];
         match share {
             Some(share) => self.share.with_label_values(&labels).set(share),
-            // It may not have been there.
+            // The series may not exist.
             None => drop(self.share.remove_label_values(&labels)),
         }
     }
 }
 
-/// Counts one circuit in the state that it is in, and no more once it is dropped.
+/// Counts one circuit in its current state, until dropped.
 pub(super) struct CircuitGauge {
     states: [IntGauge; STATES.len()],
     now: usize,

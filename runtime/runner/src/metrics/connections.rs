@@ -2,7 +2,7 @@ use prometheus::IntGauge;
 
 use polywire_core::transport::ConnectionGauge;
 
-/// The gauge of a transport's open connections in one role. A clone is the same gauge.
+/// The gauge of a transport's open connections in one role. Clones share the gauge.
 #[derive(Clone, Debug)]
 pub struct Connections {
     open: IntGauge,

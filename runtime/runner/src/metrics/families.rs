@@ -8,8 +8,8 @@ use super::own;
 const LABELS: &[&str] = &["service", "method", "transport"];
 const CALL_LABELS: &[&str] = &["service", "method", "transport", "code"];
 
-/// Upper bounds of the duration's buckets in seconds: three a decade from 100 µs, which is twice a call on
-/// loopback, to 60 s, beyond which only streams are open.
+/// The upper bounds of the duration's buckets in seconds: three per decade, from 100 µs, twice the duration of a call on
+/// loopback, to 60 s, beyond which there are only streams.
 pub(super) const SECONDS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
     30.0, 60.0,
@@ -34,9 +34,9 @@ impl Families {
         };
         let duration =
             HistogramOpts::new(name("call_duration_seconds"), "Time from a call's start to its status.");
-        let in_flight = Opts::new(name("calls_in_flight"), "Calls that have started and not ended.");
+        let in_flight = Opts::new(name("calls_in_flight"), "Calls in flight.");
         Self {
-            calls: counter("calls_total", "Calls that have ended, by status code.", CALL_LABELS),
+            calls: counter("calls_total", "Ended calls, by status code.", CALL_LABELS),
             duration: own(registry, HistogramVec::new(duration.buckets(SECONDS.to_vec()), LABELS)),
             in_flight: own(registry, IntGaugeVec::new(in_flight, LABELS)),
             messages_received: counter("messages_received_total", "Messages received in calls.", LABELS),

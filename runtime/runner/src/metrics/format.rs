@@ -22,9 +22,9 @@ impl Format {
     /// Chooses by an `accept` header ([RFC 9110,
     /// 12.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1)).
     ///
-    /// The higher quality wins, between equals what is named more exactly, then what is named first.
-    /// [`Format::Text`] is the answer to no header, to wildcards, and to a header that takes neither: a
-    /// scraper can do more with an unexpected format than with a refusal.
+    /// The higher quality wins; among equals the more specific range, then the earlier one. Without a header, for
+    /// wildcards, and if the header accepts neither, the result is [`Format::Text`]: an unexpected format serves a scraper
+    /// better than a refusal.
     pub fn negotiate(accept: Option<&str>) -> Self {
         let ranges: Vec<Range<'_>> =
             accept.into_iter().flat_map(|accept| accept.split(',')).map(Range::parse).collect();
@@ -35,8 +35,7 @@ impl Format {
         }
     }
 
-    /// What the header says of this format, which is what its most exact range says; `None` when it is not
-    /// wanted.
+    /// The preference for this format by the most specific range of the header; `None` if the header does not accept it.
     fn preference(self, ranges: &[Range<'_>]) -> Option<Preference> {
         let preferences = ranges.iter().enumerate().filter_map(|(position, range)| {
             let exactness = range.exactness(self)?;
@@ -87,7 +86,7 @@ struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    /// Whatever is malformed matches nothing or has its default.
+    /// Malformed parts match nothing or have their default.
     fn parse(range: &'a str) -> Self {
         let mut parts = range.split(';').map(str::trim);
         let (kind, subtype) = parts.next().and_then(|name| name.split_once('/')).unwrap_or_default();
@@ -103,7 +102,7 @@ impl<'a> Range<'a> {
         range
     }
 
-    /// How exactly this names a format; `None` when it names another.
+    /// How specifically the range matches the format; `None` if it does not match.
     fn exactness(&self, format: Format) -> Option<u8> {
         let (kind, subtype) = format.media_type();
         match (self.kind, self.subtype) {

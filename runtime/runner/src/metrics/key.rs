@@ -2,10 +2,10 @@ use std::hash::{Hash, Hasher};
 
 use super::Side;
 
-/// A method on a transport, recognised by where its names lie.
+/// A method on a transport, identified by the addresses of its names.
 ///
-/// Comparing addresses instead of text makes a lookup independent of the names' length. Equal text at two
-/// addresses is two keys, which costs a second entry and counts the same.
+/// Comparing addresses instead of text makes lookups independent of the length of names. Equal text at two addresses
+/// gives two keys, which costs a second entry for the same counters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     side: Side,
@@ -13,7 +13,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The length belongs to it: linkers let a string share its beginning or its end with a longer one.
+    /// The length is part of the key, as linkers may merge a string with the start or end of a longer one.
     pub(super) fn of(side: Side, names: [&'static str; 3]) -> Self {
         Self { side, names: names.map(|name| (name.as_ptr().addr(), name.len())) }
     }
@@ -23,11 +23,11 @@ impl Key {
     }
 }
 
-/// The odd number nearest to 2⁶⁴ over the golden ratio, of Knuth's multiplicative hashing.
+/// The odd number nearest to 2⁶⁴ divided by the golden ratio, from Knuth's multiplicative hashing.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Hash for Key {
-    /// One word for the map's hasher instead of seven. No peer chooses addresses, so nobody can make them collide.
+    /// Gives the map's hasher one word instead of seven. Peers do not choose addresses, so they cannot cause collisions.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let mixed = self.names.iter().fold(self.side as u64, |mixed, (address, length)| {
             (mixed.rotate_left(5) ^ (*address as u64) ^ ((*length as u64) << 48)).wrapping_mul(SPREAD)

@@ -1,5 +1,4 @@
-//! What the node measures of itself, in a registry of its own, rendered for Prometheus and OpenMetrics
-//! scrapers.
+//! The node's metrics, in a registry of their own, rendered for Prometheus and OpenMetrics scrapers.
 //!
 //! | metric | type | labels |
 //! |---|---|---|
@@ -8,11 +7,11 @@
 //! | `polywire_server_calls_in_flight` | gauge | `service, method, transport` |
 //! | `polywire_server_messages_received_total`, `…_sent_total` | counter | `service, method, transport` |
 //! | `polywire_server_bytes_received_total`, `…_sent_total` | counter | `service, method, transport` |
-//! | `polywire_client_…` | the same, of the calls that this node makes | the same |
+//! | `polywire_client_…` | the same, for the calls that this node makes | the same |
 //! | `polywire_client_attempts_total` | counter | `service, method, transport, code, attempt` (`1`, `2`, `3`, `4+`) |
 //! | `polywire_client_chosen_total` | counter | `service, transport` |
 //! | `polywire_client_share` | gauge, from 0 to 1 | `service, transport` |
-//! | `polywire_client_circuits` | gauge, ways to peers | `transport, state` (`untried`, `closed`, `suspected`, `open`, `half_open`) |
+//! | `polywire_client_circuits` | gauge, subchannels | `transport, state` (`untried`, `closed`, `suspected`, `open`, `half_open`) |
 //! | `polywire_client_fallbacks_total` | counter | `from, to, reason` |
 //! | `polywire_client_retries_total` | counter | `transport, reason` |
 //! | `polywire_client_shadow_calls_total` | counter | `service, outcome` (`same`, `different`, `failed`) |
@@ -20,39 +19,36 @@
 //! | `polywire_build_info` | gauge, always 1 | `version` |
 //! | `polywire_iroh_paths` | gauge, of open connections | `kind` (`direct`, `relayed`), `selected` |
 //! | `polywire_iroh_round_trip_seconds` | gauge, over selected paths | `kind`, `statistic` (`min`, `median`, `max`) |
-//! | `polywire_iroh_socket_…`, `…_net_report_…`, `…_address_lookup_…` | what iroh counts itself | |
-//! | `process_…` | the process, as every Prometheus client tells of it (Linux) | |
+//! | `polywire_iroh_socket_…`, `…_net_report_…`, `…_address_lookup_…` | iroh's own metrics | |
+//! | `process_…` | the usual process metrics of Prometheus clients (Linux) | |
 //!
-//! The node counts the calls that it makes itself: Raft's, those that a gateway passes on, and those of whoever
-//! calls with [`Node::connect_options`](crate::Node::connect_options) or
-//! [`ConnectOptions::metrics`](polywire_core::ConnectOptions::metrics). `polywire_connections` has the role `server` for
-//! connections that were accepted and `client` for those that were made; over `memory://` none are made. A message
-//! counts as sent once it is on its way to the transport, and its bytes each time that they are encoded: twice
-//! where gRPC repeats a call that was certainly not taken.
+//! Client metrics cover the calls that the node makes: Raft's, those that a gateway forwards, and those made with
+//! [`Node::connect_options`](crate::Node::connect_options) or
+//! [`ConnectOptions::metrics`](crate::ConnectOptions::metrics). `polywire_connections` has the role `server` for accepted
+//! connections and `client` for dialled ones; `memory://` has no connections. A message counts as sent once it is handed to
+//! the transport. Its bytes count at each encoding: twice if gRPC retries a call that was not processed.
 //!
-//! Calls go over another transport than the one they prefer because that does not work (`set_aside`) or has not been tried
-//! (`untried`); or are made there again because nobody had seen them (`not_processed`), the server was `unavailable`, the
-//! first attempt was `silent`, or for a `hedge`. The same reasons are those of calls made again over the same transport.
+//! The reasons of fallbacks and retries: the preferred transport has failed lately (`set_aside`) or is untried (`untried`),
+//! the call was `not_processed`, the server was `unavailable`, the first attempt was `silent`, or the attempt is a `hedge`.
 //!
-//! `polywire_client_calls_total` counts every call that a connection was given, whoever gave it. A channel that chooses
-//! among transports makes some of them as attempts at the calls of its caller, and `polywire_client_attempts_total` counts
-//! these alone, hedges included, by which attempt it was: those with `attempt="1"` are the calls that began, and each one
-//! beyond is one call more than was asked for. The others are a channel's probes of what works and its shadows. One that
-//! was given up is `CANCELLED`, as the slower of a hedged pair is.
+//! `polywire_client_calls_total` counts every call on a connection. A channel over several transports makes some of them as
+//! attempts of its caller's calls. `polywire_client_attempts_total` counts these alone, including hedges, by the number of
+//! the attempt: `attempt="1"` counts calls, and every further attempt is an additional one. The other calls are probes and
+//! shadow calls. A cancelled attempt, such as the slower one of a hedged pair, counts as `CANCELLED`.
 //!
-//! `polywire_client_chosen_total` is by the transport that the policy chose, whether it worked then or not: the share of
-//! one in all of a service is what `polywire_client_share` asks for, and what was taken in fact is the first attempts'.
-//! That gauge is as of the last call, and absent where measurements decide. `polywire_client_circuits` counts the ways to
-//! peers of all channels that are there, each transport to each peer in each channel once.
+//! `polywire_client_chosen_total` counts calls by the transport that the policy chose, whether it worked or not. Its share
+//! of a service's calls follows `polywire_client_share`; the first attempts show the transports that were actually used.
+//! That gauge shows the state at the last call, and is absent if measurements decide. `polywire_client_circuits` counts the
+//! subchannels of all channels: one for each peer and transport of a channel.
 //!
-//! `polywire_server_calls_total` counts every call that reached a listener, once, with the code that its caller sees: also
-//! those that are refused before a service is asked (too large, too slow, of a connection that may not call it, retired, in
-//! drain), and those whose answer cannot be sent. What is no gRPC at all, by its content type, is `UNKNOWN`, as it is to a
-//! client of gRPC.
+//! `polywire_server_calls_total` counts every call that reaches a listener once, with the code that the caller sees. This
+//! includes calls that are refused before dispatch (too large, too slow, not permitted on the connection, retired,
+//! draining) and calls whose response cannot be sent. Requests with another content type than gRPC's count as `UNKNOWN`,
+//! the code that a gRPC client would report.
 //!
-//! A duration runs from the call's start to its status, so for streams it is the life of the stream. No label
-//! ever holds what a peer chose: a service or method that this node does not know is called `unknown`. Of the calls
-//! that it makes it knows those of its own program; a gateway knows none that it passes on.
+//! A duration runs from the start of a call to its status, so for a stream it is the lifetime of the stream. Labels never
+//! hold names that a peer chose: an unknown service or method is called `unknown`. For outgoing calls, the known methods
+//! are those of the program itself; a gateway knows none of the calls that it forwards.
 
 mod call;
 mod choices;
@@ -68,9 +64,10 @@ mod text;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::{Mutex, MutexGuard};
 use prometheus::core::Collector;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 
@@ -85,7 +82,7 @@ use families::Families;
 use key::Key;
 use recent::Ring;
 
-/// The metrics of one node. A clone is the same metrics.
+/// The metrics of one node. Clones share the metrics.
 #[derive(Clone)]
 pub struct Metrics {
     inner: Arc<Inner>,
@@ -100,33 +97,32 @@ struct Inner {
     shadows: IntCounterVec,
     choices: Choices,
     connections: IntGaugeVec,
-    /// Read by every call, written once for each method and transport.
+    /// Read by every call, written once per method and transport.
     calls: ArcSwap<HashMap<Key, CallMetrics>>,
     recent: Mutex<Ring>,
 }
 
 impl Metrics {
-    /// Metrics that count from zero, in a registry that nobody else has.
+    /// Creates metrics that start at zero, in a new registry.
     #[expect(clippy::new_without_default, reason = "two of them in a node would each count a part")]
     pub fn new() -> Self {
         let registry = Registry::new();
         let server = Families::register(&registry, Side::Server);
         let client = Families::register(&registry, Side::Client);
         let fallbacks =
-            Opts::new("polywire_client_fallbacks_total", "Calls that were moved to another transport.");
+            Opts::new("polywire_client_fallbacks_total", "Calls that fell back to another transport.");
         let fallbacks = own(&registry, IntCounterVec::new(fallbacks, &["from", "to", "reason"]));
-        let retries =
-            Opts::new("polywire_client_retries_total", "Calls that were made again over the same transport.");
+        let retries = Opts::new("polywire_client_retries_total", "Retries over the same transport.");
         let retries = own(&registry, IntCounterVec::new(retries, &["transport", "reason"]));
         let shadows = Opts::new(
             "polywire_client_shadow_calls_total",
-            "Calls whose answers over two transports were compared.",
+            "Shadow calls, whose responses over two transports were compared.",
         );
         let shadows = own(&registry, IntCounterVec::new(shadows, &["service", "outcome"]));
         let choices = Choices::register(&registry);
         let connections = Opts::new("polywire_connections", "Open connections.");
         let connections = own(&registry, IntGaugeVec::new(connections, &["transport", "role"]));
-        let build = Opts::new("polywire_build_info", "The version of polywire that runs.");
+        let build = Opts::new("polywire_build_info", "The running version of polywire.");
         let build = own(&registry, IntGaugeVec::new(build, &["version"]));
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let calls = ArcSwap::default();
@@ -146,12 +142,11 @@ impl Metrics {
         }
     }
 
-    /// The metrics of one method on one transport, to be asked for by every call: after the first time this
-    /// neither locks nor allocates.
+    /// The metrics of one method on one transport. Calls may look them up each time: after the first lookup this neither
+    /// locks nor allocates.
     ///
-    /// `service` and `method` come from the method table, never from the wire; what the table does not know
-    /// is `unknown`. Names are recognised by their address, so pass constants: a string leaked for every call
-    /// would be remembered for every call.
+    /// `service` and `method` come from the method table, never from the wire; an unknown method is `unknown`. The lookup
+    /// compares addresses of names, so pass constants: a string leaked per call would add an entry per call.
     pub fn call(
         &self,
         side: Side,
@@ -167,7 +162,7 @@ impl Metrics {
             Side::Server => &self.inner.server,
             Side::Client => &self.inner.client,
         };
-        // Two that come here at once build handles to the same series, whichever of them is kept.
+        // Two concurrent callers create handles of the same series; either may be kept.
         let call = families.call([service, method, transport]);
         self.inner.calls.rcu(|calls| {
             let mut calls = HashMap::clone(calls);
@@ -177,46 +172,46 @@ impl Metrics {
         call
     }
 
-    /// Counts a call that was moved from one transport to another, with a short constant as the reason.
+    /// Counts a fallback from one transport to another. The reason is a short constant.
     pub fn fallback(&self, from: &'static str, to: &'static str, reason: &'static str) {
         self.inner.fallbacks.with_label_values(&[from, to, reason]).inc();
     }
 
-    /// Counts a call that was made again over the same transport, with a short constant as the reason.
+    /// Counts a retry over the same transport. The reason is a short constant.
     pub fn retry(&self, transport: &'static str, reason: &'static str) {
         self.inner.retries.with_label_values(&[transport, reason]).inc();
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
-        self.inner.recent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.recent.lock()
     }
 
-    /// The gauge of open connections of a transport, of those accepted ([`Side::Server`]) or dialled.
+    /// The gauge of a transport's open connections, accepted ([`Side::Server`]) or dialled ([`Side::Client`]).
     pub fn connections(&self, transport: &'static str, role: Side) -> Connections {
         Connections::new(self.inner.connections.with_label_values(&[transport, role.name()]))
     }
 
-    /// Adds metrics of another origin to what is rendered; they are collected at every scrape.
+    /// Adds further metrics, which are collected at every scrape.
     ///
     /// # Errors
-    /// A metric of the same name and labels is there already, or the collector describes none.
+    /// If a metric of the same name and labels exists, or the collector describes none.
     pub fn add_collector(&self, collector: Box<dyn Collector>) -> Result<(), prometheus::Error> {
         self.inner.registry.register(collector)
     }
 
-    /// The sum of all series of the gauge of this name, as it is now; 0 where there is none.
+    /// The current sum of all series of the gauge with this name; 0 if there is none.
     pub fn sum(&self, gauge: &str) -> u64 {
         let families = self.inner.registry.gather();
         let family = families.iter().filter(|family| family.name() == gauge);
         let values =
             family.flat_map(|family| family.get_metric()).map(|metric| metric.get_gauge().get_value());
-        // A gauge of ours counts, and what is below zero for a moment is nothing.
+        // Our gauges are counts; a momentary negative sum is clamped to zero.
         values.sum::<f64>().max(0.0) as u64
     }
 
-    /// Everything as it is now, to be sent with [`Format::content_type`].
+    /// Renders all metrics, to be sent with [`Format::content_type`].
     ///
-    /// Families of the deprecated type `untyped` are left out.
+    /// Families of the deprecated type `untyped` are omitted.
     pub fn render(&self, format: Format) -> String {
         let families = self.inner.registry.gather();
         match format {
@@ -226,10 +221,10 @@ impl Metrics {
     }
 }
 
-/// Registers a family of ours.
+/// Registers a metric family of this crate.
 ///
 /// # Panics
-/// When a name or label is malformed or taken: both are constants here, so that the first test finds it.
+/// If a name or label is malformed or a duplicate. Both are constants, so any test would find it.
 fn own<C: Collector + Clone + 'static>(registry: &Registry, family: prometheus::Result<C>) -> C {
     let family = family.expect("names and labels are well-formed");
     registry.register(Box::new(family.clone())).expect("names are unique");

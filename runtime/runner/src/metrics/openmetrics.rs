@@ -2,13 +2,13 @@ use std::fmt::{self, Write};
 
 use prometheus::proto::{Histogram, Metric, MetricFamily, MetricType, Summary};
 
-/// Base units that a name may end in, as the specification recommends them.
+/// The base units that a name may end in, as recommended by the specification.
 const UNITS: &[&str] = &["seconds", "bytes", "ratio"];
 
 /// [OpenMetrics 1.0](https://prometheus.io/docs/specs/om/open_metrics_spec/) text.
 ///
-/// It differs from Prometheus' own where the family of a counter goes by its name without `_total`, quotes
-/// are escaped in help too, timestamps are in seconds, and an end is marked.
+/// It differs from the Prometheus format: the family name of a counter lacks `_total`, quotes are escaped in help too,
+/// timestamps are in seconds, and a marker ends the text.
 pub(super) fn encode(families: &[MetricFamily]) -> String {
     let mut out = String::new();
     for family in families {
@@ -108,7 +108,7 @@ impl Samples<'_> {
     }
 }
 
-/// A number in the specification's canonical form, which always shows that it is a floating point number.
+/// A number in the specification's canonical form, which is recognizable as a floating point number.
 struct Number(f64);
 
 impl fmt::Display for Number {

@@ -1,4 +1,4 @@
-//! What was counted lately.
+//! Call counts of a recent time window.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,22 +12,21 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::{Metrics, Side, call::Series, families::SECONDS};
 use polywire_core::Code;
 
-/// The calls that ended within a window of time.
+/// The calls that ended within a time window.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recent {
-    /// How long the window was: as long as was asked for, and up to 5 s more where the node keeps readings, or less where
-    /// it has not been there for so long.
+    /// The actual length of the window: up to 5 s more than requested, or less if the node has not run for so long.
     pub window: Duration,
-    /// The calls of each method over each transport that had any.
+    /// The calls by method and transport, without empty entries.
     pub calls: Vec<RecentCalls>,
 }
 
-/// The calls of one method over one transport that ended within a window of time.
+/// The calls of one method over one transport that ended within a time window.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecentCalls {
-    /// Whether they were answered or made.
+    /// Whether the calls are incoming or outgoing.
     pub side: Side,
     /// The service, `package.Service`.
     pub service: &'static str,
@@ -35,10 +34,10 @@ pub struct RecentCalls {
     pub method: &'static str,
     /// The transport.
     pub transport: &'static str,
-    /// How many ended with each code, by its number.
+    /// The number of calls by code.
     pub by_code: [u64; Code::ALL.len()],
-    /// How many took so long: at most the bound of the same place in [`bounds`](Self::bounds) and more than the one before
-    /// it, the last more than all bounds.
+    /// The number of calls by duration: each entry counts durations up to the bound of the same index in
+    /// [`bounds`](Self::bounds) and above the previous bound; the last entry counts those above all bounds.
     pub durations: [u64; SECONDS.len() + 1],
 }
 
@@ -49,14 +48,14 @@ impl RecentCalls {
     }
 }
 
-/// How often a reading is kept, and for how long at least.
+/// The interval of readings, and the least time to keep one.
 const INTERVAL: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// All counters of calls at some moments of the last five minutes, and at the beginning.
+/// Readings of the last five minutes, and an earlier one as a base.
 pub(super) struct Ring(VecDeque<(Instant, Readings)>);
 
-/// The counters of calls at one moment. Those that have not moved since the moment before are shared with it.
+/// The counters of calls at one moment. Unchanged ones are shared with the previous moment.
 type Readings = BTreeMap<(Side, [&'static str; 3]), Arc<Reading>>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,13 +78,13 @@ impl Ring {
             }
         }
         self.0.push_back((now, readings));
-        // One that is old enough stays, to tell of all that came behind it.
+        // The newest reading of sufficient age stays, as the base of the longest window.
         while self.0.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= LONGEST) {
             self.0.pop_front();
         }
     }
 
-    /// The latest reading that is at least so old, or else the oldest.
+    /// The latest reading of at least this age, or the oldest one.
     fn before(&self, now: Instant, window: Duration) -> Option<&(Instant, Readings)> {
         let old = |(at, _): &&(Instant, Readings)| now.saturating_duration_since(*at) >= window;
         self.0.iter().rev().find(old).or_else(|| self.0.front())
@@ -97,7 +96,7 @@ impl Reading {
         Self { by_code: [0; Code::ALL.len()], durations: [0; SECONDS.len() + 1] }
     }
 
-    /// Adds what this series shows. Another series of the same labels has the same counters, but may not have met each.
+    /// Reads a series. Another series with the same labels has the same counters, but may lack unused ones.
     fn read(&mut self, series: &Series) {
         for (calls, counter) in self.by_code.iter_mut().zip(&series.by_code) {
             if let Some(counter) = counter.get() {
@@ -126,8 +125,8 @@ impl Reading {
 }
 
 impl Metrics {
-    /// The calls that ended within the last while, at most the last 5 minutes: those since the latest reading that is at
-    /// least `window` old. A node keeps one every 5 s; where nobody does, it is since the metrics were made.
+    /// The calls that ended within the last `window`, at most 5 minutes: those since the latest reading of at least that
+    /// age. A node keeps a reading every 5 s; without a node, the window starts at the creation of the metrics.
     pub fn recent(&self, window: Duration) -> Recent {
         let (now, readings) = (Instant::now(), self.readings());
         let ring = self.ring();
@@ -143,7 +142,7 @@ impl Metrics {
         Recent { window: now.saturating_duration_since(*at), calls: calls.filter(any).collect() }
     }
 
-    /// Keeps readings, for as long as it is polled, so that [`recent`](Self::recent) knows of windows.
+    /// Keeps periodic readings for [`recent`](Self::recent) while it is polled.
     pub(crate) async fn keep_recent(self) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -5,8 +5,8 @@ use prometheus::proto::{MetricFamily, MetricType};
 
 /// Prometheus text 0.0.4.
 ///
-/// Family by family, so that one that cannot be written (a foreign collector's without a name, say) costs
-/// only itself.
+/// Families are encoded one by one, so that an invalid one, such as a collector's family without a name, affects only
+/// itself.
 pub(super) fn encode(families: &[MetricFamily]) -> String {
     let encoder = TextEncoder::new();
     let mut out = String::new();
@@ -15,7 +15,7 @@ pub(super) fn encode(families: &[MetricFamily]) -> String {
         let before = out.len();
         if let Err(error) = encoder.encode_utf8(slice::from_ref(family), &mut out) {
             out.truncate(before);
-            tracing::warn!(family = family.name(), %error, "metrics left out");
+            tracing::warn!(family = family.name(), %error, "a metric family cannot be encoded and is omitted");
         }
     }
     out

@@ -24,7 +24,7 @@ use polywire_core::{
     transport::net::Certificates,
 };
 
-/// A node that is being put together: services, schemas, configuration.
+/// Builds a node from services, schemas and a configuration.
 ///
 /// ```no_run
 /// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
@@ -38,7 +38,7 @@ use polywire_core::{
 /// node.serve(std::future::pending()).await?;
 /// # Ok(()) }
 /// ```
-#[must_use = "a node starts when it is bound"]
+#[must_use = "a node starts with `bind`"]
 pub struct NodeBuilder {
     config: Config,
     services: Vec<(&'static str, MakeService)>,
@@ -53,25 +53,24 @@ type MakeComponent = Box<dyn Fn(&Parts) -> Arc<dyn DynComponent> + Send + Sync>;
 type MakeService = Box<dyn Fn(&Parts) -> Channel + Send + Sync>;
 type Around = Box<dyn Fn(Channel) -> Channel + Send + Sync>;
 
-/// What a node is made of, for services that report on it.
+/// The parts of a node, for services that report on it.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// How the node is set up.
+    /// The node's configuration.
     pub config: Arc<Config>,
-    /// Every service of the node; may be added to and removed from while it runs.
+    /// The node's services, which may change while it runs.
     pub router: Router,
-    /// How the node is.
+    /// The node's health.
     pub health: Health,
-    /// What the node counts.
+    /// The node's metrics.
     pub metrics: Metrics,
-    /// How the calls that the node itself makes choose their transport; `transport.strategy` at first, and it may be
-    /// changed while the node runs.
+    /// The policies of the node's own calls: `transport.strategy` at first. They may change while the node runs.
     pub policies: PolicyHandle,
-    /// Which transports serve each service.
+    /// The transports that serve each service.
     pub exposure: Exposure,
-    /// The schemas that were added: encoded `google.protobuf.FileDescriptorSet`s that fit together.
+    /// The added schemas: encoded and consistent `google.protobuf.FileDescriptorSet`s.
     pub descriptors: Arc<[Bytes]>,
-    /// What the node's listeners show.
+    /// The certificates of the node's listeners.
     pub(crate) certificates: Certificates,
     pub(super) shared: SharedValues,
 }
@@ -97,7 +96,7 @@ impl Parts {
     }
 }
 
-/// One line of what a node serves.
+/// A service of a node and its transports.
 #[derive(Clone, Debug)]
 pub struct ServiceOverview {
     /// The service.
@@ -130,31 +129,31 @@ impl NodeBuilder {
         extension.extend(self)
     }
 
-    /// Sets the configuration; without it, the node has the defaults: dual mode on loopback.
+    /// Sets the configuration. The default is dual mode on loopback.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// Serves this. What names no service, or one that the node has already, is refused when the node is bound.
+    /// Adds a service. [`bind`](Self::bind) refuses a value that names no service, and a service that was already added.
     pub fn service<S: Service>(mut self, service: S) -> Self {
         let channel = Channel::new(service);
         self.services.push((type_name::<S>(), Box::new(move |_| channel.clone())));
         self
     }
 
-    /// Serves what `make` makes once the node's parts are there.
+    /// Adds a service that `make` creates from the node's parts.
     pub fn service_with<S: Service>(mut self, make: impl Fn(&Parts) -> S + Send + Sync + 'static) -> Self {
         self.services.push((type_name::<S>(), Box::new(move |parts| Channel::new(make(parts)))));
         self
     }
 
-    /// Puts a tower layer, or one that is made by [`layer::wrap`](polywire_core::layer::wrap), around everything that the node
-    /// serves, over every transport: health checks, reflection, what members of a cluster say to each other and what is
-    /// passed on to an [`upstream`](Self::upstream) too. A layer that refuses calls lets those through by
-    /// `request.context.service()`. Of several a call meets the one that was added first first.
+    /// Wraps all services on all transports in a tower layer, or one from [`layer::wrap`](crate::layer::wrap). This
+    /// includes health checks, reflection, calls between members of a cluster and calls forwarded to an
+    /// [`upstream`](Self::upstream); a layer that refuses calls should let those through by `request.context.service()`.
+    /// Calls pass layers in the order in which they were added.
     ///
-    /// The node's metrics count what a layer refuses. The HTTP side, and calls within the process, meet no layer.
+    /// The node's metrics count refused calls. The HTTP side and calls within the process pass no layer.
     ///
     /// ```
     /// use polywire::Node;
@@ -171,46 +170,46 @@ impl NodeBuilder {
         self
     }
 
-    /// Adds what `make` makes once the node's parts are there, with its services.
+    /// Adds a component that `make` creates from the node's parts, and its services.
     pub fn component<C: Component>(mut self, make: impl Fn(&Parts) -> C + Send + Sync + 'static) -> Self {
         self.components.push(Box::new(move |parts| Arc::new(make(parts))));
         self
     }
 
-    /// Adds a command to the binary that `#[polywire::main]` makes of this node.
+    /// Adds a command to the binary that `#[polywire::main]` generates.
     pub fn command(mut self, command: impl Command) -> Self {
         self.commands.push(Arc::new(command));
         self
     }
 
-    /// The commands that were added.
+    /// The added commands.
     pub(crate) fn commands(&self) -> &[Arc<dyn DynCommand>] {
         &self.commands
     }
 
-    /// Passes calls that no service of the node answers on to this target. A node without any service of its own
-    /// is a gateway.
+    /// Forwards calls of services that the node does not have to this target. A node without its own services is a
+    /// gateway.
     pub fn upstream(mut self, upstream: Upstream) -> Self {
         self.upstream = Some(upstream);
         self
     }
 
-    /// Adds schemas, an encoded `google.protobuf.FileDescriptorSet`: reflection tells them to clients, and
-    /// `call` reads and prints JSON by them.
+    /// Adds schemas: an encoded `google.protobuf.FileDescriptorSet`. Reflection serves them to clients, and `call` uses
+    /// them to convert JSON.
     pub fn descriptors(mut self, file_descriptor_set: impl Into<Bytes>) -> Self {
         self.descriptor_sets.push(file_descriptor_set.into());
         self
     }
 
-    /// The schemas that were added.
+    /// The added schemas.
     pub fn descriptor_sets(&self) -> &[Bytes] {
         &self.descriptor_sets
     }
 
-    /// What a node of this configuration would serve, without starting it.
+    /// The services of a node with this configuration, which is not started.
     ///
     /// # Errors
-    /// When the schemas or the services that were added cannot be used, as [`bind`](Self::bind) says.
+    /// If the added schemas or services are invalid, as for [`bind`](Self::bind).
     pub fn overview(&self, config: &Config) -> Result<Vec<ServiceOverview>, NodeError> {
         let (parts, _) = self.parts(config)?;
         let services = parts.router.services().into_iter();
@@ -221,13 +220,15 @@ impl NodeBuilder {
         Ok(overview.collect())
     }
 
-    /// Starts the node: when this returns, everything listens and the first health checks have run.
+    /// Starts the node. When this returns, all transports listen and the first health checks have run.
     ///
     /// # Errors
-    /// When the configuration or the schemas are wrong, when what was added names no service or one that is there already,
-    /// when a schema says something else of a service than its trait, when the data directory, the identity or
-    /// a certificate cannot be used, when an address cannot be listened on, or when calls cannot be passed on to
-    /// the target that was given. Nothing listens then.
+    /// If the configuration or a schema is invalid, an added value names no service or a duplicate one, a schema differs
+    /// from its trait, the data directory, the identity or a certificate is unusable, an address cannot be bound, or the
+    /// upstream cannot be used. The node does not listen then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the listeners that are already bound.
     pub async fn bind(self) -> Result<Node, NodeError> {
         self.config.check()?;
         let (parts, components) = self.parts(&self.config)?;
@@ -261,7 +262,7 @@ impl NodeBuilder {
         Ok((parts, components))
     }
 
-    /// The schemas that were added. Those that read them later may take it that they fit together.
+    /// Decodes the added schemas and checks their consistency.
     fn schemas(&self) -> Result<DescriptorPool, NodeError> {
         let mut pool = DescriptorPool::new();
         for set in &self.descriptor_sets {

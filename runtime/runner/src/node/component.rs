@@ -6,74 +6,83 @@ use polywire_core::{
     __runner::method, AlpnName, Channel, ChannelBuilder, ConnectOptions, transport::LiveTarget,
 };
 
-/// Something of a node that has services and a life of its own: it starts once the node is bound and can say
-/// where it is reached, and ends with it.
+/// A part of a node with services and a lifecycle. It starts once the node is bound and its targets are known, and stops
+/// with the node.
 ///
-/// A component is made with the node's [`Parts`], also where the node is never started and only asked what it
-/// would serve: what is slow or can fail belongs into [`start`](Self::start). Its services are there from the
-/// beginning; calls that come before it has started are its own to refuse.
+/// The node creates components from its [`Parts`] even if it only lists its services and never starts. Slow or fallible
+/// work belongs into [`start`](Self::start). The services exist from the beginning; the component must refuse calls that
+/// arrive before it has started.
 ///
-/// The node starts its components in the order in which they were added, before the first health checks and before
-/// any call is taken, and ends them in reverse.
+/// The node starts components in the order in which they were added, before the first health checks and before it accepts
+/// calls, and stops them in reverse order.
 pub trait Component: Send + Sync + 'static {
-    /// Its name in errors, such as `cluster`.
+    /// The name for error texts, such as `cluster`.
     fn name(&self) -> &'static str;
 
-    /// The services that it answers for.
+    /// The component's services.
     fn services(&self) -> Vec<Channel> {
         Vec::new()
     }
 
-    /// Begins. Everything has been bound, and nothing is served yet.
+    /// Starts the component. All transports are bound and do not serve yet.
     ///
     /// # Errors
-    /// Why it cannot; the node does not start then. [`stop`](Self::stop) is not called.
+    /// If the component cannot start. The node then does not start, and does not call [`stop`](Self::stop).
+    ///
+    /// # Cancel safety
+    /// The node drops the future if its own start is cancelled.
     fn start(&self, node: NodeHandle) -> impl Future<Output = Result<(), ComponentError>> + Send;
 
-    /// The node has said that it drains, and still takes calls: the time to hand over what others should go on
-    /// with. Bounded by the node's drain timeout.
+    /// Hands over work to other nodes. The node has announced its drain and still accepts calls. Bounded by the node's
+    /// drain timeout.
+    ///
+    /// # Cancel safety
+    /// The node drops the future at the drain timeout.
     fn drain(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 
-    /// No call is in flight any more, and none comes. Bounded to a few seconds.
+    /// Stops the component. No calls are in flight, and none will arrive. Bounded to 2 seconds.
+    ///
+    /// # Cancel safety
+    /// The node drops the future when that time is over.
     fn stop(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }
 }
 
-/// Why a component cannot start.
+/// The error of a component that cannot start.
 pub type ComponentError = Box<dyn Error + Send + Sync>;
 
-/// A node that is bound, to those who live in it.
+/// A bound node, as its components see it.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NodeHandle {
-    /// What the node is made of.
+    /// The node's parts.
     pub parts: Parts,
-    /// Where the node was reached once it was bound.
+    /// The node's targets at the time of binding.
     pub targets: Targets,
     pub(super) live: Arc<[(&'static str, LiveTarget)]>,
     pub(super) alpns: Arc<[(&'static str, Vec<String>)]>,
-    /// The options for calls that the node itself makes: over what it has bound, under its identity.
+    /// The options of the node's own calls, which use its bound sockets and its identity.
     pub connect_options: ConnectOptions,
 }
 
 impl NodeHandle {
-    /// A channel to a peer of the node, being put together: it chooses among the peer's targets as `transport.strategy` says,
-    /// and calls under the node's identity.
+    /// Builds a channel to a peer. The channel chooses among the peer's targets by `transport.strategy` and calls with the
+    /// node's identity.
     pub fn channel(&self) -> ChannelBuilder {
         Channel::builder().options(self.connect_options.clone()).policy(self.parts.policies.clone())
     }
 
-    /// Where the node is reached now: addresses come and go with the networks of a machine.
+    /// The node's current targets. Addresses change with the networks of the machine.
     pub fn targets_now(&self) -> Targets {
         let transports = self.live.iter().map(|(name, target)| (*name, target())).collect();
         Targets { transports, ..self.targets.clone() }
     }
 
-    /// The protocols (ALPN) by which a connection over this transport leads to the service `package.Service`; none where
-    /// the transport does without.
+    /// The ALPN protocols of connections on this transport that reach the service `package.Service`; empty for transports
+    /// without ALPN.
     pub fn alpns(&self, transport: &str, service: &str) -> Vec<String> {
         let leads = |alpn: &&String| match alpn.parse::<AlpnName>() {
             Ok(name) => name.service().names(service) && name.major() == method::major_version(service),
@@ -130,7 +139,7 @@ impl<C: Component> DynComponent for C {
 pub(super) struct Components(pub(super) Vec<Arc<dyn DynComponent>>);
 
 impl Components {
-    /// The services of all of them, each with the name of the component that brings it.
+    /// The services of all components, each with the name of its component.
     pub(super) fn services(&self) -> impl Iterator<Item = (&'static str, Channel)> {
         let named = |component: &Arc<dyn DynComponent>| {
             let name = component.dyn_name();
@@ -139,7 +148,7 @@ impl Components {
         self.0.iter().flat_map(named)
     }
 
-    /// Starts all of them. Those that have started end again where a later one cannot.
+    /// Starts all components. If one fails, those already started are stopped.
     pub(super) async fn start(&self, node: &NodeHandle) -> Result<(), (&'static str, ComponentError)> {
         for (index, component) in self.0.iter().enumerate() {
             if let Err(error) = component.clone().dyn_start(node.clone()).await {
@@ -150,23 +159,23 @@ impl Components {
         Ok(())
     }
 
-    /// Lets all of them hand over, side by side.
+    /// Drains all components concurrently.
     pub(super) async fn drain(&self) {
         futures_util::future::join_all(self.0.iter().cloned().map(DynComponent::dyn_drain)).await;
     }
 
-    /// Ends all of them, the last one first.
+    /// Stops all components, the last one first.
     pub(super) async fn stop(&self) {
         for component in self.0.iter().rev().cloned() {
             let name = component.dyn_name();
             if tokio::time::timeout(STOPPING, component.dyn_stop()).await.is_err() {
-                tracing::warn!(component = name, after = ?STOPPING, "a component does not end, and is left");
+                tracing::warn!(component = name, after = ?STOPPING, "a component did not stop in time");
             }
         }
     }
 }
 
-/// How long a component may take to end.
+/// The timeout of stopping a component.
 const STOPPING: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl fmt::Debug for Components {

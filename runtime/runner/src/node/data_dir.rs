@@ -11,31 +11,30 @@ use tokio::sync::Mutex;
 
 use super::{DiskSpace, unnamed::unnamed};
 
-/// The data directory, to be checked again and again. Clones are the same.
+/// The periodic check of the data directory. Clones share its state.
 #[derive(Clone)]
 pub(super) struct DataDir {
     path: PathBuf,
     min_free_bytes: u64,
-    /// Held by the thread that checks: a file in the directory, for a check while the process may open no more.
+    /// A file in the directory, locked while a check runs. It is kept open for checks at the limit of descriptors.
     kept: Arc<Mutex<Option<File>>>,
 }
 
 impl DataDir {
-    /// The directory; what a run left there that was killed is removed.
+    /// Creates the check and removes leftovers of killed processes.
     pub(super) fn new(path: PathBuf, min_free_bytes: u64) -> Self {
         clear(&path);
         Self { path, min_free_bytes, kept: Arc::default() }
     }
 
-    /// Checks that the directory can really be used: writes a file, syncs it, reads it back, and looks at
-    /// the free space.
+    /// Checks the directory: writes a file, syncs it, reads it back, and compares the free space with the minimum.
     ///
     /// # Errors
-    /// What is wrong, for people.
+    /// The problem, as a text for people.
     pub(super) async fn check(self) -> Result<(), String> {
-        // Nobody can make a thread give up that hangs in the file system; a second would hang beside it.
+        // A thread that hangs in the file system cannot be cancelled, and a second one would hang too.
         let Ok(mut kept) = self.kept.try_lock_owned() else {
-            return Err(format!("the check still hangs in {}", self.path.display()));
+            return Err(format!("the previous check still hangs in {}", self.path.display()));
         };
         let checked = tokio::task::spawn_blocking(move || {
             round_trip(&self.path, &mut kept)?;
@@ -45,22 +44,22 @@ impl DataDir {
     }
 }
 
-/// Removes what checks of other versions have left.
+/// Removes leftover files of checks by other versions.
 fn clear(data_dir: &Path) {
     for entry in fs::read_dir(data_dir).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(b".health-") {
-            // What cannot be removed is no reason not to start.
+            // A leftover does not prevent the start.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// The file has no name, so that nothing of it stays whenever the process ends.
+/// Uses a file without a name, which disappears whenever the process ends.
 fn round_trip(data_dir: &Path, kept: &mut Option<File>) -> Result<(), String> {
     let unusable = |error| format!("{} cannot be written: {error}", data_dir.display());
     match unnamed(data_dir) {
         Ok(file) => *kept = Some(file),
-        // A lack of descriptors is not the disk's fault.
+        // A lack of descriptors is not a fault of the disk.
         Err(error) if is_out_of_descriptors(&error) && kept.is_some() && data_dir.is_dir() => {}
         Err(error) => return Err(unusable(error)),
     }
@@ -68,7 +67,7 @@ fn round_trip(data_dir: &Path, kept: &mut Option<File>) -> Result<(), String> {
     let written = format!("{:?}", SystemTime::now());
     match write_and_read(file, &written).map_err(unusable)? == written {
         true => Ok(()),
-        false => Err(format!("{} gives back something else than was written", data_dir.display())),
+        false => Err(format!("{} returns other data than was written", data_dir.display())),
     }
 }
 

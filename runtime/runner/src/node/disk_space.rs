@@ -1,20 +1,20 @@
 use std::{io, path::Path};
 
-/// The room in a file system.
+/// The space of a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
-    /// How many bytes it has.
+    /// The total size in bytes.
     pub total_bytes: u64,
-    /// How many of them this process may still write.
+    /// The size in bytes that this process may still write.
     pub available_bytes: u64,
 }
 
 impl DiskSpace {
-    /// That of the file system that this is on, of whatever kind: also one in memory or on another machine. May block
-    /// where that machine does not answer.
+    /// The space of the file system of this path, of any kind, including memory and network file systems. May block if a
+    /// network file system does not answer.
     ///
     /// # Errors
-    /// When there is nothing at this path, or the system does not say.
+    /// If the path does not exist or the system call fails.
     pub fn of(path: impl AsRef<Path>) -> io::Result<Self> {
         let space = rustix::fs::statvfs(path.as_ref())?;
         Ok(Self {

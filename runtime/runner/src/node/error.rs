@@ -4,82 +4,82 @@ use super::ComponentError;
 use crate::config::ConfigError;
 use polywire_core::transport::BindError;
 
-/// Why a node could not start, or did not go on.
+/// The error of a node that cannot start or stopped by itself.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NodeError {
-    /// The configuration contradicts itself, or has values out of range.
+    /// The configuration has contradictions or values out of range.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The schemas that were added do not fit together, or are no descriptor set.
-    #[error("a file descriptor set that was added to the node cannot be used: {0}")]
+    /// An added schema is malformed or contradicts another one.
+    #[error("invalid file descriptor set: {0}")]
     Descriptors(String),
-    /// Something that was added to be served cannot be: it names no service, it does not know the methods of one that it
-    /// names, or a service was added before.
+    /// An added value is invalid: it names no service, lacks a method of a service, or names a service that was already
+    /// added.
     #[error("{added_by} cannot be served: {problem}")]
     Service {
-        /// The Rust type that was added, or the component that brings it.
+        /// The Rust type of the added value, or the component that it belongs to.
         added_by: String,
-        /// What is wrong with it, and what was expected.
+        /// The problem and what was expected.
         problem: String,
     },
-    /// A schema says something else of a service than the trait that is served.
-    #[error("the schema of {service} is not that of its trait: {}", differences.join("; "))]
+    /// A schema differs from the served trait.
+    #[error("the schema of {service} differs from its trait: {}", differences.join("; "))]
     Schema {
         /// The service, `package.Service`.
         service: &'static str,
-        /// What differs, each with the name of the method.
+        /// The differences, each with the name of the method.
         differences: Vec<String>,
     },
-    /// The data directory, or a file in it, cannot be used.
+    /// The data directory or a file in it is unusable.
     #[error("{}: {problem}", path.display())]
     Data {
         /// The file or directory.
         path: PathBuf,
-        /// What is wrong with it, and what was expected.
+        /// The problem and what was expected.
         problem: String,
     },
     /// A transport cannot be bound.
     #[error("the transport {transport} cannot be bound")]
     Bind {
-        /// Its name.
+        /// The name.
         transport: &'static str,
-        /// What could not be bound, and which key it came from.
+        /// The error and its configuration key.
         source: BindError,
     },
     /// The HTTP side cannot be bound.
     #[error("the HTTP side cannot be bound")]
     Http(#[source] BindError),
-    /// The configuration asks for a transport that is not built in.
-    #[error("transport.mode asks for {0}, and this binary was built without its feature")]
+    /// The configuration enables a transport that this binary lacks.
+    #[error("transport.mode enables {0}, but this binary was built without its feature")]
     NotBuiltIn(&'static str),
-    /// Nothing listens.
+    /// No transport is enabled.
     #[error(
-        "no transport is on: transport.mode and transport.iroh.enabled leave none, and no other is enabled"
+        "no transport is enabled; expected one in transport.mode, or transport.NAME.enabled = true for another"
     )]
     NoTransport,
-    /// Calls cannot be passed on to the target that the node was given.
-    #[error("calls cannot be passed on to {target}: {problem}")]
+    /// The upstream is unusable.
+    #[error("calls cannot be forwarded to {target}: {problem}")]
     Upstream {
         /// The target.
         target: String,
-        /// What is wrong with it, and what was expected.
+        /// The problem and what was expected.
         problem: String,
     },
     /// A component cannot start.
     #[error("the node's {component} cannot start")]
     Component {
-        /// Its name.
+        /// The name.
         component: &'static str,
-        /// Why.
+        /// The cause.
         source: ComponentError,
     },
-    /// A transport stopped serving without having been told to.
+    /// A transport stopped by itself.
     #[error("the transport {transport} {how} while the node was serving")]
     TransportEnded {
-        /// Its name.
+        /// The name.
         transport: &'static str,
-        /// How it ended, for people.
+        /// How it ended, as a text for people.
         how: &'static str,
     },
 }

@@ -1,7 +1,7 @@
 use super::Exposure;
 use polywire_core::{Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming};
 
-/// The services that a transport serves: those that are not retired on it.
+/// The services of one transport: all that are not retired on it.
 pub(super) struct Exposed {
     pub(super) service: Channel,
     pub(super) exposure: Exposure,
@@ -15,7 +15,7 @@ impl Exposed {
             return Ok(());
         }
         let refusal = format!(
-            "{service} is retired on gRPC here (transport.strategy.retired_on_grpc); call it over Iroh"
+            "{service} is not served on gRPC any more (transport.strategy.retired_on_grpc); call it over Iroh"
         );
         Err(Status::unimplemented(refusal).not_processed())
     }

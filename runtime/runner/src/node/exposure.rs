@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use polywire_core::ShortName;
 
-/// Which transports a node serves each service on.
+/// The transports that serve each service of a node.
 #[derive(Clone, Debug, Default)]
 pub struct Exposure(Arc<Rules>);
 
@@ -22,12 +22,12 @@ impl Exposure {
         self.0.transports.iter().copied().filter(move |transport| self.is_served(service, transport))
     }
 
-    /// Whether this transport, which the node has, serves the service `package.Service`.
+    /// Whether this transport of the node serves the service `package.Service`.
     pub(super) fn is_served(&self, service: &str, transport: &str) -> bool {
         transport != "grpc" || !self.is_retired_on_grpc(service)
     }
 
-    /// Whether the service `package.Service` is no longer served on gRPC.
+    /// Whether gRPC no longer serves the service `package.Service`.
     pub fn is_retired_on_grpc(&self, service: &str) -> bool {
         self.0.retired_on_grpc.iter().any(|retired| retired.names(service))
     }

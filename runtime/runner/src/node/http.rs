@@ -25,7 +25,7 @@ async fn scrape(State(metrics): State<Metrics>, headers: HeaderMap) -> Response 
     ([(header::CONTENT_TYPE, format.content_type())], metrics.render(format)).into_response()
 }
 
-/// 503 once nothing but a restart of the process helps, and why; 200 before.
+/// 200, or 503 with the reason once the process needs a restart.
 async fn live(State(health): State<Health>) -> Response {
     match health.report().needs_restart {
         None => "ok\n".into_response(),
@@ -35,7 +35,7 @@ async fn live(State(health): State<Health>) -> Response {
     }
 }
 
-/// 200 while the node takes calls and 503 while not; `?verbose` says why, component by component.
+/// 200 while the node accepts calls, otherwise 503; `?verbose` lists the state of each component.
 async fn ready(State(health): State<Health>, request: Request) -> Response {
     let report = health.report();
     let status = if report.is_serving() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -60,7 +60,7 @@ async fn ready(State(health): State<Health>, request: Request) -> Response {
         text += &format!("{service}: {reason}\n");
     }
     for (about, note) in &report.notes {
-        // One line each, whatever they say.
+        // One line per note.
         text += &format!("note: {about}: {}\n", note.replace('\n', " "));
     }
     (status, text).into_response()

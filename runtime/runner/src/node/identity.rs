@@ -10,20 +10,20 @@ use iroh_base::SecretKey;
 
 use super::NodeError;
 
-/// Who a node is: an Ed25519 key, made on first use and kept in the data directory.
+/// The identity of a node: an Ed25519 key, created on first use and kept in the data directory.
 ///
-/// The file `identity.key` holds the secret key's 32 bytes in hexadecimal. Only its owner may read it
-/// (mode 0600); one that others may read is refused.
+/// The file `identity.key` holds the 32 bytes of the secret key in hexadecimal. Only its owner may read it (mode 0600); a
+/// file with other permissions is refused.
 #[derive(Clone, Debug)]
 pub struct Identity(SecretKey);
 
 const FILE: &str = "identity.key";
 
 impl Identity {
-    /// Reads the identity from the data directory, or makes it, and the directory, if it is not there yet.
+    /// Reads the identity from the data directory. Creates it, and the directory, if it does not exist.
     ///
     /// # Errors
-    /// When the directory cannot be made or written, or the file is malformed or readable by others.
+    /// If the directory cannot be created or written, or the file is malformed or readable by others.
     pub fn load_or_create(data_dir: &Path) -> Result<Self, NodeError> {
         let path = data_dir.join(FILE);
         clear(data_dir);
@@ -33,7 +33,7 @@ impl Identity {
         }
     }
 
-    /// The node's id: the public key in hexadecimal, which is also its Iroh endpoint id.
+    /// The node's id: the public key in hexadecimal, which is also the Iroh endpoint id.
     pub fn id(&self) -> String {
         self.0.public().to_string()
     }
@@ -55,7 +55,7 @@ impl Identity {
         let mode = fs::metadata(path).map_err(|error| problem(path, error.to_string()))?.permissions().mode()
             & 0o777;
         if mode & 0o077 != 0 {
-            return Err(problem(path, format!("others may read it (mode {mode:04o}); expected mode 0600")));
+            return Err(problem(path, format!("readable by others (mode {mode:04o}); expected mode 0600")));
         }
         let text = text.trim();
         let hexadecimal = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -63,7 +63,7 @@ impl Identity {
         key.map(Self).ok_or_else(|| {
             problem(
                 path,
-                "is not a key; expected 64 hexadecimal digits (remove the file for a new identity)"
+                "invalid key; expected 64 hexadecimal digits (remove the file to create a new identity)"
                     .to_owned(),
             )
         })
@@ -73,26 +73,26 @@ impl Identity {
         let identity = Self(SecretKey::generate());
         match identity.store(data_dir, path) {
             Ok(true) => Ok(identity),
-            // Another process was faster: its key is the one to use.
+            // Another process has created the key in the meantime.
             Ok(false) => Self::read(path)?.ok_or_else(|| {
                 problem(
                     path,
-                    "is a link to a file that does not exist; expected a file, or nothing".to_owned(),
+                    "is a link to a file that does not exist; expected a file or no entry".to_owned(),
                 )
             }),
             Err(error) => Err(problem(path, format!("cannot be written: {error}"))),
         }
     }
 
-    /// Writes the key; `false` where there is a file of that name already.
+    /// Writes the key; `false` if the file already exists.
     fn store(&self, data_dir: &Path, path: &Path) -> io::Result<bool> {
         fs::create_dir_all(data_dir)?;
-        // Under another name first: a crash must not leave half a key behind. The name is this key's alone,
-        // for processes in two containers can have the same id.
+        // Written under another name first, so that a crash does not leave half a key. The name contains the key's id, as
+        // processes in two containers may have the same process id.
         let temporary = path.with_extension(format!("key.{:.16}", self.id()));
         let text: String = self.0.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         let written = write_new(&temporary, &text);
-        // Linking, unlike renaming, fails where there is a file.
+        // Linking, unlike renaming, fails if the file exists.
         let linked = written.and_then(|()| fs::hard_link(&temporary, path));
         let _ = fs::remove_file(&temporary);
         match linked {
@@ -103,16 +103,16 @@ impl Identity {
     }
 }
 
-/// How old a key under its first name is that a process left which was killed: to link it takes no longer than the disk.
+/// The age at which a temporary key file is a leftover of a killed process: linking takes no longer than a disk access.
 const ABANDONED: Duration = Duration::from_secs(60);
 
-/// Removes keys that never came to be the identity.
+/// Removes temporary key files of killed processes.
 fn clear(data_dir: &Path) {
     for entry in fs::read_dir(data_dir).into_iter().flatten().flatten() {
         let is_ours = entry.file_name().as_encoded_bytes().starts_with(b"identity.key.");
         let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
         if is_ours && age.is_ok_and(|age| age.is_ok_and(|age| age >= ABANDONED)) {
-            // What cannot be removed is no reason not to start.
+            // A leftover does not prevent the start.
             let _ = fs::remove_file(entry.path());
         }
     }

@@ -6,8 +6,8 @@ use std::{
 
 use polywire_core::transport::Ports;
 
-/// The file of the data directory that says which ports the system chose for the node when it ran last. Peers that know
-/// the node by its address find it there again; without the file it takes other ports, and nothing else is lost.
+/// The file with the ports that the system chose at the last start, so that peers find the node at the same address.
+/// Without the file the node takes other ports.
 pub(super) struct KeptPorts(PathBuf);
 
 const FILE: &str = "ports.toml";
@@ -17,7 +17,7 @@ impl KeptPorts {
         Self(data_dir.join(FILE))
     }
 
-    /// What the file says; nothing where it cannot be read, which the log says.
+    /// Reads the file. If it is unreadable, logs that and returns no ports.
     pub(super) fn load(&self) -> Ports {
         let read = match fs::read_to_string(&self.0) {
             Ok(text) => toml::from_str(&text).map_err(io::Error::other),
@@ -26,24 +26,24 @@ impl KeptPorts {
         };
         Ports::new(read.unwrap_or_else(|error| {
             let file = self.0.display();
-            tracing::warn!(%file, %error, "the ports of the last run cannot be read, and others are taken");
+            tracing::warn!(%file, %error, "the ports of the last start cannot be read; the node takes other ports");
             BTreeMap::new()
         }))
     }
 
-    /// Writes them where they have changed. The log says where they cannot be written: the node serves all the same.
+    /// Writes the ports if they have changed. A failure is logged only, as the node can serve without the file.
     pub(super) fn store(&self, ports: &Ports) {
         let now = ports.all();
         if now == self.load().all() {
             return;
         }
-        // Under another name first: a crash leaves either the old file or the new one.
+        // Written under another name first: a crash leaves either the old file or the new one.
         let unfinished = self.0.with_extension("toml.new");
         let text: String = now.iter().map(|(name, port)| format!("{name} = {port}\n")).collect();
         let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &self.0));
         if let Err(error) = written {
             let file = self.0.display();
-            tracing::warn!(%file, %error, "the node's ports cannot be kept for its next start");
+            tracing::warn!(%file, %error, "the node's ports cannot be stored for its next start");
         }
     }
 }

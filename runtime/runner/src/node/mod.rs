@@ -1,17 +1,16 @@
-//! A node: services and transports put together from a configuration, in one process with one shutdown.
+//! A node: services and transports from a configuration, in one process with one shutdown.
 //!
-//! It starts in this order: services, identity, listeners (everything binds before anything is said), the HTTP
-//! side, the components, the first run of the health checks, and then the transports serve. It ends in this order, on every
-//! transport:
+//! A node starts in this order: services, identity, listeners (all bind before the node announces itself), the HTTP side,
+//! the components, the first health checks, and finally the transports serve. It drains in this order, on every transport:
 //!
-//! 1. health says `NOT_SERVING`, watchers are told, `/readyz` answers 503; components hand over, and for `node.drain_delay`
-//!    calls are served as before, so that balancers have the time to see it;
-//! 2. listeners close, peers are told to start nothing more here;
-//! 3. calls in flight finish, for at most `node.drain_timeout`;
-//! 4. what is left is cut, connections and endpoint are closed;
-//! 5. components stop, and the HTTP side finishes the scrapes in flight, for at most a second.
+//! 1. Health reports `NOT_SERVING` to callers and watchers, and `/readyz` answers 503. Components hand over. For
+//!    `node.drain_delay` the node still serves calls, so that load balancers notice.
+//! 2. Listeners close, and peers learn that they must start no further calls here.
+//! 3. Calls in flight finish, for at most `node.drain_timeout`.
+//! 4. The node cuts the remaining calls and closes connections and endpoints.
+//! 5. Components stop, and the HTTP side finishes scrapes in flight, for at most a second.
 //!
-//! A transport that stops by itself ends the node in the same order, and with an error.
+//! A transport that stops by itself ends the node in the same order, with an error.
 
 mod builder;
 mod certificates;

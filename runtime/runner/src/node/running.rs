@@ -1,10 +1,6 @@
-use std::{
-    fmt,
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 #[cfg(target_os = "linux")]
 use prometheus::process_collector::ProcessCollector;
 use tokio::task::{JoinError, JoinSet};
@@ -25,45 +21,43 @@ use polywire_core::{
     },
 };
 
-/// A node that serves. Dropping it ends everything at once; [`serve`](Self::serve) ends it well.
+/// A bound node. [`serve`](Self::serve) ends it in order; dropping it ends it at once.
 pub struct Node {
     parts: Parts,
     targets: Targets,
     drain: Drain,
     drain_delay: Duration,
     drain_timeout: Duration,
-    /// The transports, each until it has drained.
+    /// The tasks of the transports, each until it has drained.
     transports: JoinSet<Ended>,
     http: JoinSet<()>,
     http_drain: Drain,
-    /// Runs the checks, and keeps what was counted lately, for as long as the node is there.
+    /// The tasks of the health checks and of the recent metrics.
     checks: JoinSet<()>,
     connect_options: ConnectOptions,
     components: Components,
-    /// Leaves the target of calls that are passed on.
-    /// Behind a lock that nobody takes, so that a node can be shared.
+    /// Closes the connection to the upstream. The lock is never contended; it only makes the node `Sync`.
     leave_upstream: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl Node {
-    /// A node without services, to be put together.
+    /// Builds a node.
     pub fn builder() -> NodeBuilder {
         NodeBuilder::new()
     }
 
-    /// Where the node is reached from this machine.
+    /// The node's targets, as seen from this machine.
     pub fn targets(&self) -> &Targets {
         &self.targets
     }
 
-    /// What the node is made of: its router may be added to while it runs.
+    /// The node's parts. Its router may change while the node runs.
     pub fn parts(&self) -> &Parts {
         &self.parts
     }
 
-    /// The options for calls that the node itself makes: a transport that dials from what it has bound, as
-    /// Iroh does from the node's endpoint and under its id, has put that into them. The node's metrics count these
-    /// calls, and the connections made for them.
+    /// The options of the node's own calls. They use the node's bound endpoints where a transport supports that, as Iroh
+    /// dials from the node's endpoint and with its id. The node's metrics count these calls and their connections.
     ///
     /// ```no_run
     /// # async fn show(node: polywire::Node, peer: polywire::Target) -> Result<(), polywire::Status> {
@@ -74,23 +68,26 @@ impl Node {
         &self.connect_options
     }
 
-    /// A channel to a peer of the node, being put together: it chooses among the peer's targets as `transport.strategy` says,
-    /// and calls under the node's identity.
+    /// Builds a channel to a peer. The channel chooses among the peer's targets by `transport.strategy` and calls with the
+    /// node's identity.
     pub fn channel(&self) -> ChannelBuilder {
         Channel::builder().options(self.connect_options.clone()).policy(self.parts.policies.clone())
     }
 
-    /// Serves until `shutdown` completes, and then drains in the order that the module describes. Returns
-    /// when everything has ended.
+    /// Serves until `shutdown` completes, then drains in the order that [`node`](crate::node) describes. Returns when the node
+    /// has ended.
     ///
     /// # Errors
-    /// When a transport ended by itself or panicked. The others have been drained then.
+    /// If a transport ended by itself or panicked. The others have drained by then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the node at once, without a drain.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
         self.serve_until(shutdown, std::future::pending::<()>).await.map(drop)
     }
 
-    /// As [`serve`](Self::serve); where `hurry` completes, once for each time that it does, what is waited for then is
-    /// waited for no longer: the delay before listeners close, or else the calls in flight.
+    /// As [`serve`](Self::serve). Each completion of `hurry` skips the current wait: the delay before listeners close, or
+    /// the wait for calls in flight.
     pub(crate) async fn serve_until<F: Future<Output = ()>>(
         mut self,
         shutdown: impl Future<Output = ()>,
@@ -111,7 +108,7 @@ impl Node {
         if ended == End::InTime {
             tokio::select! {
                 in_time = all_ended(&mut self.transports, self.drain_timeout) => if !in_time {
-                    tracing::warn!(after = ?self.drain_timeout, "calls in flight are cut");
+                    tracing::warn!(after = ?self.drain_timeout, "the drain timed out; the node cuts calls in flight");
                 },
                 () = hurry() => ended = End::Hurried,
             }
@@ -124,28 +121,27 @@ impl Node {
         ended
     }
 
-    /// What comes before listeners close: components hand over, and balancers that have seen that the node is not ready
-    /// send their calls elsewhere.
+    /// The phase before listeners close: components hand over, and load balancers notice that the node is not ready.
     async fn leave<F: Future<Output = ()>>(&self, hurry: impl Fn() -> F) -> End {
         let handing_over = async {
             if tokio::time::timeout(self.drain_timeout, self.components.drain()).await.is_err() {
-                tracing::warn!(after = ?self.drain_timeout, "components have not handed over in time");
+                tracing::warn!(after = ?self.drain_timeout, "components did not hand over in time");
             }
         };
         let leaving = async { tokio::join!(tokio::time::sleep(self.drain_delay), handing_over) };
         tokio::select! {
             _ = leaving => End::InTime,
-            // Without a delay there is nothing that a balancer should see.
+            // Without a delay no load balancer needs this phase.
             () = hurry() => if self.drain_delay.is_zero() { End::Hurried } else { End::InTime },
         }
     }
 
-    /// Ends what is left.
+    /// Cuts the remaining calls and stops all tasks.
     async fn close(mut self) {
         self.drain.cut();
         all_ended(&mut self.transports, CLOSING).await;
-        if let Some(leave) = self.leave_upstream.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            // The target is told as far as it can be.
+        if let Some(leave) = self.leave_upstream.get_mut().take() {
+            // Best effort.
             let _ = tokio::time::timeout(CLOSING, leave).await;
         }
         self.components.stop().await;
@@ -155,26 +151,26 @@ impl Node {
     }
 }
 
-/// How a node's drain ended.
+/// The outcome of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Calls in flight have finished, or had the time to.
+    /// Calls in flight finished or timed out.
     InTime,
-    /// They were cut before, as was asked for.
+    /// A request to hurry cut calls in flight.
     Hurried,
 }
 
-/// A transport that no longer serves.
+/// A transport whose task has ended.
 #[derive(Debug)]
 struct Ended {
     transport: &'static str,
     panicked: bool,
 }
 
-/// How long what has been cut may take to be gone, and an answer on the HTTP side to be finished.
+/// The timeout of closing cut connections, and of finishing responses on the HTTP side.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// Whether all of them ended within this time.
+/// Whether all tasks ended within this time.
 async fn all_ended<T: 'static>(tasks: &mut JoinSet<T>, patience: Duration) -> bool {
     let ended = async { while tasks.join_next().await.is_some() {} };
     tokio::time::timeout(patience, ended).await.is_ok()
@@ -184,7 +180,7 @@ fn premature(ended: Result<Ended, JoinError>) -> NodeError {
     let (transport, how) = match ended {
         Ok(Ended { transport, panicked: false }) => (transport, "ended by itself"),
         Ok(Ended { transport, panicked: true }) => (transport, "panicked"),
-        // Nobody else has the handles of these tasks.
+        // No other code has handles of these tasks.
         Err(_) => ("(unknown)", "was aborted"),
     };
     let error = NodeError::TransportEnded { transport, how };
@@ -192,11 +188,11 @@ fn premature(ended: Result<Ended, JoinError>) -> NodeError {
     error
 }
 
-/// How long a check may take, where the interval between them is longer: nobody who asks for `/readyz` should
-/// be told for minutes what was true before the disk began to hang.
+/// The upper bound of a check's timeout. With long intervals, `/readyz` must not report for minutes the state from before
+/// the disk hung.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Starts what the configuration asks for. Everything is bound before anything serves. `service` is what answers calls.
+/// Starts a node of this configuration, which answers calls with `service`. All transports are bound before any serves.
 pub(super) async fn start(
     config: Config,
     parts: Parts,
@@ -218,7 +214,7 @@ pub(super) async fn start(
     };
     kept.store(&ports);
     let secret_key = identity.secret_key().to_bytes();
-    // Before anything is waited for: what is bound is not for several tasks.
+    // Before the first await: bound transports are not `Sync`.
     let (connect_options, upstream) = {
         let complete = |options: ConnectOptions| {
             bound.connect_options(options.secret_key(secret_key).metrics(parts.metrics.clone()))
@@ -245,14 +241,14 @@ pub(super) async fn start(
         return Err(given_up(bound, NodeError::Component { component, source }).await);
     }
 
-    // What every exporter says of its process, where the system can be asked.
+    // The usual process metrics, on Linux only.
     #[cfg(target_os = "linux")]
     if let Err(error) = parts.metrics.add_collector(Box::new(ProcessCollector::for_self())) {
-        tracing::warn!(%error, "the metrics of the process cannot be shown");
+        tracing::warn!(%error, "no metrics of the process");
     }
-    // Everything is open now but connections.
+    // All descriptors except those of connections are open now.
     let descriptors = descriptors::of_process();
-    tracing::debug!(connections = descriptors.free(), "descriptors are left for so many connections");
+    tracing::debug!(connections = descriptors.free(), "the free descriptors limit the number of connections");
     let (drain, http_drain) = (Drain::new(), Drain::new());
     let (mut transports, mut http, mut checks) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
     if let Some(listener) = http_listener {
@@ -289,7 +285,7 @@ pub(super) async fn start(
     })
 }
 
-/// The error, once what was bound is closed.
+/// Closes the bound transports and returns the error.
 async fn given_up(bound: Transports, error: NodeError) -> NodeError {
     bound.close().await;
     error
@@ -316,11 +312,11 @@ fn watch_certificates(parts: &Parts, checks: &mut JoinSet<()>) {
     let added =
         collector.and_then(|collector| collector.map_or(Ok(()), |own| parts.metrics.add_collector(own)));
     if let Err(error) = added {
-        tracing::warn!(%error, "the metrics of certificates cannot be shown");
+        tracing::warn!(%error, "no metrics of certificates");
     }
 }
 
-/// Runs the checks now, and then again and again.
+/// Runs the checks now, and then periodically.
 async fn watch_health(config: &Config, health: &Health, checks: &mut JoinSet<()>) {
     let data_dir = DataDir::new(config.node.data_dir.clone(), config.health.min_free_bytes);
     health.register("data directory", move || data_dir.clone().check());

@@ -1,4 +1,4 @@
-//! Whether the schemas that a node tells to others say what its services are.
+//! Compares the schemas that a node publishes with its services.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,10 @@ use polywire_core::{
     Method, ServiceInfo,
 };
 
-/// Compares the services with what the schemas say of them, where they say something.
+/// Compares the services with their schemas, if they have one.
 ///
 /// # Errors
-/// [`NodeError::Schema`] for the first service that is another.
+/// [`NodeError::Schema`] for the first service that differs.
 pub(super) fn check(schemas: &DescriptorPool, services: &[ServiceInfo]) -> Result<(), NodeError> {
     for info in services {
         let Some(schema) = schemas.get_service_by_name(info.name()) else { continue };
@@ -68,7 +68,7 @@ fn promises_idempotency(rpc: &MethodDescriptor) -> bool {
     options.is_some_and(|options| options.idempotency_level() != IdempotencyLevel::IdempotencyUnknown)
 }
 
-/// How a type is another than the message: by its name where it knows it, and by its fields.
+/// The difference between a type and a message, by the name if the type has one, and by the fields.
 fn of_message(of: &MessageType, schema: &MessageDescriptor) -> Option<String> {
     let message = schema.full_name();
     if let Some(name) = of.name().filter(|name| name != message) {
@@ -79,7 +79,7 @@ fn of_message(of: &MessageType, schema: &MessageDescriptor) -> Option<String> {
     let candidates: BTreeSet<u32> = (1..=LIKELY).chain(fields.iter().copied()).collect();
     let known: BTreeSet<u32> = candidates.iter().copied().filter(|field| knows(recode, *field)).collect();
     if known == candidates {
-        // A type that keeps whatever it is given is every message.
+        // A type that keeps all fields matches every message.
         return None;
     }
     if let Some(field) = known.difference(&fields).next() {
@@ -99,17 +99,16 @@ fn of_message(of: &MessageType, schema: &MessageDescriptor) -> Option<String> {
     ))
 }
 
-/// Fields up to this number are looked for where the schema has none: those beyond are rare, as they take a third byte.
+/// The highest field number to probe in addition to the schema's. Higher numbers are rare.
 const LIKELY: u32 = 64;
 
-/// Whether the type knows a field of this number: it keeps it, or says that it should be of another type. What it does
-/// not know it skips.
+/// Whether the type knows a field of this number: it keeps the field or rejects its type. Unknown fields are skipped.
 fn knows(recode: Recode, number: u32) -> bool {
     let bytes = field(number, VARINT, &[1]);
     recode(&bytes).is_none_or(|kept| Some(kept) != recode(&[]))
 }
 
-/// The field once, with a value of its type.
+/// An encoded field with a value of its type.
 fn sample(of: &FieldDescriptor) -> Vec<u8> {
     let number = of.number();
     if of.is_group() {
@@ -119,13 +118,13 @@ fn sample(of: &FieldDescriptor) -> Vec<u8> {
         Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => field(number, EIGHT_BYTES, &[0; 8]),
         Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => field(number, FOUR_BYTES, &[0; 4]),
         Kind::String | Kind::Bytes => field(number, COUNTED, &[1, b'x']),
-        // One without fields.
+        // An empty message.
         Kind::Message(_) => field(number, COUNTED, &[0]),
         _ => field(number, VARINT, &[1]),
     }
 }
 
-/// How a value is encoded, as protobuf's wire format numbers it. Source: [Protocol Buffers,
+/// The wire types of protobuf. Source: [Protocol Buffers,
 /// encoding](https://protobuf.dev/programming-guides/encoding/#structure).
 const VARINT: u8 = 0;
 const EIGHT_BYTES: u8 = 1;
@@ -134,7 +133,7 @@ const START_GROUP: u8 = 3;
 const END_GROUP: u8 = 4;
 const FOUR_BYTES: u8 = 5;
 
-/// A field of this number with this value.
+/// Encodes a field.
 fn field(number: u32, wire_type: u8, value: &[u8]) -> Vec<u8> {
     let mut key = (u64::from(number) << 3) | u64::from(wire_type);
     let mut bytes = Vec::new();

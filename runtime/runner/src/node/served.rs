@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::NodeError;
 use polywire_core::{Channel, Router, Service as _, ServiceInfo};
 
-/// What is put into a node's router, and by what it was added: so that nothing is lost there in silence.
+/// Adds services to a node's router and records their origin, so that duplicates are reported.
 pub(super) struct Served<'a> {
     router: &'a Router,
     added: BTreeMap<&'static str, String>,
@@ -14,14 +14,18 @@ impl<'a> Served<'a> {
         Self { router, added: BTreeMap::new() }
     }
 
-    /// Adds the services that answer at `channel`.
+    /// Adds the services of `channel`.
     ///
     /// # Errors
-    /// [`NodeError::Service`] where it names none, where it does not know what it names, or where one was added before.
+    /// [`NodeError::Service`] if it names no service, lacks a method of a service, or names a service that was already
+    /// added.
     pub(super) fn add(&mut self, added_by: &str, channel: Channel) -> Result<(), NodeError> {
         let services = channel.services();
         let problem = if services.is_empty() {
-            Some("it names no service; expected its `services()` to tell those of what it wraps".to_owned())
+            Some(
+                "it names no service; expected its `services()` to return those of the inner service"
+                    .to_owned(),
+            )
         } else {
             services.iter().find_map(|info| self.problem(info, &channel))
         };
@@ -36,11 +40,11 @@ impl<'a> Served<'a> {
     fn problem(&self, info: &ServiceInfo, channel: &Channel) -> Option<String> {
         let name = info.name();
         if let Some(earlier) = self.added.get(name) {
-            return Some(format!("the service {name} was added twice, before by {earlier}"));
+            return Some(format!("duplicate service {name}, already added by {earlier}"));
         }
         let unknown = info.methods().iter().find(|method| channel.method(method.path()).is_none())?;
         Some(format!(
-            "it knows nothing of {}, which it names; expected its `method()` to ask what it wraps",
+            "it names {} but does not find it; expected its `method()` to delegate to the inner service",
             unknown.path()
         ))
     }

@@ -1,18 +1,18 @@
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-/// Where a node is reached from this machine. Serialises to the line that `serve --json` prints.
+/// The targets of a node, as seen from this machine. Serializes to the line that `serve --json` prints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Targets {
     /// The node's id.
     pub node_id: String,
-    /// By the name of the transport, in the order in which they were bound: `grpc://host:port` for `grpc`.
+    /// The targets by the name of the transport, in the order of binding: `grpc://host:port` for `grpc`.
     pub transports: Vec<(&'static str, String)>,
     /// The HTTP side, `http://host:port`.
     pub http: Option<String>,
 }
 
 impl Targets {
-    /// The target over the transport of this name, where the node serves over it.
+    /// The target of the transport with this name, if the node serves it.
     pub fn get(&self, transport: &str) -> Option<&str> {
         self.transports.iter().find_map(|(name, target)| (*name == transport).then_some(target.as_str()))
     }

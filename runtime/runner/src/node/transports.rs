@@ -13,14 +13,14 @@ use polywire_core::{
     transport::{BindContext, LiveTarget, Serving},
 };
 
-/// The transports of a node, bound and not yet serving.
+/// The bound transports of a node, before they serve.
 pub(super) struct Transports(Vec<(&'static str, Box<dyn DynBound>)>);
 
-/// Those that the configuration's mode asks for by name.
+/// The transports that the configuration's mode controls.
 const OF_MODE: [&str; 2] = ["grpc", "iroh"];
 
 impl Transports {
-    /// Binds what the configuration asks for, one after the other. What was bound is closed where a later one fails.
+    /// Binds the enabled transports one after the other. If one fails, the bound ones are closed.
     pub(super) async fn bind(
         config: &config::Transport,
         node: &BindContext,
@@ -49,32 +49,32 @@ impl Transports {
         Ok(bound)
     }
 
-    /// Closes all of them.
+    /// Closes all transports.
     pub(super) async fn close(self) {
         futures_util::future::join_all(self.0.into_iter().map(|(_, bound)| bound.dyn_close())).await;
     }
 
-    /// Where each is reached.
+    /// The targets.
     pub(super) fn targets(&self) -> Vec<(&'static str, String)> {
         self.0.iter().map(|(name, bound)| (*name, bound.dyn_target())).collect()
     }
 
-    /// What tells where each is reached as time goes by.
+    /// Functions that return the current targets.
     pub(super) fn live_targets(&self) -> Vec<(&'static str, LiveTarget)> {
         self.0.iter().map(|(name, bound)| (*name, bound.dyn_live_target())).collect()
     }
 
-    /// The protocols that connections over each may name.
+    /// The ALPN protocols of each transport.
     pub(super) fn alpns(&self) -> Vec<(&'static str, Vec<String>)> {
         self.0.iter().map(|(name, bound)| (*name, bound.dyn_alpns())).collect()
     }
 
-    /// These options, for calls over what the node has bound.
+    /// The options, completed for calls from the bound transports.
     pub(super) fn connect_options(&self, options: ConnectOptions) -> ConnectOptions {
         self.0.iter().fold(options, |options, (_, bound)| bound.dyn_connect_options(options))
     }
 
-    /// What serves over each, until the drain is over.
+    /// The futures that serve each transport until its drain is over.
     pub(super) fn serve(
         self,
         parts: &Parts,
@@ -96,7 +96,7 @@ impl Transports {
     }
 }
 
-/// Which transports would serve each service.
+/// The transports that serve each service with this configuration.
 pub(super) fn exposure(config: &config::Transport) -> Exposure {
     let known = transports::all().into_iter().map(|transport| transport.dyn_name());
     let serving = known.filter(|name| config.serves(name)).collect();

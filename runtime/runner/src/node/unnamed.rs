@@ -5,10 +5,10 @@ use rustix::{
     io::Errno,
 };
 
-/// A new file in this directory that has no name: it is gone when the process ends, however that ends.
+/// Creates a file without a name in this directory. It disappears when the process ends for any reason.
 ///
 /// # Errors
-/// When it cannot be made there.
+/// If the file cannot be created.
 pub(super) fn unnamed(directory: &Path) -> io::Result<File> {
     #[cfg(target_os = "linux")]
     match rustix::fs::open(
@@ -17,14 +17,14 @@ pub(super) fn unnamed(directory: &Path) -> io::Result<File> {
         Mode::RUSR | Mode::WUSR,
     ) {
         Ok(file) => return Ok(file.into()),
-        // The file system cannot do it, or the kernel takes the flag for that of a directory (open(2)).
+        // The file system does not support it, or an old kernel takes the flag for that of a directory (open(2)).
         Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {}
         Err(error) => return Err(error.into()),
     }
     named_for_a_moment(directory)
 }
 
-/// Where every file has a name at first. The name is always the same, so that at most one is left.
+/// The fallback: creates a named file and removes the name. The name is constant, so that at most one file is left.
 fn named_for_a_moment(directory: &Path) -> io::Result<File> {
     let path = directory.join(".health");
     match std::fs::remove_file(&path) {

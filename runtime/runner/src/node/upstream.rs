@@ -5,11 +5,12 @@ use crate::config;
 use futures_util::future::BoxFuture;
 use polywire_core::{Channel, Codec, ConnectOptions, Gateway, Limits, Target, transport::Connected};
 
-/// Whom a node passes calls on to that none of its own services answers: see [`Gateway`] for what travels.
+/// The peer to which a node forwards calls of services that it does not have. See [`Gateway`] for the forwarded parts of a
+/// call.
 ///
-/// The node calls under its own identity, from what it has bound where a transport dials from that. Its health has
-/// a component `target`, which fails while the target cannot be reached; its metrics count these calls under the
-/// service `unknown`, for their names are the callers' choice.
+/// The node calls with its own identity and from its bound endpoints, if the transport supports that. Its health has a
+/// component `target`, which fails while the target is unreachable. Its metrics count these calls under the service
+/// `unknown`, as callers choose their names.
 ///
 /// ```no_run
 /// # async fn show(target: polywire::Target) -> Result<(), polywire::NodeError> {
@@ -25,20 +26,20 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Passes calls on to this target: in any codec, but in protobuf alone where that is the transport's own, as it
-    /// is gRPC's, for hardly any server there takes another.
+    /// Forwards calls to this target. A target whose transport defaults to protobuf, such as gRPC, gets protobuf alone, as
+    /// few servers there accept another codec; other targets get any codec.
     pub fn new(target: Target) -> Self {
         let codecs = taken_by(&target);
-        // What a call may weigh is up to the listener that it came in by.
+        // The listener limits the size of messages.
         let limits =
             Limits { max_message_bytes: polywire_core::settings::MAX_MESSAGE_SIZE, ..Limits::default() };
-        // A foreign server may take pings on silent streams for abuse; TCP's probes find out who is gone.
+        // Some servers treat pings on idle streams as abuse; TCP keep-alive detects dead peers.
         let options = ConnectOptions::new().keep_alive_interval(None).limits(limits);
         Self { targets: vec![target], codecs, options }
     }
 
-    /// Or over this target, which leads to the same peer: the node's `transport.strategy` chooses for each call, and
-    /// a call that nobody has seen goes over the other. Only codecs that both take are passed on.
+    /// Adds another target of the same peer. The node's `transport.strategy` chooses for each call, and calls that were
+    /// not processed fall back to the other target. Only codecs that all targets accept are forwarded.
     #[must_use]
     pub fn or(mut self, target: Target) -> Self {
         let taken = taken_by(&target);
@@ -47,32 +48,32 @@ impl Upstream {
         self
     }
 
-    /// Passes calls on in these codecs and refuses those in others.
+    /// Forwards calls in these codecs and refuses others.
     #[must_use]
     pub fn codecs(mut self, codecs: impl IntoIterator<Item = Codec>) -> Self {
         self.codecs = codecs.into_iter().collect();
         self
     }
 
-    /// As [`ConnectOptions::ca_file`].
+    /// Sets the certificate authorities to trust, as [`ConnectOptions::ca_file`] does.
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.options = self.options.ca_file(path);
         self
     }
 
-    /// How its targets are connected to, but for what the node adds.
+    /// The options of connecting, without those that the node adds.
     pub(super) fn options(&self) -> &ConnectOptions {
         &self.options
     }
 
-    /// The codecs that are passed on.
+    /// The codecs to forward.
     pub(crate) fn passed_on(&self) -> &[Codec] {
         &self.codecs
     }
 
-    /// Makes a way to the target that of the node's calls that nobody else answers, and the target a component of
-    /// its health. Returns what leaves the target in an orderly manner.
+    /// Makes the targets the fallback of the node's router and a component of its health. Returns a future that closes the
+    /// connections.
     pub(super) async fn attach(
         self,
         parts: &Parts,
@@ -84,7 +85,7 @@ impl Upstream {
         let itself =
             |target: &&Target| own.transports.iter().any(|(_, own)| same_place(own, &target.to_string()));
         if let Some(itself) = self.targets.iter().find(itself) {
-            return Err(failed(itself, "this is the node itself; expected another target".to_owned()));
+            return Err(failed(itself, "the target is this node itself; expected another target".to_owned()));
         }
         let (gateway, close) = match self.targets.as_slice() {
             [target] => {
@@ -102,7 +103,7 @@ impl Upstream {
                 (Gateway::new(channel), close)
             }
         };
-        // As much of the id as people compare.
+        // The first characters of the id are enough for people.
         let name = own.node_id.chars().take(10).collect();
         let gateway = gateway.codecs(self.codecs.clone()).named(name);
         parts.router.set_fallback(gateway.clone());
@@ -114,7 +115,7 @@ impl Upstream {
     }
 }
 
-/// The codecs of calls that are passed on to this target.
+/// The codecs that this target accepts.
 fn taken_by(target: &Target) -> Vec<Codec> {
     match target.default_codec() {
         Codec::Protobuf => vec![Codec::Protobuf],
@@ -122,7 +123,7 @@ fn taken_by(target: &Target) -> Vec<Codec> {
     }
 }
 
-/// Whether two targets say the same but for hints on where to look, which are behind a `?`.
+/// Whether two targets are equal, apart from address hints behind a `?`.
 fn same_place(one: &str, other: &str) -> bool {
     one.split('?').next() == other.split('?').next()
 }

@@ -1,4 +1,4 @@
-//! The details of a failed call: by gRPC's convention a `google.rpc.Status`, with messages of any type in it.
+//! The details of a failed call: by gRPC's convention a `google.rpc.Status` that contains messages of any type.
 //!
 //! Source: [the standard details](https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto).
 
@@ -15,7 +15,7 @@ use prost_reflect::{
 use crate::cli::json::{Shown, Types, write};
 use polywire_core::Status;
 
-/// The details as lines, each with what it is; `None` where they are none of gRPC's convention.
+/// The details as lines; `None` if they do not follow gRPC's convention.
 pub(in crate::cli) fn shown(status: &Status, types: &Types) -> Option<Shown> {
     let descriptor = standard().get_message_by_name("google.rpc.Status")?;
     let details = DynamicMessage::decode(descriptor, status.details().clone()).ok()?;
@@ -39,19 +39,19 @@ fn labelled(label: &str, all: impl IntoIterator<Item = Shown>) -> Shown {
     })
 }
 
-/// The messages that details consist of everywhere.
+/// The standard messages of details.
 pub(in crate::cli) fn standard() -> DescriptorPool {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
         let mut pool = DescriptorPool::global();
-        // The table below is right, and says so in a test.
+        // The table below is valid; a test checks it.
         let _ = pool.add_file_descriptor_proto(file());
         pool
     });
     POOL.clone()
 }
 
-/// A message of `google.rpc`, within another where there is a dot in its name, and its fields: name, number and type, of
-/// which there are several behind a `*`.
+/// A message of `google.rpc`, nested if its name has a dot, and its fields: name, number and type; `*` marks a repeated
+/// field.
 type Message = (&'static str, &'static [(&'static str, i32, &'static str)]);
 
 const MESSAGES: &[Message] = &[
@@ -112,7 +112,7 @@ const MESSAGES: &[Message] = &[
     ("LocalizedMessage", &[("locale", 1, "string"), ("message", 2, "string")]),
 ];
 
-/// An entry of a map from text to text.
+/// An entry of a `map<string, string>`.
 const ENTRY: &[(&str, i32, &str)] = &[("key", 1, "string"), ("value", 2, "string")];
 
 fn file() -> FileDescriptorProto {
@@ -120,14 +120,14 @@ fn file() -> FileDescriptorProto {
         name: Some("google/rpc/error_details.proto".to_owned()),
         package: Some("google.rpc".to_owned()),
         dependency: ["any", "duration"].map(|name| format!("google/protobuf/{name}.proto")).into(),
-        // With presence, so that what was sent is shown and nothing else.
+        // proto2 has field presence: only fields that were sent are shown.
         syntax: Some("proto2".to_owned()),
         message_type: within(""),
         ..FileDescriptorProto::default()
     }
 }
 
-/// The messages within the one of this name, or those that are within none.
+/// The messages nested in this one; for an empty name, the top-level ones.
 fn within(outer: &str) -> Vec<DescriptorProto> {
     let inner = |name: &&str| match name.strip_prefix(outer).and_then(|rest| rest.strip_prefix('.')) {
         Some(rest) => !rest.contains('.'),

@@ -11,23 +11,23 @@ use super::{msgpack, plain};
 use crate::cli::json::{self, Shown, Types};
 use polywire_core::{__runner::Typed, Codec, CodecError, Payload, Status};
 
-/// How JSON becomes the messages of a method, and the reverse.
+/// The conversion between JSON and the messages of a method.
 #[derive(Clone, Debug)]
 pub(in crate::cli) enum Form {
     /// By descriptors: protobuf's canonical JSON, in any codec.
     Described {
-        /// What a request is.
+        /// The request type.
         input: MessageDescriptor,
-        /// What a response is.
+        /// The response type.
         output: MessageDescriptor,
-        /// What may be in an `Any`.
+        /// The types that an `Any` may hold.
         types: Arc<Types>,
     },
-    /// By field names, without knowing any: JSON as it is, in MessagePack.
+    /// Without a schema: JSON as it is, in MessagePack.
     Plain,
 }
 
-/// A request that has been read.
+/// A parsed request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Request {
     Described(DynamicMessage),
@@ -46,7 +46,7 @@ impl Form {
         Ok(request)
     }
 
-    /// What a request must be, for messages.
+    /// The expected request, for error texts.
     pub(super) fn expected(&self) -> String {
         match self {
             Self::Described { input, .. } => {
@@ -60,28 +60,28 @@ impl Form {
         }
     }
 
-    /// The codec that calls travel in when `codec` is wished for; `None` where it is up to the transport.
+    /// The codec of a call for which `codec` was requested; `None` for the transport's default.
     ///
     /// # Errors
-    /// When it cannot be had without a schema.
+    /// If the codec requires a schema and there is none.
     pub(super) fn codec(&self, codec: Option<Codec>) -> Result<Option<Codec>, Status> {
         match (self, codec) {
             (Self::Plain, Some(Codec::Protobuf)) => Err(Status::failed_precondition(
-                "protobuf needs the schema of the messages, and nobody has it (a node is given it by `.descriptors`); use --codec msgpack",
+                "--codec protobuf requires the schema of the messages, which neither this binary nor the target has (a node gets it by `.descriptors`); use --codec msgpack",
             )),
             (Self::Plain, _) => Ok(Some(Codec::MessagePack)),
             (Self::Described { .. }, codec) => Ok(codec),
         }
     }
 
-    /// One response as compact JSON. What has none is shown as base64: the call was answered.
+    /// A response as compact JSON. A message without a JSON form is shown as base64, as the call succeeded.
     ///
     /// # Errors
-    /// When it cannot be had at all.
+    /// If the message cannot be encoded.
     pub(super) fn to_json(&self, response: &Payload) -> Result<Shown, Status> {
         match self {
             Self::Described { output, types, .. } => {
-                // One that never left this process can be had in any.
+                // A message of this process is not encoded yet.
                 let codec = response.codec().unwrap_or(Codec::Protobuf);
                 let bytes = encoded(response, codec)?;
                 Ok(match decode(output, codec, &bytes) {
@@ -94,13 +94,13 @@ impl Form {
                 let json = msgpack::read(&bytes).and_then(|value| plain::to_json(&value));
                 Ok(match json {
                     Ok(json) => Shown { json: json.to_string(), notes: Vec::new() },
-                    Err(why) => json::opaque(&bytes, &format!("the answer: {why}")),
+                    Err(why) => json::opaque(&bytes, &format!("the response: {why}")),
                 })
             }
         }
     }
 
-    /// Asks for the types that were looked for in vain. Returns whether it is worth while to look again.
+    /// Asks for the types that were not found. Returns whether a retry may find more.
     pub(super) async fn learn(&self) -> bool {
         match self {
             Self::Described { types, .. } => types.learn().await,
@@ -108,7 +108,7 @@ impl Form {
         }
     }
 
-    /// As [`learn`](Self::learn), on a thread that may wait.
+    /// The blocking form of [`learn`](Self::learn).
     pub(super) fn learn_blocking(&self) -> bool {
         match self {
             Self::Described { types, .. } => types.learn_blocking(),
@@ -118,7 +118,7 @@ impl Form {
 }
 
 impl Request {
-    /// The request as it is sent: each transport encodes it in the codec that it takes.
+    /// The request as a payload; each transport encodes it in its codec.
     pub(super) fn into_payload(self) -> Payload {
         Payload::typed(self)
     }
@@ -131,7 +131,10 @@ impl Typed for Request {
             (Self::Described(message), Codec::MessagePack) => msgpack::write(&msgpack::from_message(message)),
             (Self::Plain(json), Codec::MessagePack) => msgpack::write(&plain::from_json(json)),
             (Self::Plain(_), Codec::Protobuf) => {
-                return Err(CodecError::Encode { codec, reason: "its schema is not known".to_owned() });
+                return Err(CodecError::Encode {
+                    codec,
+                    reason: "there is no schema of the message".to_owned(),
+                });
             }
             (_, codec) => {
                 return Err(CodecError::Encode { codec, reason: "JSON is not written in it".to_owned() });
@@ -174,5 +177,5 @@ fn decode(output: &MessageDescriptor, codec: Codec, bytes: &Bytes) -> Result<Dyn
         Codec::MessagePack => msgpack::read(bytes).and_then(|value| msgpack::to_message(&value, output)),
         other => Err(format!("{other} is not read as JSON")),
     };
-    decoded.map_err(|error| format!("the answer is no {}: {error}", output.full_name()))
+    decoded.map_err(|error| format!("the response is not a valid {}: {error}", output.full_name()))
 }

@@ -7,18 +7,18 @@ use base64::{
 
 use polywire_core::Metadata;
 
-/// One `-H 'key: value'`, checked.
+/// A valid `-H 'key: value'`.
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Header(Metadata);
 
-/// People leave the padding away, and so does gRPC.
+/// Padding is optional, as in gRPC.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
 impl Header {
-    /// All of them together.
+    /// Merges all headers.
     pub(super) fn collect(headers: Vec<Self>) -> Metadata {
         let mut metadata = Metadata::new();
         for header in headers {
@@ -33,11 +33,12 @@ impl FromStr for Header {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (key, value) =
-            text.split_once(':').ok_or_else(|| "there is no colon; expected KEY: VALUE".to_owned())?;
+            text.split_once(':').ok_or_else(|| "missing colon; expected KEY: VALUE".to_owned())?;
         let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
         let mut metadata = Metadata::new();
         let added = if key.ends_with("-bin") {
-            let value = BASE64.decode(value).map_err(|error| format!("the value is not base64: {error}"))?;
+            let value =
+                BASE64.decode(value).map_err(|error| format!("invalid value, not base64: {error}"))?;
             metadata.append_bin(&key, value)
         } else {
             metadata.append(&key, value)

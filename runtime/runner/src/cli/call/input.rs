@@ -1,4 +1,4 @@
-//! JSON values, one behind the other, as they become complete.
+//! Splits JSON input into values as soon as each is complete.
 
 use std::io;
 
@@ -9,23 +9,23 @@ use super::{
     nesting::Nesting,
 };
 
-/// Reads requests out of text that arrives in pieces. A value may span lines, and a line may hold several.
+/// Parses requests from text that arrives in pieces. A value may span lines, and a line may hold several values.
 pub(super) struct Input {
     form: Form,
-    /// Where the text comes from, for messages.
+    /// The source of the text, for error texts.
     name: &'static str,
     text: String,
-    /// How much of the text has been read as values.
+    /// The length of the text already parsed.
     read: usize,
-    /// How much of the text `nesting` has seen.
+    /// The length of the text already scanned by `nesting`.
     seen: usize,
     nesting: Nesting,
-    /// Where what has not been read begins, counted from 0.
+    /// The position of the first unparsed byte, from 0.
     line: usize,
     column: usize,
 }
 
-/// JSON that is no request: where, why, and what was expected.
+/// Invalid JSON: the place, the reason and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}, line {line}, column {column}: {reason}; expected {expected}")]
 pub(super) struct BadJson {
@@ -42,7 +42,7 @@ impl Input {
         Self { form, name, text: String::new(), read: 0, seen: 0, nesting, line: 0, column: 0 }
     }
 
-    /// Adds what has arrived: whole lines, and the rest of the text at its end.
+    /// Adds text: whole lines, or the rest at the end of the source.
     pub(super) fn push(&mut self, text: &str) {
         self.text.drain(..self.read);
         self.seen -= self.read;
@@ -50,7 +50,7 @@ impl Input {
         self.text += text;
     }
 
-    /// The next value that is complete.
+    /// The next complete value.
     pub(super) fn next(&mut self) -> Result<Option<Request>, BadJson> {
         if !self.may_hold_a_value() {
             return Ok(None);
@@ -68,12 +68,12 @@ impl Input {
         Ok(Some(request))
     }
 
-    /// Has the value that could not be read be read again.
+    /// Makes [`next`](Self::next) parse the failed value again.
     pub(super) fn again(&mut self) {
         self.skip(0);
     }
 
-    /// Whether it is worth while to parse: a value of many lines is not begun anew with each of them.
+    /// Whether the text may hold a complete value, so that a value of many lines is not parsed again at each line.
     fn may_hold_a_value(&mut self) -> bool {
         match self.nesting.end(&self.text[self.seen..]) {
             Some(length) => {
@@ -91,7 +91,7 @@ impl Input {
         &self.text[self.read..]
     }
 
-    /// That the source failed after all that has arrived.
+    /// The error for a source that fails behind the text so far.
     pub(super) fn broken(&self, error: &io::Error) -> BadJson {
         BadJson {
             name: self.name,
@@ -102,7 +102,7 @@ impl Input {
         }
     }
 
-    /// What is left, once nothing more arrives, must be nothing.
+    /// Checks at the end of the source that no incomplete value is left.
     pub(super) fn finish(self) -> Result<(), BadJson> {
         match serde_json::from_str::<IgnoredAny>(self.rest().trim_end()) {
             Err(error) if !self.rest().trim().is_empty() => Err(self.bad(&error)),

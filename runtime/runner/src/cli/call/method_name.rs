@@ -1,11 +1,11 @@
 use std::{fmt, str::FromStr};
 
-/// A method as the command line names it: `package.Service/Method`, or `package.Service.Method`, with or
-/// without a slash before it.
+/// A method as the command line names it: `package.Service/Method` or `package.Service.Method`, with an optional leading
+/// slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct MethodName {
     path: String,
-    /// What a service may be called that is named without a method.
+    /// The whole text, if it may be a service without a method.
     whole: Option<String>,
 }
 
@@ -15,7 +15,7 @@ impl MethodName {
         &self.path
     }
 
-    /// The name of a service that all of this may be, its method left out.
+    /// The service that the whole text may name, if the method is missing.
     pub(in crate::cli) fn bare_service(&self) -> Option<&str> {
         self.whole.as_deref()
     }

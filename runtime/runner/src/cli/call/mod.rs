@@ -43,7 +43,7 @@ pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Re
     log::init_client(args.connect.verbose);
     let mut interrupt = Interrupt::new().map_err(Failure::other)?;
     if let Some(text) = args.json.as_deref().filter(|text| *text != "-") {
-        // What can never be a request is said before anybody is called.
+        // Malformed JSON is reported before a connection is made.
         Requests::given(text, Form::Plain).map_err(|bad| Failure::usage(bad.to_string()))?;
     }
     let interrupted = || Failure::from(Status::cancelled("interrupted"));
@@ -69,13 +69,13 @@ pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Re
     outcome
 }
 
-/// The schemas of this binary. A node that cannot be made here, for want of a database or a key, is no reason
-/// not to call another.
+/// The schemas of this binary. If its node cannot be created, for lack of a database or a key, there are none: calling
+/// another node still works.
 async fn compiled_in(node: impl Future<Output = Made>) -> Vec<bytes::Bytes> {
     match node.await {
         Ok(builder) => builder.descriptor_sets().to_vec(),
         Err(error) => {
-            tracing::debug!(%error, "no schemas of this binary: its node cannot be made");
+            tracing::debug!(%error, "no schemas of this binary: its node cannot be created");
             Vec::new()
         }
     }
@@ -100,7 +100,7 @@ async fn make(
     }
 }
 
-/// Looks up types that are not known here in the target's reflection.
+/// Looks up unknown types in the target's reflection.
 async fn answer(
     lanes: &Lanes,
     metadata: &Metadata,
@@ -115,7 +115,7 @@ async fn answer(
                     None
                 }
             };
-            // The question may have been given up.
+            // The receiver may have gone.
             let _ = answer.send(found);
         }
     }
@@ -139,7 +139,7 @@ async fn make_by(
     call.make(&requests).await
 }
 
-/// The requests: those of the argument, those of stdin, or what stands for no argument.
+/// The requests: from the argument or stdin; without an argument an empty message, or no message for a request stream.
 async fn read(json: Option<&str>, schema: &Schema) -> Result<Requests, Failure> {
     let text = match json {
         Some("-") => return Ok(Requests::stdin(schema.form.clone())),
@@ -149,14 +149,14 @@ async fn read(json: Option<&str>, schema: &Schema) -> Result<Requests, Failure> 
     };
     loop {
         match Requests::given(text, schema.form.clone()) {
-            // Of what type an Any is that it holds may be for the target to say.
+            // The type of an `Any` may only be known to the target.
             Err(_) if schema.form.learn().await => {}
             read => return read.map_err(|bad| Failure::usage(bad.to_string())),
         }
     }
 }
 
-/// A call about to be made.
+/// A call to make.
 struct Making<'a, W> {
     lanes: &'a Lanes,
     method: &'a MethodName,
@@ -177,8 +177,7 @@ impl<W: Write> Making<'_, W> {
                 let request = self.single_in_time(requests).await?;
                 self.stream(Streaming::once(request.into_payload())).await
             }
-            // An unknown shape is called as if both sides streamed, which is what every other shape is a
-            // case of.
+            // An unknown shape is called as a bidirectional stream, which covers every shape.
             Some(Shape::ClientStreaming | Shape::BidiStreaming) | None => {
                 self.stream(requests.stream()).await
             }
@@ -194,7 +193,7 @@ impl<W: Write> Making<'_, W> {
         }
     }
 
-    /// The status with its details, where there are any that can be read.
+    /// The status, with its details if they can be decoded.
     async fn explained(&self, status: Status) -> Failure {
         let Form::Described { types, .. } = &self.schema.form else { return status.into() };
         let mut shown = details::shown(&status, types);
@@ -207,7 +206,7 @@ impl<W: Write> Making<'_, W> {
         }
     }
 
-    /// Prints an answer.
+    /// Prints a response.
     async fn show(&mut self, message: &Payload) -> Result<(), Failure> {
         let mut shown = self.schema.form.to_json(message)?;
         while self.schema.form.learn().await {
@@ -219,7 +218,7 @@ impl<W: Write> Making<'_, W> {
         self.output.message(&shown.json)
     }
 
-    /// The only request, unless it does not come before the call must be over.
+    /// The only request, or `DeadlineExceeded`.
     async fn single_in_time(&self, requests: &Requests) -> Result<Request, Failure> {
         let request = self.single(requests);
         match self.lanes.deadline() {
@@ -239,9 +238,7 @@ impl<W: Write> Making<'_, W> {
         };
         let expected = |found: &str| {
             let (method, form) = (&self.method, self.schema.form.expected());
-            Failure::usage(format!(
-                "{method} takes exactly one request, and there is {found}; expected {form}"
-            ))
+            Failure::usage(format!("{method} takes exactly one request, found {found}; expected {form}"))
         };
         let request = next().await?.ok_or_else(|| expected("none"))?;
         match next().await? {

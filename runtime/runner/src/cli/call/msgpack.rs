@@ -1,6 +1,5 @@
-//! Messages that are known by their descriptors, as MessagePack and back, laid out as serde lays out what
-//! prost generates: a message is a map of its Rust field names, an enum its number, bytes are `bin`, a
-//! oneof is a map of its one variant, what is absent is nil.
+//! Messages with a descriptor as MessagePack, in the layout of serde for prost's structs: a message is a map of its Rust
+//! field names, an enum is its number, bytes are `bin`, a oneof is a map of its one variant, an absent field is nil.
 
 use bytes::Bytes;
 use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
@@ -10,26 +9,26 @@ use prost_reflect::{
 };
 use rmpv::Value;
 
-/// How deeply values may be nested, in either direction; protobuf's own limit is 100.
+/// The limit of nesting in either direction; protobuf's own limit is 100.
 const DEPTH: usize = 100;
 
-/// The value as bytes.
+/// Encodes the value.
 pub(super) fn write(value: &Value) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // Writing into memory does not fail.
+    // Writing to memory does not fail.
     let _ = rmpv::encode::write_value(&mut bytes, value);
     bytes
 }
 
-/// The one value that fills the bytes.
+/// Decodes the value. The bytes must hold exactly one.
 pub(super) fn read(bytes: &Bytes) -> Result<Value, String> {
     let mut rest = bytes.as_ref();
     let value = rmpv::decode::read_value_with_max_depth(&mut rest, 2 * DEPTH)
-        .map_err(|error| format!("not MessagePack: {error}"))?;
+        .map_err(|error| format!("invalid MessagePack: {error}"))?;
     if rest.is_empty() { Ok(value) } else { Err(format!("{} bytes follow the message", rest.len())) }
 }
 
-/// The message as prost's struct would be serialised.
+/// The message as serde serializes prost's struct.
 pub(super) fn from_message(message: &DynamicMessage) -> Value {
     let descriptor = message.descriptor();
     let mut entries = Vec::new();
@@ -66,7 +65,7 @@ fn from_field(field: &Field) -> Value {
         Field::Map(entries) => {
             let mut entries: Vec<_> =
                 entries.iter().map(|(key, value)| (from_key(key), from_field(value))).collect();
-            // In an order that does not depend on chance.
+            // Sorted, for a stable output.
             entries.sort_by_key(|(key, _)| key.to_string());
             Value::Map(entries)
         }
@@ -84,7 +83,7 @@ fn from_key(key: &MapKey) -> Value {
     }
 }
 
-/// The message of this type that the value is. What the type does not have is skipped.
+/// Decodes the value as a message of this type. Unknown fields are skipped.
 pub(super) fn to_message(value: &Value, descriptor: &MessageDescriptor) -> Result<DynamicMessage, String> {
     nested(value, descriptor, DEPTH)
 }
@@ -111,7 +110,7 @@ fn nested(value: &Value, descriptor: &MessageDescriptor, depth: usize) -> Result
     Ok(message)
 }
 
-/// The field of the oneof of this name that is set, and its value.
+/// The set field of the oneof with this name, and its value.
 fn variant<'a>(
     descriptor: &MessageDescriptor,
     name: &str,
@@ -122,7 +121,7 @@ fn variant<'a>(
     let Some([(chosen, value)]) = value.as_map().map(Vec::as_slice) else {
         return Err(format!("{name}: expected a map of one variant and found {}", kind(value)));
     };
-    // A variant that is not known here leaves the oneof unset, as protobuf does.
+    // An unknown variant leaves the oneof unset, as in protobuf.
     let field = chosen.as_str().and_then(|chosen| find_variant(&oneof, chosen));
     Ok(field.map(|field| (field, value)))
 }
@@ -175,7 +174,7 @@ fn integer(value: &Value) -> Option<i32> {
     value.as_i64()?.try_into().ok()
 }
 
-/// `bin`, or an array of numbers, which is how serde writes bytes that nothing marks as such.
+/// `bin`, or an array of numbers: serde's form of bytes without `serde_bytes`.
 fn bytes(value: &Value) -> Option<Bytes> {
     match value {
         Value::Binary(bytes) => Some(Bytes::copy_from_slice(bytes)),
@@ -184,18 +183,17 @@ fn bytes(value: &Value) -> Option<Bytes> {
     }
 }
 
-/// The oneof that the field is in, as the source has it: a proto3 `optional` is none.
+/// The oneof of the field in the source; a proto3 `optional` has none.
 fn oneof(field: &FieldDescriptor) -> Option<OneofDescriptor> {
     field.containing_oneof().filter(|oneof| !oneof.is_synthetic())
 }
 
-/// The name that prost gives a field. A keyword becomes a raw identifier, which serde writes bare, but for
-/// those that cannot be raw.
+/// Prost's name of a field. Serde writes a raw identifier without its prefix; keywords that cannot be raw get a suffix.
 fn field_name(name: &str) -> String {
     suffixed(name.to_snake_case())
 }
 
-/// The name that prost gives a variant of a oneof.
+/// Prost's name of a oneof's variant.
 fn variant_name(name: &str) -> String {
     suffixed(name.to_upper_camel_case())
 }

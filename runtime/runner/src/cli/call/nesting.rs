@@ -1,4 +1,4 @@
-/// How far JSON that arrives in pieces stands open: each byte of it is looked at once.
+/// Tracks the open brackets of JSON that arrives in pieces, and scans each byte once.
 #[derive(Debug, Default)]
 pub(super) struct Nesting {
     depth: usize,
@@ -7,8 +7,8 @@ pub(super) struct Nesting {
 }
 
 impl Nesting {
-    /// Reads on, and returns how far it is to where a value may end, or can be no value any more. `None` where
-    /// all of the text belongs to a value that is still open.
+    /// Scans more text. Returns the offset at which a value may end or becomes invalid; `None` if the value is still open
+    /// at the end of the text.
     pub(super) fn end(&mut self, text: &str) -> Option<usize> {
         text.bytes().position(|byte| self.ends_with(byte)).map(|index| index + 1)
     }
@@ -31,7 +31,7 @@ impl Nesting {
                 self.depth = self.depth.saturating_sub(1);
                 self.depth == 0
             }
-            // A number or a word by itself: the parser knows how far it goes.
+            // A number or a word: the parser finds its end.
             _ => self.depth == 0,
         }
     }
@@ -44,7 +44,7 @@ impl Nesting {
                 self.in_string = false;
                 return self.depth == 0;
             }
-            // A string holds no line break, so this never becomes a value.
+            // A line break in a string makes the value invalid.
             b'\n' => return true,
             _ => {}
         }

@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use crate::cli::{failure::Failure, print};
 use polywire_core::Metadata;
 
-/// Where answers go: messages a line each to stdout, metadata to stderr for those who want it.
+/// The output of a call: messages on stdout, a line each, and with `-v` metadata on stderr.
 pub(super) struct Output<W> {
     messages: W,
     verbose: bool,
@@ -16,7 +16,7 @@ impl<W: Write> Output<W> {
         Self { messages, verbose }
     }
 
-    /// One message. It is there for a reader at once.
+    /// Writes a message and flushes it.
     pub(super) fn message(&mut self, json: &str) -> Result<(), Failure> {
         let written = writeln!(self.messages, "{json}").and_then(|()| self.messages.flush());
         written.map_err(Failure::output)

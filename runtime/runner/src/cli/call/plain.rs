@@ -1,7 +1,6 @@
-//! JSON as MessagePack and back where the messages are not known: by field names alone. What JSON has no word for is an object
-//! of one key that no field can have, and is taken back as it was printed: bytes are `{"$bin": "base64"}`, an extension
-//! `{"$ext": [type, "base64"]}`, a number that is none `{"$float": "NaN"}`, and a map whose keys are not all text
-//! `{"$map": [[key, value], …]}`.
+//! JSON as MessagePack and back without a schema. Values that JSON lacks are objects with one reserved key, in both
+//! directions: bytes are `{"$bin": "base64"}`, an extension `{"$ext": [type, "base64"]}`, a float that is not finite
+//! `{"$float": "NaN"}`, and a map with other keys than text `{"$map": [[key, value], …]}`.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rmpv::Value;
@@ -26,7 +25,7 @@ const EXT: &str = "$ext";
 const FLOAT: &str = "$float";
 const MAP: &str = "$map";
 
-/// What an object stands for that says so.
+/// The value of an object with a reserved key.
 fn from_marked(fields: &Map<String, Json>) -> Option<Value> {
     let mut entries = fields.iter();
     let (Some((mark, value)), None) = (entries.next(), entries.next()) else { return None };
@@ -65,7 +64,7 @@ fn from_number(number: &Number) -> Value {
 }
 
 /// # Errors
-/// Text that is not UTF-8.
+/// If a text is not UTF-8.
 pub(super) fn to_json(value: &Value) -> Result<Json, String> {
     Ok(match value {
         Value::Nil => Json::Null,
@@ -87,7 +86,7 @@ pub(super) fn to_json(value: &Value) -> Result<Json, String> {
 fn to_number(number: f64) -> Json {
     match Number::from_f64(number) {
         Some(number) => Json::Number(number),
-        // In the words of protobuf's JSON.
+        // As in protobuf's JSON.
         None if number.is_nan() => marked(FLOAT, "NaN"),
         None => marked(FLOAT, if number > 0.0 { "Infinity" } else { "-Infinity" }),
     }

@@ -12,14 +12,14 @@ use super::{
 };
 use polywire_core::{Payload, Status, Streaming};
 
-/// The requests of a call, as they come in.
+/// The requests of a call as they arrive.
 pub(super) struct Requests {
     source: Mutex<mpsc::Receiver<Result<Request, BadJson>>>,
     bad: OnceLock<BadJson>,
 }
 
 impl Requests {
-    /// Those that are there already.
+    /// The requests of a text.
     pub(super) fn given(text: &str, form: Form) -> Result<Self, BadJson> {
         let mut input = Input::new("the JSON argument", form);
         input.push(text);
@@ -35,10 +35,10 @@ impl Requests {
         Ok(Self::new(source))
     }
 
-    /// Those that stdin will hold, each as soon as its line is there.
+    /// The requests of stdin, each as soon as its line has arrived.
     pub(super) fn stdin(form: Form) -> Self {
         let (sender, source) = mpsc::channel(1);
-        // A thread, for a runtime waits for its blocking tasks, and nobody can make stdin end.
+        // A plain thread: the runtime would wait for a blocking task, and a read of stdin cannot be cancelled.
         std::thread::spawn(move || read_lines(io::stdin().lock(), form, &sender));
         Self::new(source)
     }
@@ -47,7 +47,7 @@ impl Requests {
         Self { source: Mutex::new(source), bad: OnceLock::new() }
     }
 
-    /// Those that come from the sender.
+    /// The requests of a channel.
     #[cfg(test)]
     #[cfg(feature = "grpc")]
     pub(super) fn fed() -> (mpsc::Sender<Result<Request, BadJson>>, Self) {
@@ -55,12 +55,12 @@ impl Requests {
         (sender, Self::new(source))
     }
 
-    /// The next one that nobody has taken.
+    /// Takes the next request.
     pub(super) async fn next(&self) -> Option<Result<Request, BadJson>> {
         self.source.lock().await.recv().await
     }
 
-    /// Those that nobody has taken, as they are sent.
+    /// The remaining requests as a stream.
     pub(super) fn stream(self: &Arc<Self>) -> Streaming<Payload> {
         Streaming::new(stream::unfold(self.clone(), |requests| async move {
             let message = match requests.next().await? {
@@ -75,7 +75,7 @@ impl Requests {
         }))
     }
 
-    /// Why the requests, and with them the call, ended early.
+    /// The error that ended the requests, and with them the call, early.
     pub(super) fn bad(&self) -> Option<&BadJson> {
         self.bad.get()
     }
@@ -92,7 +92,7 @@ pub(super) fn read_lines(
         match source.read_line(&mut line) {
             Ok(0) => break,
             Ok(_) => input.push(&line),
-            // What is not UTF-8 comes here too.
+            // Also invalid UTF-8.
             Err(error) => {
                 let _ = sink.blocking_send(Err(input.broken(&error)));
                 return;

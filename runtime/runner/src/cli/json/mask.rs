@@ -1,6 +1,6 @@
-//! `google.protobuf.FieldMask`: the paths with a comma between them, in lower camel case.
+//! `google.protobuf.FieldMask`: paths in lower camel case, separated by commas.
 
-/// The paths as messages name them.
+/// Reads the paths, in snake case.
 pub(super) fn read(text: &str) -> Option<Vec<String>> {
     match text {
         "" => Some(Vec::new()),
@@ -22,12 +22,12 @@ fn snake_case(path: &str) -> Option<String> {
 }
 
 /// # Errors
-/// When a path would not come back as it was: then there is no JSON for it.
+/// If a path does not survive the conversion to camel case and back.
 pub(super) fn write(paths: &[String]) -> Result<String, String> {
     let camel = |path: &String| {
         camel_case(path)
             .filter(|camel| snake_case(camel).as_ref() == Some(path))
-            .ok_or_else(|| format!("the path {path:?} of the field mask has no form in lower camel case"))
+            .ok_or_else(|| format!("the path {path:?} of the field mask has no lower camel case form"))
     };
     Ok(paths.iter().map(camel).collect::<Result<Vec<_>, _>>()?.join(","))
 }

@@ -1,15 +1,15 @@
-//! Messages that are known by their descriptors, as protobuf's canonical JSON and back.
+//! Messages with a descriptor as protobuf's canonical JSON, in both directions.
 //!
-//! Source: [ProtoJSON](https://protobuf.dev/programming-guides/json/), and protobuf's own conformance tests, which say what it
-//! leaves open.
+//! Source: [ProtoJSON](https://protobuf.dev/programming-guides/json/), and protobuf's conformance tests, which settle what
+//! it leaves open.
 
 mod any;
 mod mask;
 mod read;
 mod scalar;
 mod time;
-mod tree;
 mod types;
+mod unique;
 mod write;
 
 #[cfg(test)]
@@ -22,17 +22,17 @@ pub(super) use self::{
     write::{Shown, opaque, write},
 };
 
-/// How deeply messages may be nested that are written, those within `Any` included; protobuf's own limit is 100.
+/// The nesting limit of written messages, including those within `Any`; protobuf's own limit is 100.
 const DEPTH: usize = 100;
 
-/// Types whose JSON is no object of their fields, so that within `Any` it stands under `value`.
+/// Whether the JSON of a type is not an object of its fields. Within `Any` it is then the field `value`.
 fn is_special(name: &str) -> bool {
     let Some(name) = name.strip_prefix("google.protobuf.") else { return false };
     matches!(name, "Any" | "Timestamp" | "Duration" | "FieldMask" | "Struct" | "Value" | "ListValue")
         || is_wrapper(name)
 }
 
-/// Whether a message of `google.protobuf` holds but one value, and is written as that.
+/// Whether a message of `google.protobuf` is a wrapper, whose JSON is its value.
 fn is_wrapper(name: &str) -> bool {
     matches!(
         name,

@@ -1,3 +1,9 @@
+//! Requests from JSON, by serde on top of serde_json's parser.
+//!
+//! prost-reflect can deserialize a `DynamicMessage` too. It does not serve here: it refuses `{"any": {}}`, an `Any` of
+//! `Empty` and `"1e2"`, which protobuf's conformance tests require, finds the type of an `Any` in one pool only and
+//! cannot ask the target for it, and does not say which field an unknown name resembles or which oneof two fields share.
+
 use std::{collections::BTreeSet, fmt};
 
 use prost::Message as _;
@@ -10,14 +16,19 @@ use serde::{
     Deserialize as _, Deserializer,
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::Value as Json;
 
-use super::{any, is_special, is_wrapper, mask, scalar, time, tree::Tree, types::Types};
+use super::{
+    any, is_special, is_wrapper, mask, scalar, time,
+    types::Types,
+    unique::{Unique, describe},
+};
 use polywire_core::__runner::nearest;
 
 /// Reads a message of this type.
 ///
 /// # Errors
-/// What is not JSON, or not the message's; what goes before the error is read.
+/// If the JSON is malformed or does not match the type.
 pub(in crate::cli) fn read<'de, D: Deserializer<'de>>(
     json: D,
     descriptor: &MessageDescriptor,
@@ -26,7 +37,7 @@ pub(in crate::cli) fn read<'de, D: Deserializer<'de>>(
     Message { descriptor, types }.deserialize(json)
 }
 
-/// Reads a message.
+/// Deserializes a message.
 pub(super) struct Message<'a> {
     pub(super) descriptor: &'a MessageDescriptor,
     pub(super) types: &'a Types,
@@ -42,44 +53,44 @@ impl<'de> DeserializeSeed<'de> for Message<'_> {
                 json.deserialize_map(Fields { message: &mut message, types: self.types })?
             }
             "google.protobuf.Any" => {
-                let tree = Tree::deserialize(json)?;
-                let any = any::read(tree, self.types).map_err(D::Error::custom)?;
+                let Unique(json) = Unique::deserialize(json)?;
+                let any = any::read(json, self.types).map_err(D::Error::custom)?;
                 message.transcode_from(&any).map_err(D::Error::custom)?;
             }
             name => {
-                let tree = Tree::deserialize(json)?;
-                special(name, &tree, &mut message).map_err(D::Error::custom)?;
+                let Unique(json) = Unique::deserialize(json)?;
+                special(name, &json, &mut message).map_err(D::Error::custom)?;
             }
         }
         Ok(message)
     }
 }
 
-/// Reads a message whose JSON is no object of its fields.
-fn special(name: &str, json: &Tree, message: &mut DynamicMessage) -> Result<(), String> {
-    let text = if let Tree::Text(text) = json { text.as_str() } else { "\0" };
-    let unfit = |expected: &str| format!("expected {expected}, found {}", json.kind());
+/// Reads a message whose JSON is not an object of its fields.
+fn special(name: &str, json: &Json, message: &mut DynamicMessage) -> Result<(), String> {
+    let text = json.as_str().unwrap_or("\0");
+    let unfit = |expected: &str| format!("expected {expected}, found {}", describe(json));
     let read = match name.trim_start_matches("google.protobuf.") {
         "Timestamp" => {
             let expected = "a time from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z in a string";
             message.transcode_from(&time::read_timestamp(text).ok_or_else(|| unfit(expected))?)
         }
         "Duration" => {
-            let expected = "a duration such as \"1.5s\", of 315576000000 s at most";
+            let expected = "a duration such as \"1.5s\", at most 315576000000 s";
             message.transcode_from(&time::read_duration(text).ok_or_else(|| unfit(expected))?)
         }
         "FieldMask" => {
-            let expected = "paths in lower camel case with commas between them, in a string";
+            let expected = "paths in lower camel case separated by commas, in a string";
             let paths = mask::read(text).ok_or_else(|| unfit(expected))?;
             message.transcode_from(&prost_types::FieldMask { paths })
         }
         "Value" => message.transcode_from(&any_value(json)?),
         "Struct" => match json {
-            Tree::Object(entries) => message.transcode_from(&object(entries)?),
+            Json::Object(entries) => message.transcode_from(&object(entries)?),
             _ => return Err(unfit("an object")),
         },
         "ListValue" => match json {
-            Tree::List(items) => message.transcode_from(&list(items)?),
+            Json::Array(items) => message.transcode_from(&list(items)?),
             _ => return Err(unfit("an array")),
         },
         wrapper if is_wrapper(wrapper) => {
@@ -92,32 +103,28 @@ fn special(name: &str, json: &Tree, message: &mut DynamicMessage) -> Result<(), 
     read.map_err(|error| error.to_string())
 }
 
-fn any_value(json: &Tree) -> Result<prost_types::Value, String> {
-    let number = |number: f64| value::Kind::NumberValue(number);
-    #[allow(clippy::cast_precision_loss)]
+fn any_value(json: &Json) -> Result<prost_types::Value, String> {
     let kind = match json {
-        Tree::Null => value::Kind::NullValue(0),
-        Tree::Bool(value) => value::Kind::BoolValue(*value),
-        Tree::Signed(signed) => number(*signed as f64),
-        Tree::Unsigned(unsigned) => number(*unsigned as f64),
-        Tree::Float(float) => number(*float),
-        Tree::Text(text) => value::Kind::StringValue(text.clone()),
-        Tree::List(items) => value::Kind::ListValue(list(items)?),
-        Tree::Object(entries) => value::Kind::StructValue(object(entries)?),
+        Json::Null => value::Kind::NullValue(0),
+        Json::Bool(value) => value::Kind::BoolValue(*value),
+        Json::Number(number) => value::Kind::NumberValue(number.as_f64().ok_or("a number out of range")?),
+        Json::String(text) => value::Kind::StringValue(text.clone()),
+        Json::Array(items) => value::Kind::ListValue(list(items)?),
+        Json::Object(entries) => value::Kind::StructValue(object(entries)?),
     };
     Ok(prost_types::Value { kind: Some(kind) })
 }
 
-fn list(items: &[Tree]) -> Result<ListValue, String> {
+fn list(items: &[Json]) -> Result<ListValue, String> {
     Ok(ListValue { values: items.iter().map(any_value).collect::<Result<_, _>>()? })
 }
 
-fn object(entries: &[(String, Tree)]) -> Result<Struct, String> {
-    let entry = |(name, value): &(String, Tree)| Ok((name.clone(), any_value(value)?));
+fn object(entries: &serde_json::Map<String, Json>) -> Result<Struct, String> {
+    let entry = |(name, value): (&String, &Json)| Ok((name.clone(), any_value(value)?));
     Ok(Struct { fields: entries.iter().map(entry).collect::<Result<_, String>>()? })
 }
 
-/// Reads the fields of a message out of an object.
+/// Reads the fields of a message from an object.
 struct Fields<'a> {
     message: &'a mut DynamicMessage,
     types: &'a Types,
@@ -136,7 +143,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
         while let Some(name) = entries.next_key::<String>()? {
             let field = Named::find(&descriptor, &name).map_err(A::Error::custom)?;
             if !seen.insert(field.number()) {
-                return Err(A::Error::custom(format_args!("the field '{name}' stands there twice")));
+                return Err(A::Error::custom(format_args!("duplicate field '{name}'")));
             }
             if let Some(value) = entries.next_value_seed(Optional { field: &field, types: self.types })? {
                 field.set(self.message, value).map_err(A::Error::custom)?;
@@ -210,7 +217,7 @@ impl Named {
         if let Some((oneof, set)) = rival {
             let (name, set) = (oneof.name(), set.json_name());
             return Err(format!(
-                "'{}' and '{set}' are both of the oneof '{name}'; expected one",
+                "'{}' and '{set}' are both in the oneof '{name}'; expected one of them",
                 field.json_name()
             ));
         }
@@ -218,7 +225,7 @@ impl Named {
     }
 }
 
-/// Reads the value of a field; `None` where null leaves it unset.
+/// Reads the value of a field; `None` if null leaves it unset.
 struct Optional<'a> {
     field: &'a Named,
     types: &'a Types,
@@ -248,7 +255,7 @@ impl<'de> Visitor<'de> for Optional<'_> {
         match self.field.kind() {
             Kind::Message(message) if is_single && message.full_name() == "google.protobuf.Value" => {
                 let mut null = DynamicMessage::new(message);
-                special("google.protobuf.Value", &Tree::Null, &mut null).map_err(E::custom)?;
+                special("google.protobuf.Value", &Json::Null, &mut null).map_err(E::custom)?;
                 Ok(Some(Value::Message(null)))
             }
             Kind::Enum(choices) if is_single && choices.full_name() == scalar::NULL => {
@@ -269,7 +276,7 @@ impl<'de> Visitor<'de> for Optional<'_> {
     }
 }
 
-/// Reads one value, which must be there.
+/// Reads a value other than null.
 #[derive(Clone, Copy)]
 struct Single<'a> {
     kind: &'a Kind,
@@ -284,7 +291,7 @@ impl<'de> DeserializeSeed<'de> for Single<'_> {
             Kind::Message(descriptor) => {
                 Ok(Value::Message(Message { descriptor, types: self.types }.deserialize(json)?))
             }
-            kind => scalar::read(kind, &Tree::deserialize(json)?).map_err(D::Error::custom),
+            kind => scalar::read(kind, &Unique::deserialize(json)?.0).map_err(D::Error::custom),
         }
     }
 }
@@ -332,14 +339,14 @@ impl<'de> Visitor<'de> for Entries<'_> {
             let key = scalar::key(&keys, &name).map_err(A::Error::custom)?;
             let value = entries.next_value_seed(Single { kind: &values, types: self.types })?;
             if map.insert(key, value).is_some() {
-                return Err(A::Error::custom(format_args!("the key '{name}' stands there twice")));
+                return Err(A::Error::custom(format_args!("duplicate key '{name}'")));
             }
         }
         Ok(Value::Map(map))
     }
 }
 
-/// The message in protobuf's encoding.
+/// Encodes the message as protobuf.
 pub(super) fn encoded(message: &DynamicMessage) -> Vec<u8> {
     message.encode_to_vec()
 }

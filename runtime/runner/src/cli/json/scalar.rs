@@ -1,12 +1,13 @@
-//! Values that have no parts.
+//! Scalar values.
 
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use prost_reflect::{EnumDescriptor, Kind, MapKey, Value};
+use serde_json::{Number, Value as Json};
 
-use super::tree::Tree;
+use super::unique::describe;
 
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true)
@@ -14,8 +15,8 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
-/// The value of this kind that the JSON stands for; no message.
-pub(super) fn read(kind: &Kind, json: &Tree) -> Result<Value, String> {
+/// Reads a value of this kind, which is not a message.
+pub(super) fn read(kind: &Kind, json: &Json) -> Result<Value, String> {
     let value = match kind {
         Kind::Double => float(json).map(Value::F64),
         Kind::Float => float(json).and_then(narrow).map(Value::F32),
@@ -24,51 +25,55 @@ pub(super) fn read(kind: &Kind, json: &Tree) -> Result<Value, String> {
         Kind::Uint32 | Kind::Fixed32 => whole(json).map(Value::U32),
         Kind::Uint64 | Kind::Fixed64 => whole(json).map(Value::U64),
         Kind::Bool => match json {
-            Tree::Bool(value) => Some(Value::Bool(*value)),
+            Json::Bool(value) => Some(Value::Bool(*value)),
             _ => None,
         },
         Kind::String => match json {
-            Tree::Text(text) => Some(Value::String(text.clone())),
+            Json::String(text) => Some(Value::String(text.clone())),
             _ => None,
         },
         Kind::Bytes => match json {
-            Tree::Text(text) => bytes(text).map(|bytes| Value::Bytes(bytes.into())),
+            Json::String(text) => bytes(text).map(|bytes| Value::Bytes(bytes.into())),
             _ => None,
         },
         Kind::Enum(choices) => return chosen(choices, json).map(Value::EnumNumber),
         Kind::Message(_) => None,
     };
-    value.ok_or_else(|| format!("expected {}, found {}", expected(kind), json.kind()))
+    value.ok_or_else(|| format!("expected {}, found {}", expected(kind), describe(json)))
 }
 
-/// The key of a map, which JSON writes as a string whatever it is.
+/// Reads the key of a map, which JSON always writes as a string.
 pub(super) fn key(kind: &Kind, name: &str) -> Result<MapKey, String> {
     let json = match (kind, name) {
-        (Kind::Bool, "true") => Tree::Bool(true),
-        (Kind::Bool, "false") => Tree::Bool(false),
-        _ => Tree::Text(name.to_owned()),
+        (Kind::Bool, "true") => Json::Bool(true),
+        (Kind::Bool, "false") => Json::Bool(false),
+        _ => Json::String(name.to_owned()),
     };
-    let key = read(kind, &json).map_err(|error| format!("a key of the map: {error}"))?;
+    let key = read(kind, &json).map_err(|error| format!("invalid map key: {error}"))?;
     key.into_map_key().ok_or_else(|| "the map has no keys of this type".to_owned())
 }
 
-/// Bytes in base64, that of URLs too, padded or not.
+/// Decodes base64, standard or URL-safe, padded or not.
 pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
     let url_safe = text.contains(['-', '_']);
     if url_safe { URL_SAFE.decode(text) } else { STANDARD.decode(text) }.ok()
 }
 
-fn whole<T: TryFrom<i128>>(json: &Tree) -> Option<T> {
+fn whole<T: TryFrom<i128>>(json: &Json) -> Option<T> {
     let number = match json {
-        Tree::Signed(number) => (*number).into(),
-        Tree::Unsigned(number) => (*number).into(),
-        // Every whole number of a float below this is exact here.
-        #[allow(clippy::cast_possible_truncation)]
-        Tree::Float(number) if number.fract() == 0.0 && number.abs() < 1e30 => *number as i128,
-        Tree::Text(text) => decimal(text)?,
+        Json::Number(number) => integer(number)?,
+        Json::String(text) => decimal(text)?,
         _ => return None,
     };
     number.try_into().ok()
+}
+
+/// The whole number that a JSON number is; `1e2` and `100.0` are 100.
+fn integer(number: &Number) -> Option<i128> {
+    // Every whole float below this bound is exact in 128 bits.
+    #[allow(clippy::cast_possible_truncation)]
+    let from_float = |float: f64| (float.fract() == 0.0 && float.abs() < 1e30).then_some(float as i128);
+    number.as_i128().or_else(|| from_float(number.as_f64()?))
 }
 
 /// The whole number that a JSON number in a string is, exactly: `1e2` and `100.0` are 100.
@@ -81,7 +86,7 @@ fn decimal(text: &str) -> Option<i128> {
     if significant.is_empty() || significant == "-" {
         return Some(0);
     }
-    // By how many places the point is moved behind the last digit that counts.
+    // The number of places from the point to the last significant digit.
     let dropped = i64::try_from(digits.len() - significant.len()).ok()?;
     let places =
         exponent.parse::<i64>().ok()?.checked_sub(i64::try_from(behind.len()).ok()?)?.checked_add(dropped)?;
@@ -93,21 +98,17 @@ fn decimal(text: &str) -> Option<i128> {
 /// How many digits an integer of 64 bits has at most.
 const MOST_DIGITS: usize = 20;
 
-/// Whether the text is a number as JSON writes them, and nothing else: no blank, sign or word besides.
+/// Whether the text is exactly one JSON number, without blanks or a plus sign.
 fn is_number(text: &str) -> bool {
     text.ends_with(|last: char| last.is_ascii_digit())
         && text.starts_with(|first: char| first.is_ascii_digit() || first == '-')
-        && serde_json::from_str::<serde_json::Number>(text).is_ok()
+        && serde_json::from_str::<Number>(text).is_ok()
 }
 
-fn float(json: &Tree) -> Option<f64> {
+fn float(json: &Json) -> Option<f64> {
     match json {
-        #[allow(clippy::cast_precision_loss)]
-        Tree::Signed(number) => Some(*number as f64),
-        #[allow(clippy::cast_precision_loss)]
-        Tree::Unsigned(number) => Some(*number as f64),
-        Tree::Float(number) => Some(*number),
-        Tree::Text(text) => match text.as_str() {
+        Json::Number(number) => number.as_f64(),
+        Json::String(text) => match text.as_str() {
             "NaN" => Some(f64::NAN),
             "Infinity" => Some(f64::INFINITY),
             "-Infinity" => Some(f64::NEG_INFINITY),
@@ -117,33 +118,33 @@ fn float(json: &Tree) -> Option<f64> {
     }
 }
 
-/// The nearest of half the size, if there is one.
+/// The nearest `f32`, unless the number is out of range.
 fn narrow(number: f64) -> Option<f32> {
     #[allow(clippy::cast_possible_truncation)]
     let narrow = number as f32;
     (narrow.is_finite() || !number.is_finite()).then_some(narrow)
 }
 
-fn chosen(choices: &EnumDescriptor, json: &Tree) -> Result<i32, String> {
+fn chosen(choices: &EnumDescriptor, json: &Json) -> Result<i32, String> {
     let number = match json {
-        Tree::Null if choices.full_name() == NULL => Some(0),
-        Tree::Text(name) => choices.get_value_by_name(name).map(|value| value.number()),
+        Json::Null if choices.full_name() == NULL => Some(0),
+        Json::String(name) => choices.get_value_by_name(name).map(|value| value.number()),
         number => whole(number),
     };
     number.ok_or_else(|| {
         let names: Vec<_> = choices.values().map(|value| value.name().to_owned()).collect();
         match json {
-            Tree::Text(name) => {
+            Json::String(name) => {
                 let near = polywire_core::__runner::nearest(name, names.iter().map(String::as_str));
                 let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 format!("unrecognized enum value '{name}' of {}{near}", choices.full_name())
             }
-            json => format!("expected one of {} or a number, found {}", names.join(", "), json.kind()),
+            json => format!("expected one of {} or a number, found {}", names.join(", "), describe(json)),
         }
     })
 }
 
-/// The enum whose only value is JSON's null.
+/// The enum whose only value is null in JSON.
 pub(super) const NULL: &str = "google.protobuf.NullValue";
 
 fn expected(kind: &Kind) -> &'static str {
@@ -162,13 +163,13 @@ fn expected(kind: &Kind) -> &'static str {
     }
 }
 
-/// The value as JSON; no message.
+/// Writes a value, which is not a message.
 pub(super) fn write(kind: &Kind, value: &Value, out: &mut String) {
     match (value, kind) {
         (Value::Bool(value), _) => out.push_str(if *value { "true" } else { "false" }),
         (Value::I32(number), _) => *out += &number.to_string(),
         (Value::U32(number), _) => *out += &number.to_string(),
-        // Many readers of JSON have no integers of 64 bits.
+        // A string: many JSON readers lack 64-bit integers.
         (Value::I64(number), _) => *out += &format!("\"{number}\""),
         (Value::U64(number), _) => *out += &format!("\"{number}\""),
         (Value::F32(number), _) => match number.is_finite() {
@@ -186,7 +187,7 @@ pub(super) fn write(kind: &Kind, value: &Value, out: &mut String) {
             Some(value) => quoted(value.name(), out),
             None => *out += &number.to_string(),
         },
-        // Values with parts are written field by field.
+        // Compound values are written elsewhere.
         _ => out.push_str("null"),
     }
 }
@@ -199,13 +200,13 @@ fn not_finite(number: f64) -> &'static str {
     }
 }
 
-/// The text as a string of JSON.
+/// Writes the text as a JSON string.
 pub(super) fn quoted(text: &str, out: &mut String) {
-    // Text can always be written.
+    // Writing a string does not fail.
     *out += &serde_json::to_string(text).unwrap_or_default();
 }
 
-/// The bytes as a string of base64.
+/// Writes the bytes as a base64 string.
 pub(super) fn base64(bytes: &[u8], out: &mut String) {
     out.push('"');
     base64::engine::general_purpose::STANDARD.encode_string(bytes, out);

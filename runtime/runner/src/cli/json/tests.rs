@@ -71,14 +71,18 @@ fn what_means_nothing_is_refused_and_the_refusal_says_what_was_expected() {
         ("Odds", r#"{"any": {"i32": 1}}"#, "expected '@type'"),
         ("Odds", r#"{"any": {"@type": ""}}"#, "PREFIX/TYPE"),
         ("Odds", r#"{"any": {"@type": "not_a_url"}}"#, "PREFIX/TYPE"),
-        ("Odds", r#"{"any": {"@type": "a/no.Such", "x": 1}}"#, "no.Such is not known"),
+        ("Odds", r#"{"any": {"@type": "a/no.Such", "x": 1}}"#, "unknown type no.Such"),
         ("Odds", r#"{"any": {"@type": "a/google.protobuf.Duration"}}"#, "expected 'value'"),
         (
             "Odds",
             r#"{"any": {"@type": "a/google.protobuf.Duration", "value": "1s", "x": 1}}"#,
             "expected 'value'",
         ),
-        ("Odds", r#"{"any": {"@type": "a/demo.v1.Item", "name": "x", "name": "y"}}"#, "twice"),
+        (
+            "Odds",
+            r#"{"any": {"@type": "a/demo.v1.Item", "name": "x", "name": "y"}}"#,
+            "duplicate name 'name'",
+        ),
         ("Odds", r#"{"at": "10000-01-01T00:00:00Z"}"#, "0001-01-01"),
         ("Odds", r#"{"at": "0000-12-31T23:59:59Z"}"#, "0001-01-01"),
         ("Odds", r#"{"at": "2000-01-01t00:00:00z"}"#, "0001-01-01"),
@@ -107,12 +111,12 @@ fn what_means_nothing_is_refused_and_the_refusal_says_what_was_expected() {
         ("Item", r#"{"color": ["COLOR_RED"]}"#, "COLOR_RED or a number"),
         ("Item", r#"{"color": true}"#, "COLOR_RED or a number"),
         ("Odds", r#"{"i33": 1}"#, "did you mean `i32`?"),
-        ("Odds", r#"{"i32": 1, "i32": 1}"#, "twice"),
+        ("Odds", r#"{"i32": 1, "i32": 1}"#, "duplicate"),
         ("Odds", r#"{"all": [null]}"#, "found null"),
         ("Item", r#"{"parts": {"1": null}}"#, "null"),
-        ("Item", r#"{"parts": {"1": {}, "1": {}}}"#, "twice"),
+        ("Item", r#"{"parts": {"1": {}, "1": {}}}"#, "duplicate"),
         ("Item", r#"{"exact": 1, "barterFor": {}}"#, "oneof 'price'"),
-        ("Item", r#"{"barterFor": {}, "barter_for": {}}"#, "twice"),
+        ("Item", r#"{"barterFor": {}, "barter_for": {}}"#, "duplicate"),
         ("Item", r#"{"sizes": [null]}"#, "whole number"),
         ("Item", r#"{"sizes": ["9223372036854775808"]}"#, "64 bits"),
         ("Item", r#"{"self": 3.5e38}"#, "32 bits"),
@@ -143,6 +147,6 @@ fn the_notes_say_where_and_why() {
     let shown = write(&odds, &types());
     assert_eq!(
         shown.notes,
-        ["value.deep: the number inf has no JSON in a google.protobuf.Value; it is shown as base64"]
+        ["value.deep: the number inf has no JSON form in a google.protobuf.Value; it is shown as base64"]
     );
 }

@@ -2,10 +2,10 @@
 
 use prost_reflect::prost_types::{Duration, Timestamp};
 
-/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, between which a timestamp must be.
+/// The range of a timestamp: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
 const TIMESTAMPS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
-/// 10,000 years, in seconds, beyond which no duration may be.
+/// The longest duration: 10,000 years, in seconds.
 const LONGEST: i64 = 315_576_000_000;
 
 const NANOS: i32 = 1_000_000_000;
@@ -28,16 +28,16 @@ pub(super) fn read_timestamp(text: &str) -> Option<Timestamp> {
     TIMESTAMPS.contains(&timestamp.seconds).then_some(timestamp)
 }
 
-/// The form of RFC 3339 up to the seconds, with capitals alone.
+/// The format of RFC 3339 up to the seconds, in upper case.
 const SECONDS: &str = "0000-00-00T00:00:00";
 
-/// Whether the text is like the form: a digit where that has one.
+/// Whether the text matches the format, in which `0` stands for any digit.
 fn fits(text: &str, form: &str) -> bool {
     let alike = |(byte, form): (u8, u8)| if form == b'0' { byte.is_ascii_digit() } else { byte == form };
     text.len() == form.len() && text.bytes().zip(form.bytes()).all(alike)
 }
 
-/// The digits behind the point, one to nine of them.
+/// The one to nine digits behind the point.
 fn nanos(digits: &str) -> Option<i32> {
     let well = (1..=9).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
     well.then(|| format!("{digits:0<9}").parse().ok()).flatten()
@@ -53,7 +53,7 @@ pub(super) fn read_duration(text: &str) -> Option<Duration> {
 }
 
 /// # Errors
-/// When it is out of range: then there is no JSON for it.
+/// If it is out of range, as it then has no JSON form.
 pub(super) fn write_timestamp(timestamp: &Timestamp) -> Result<String, &'static str> {
     if !TIMESTAMPS.contains(&timestamp.seconds) || !(0..NANOS).contains(&timestamp.nanos) {
         return Err("the timestamp is out of range");
@@ -63,7 +63,7 @@ pub(super) fn write_timestamp(timestamp: &Timestamp) -> Result<String, &'static 
 }
 
 /// # Errors
-/// When it is out of range: then there is no JSON for it.
+/// If it is out of range, as it then has no JSON form.
 pub(super) fn write_duration(duration: &Duration) -> Result<String, &'static str> {
     let (seconds, nanos) = (duration.seconds, duration.nanos);
     let one_sign = seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0);
@@ -77,7 +77,7 @@ pub(super) fn write_duration(duration: &Duration) -> Result<String, &'static str
     Ok(format!("{sign}{}{}s", seconds.unsigned_abs(), fraction(nanos)))
 }
 
-/// What stands behind the seconds: nothing, or three, six or nine digits.
+/// The fraction of a second: empty, or three, six or nine digits.
 fn fraction(nanos: i32) -> String {
     match nanos.unsigned_abs() {
         0 => String::new(),

@@ -1,36 +1,34 @@
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{BTreeSet, HashMap};
 
+use parking_lot::Mutex;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use tokio::sync::{mpsc, oneshot};
 
-/// The types that `google.protobuf.Any` may name: those of some pools, and those that are asked for.
+/// The types that `google.protobuf.Any` may name: those of some pools, and those from the target.
 pub(in crate::cli) struct Types {
     pools: Vec<DescriptorPool>,
     learnt: Mutex<Learnt>,
     questions: Option<mpsc::Sender<Question>>,
 }
 
-/// Asks for the type of this name, which may not be known.
+/// A request for the type of this name, which may be unknown.
 pub(in crate::cli) type Question = (String, oneshot::Sender<Option<MessageDescriptor>>);
 
 #[derive(Default)]
 struct Learnt {
-    /// What was asked for, also in vain.
+    /// The answers so far; `None` for an unknown type.
     types: HashMap<String, Option<MessageDescriptor>>,
-    /// What was looked for and has not been asked for yet.
+    /// The types that were not found and not requested yet.
     missing: BTreeSet<String>,
 }
 
 impl Types {
-    /// Those of these pools, and no others.
+    /// The types of these pools alone.
     pub(in crate::cli) fn of(pools: impl IntoIterator<Item = DescriptorPool>) -> Self {
         Self { pools: pools.into_iter().collect(), learnt: Mutex::default(), questions: None }
     }
 
-    /// Those of these pools, and whatever else the questions are answered with.
+    /// The types of these pools, and those that the receiver of the questions answers with.
     pub(in crate::cli) fn asking(
         pools: impl IntoIterator<Item = DescriptorPool>,
     ) -> (Self, mpsc::Receiver<Question>) {
@@ -38,12 +36,12 @@ impl Types {
         (Self { questions: Some(questions), ..Self::of(pools) }, asked)
     }
 
-    /// The type of this name. Where it is not known and could be asked for, that is noted.
+    /// The type of this name. An unknown name is recorded for [`learn`](Self::learn).
     pub(super) fn find(&self, name: &str) -> Option<MessageDescriptor> {
         if let Some(found) = self.pools.iter().find_map(|pool| pool.get_message_by_name(name)) {
             return Some(found);
         }
-        let mut learnt = self.learnt();
+        let mut learnt = self.learnt.lock();
         match learnt.types.get(name) {
             Some(learnt) => learnt.clone(),
             None => {
@@ -53,21 +51,20 @@ impl Types {
         }
     }
 
-    /// Asks for the types that were looked for in vain. Returns whether there were any, so that it is worth while to look
-    /// again.
+    /// Asks for the types that were not found. Returns whether there were any, so that a retry may find more.
     pub(in crate::cli) async fn learn(&self) -> bool {
         let Some(questions) = &self.questions else { return false };
         let missing = self.missing();
         for name in &missing {
             let (answer, answered) = oneshot::channel();
-            // Where questions are not answered any more, nothing is known.
+            // Without a receiver the type stays unknown.
             let _ = questions.send((name.clone(), answer)).await;
             self.note(name, answered.await.ok().flatten());
         }
         !missing.is_empty()
     }
 
-    /// As [`learn`](Self::learn), on a thread that may wait.
+    /// The blocking form of [`learn`](Self::learn).
     pub(in crate::cli) fn learn_blocking(&self) -> bool {
         let Some(questions) = &self.questions else { return false };
         let missing = self.missing();
@@ -80,15 +77,11 @@ impl Types {
     }
 
     fn missing(&self) -> BTreeSet<String> {
-        std::mem::take(&mut self.learnt().missing)
+        std::mem::take(&mut self.learnt.lock().missing)
     }
 
     fn note(&self, name: &str, found: Option<MessageDescriptor>) {
-        self.learnt().types.insert(name.to_owned(), found);
-    }
-
-    fn learnt(&self) -> MutexGuard<'_, Learnt> {
-        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+        self.learnt.lock().types.insert(name.to_owned(), found);
     }
 }
 

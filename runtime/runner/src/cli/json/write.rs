@@ -11,18 +11,18 @@ use super::{DEPTH, any::type_name, is_special, is_wrapper, mask, scalar, time, t
 pub(in crate::cli) struct Shown {
     /// The JSON, on one line.
     pub(in crate::cli) json: String,
-    /// What of it has no JSON and is shown as base64, and why: a line each.
+    /// The parts that have no JSON form and are shown as base64, and the reasons: a line each.
     pub(in crate::cli) notes: Vec<String>,
 }
 
-/// Writes the message. What has no JSON is written as the base64 of its encoding.
+/// Writes the message. Parts without a JSON form are written as the base64 of their encoding.
 pub(in crate::cli) fn write(message: &DynamicMessage, types: &Types) -> Shown {
     let mut writer = Writer { shown: Shown::default(), types, path: Vec::new(), depth: 0 };
     writer.message(message);
     writer.shown
 }
 
-/// Bytes of which not more is known than why.
+/// Bytes that cannot be decoded, as base64 with the reason.
 pub(in crate::cli) fn opaque(bytes: &[u8], why: &str) -> Shown {
     let mut json = String::new();
     scalar::base64(bytes, &mut json);
@@ -32,9 +32,9 @@ pub(in crate::cli) fn opaque(bytes: &[u8], why: &str) -> Shown {
 struct Writer<'a> {
     shown: Shown,
     types: &'a Types,
-    /// The names of the fields around what is being written.
+    /// The names of the enclosing fields.
     path: Vec<String>,
-    /// How many messages are around it.
+    /// The number of enclosing messages.
     depth: usize,
 }
 
@@ -43,7 +43,7 @@ impl Writer<'_> {
         self.shown.json.push_str(text);
     }
 
-    /// Writes a message, or its encoding where it has no JSON.
+    /// Writes a message, or its encoding if it has no JSON form.
     fn message(&mut self, message: &DynamicMessage) {
         let begin = self.shown.json.len();
         self.depth += 1;
@@ -62,7 +62,7 @@ impl Writer<'_> {
 
     fn try_message(&mut self, message: &DynamicMessage) -> Result<(), String> {
         if self.depth > DEPTH {
-            return Err("it is nested too deeply".to_owned());
+            return Err("nested too deeply".to_owned());
         }
         let descriptor = message.descriptor();
         let name = descriptor.full_name();
@@ -93,12 +93,12 @@ impl Writer<'_> {
                 let field = descriptor.get_field_by_name("value").ok_or("the wrapper has no value")?;
                 scalar::write(&field.kind(), &message.get_field(&field), &mut self.shown.json);
             }
-            _ => return Err("its JSON is not known".to_owned()),
+            _ => return Err("unknown JSON form".to_owned()),
         }
         Ok(())
     }
 
-    /// Writes the fields that are set; `first` where none has been written before.
+    /// Writes the set fields; `first` if no field precedes them.
     fn fields(&mut self, message: &DynamicMessage, mut first: bool) {
         let fields =
             message.fields().map(|(field, value)| (field.json_name().to_owned(), field.kind(), value));
@@ -132,7 +132,7 @@ impl Writer<'_> {
             }
             Value::Map(entries) => {
                 let mut entries: Vec<_> = entries.iter().collect();
-                // In an order that does not depend on chance.
+                // Sorted, for a stable output.
                 entries.sort_by_key(|(key, _)| *key);
                 let values = kind.as_message().map(|entry| entry.map_entry_value_field().kind());
                 self.push("{");
@@ -157,7 +157,7 @@ impl Writer<'_> {
                     self.push("{}");
                     Ok(())
                 }
-                false => Err("it has no type".to_owned()),
+                false => Err("missing type".to_owned()),
             };
         }
         self.push("{\"@type\":");
@@ -181,15 +181,15 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// What is in it.
+    /// Decodes the message within the `Any`.
     fn within(&self, any: &prost_types::Any) -> Result<DynamicMessage, String> {
-        let name = type_name(&any.type_url).ok_or_else(|| format!("{:?} names no type", any.type_url))?;
-        let descriptor = self.types.find(name).ok_or_else(|| format!("the type {name} is not known"))?;
+        let name = type_name(&any.type_url).ok_or_else(|| format!("invalid type URL {:?}", any.type_url))?;
+        let descriptor = self.types.find(name).ok_or_else(|| format!("unknown type {name}"))?;
         if self.depth >= DEPTH {
-            return Err("it is nested too deeply".to_owned());
+            return Err("nested too deeply".to_owned());
         }
         DynamicMessage::decode(descriptor, any.value.as_slice())
-            .map_err(|error| format!("it is no {name}: {error}"))
+            .map_err(|error| format!("not a valid {name}: {error}"))
     }
 
     fn value(&mut self, value: &prost_types::Value) -> Result<(), String> {
@@ -200,7 +200,7 @@ impl Writer<'_> {
                 scalar::write(&Kind::Double, &Value::F64(*number), &mut self.shown.json);
             }
             Some(value::Kind::NumberValue(number)) => {
-                return Err(format!("the number {number} has no JSON in a google.protobuf.Value"));
+                return Err(format!("the number {number} has no JSON form in a google.protobuf.Value"));
             }
             Some(value::Kind::StringValue(text)) => scalar::quoted(text, &mut self.shown.json),
             Some(value::Kind::StructValue(object)) => self.object(object),
@@ -209,7 +209,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A value, or its encoding where it has no JSON.
+    /// Writes a value, or its encoding if it has no JSON form.
     fn shown_value(&mut self, value: &prost_types::Value) {
         if let Err(why) = self.value(value) {
             self.base64(&value.encode_to_vec(), &why);

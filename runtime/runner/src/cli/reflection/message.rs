@@ -1,5 +1,5 @@
-//! The messages of `grpc.reflection.v1`, as far as they are used. They travel as protobuf only, so their names
-//! are free.
+//! The messages of `grpc.reflection.v1` that the client needs. They travel as protobuf only, so their names do not
+//! matter.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ pub(in crate::cli) struct FileDescriptorResponse {
     pub(in crate::cli) file_descriptor_proto: Vec<Bytes>,
 }
 
-/// Every service.
+/// All services.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::cli) struct ListServiceResponse {
@@ -58,7 +58,7 @@ pub(in crate::cli) struct ListServiceResponse {
     pub(in crate::cli) service: Vec<ServiceResponse>,
 }
 
-/// One service.
+/// A service.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::cli) struct ServiceResponse {
@@ -66,7 +66,7 @@ pub(in crate::cli) struct ServiceResponse {
     pub(in crate::cli) name: String,
 }
 
-/// A question without an answer.
+/// The error of a question.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(default)]
 pub(in crate::cli) struct ErrorResponse {

@@ -40,7 +40,7 @@ async fn every_service_is_listed_also_one_that_nothing_is_known_of() {
 async fn a_symbol_that_the_server_does_not_know_is_not_found() {
     let status =
         describe(&lanes(server(PATHS[0])).await, &Metadata::new(), "gone.v1.Gone").await.unwrap_err();
-    assert_eq!((status.code(), status.message()), (Code::NotFound, "who?"));
+    assert_eq!((status.code(), status.message()), (Code::NotFound, "unknown symbol"));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Where traces go: `[telemetry]`.
+//! The export of traces: `[telemetry]`.
 
 #[cfg(feature = "otlp")]
 mod otlp;
@@ -10,7 +10,7 @@ use tracing_subscriber::{Layer, Registry};
 use super::failure::Failure;
 use crate::config::Config;
 
-/// What spans are given to.
+/// The layer that receives spans.
 type BoxLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Sends the spans of this process to a collector.
@@ -21,7 +21,7 @@ pub(super) struct Traces {
 
 #[cfg(feature = "otlp")]
 impl Traces {
-    /// Starts to send, where the configuration names a collector. That it is there is not found out now.
+    /// Starts the exporter if the configuration names a collector. It does not check whether the collector is reachable.
     pub(super) fn start(config: &Config) -> Result<Option<Self>, Failure> {
         let Some(endpoint) = &config.telemetry.otlp_endpoint else { return Ok(None) };
         let id = crate::node::Identity::load_or_create(&config.node.data_dir).map_err(Failure::other)?.id();
@@ -29,12 +29,12 @@ impl Traces {
         Ok(Some(Self { exporter }))
     }
 
-    /// Takes the spans.
+    /// The layer that receives the spans.
     pub(super) fn layer(&self) -> BoxLayer {
         self.exporter.layer()
     }
 
-    /// Sends what is left, as far as there is time for it.
+    /// Sends the remaining spans, within a time limit.
     pub(super) async fn stop(self) {
         self.exporter.stop().await;
     }

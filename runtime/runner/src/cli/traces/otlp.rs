@@ -14,7 +14,7 @@ use url::Url;
 use super::{super::failure::Failure, BoxLayer, outage::Outage};
 use crate::config::Config;
 
-/// Sends spans in batches, from a thread of its own. A full queue loses spans, and delays nobody.
+/// Sends spans in batches from its own thread. A full queue drops spans and never blocks a call.
 ///
 /// Intervals, sizes and further headers are those of OpenTelemetry's
 /// [environment variables](https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
@@ -23,10 +23,10 @@ pub(super) struct Exporter {
     filter: EnvFilter,
 }
 
-/// How long the collector may take to answer; OpenTelemetry's default.
+/// The timeout of a request to the collector; OpenTelemetry's default.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the end of the process waits for the last spans to be sent.
+/// The timeout of sending the last spans when the process ends.
 const LAST: Duration = Duration::from_secs(2);
 
 impl Exporter {
@@ -36,7 +36,7 @@ impl Exporter {
             exporter = exporter.with_tls_config(ClientTlsConfig::new().with_native_roots());
         }
         let exporter = exporter.with_timeout(TIMEOUT).build().map_err(|error| {
-            Failure::other(format!("telemetry.otlp_endpoint: {endpoint} cannot be used: {error}"))
+            Failure::other(format!("invalid telemetry.otlp_endpoint {endpoint}: {error}"))
         })?;
         let exporter = Outage::new(exporter, endpoint.clone());
         let name = config.node.name.clone().unwrap_or_else(|| id.chars().take(SHORT).collect());
@@ -58,7 +58,7 @@ impl Exporter {
     pub(super) fn layer(&self) -> BoxLayer {
         let tracer = self.provider.tracer(env!("CARGO_PKG_NAME"));
         let layer = tracing_opentelemetry::layer().with_tracer(tracer);
-        // Which line of the source and which thread a call is made from says nothing about it.
+        // The source location and the thread of a call are of no use.
         let layer = layer.with_location(false).with_threads(false).with_tracked_inactivity(false);
         Box::new(layer.with_filter(self.filter.clone()))
     }
@@ -67,11 +67,11 @@ impl Exporter {
         let stopping = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(LAST));
         match stopping.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the last traces have not been sent"),
+            Ok(Err(error)) => tracing::warn!(%error, "the last traces are lost"),
             Err(error) => tracing::error!(%error, "sending the last traces panicked"),
         }
     }
 }
 
-/// How much of the node's id stands for its name, in characters.
+/// The length of a node's default name: the start of its id, in characters.
 const SHORT: usize = 10;

@@ -11,8 +11,8 @@ use opentelemetry_sdk::{
 };
 use url::Url;
 
-/// An exporter that says once when its collector is gone, and once when it is back: it is tried again with every
-/// batch, and a log must not fill up meanwhile.
+/// An exporter that logs once when its collector fails and once when it works again. Every batch tries it again, and must
+/// not fill the log.
 pub(super) struct Outage<E> {
     inner: E,
     endpoint: Url,
@@ -28,10 +28,10 @@ impl<E> Outage<E> {
         let was_out = self.out.swap(outcome.is_err(), Ordering::Relaxed);
         match outcome {
             Err(error) if !was_out => {
-                tracing::warn!(endpoint = %self.endpoint, %error, "traces are lost until the collector takes them");
+                tracing::warn!(endpoint = %self.endpoint, %error, "the collector does not accept traces; they are lost until it does");
             }
             Ok(()) if was_out => {
-                tracing::info!(endpoint = %self.endpoint, "the collector takes traces again");
+                tracing::info!(endpoint = %self.endpoint, "the collector accepts traces again");
             }
             Err(_) | Ok(()) => {}
         }
@@ -41,7 +41,7 @@ impl<E> Outage<E> {
 impl<E: SpanExporter> SpanExporter for Outage<E> {
     async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
         for span in &mut batch {
-            // It is among the fields for the sake of logs.
+            // This field is for logs only.
             span.attributes.retain(|attribute| attribute.key.as_str() != "trace_id");
         }
         let outcome = self.inner.export(batch).await;

@@ -104,7 +104,7 @@ async fn a_service_that_was_added_twice_is_named_with_what_brought_it() {
         Node::builder().service(words()).service_with(move |_| layer()),
     ] {
         let refusal = refusal(builder).await;
-        for expected in ["words.v1.Words", "twice", "Server<", "Forgetful<"] {
+        for expected in ["words.v1.Words", "duplicate", "Server<", "Forgetful<"] {
             assert!(refusal.contains(expected), "{refusal}");
         }
     }
