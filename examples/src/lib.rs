@@ -23,3 +23,26 @@ pub async fn over_grpc(service: impl Service) -> Result<Channel, Box<dyn Error>>
     tokio::spawn(node.serve(pending()));
     Ok(Channel::builder().target(target).connect().await?)
 }
+
+/// The blocks of the guide are examples of this crate's documentation: they are compiled, and run, with them.
+#[cfg(doctest)]
+mod guide {
+    macro_rules! chapters {
+        ($($chapter:ident: $file:literal)*) => {
+            $(#[doc = include_str!(concat!("../../docs/src/", $file))]
+            pub struct $chapter;)*
+        };
+    }
+
+    chapters! {
+        FirstService: "first-service.md"
+        Node: "node.md"
+        Gateway: "gateway.md"
+        LoadBalancing: "load-balancing.md"
+        Migration: "migration.md"
+        WritingATransport: "writing-a-transport.md"
+        Extending: "extending.md"
+        Adapters: "adapters.md"
+        ComingFrom: "coming-from.md"
+    }
+}

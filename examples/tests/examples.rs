@@ -98,7 +98,7 @@ async fn a_channel_prefers_falls_back_and_shares() {
     let (shares, before) = lines.split_last().unwrap();
     let expected = [
         "preferred: iroh",
-        "fallback: ws://127.0.0.1:1/ does not work",
+        "fallback: ws://127.0.0.1:1 does not work",
         "fallback took: grpc",
         "the next call takes grpc",
     ];

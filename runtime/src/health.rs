@@ -183,6 +183,9 @@ impl Health {
 
     /// Runs every check once, side by side; behind those who came to do so before. One that takes longer than `timeout` has failed and is aborted;
     /// one that goes on even then, for it blocks its thread, is not started again before it has ended.
+    ///
+    /// # Cancel safety
+    /// Safe: checks that have begun go on, and their outcomes are not reported.
     pub async fn run_checks(&self, timeout: Duration) {
         let _turn = self.0.turn.lock().await;
         let checks = self.0.checks.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -150,6 +150,9 @@ impl ChannelBuilder {
     /// # Errors
     /// `InvalidArgument` where a target is malformed, there is none, or there are more than eight; and whatever
     /// connecting to one of them fails with.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing has been dialled, and what was opened so far is closed.
     pub async fn connect(self) -> Result<Channel, Status> {
         #[cfg(feature = "node")]
         if self.discovers {
@@ -163,6 +166,9 @@ impl ChannelBuilder {
     /// [explains](Channel::explain).
     ///
     /// # Errors
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
     /// As [`connect`](Self::connect).
     #[cfg(feature = "node")]
     pub async fn open(self) -> Result<Connected, Status> {

@@ -191,6 +191,9 @@ impl NodeBuilder {
     /// when a schema says something else of a service than its trait, when the data directory, the identity or
     /// a certificate cannot be used, when an address cannot be listened on, or when calls cannot be passed on to
     /// the target that was given. Nothing listens then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future releases what was bound so far; nothing has been served then.
     pub async fn bind(self) -> Result<Node, NodeError> {
         self.config.check()?;
         let (parts, components) = self.parts(&self.config)?;

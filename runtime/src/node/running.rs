@@ -83,6 +83,9 @@ impl Node {
     ///
     /// # Errors
     /// When a transport ended by itself or panicked. The others have been drained then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends everything at once, without a drain: calls in flight are cut.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
         self.serve_until(shutdown, std::future::pending::<()>).await.map(drop)
     }
