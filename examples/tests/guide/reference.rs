@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, env, fs, process::Command};
 
-use polywire_tests::node::binary;
+use polywire_tests::node::{Node, binary, call};
 
 use crate::page::{Page, root};
 
@@ -88,5 +88,32 @@ fn the_command_line_chapter_has_every_command_with_every_option() {
                 |command: &&str| *command == name.trim() || command.starts_with(&format!("{} ", name.trim()));
             assert!(name.ends_with("help") || commands.iter().any(|command| known(&command)), "{name}");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_observability_chapter_has_every_metric_that_a_node_shows() {
+    let chapter = Page::read("docs/src/observability.md").text;
+    // `polywire_iroh_socket_…` stands for all that begin so.
+    let named: BTreeSet<_> =
+        chapter.split('`').skip(1).step_by(2).filter(|code| code.contains('_')).collect();
+    let is_named = |metric: &str| {
+        named.iter().any(|name| match name.strip_suffix('…') {
+            Some(prefix) => metric.starts_with(prefix),
+            None => *name == metric,
+        })
+    };
+    let node = Node::start(&[]).await;
+    assert_eq!(call(&[node.grpc(), "grpc.health.v1.Health/Check"]).await.code, 0);
+    let page = node.get("/metrics").await.body;
+    let shown: BTreeSet<_> =
+        page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let missing: Vec<_> = shown.iter().filter(|metric| !is_named(metric)).collect();
+    assert!(missing.is_empty(), "not in the chapter: {missing:?}");
+    // The other way round, for those that a node of its own has without calling anyone.
+    for name in
+        named.iter().filter(|name| name.starts_with("polywire_raft_") || name.starts_with("polywire_server_"))
+    {
+        assert!(shown.contains(name), "{name} is not shown");
     }
 }
