@@ -20,7 +20,7 @@ const SHOWN: [(&str, &str, &str); 7] = [
     ("docs/src/first-service.md", "use inventory::", "examples/inventory/src/main.rs"),
     ("docs/src/node.md", "use inventory::", "examples/inventory/src/main.rs"),
     ("docs/src/writing-a-transport.md", "impl StreamTransport for Tcp", "examples/tcp/src/lib.rs"),
-    ("docs/src/writing-a-transport.md", "transports = [Tcp]", "examples/tcp/src/main.rs"),
+    ("docs/src/writing-a-transport.md", "use polywire_tcp::Tcp;", "examples/tcp/src/main.rs"),
 ];
 
 #[test]

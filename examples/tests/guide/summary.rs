@@ -38,3 +38,14 @@ fn the_readme_has_at_most_180_lines() {
     let lines = Page::read("README.md").text.lines().count();
     assert!(lines <= 180, "{lines} lines; what is not for a first reader belongs into docs/");
 }
+
+#[test]
+fn the_readme_names_the_rust_version_of_the_workspace() {
+    let manifest = Page::read("Cargo.toml").text;
+    let (_, rest) = manifest.split_once("\nrust-version = \"").unwrap();
+    let version = rest.split('"').next().unwrap();
+    let readme = Page::read("README.md").text;
+    for sentence in [format!("Rust {version} or newer"), format!("supported Rust version is {version},")] {
+        assert!(readme.contains(&sentence), "the README does not say {sentence:?}");
+    }
+}
