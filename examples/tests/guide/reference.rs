@@ -30,7 +30,7 @@ fn the_configuration_chapter_has_every_key_with_its_default() {
         fs::write(root().join(CONFIGURATION), page.text.replace(&reference, &printed)).unwrap();
         return;
     }
-    assert_eq!(reference, printed, "POLYWIRE_UPDATE_DOCS=1 writes {CONFIGURATION} anew");
+    assert_eq!(reference, printed, "POLYWIRE_UPDATE_DOCS=1 updates {CONFIGURATION}");
 }
 
 /// Long options, without those that every command has. Keys of the configuration, which have dots, are elsewhere.
@@ -110,7 +110,7 @@ async fn the_observability_chapter_has_every_metric_that_a_node_shows() {
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let missing: Vec<_> = shown.iter().filter(|metric| !is_named(metric)).collect();
     assert!(missing.is_empty(), "not in the chapter: {missing:?}");
-    // The other way round, for those that a node of its own has without calling anyone.
+    // The other way round, for those that a node of its own has without calls of its own.
     for name in
         named.iter().filter(|name| name.starts_with("polywire_raft_") || name.starts_with("polywire_server_"))
     {

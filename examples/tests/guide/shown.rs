@@ -25,7 +25,7 @@ const SHOWN: [(&str, &str, &str); 7] = [
 
 #[test]
 fn the_pages_show_the_examples_word_for_word() {
-    // One page may show several files: what is written anew is read anew.
+    // One page may show several files, so it is read again for each.
     for (path, mark, file) in SHOWN {
         let (page, source) = (Page::read(path), source(file));
         let blocks = rust(&page);
@@ -36,7 +36,7 @@ fn the_pages_show_the_examples_word_for_word() {
         }
         assert!(
             env::var_os("POLYWIRE_UPDATE_DOCS").is_some(),
-            "{path} does not show {file} as it is; POLYWIRE_UPDATE_DOCS=1 writes the block anew"
+            "{path} does not show {file} as it is; POLYWIRE_UPDATE_DOCS=1 updates the block"
         );
         fs::write(root().join(path), page.text.replace(&block.text, &source)).unwrap();
     }
