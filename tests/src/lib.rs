@@ -18,8 +18,3 @@ pub mod patience;
 pub mod pki;
 #[cfg(target_os = "linux")]
 pub mod stall;
-
-/// The blocks of the guide are examples of this crate's documentation, and are run with them.
-#[cfg(doctest)]
-#[doc = include_str!("../../EXTENDING.md")]
-pub struct Extending;

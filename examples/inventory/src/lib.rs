@@ -1,4 +1,4 @@
-//! The inventory of the README.
+//! The inventory of the guide.
 
 use polywire::{Context, Status, Streaming};
 

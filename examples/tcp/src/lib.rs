@@ -104,7 +104,7 @@ impl Listener for Acceptor {
     async fn accept(&mut self) -> io::Result<Option<Handshake<MuxConnection>>> {
         let (tcp, remote) = self.tcp.accept().await?;
         let mux = self.mux.clone();
-        // What takes a round trip is left to the handshake, so that a slow peer holds up nobody.
+        // What takes a round trip is left to the handshake, so that a slow peer delays no other.
         Ok(Some(Box::pin(async move {
             tcp.set_nodelay(true).map_err(|error| Status::unavailable(error.to_string()))?;
             let connection = Mux::server(tcp, mux).await?;

@@ -26,6 +26,9 @@ impl Body {
     /// `Unimplemented` when there is none or more than one, as gRPC's cardinality rules ask
     /// ([status codes](https://github.com/grpc/grpc/blob/master/doc/statuscodes.md)); the status that
     /// ended the stream when it broke.
+    ///
+    /// # Cancel safety
+    /// Not safe: messages that were read are lost, with the body.
     pub async fn single(self) -> Result<Payload, Status> {
         match self {
             Self::One(message) => Ok(message),

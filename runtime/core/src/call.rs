@@ -101,6 +101,9 @@ impl<R: Receive> Call<R> {
     ///
     /// # Errors
     /// The status that the call ended with, from the server or from this side.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the call, as the type says.
     pub async fn response(self) -> Result<Response<R>, Status> {
         let Self { channel, method, cx, body, .. } = self;
         let mut cx = cx?;

@@ -146,6 +146,9 @@ impl ChannelBuilder {
     /// # Errors
     /// `InvalidArgument` where a target is malformed, there is none, or there are more than eight; and whatever
     /// connecting to one of them fails with.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing has been dialled, and what was opened so far is closed.
     pub async fn connect(self) -> Result<Channel, Status> {
         if self.discovers {
             return Ok(self.discovered().await?.into_channel());
@@ -158,6 +161,9 @@ impl ChannelBuilder {
     /// [explains](Channel::explain).
     ///
     /// # Errors
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
     /// As [`connect`](Self::connect).
     pub async fn open(self) -> Result<Connected, Status> {
         if self.discovers {

@@ -45,6 +45,9 @@ impl BindContext {
     ///
     /// # Errors
     /// Those of `bind`.
+    ///
+    /// # Cancel safety
+    /// As the future of `bind`, whose socket is closed unless it was returned.
     pub async fn bind<T, E, F>(&self, configured: SocketAddr, bind: impl Fn(SocketAddr) -> F) -> Result<T, E>
     where
         F: Future<Output = Result<(T, SocketAddr), E>>,

@@ -106,6 +106,9 @@ impl Target {
     ///
     /// # Errors
     /// `InvalidArgument` when the CA file cannot be read, `Unavailable` when no socket can be bound.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing has been dialled, and what was opened so far is closed.
     pub async fn connect(&self, options: &ConnectOptions) -> Result<Channel, Status> {
         Ok(self.open(options).await?.channel)
     }
@@ -113,6 +116,9 @@ impl Target {
     /// A channel to the peer as [`connect`](Self::connect) gives it, and how to leave it in an orderly manner.
     ///
     /// # Errors
+    /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
     /// As [`connect`](Self::connect).
     pub async fn open(&self, options: &ConnectOptions) -> Result<Connected, Status> {
         let mut connected = self.0.connect(options.clone()).await?;

@@ -90,6 +90,9 @@ impl ClusterBuilder {
     ///
     /// # Errors
     /// `InvalidArgument` where a seed is malformed; and whatever connecting to one of them fails with.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing has been dialled, and what was opened so far is closed.
     pub async fn connect(self) -> Result<Channel, Status> {
         let Self { seeds, policies, options } = self;
         let common = Common::counted_by(Tally { metrics: options.observer.clone(), on_fallback: None });

@@ -51,6 +51,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// left when `drain` says to cut is cut.
 ///
 /// A panic anywhere costs the call it happens in.
+///
+/// # Cancel safety
+/// Dropping the future cuts the connections and their calls, without a drain; the listener is dropped too.
 pub async fn serve<L: Listener>(
     listener: L,
     service: impl Service,

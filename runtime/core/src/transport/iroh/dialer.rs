@@ -195,6 +195,9 @@ impl Peer {
     /// # Errors
     /// `Unavailable` when the peer cannot be reached in time, `Unimplemented` when it accepts none of the
     /// ALPNs.
+    ///
+    /// # Cancel safety
+    /// Safe: a dial is shared, and goes on while another caller waits for it.
     pub async fn connection(&self) -> Result<Connection, Status> {
         let link = self.peer.link();
         let connection = link.connection(None).await?;

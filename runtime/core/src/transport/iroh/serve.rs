@@ -52,6 +52,9 @@ impl fmt::Debug for ServeOptions {
 ///
 /// A panic anywhere costs the call it happens in. Nothing else may accept on the same endpoint: the two
 /// would take each other's connections.
+///
+/// # Cancel safety
+/// Dropping the future cuts the connections and their calls, without a drain.
 pub async fn serve(endpoint: Endpoint, service: impl Service, options: ServeOptions, drain: Drain) {
     let (known, arrivals) = (Known::default(), Arrivals::default());
     serve_known(endpoint, known, Channel::new(service), options, arrivals, drain).await;

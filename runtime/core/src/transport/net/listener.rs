@@ -25,6 +25,9 @@ impl Listener {
     ///
     /// # Errors
     /// The operating system's: the address is in use, not of this machine, or needs a privilege.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing stays bound.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         Ok(Self { tcp: TcpListener::bind(address).await?, descriptors: None })
     }
