@@ -10,7 +10,6 @@ mod choosing;
 mod command_line;
 mod conformance;
 mod discovery;
-mod equivalence;
 mod gateway;
 mod grpc_transport;
 mod hardening;
@@ -18,6 +17,7 @@ mod iroh_transport;
 #[cfg(target_os = "linux")]
 mod lab;
 mod memory;
+mod messagepack;
 mod metrics;
 mod node;
 mod prometheus;
