@@ -1,6 +1,7 @@
 use std::{future::pending, sync::Arc, time::Instant};
 
 use futures_util::FutureExt;
+use polywire::{Code, Status, Streaming};
 use tokio::{runtime::Handle, sync::mpsc};
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     probe::{Parcel, ProbeClient, Script},
     rig::{Rig, Served},
 };
-use polywire::{Code, Status, Streaming};
 
 /// Handlers that wait for ever; `unary` answers what has the number 0.
 fn waiting(rig: &Rig) -> Script {

@@ -3,8 +3,8 @@
 use futures_util::future::BoxFuture;
 
 use super::{
-    cancellation, certainty, check::Verdict, compression, deadlines, death, drain, flow, limits, load,
-    metadata, panics, rig::Rig, services, shapes, skew, status, traces, waiting,
+    cancellation, certainty, check::Verdict, compression, deadlines, death, drain, flow, layers, limits,
+    load, metadata, options, panics, rig::Rig, services, shapes, skew, status, traces, waiting,
 };
 
 macro_rules! cases {
@@ -54,6 +54,7 @@ cases! {
         EarlyAnswers = "answers may begin before the first request" => shapes::early_answers,
         OneMessage = "a unary method takes no more and no fewer than one message" => shapes::one_message,
         Codecs = "each call may choose its codec, and the handler sees which" => shapes::codecs,
+        ClientCodec = "a client may choose the codec of calls that name none" => shapes::client_codec,
         OutlivesClient = "a stream outlives the client that began it" => shapes::outlives_client,
     }
     "status" {
@@ -61,6 +62,7 @@ cases! {
         LateCodes = "every code ends a stream behind its last message" => status::late_codes,
         Undecodable = "a request that is no message is INVALID_ARGUMENT for its call alone" => status::undecodable,
         EarlyFailure = "a handler may fail before it has read its requests" => status::early_failure,
+        Cause = "the error behind a status stays at the server" => status::cause,
         Panics = "a panic before, amid or while reading is INTERNAL for its call alone, and its text stays" => panics::panics,
         Unseen = "a call of any shape that no handler saw is said to be not processed" => certainty::unseen,
         Seen = "a call that a handler saw is not said to be not processed, whatever its status says elsewhere" => certainty::seen,
@@ -70,6 +72,7 @@ cases! {
         AnswerMetadata = "a single answer has leading and trailing metadata" => metadata::answer,
         StreamMetadata = "a stream has leading metadata before its first message and trailing behind its last" => metadata::stream,
         FailureMetadata = "a failure has trailing metadata" => metadata::failure,
+        ServerTiming = "a caller that asks is told how long its handler took, and no other" => metadata::server_timing,
         MetadataAtLimit = "metadata of just the limit arrives, in both directions" => metadata::at_limit,
         MetadataOverLimit = "metadata over the server's limit is RESOURCE_EXHAUSTED for its call alone" => metadata::over_limit,
         MetadataOverClientsLimit = "metadata over the client's limit is RESOURCE_EXHAUSTED for its call alone" => metadata::over_clients_limit,
@@ -82,7 +85,9 @@ cases! {
         DeadlineByServer = "the server ends a call past its deadline, whether or not the caller looks at the clock" => deadlines::by_server,
         DeadlineAmidRequests = "requests that never come do not outlast the deadline" => deadlines::amid_requests,
         DeadlineAmidAnswers = "a stream of answers that rests is over at its deadline" => deadlines::amid_answers,
+        DeadlineAmidFlow = "a stream of answers that never rests is over at its deadline" => deadlines::amid_flow,
         DeadlineUnread = "a stream that nobody reads is over at its deadline" => deadlines::unread,
+        MethodDeadline = "a method's own deadline holds, and a caller may only shorten it" => options::deadline,
         DeadlineInQueue = "a call that waits for its turn fails at its deadline, and no handler begins" => waiting::deadline_in_queue,
         DeadlineInDial = "a call that waits for its connection fails at its deadline" => waiting::deadline_in_dial,
     }
@@ -109,13 +114,18 @@ cases! {
         AnswerOverServers = "an answer over the server's limit is RESOURCE_EXHAUSTED for its call alone" => limits::answer_over_servers,
         RequestOverClients = "a request over the client's limit is RESOURCE_EXHAUSTED for its call alone" => limits::request_over_clients,
         AnswerOverClients = "an answer over the client's limit is RESOURCE_EXHAUSTED for its call alone" => limits::answer_over_clients,
+        MethodLimit = "a message over its method's own limit is RESOURCE_EXHAUSTED for its call alone" => options::limit,
         AtOnce = "calls beyond the limit of a connection wait their turn, and all succeed" => load::at_once,
     }
     "compression" {
         Gzip = "requests and answers are compressed with gzip where each side asks for it" => compression::gzip,
         Zstd = "requests and answers are compressed with zstd where each side asks for it" => compression::zstd,
+        Mixed = "an answer may be compressed otherwise than its request" => compression::mixed,
         GzipByMessage = "a stream chooses for each message whether gzip compresses it" => compression::gzip_by_message,
         ZstdByMessage = "a stream chooses for each message whether zstd compresses it" => compression::zstd_by_message,
+        WholeStream = "a stream that makes no choice is compressed as a whole, or not at all" => compression::whole_stream,
+        ContextCompression = "a context compresses the calls within it, unless they choose" => compression::of_context,
+        Incompressible = "a message that compression does not make smaller arrives plain" => compression::incompressible,
         GzipBomb = "what gzip has made small weighs what it is once decompressed, and too much costs its call alone" => compression::gzip_bomb,
         ZstdBomb = "what zstd has made small weighs what it is once decompressed, and too much costs its call alone" => compression::zstd_bomb,
     }
@@ -138,6 +148,7 @@ cases! {
         Unknown = "what is not served is UNIMPLEMENTED" => services::unknown,
         ComeAndGo = "services are added and removed while others call" => services::come_and_go,
         Caller = "a handler is told which transport its call came over" => services::caller,
+        Layers = "a layer at either end sees every call" => layers::both_ends,
         Target = "the target that is printed reads back" => services::target,
     }
     "traces" {

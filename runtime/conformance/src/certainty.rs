@@ -5,12 +5,13 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use polywire::{Code, Context, Payload, Response, Service, Status, Streaming};
+
 use super::{
     check::{Verdict, ensure, fails, same, some},
     probe::{Parcel, ProbeClient},
     rig::Rig,
 };
-use polywire::{Code, Context, Payload, Response, Service, Status, Streaming};
 
 /// Refuses calls before any handler, as a server does that is at a limit, and counts them.
 #[derive(Clone, Default)]
@@ -37,7 +38,7 @@ fn full() -> Status {
 }
 
 /// The outcome of a call of each shape.
-async fn each_shape(client: &ProbeClient) -> [Result<(), Status>; 4] {
+pub(super) async fn each_shape(client: &ProbeClient) -> [Result<(), Status>; 4] {
     let parcels = || Streaming::from_iter([Parcel::numbered(1), Parcel::numbered(2)]);
     [
         client.unary(Parcel::default()).await.map(drop),

@@ -1,9 +1,11 @@
+use bytes::Bytes;
+use polywire::{Code, Codec, Compression, Context, Limits, Response, Streaming};
+
 use super::{
-    check::{Stop, Verdict, ended, fails, same, some},
+    check::{Stop, Verdict, ended, ensure, fails, same, some},
     probe::{Arrival, Parcel, Script},
     rig::Rig,
 };
-use polywire::{Code, Codec, Compression, Limits, Response, Streaming};
 
 /// The size of a message that compression makes smaller.
 const SIZE: usize = 10_000;
@@ -30,6 +32,11 @@ pub(super) async fn gzip_bomb(rig: Rig) -> Verdict {
 
 pub(super) async fn zstd_bomb(rig: Rig) -> Verdict {
     bomb(rig, Compression::Zstd).await
+}
+
+/// Those that the build has.
+fn all_known() -> impl Iterator<Item = Compression> {
+    Compression::ALL.into_iter().filter(|compression| compression.is_supported())
 }
 
 /// Leaves the case out where the build does not have it.
@@ -93,7 +100,9 @@ async fn by_message(rig: Rig, compression: Compression) -> Verdict {
     let client = served.client().await?;
     let choices = [1, 0, 1, 1, 0];
     let parcels = Streaming::from_iter(choices.map(large)).compress_if(|parcel: &Parcel| parcel.number != 0);
-    let mut answers = client.exchange(parcels).compression(compression).await?;
+    let response = client.exchange(parcels).compression(compression).response().await?;
+    same("how the answers are announced", name(response.compression), name(Some(compression)))?;
+    let mut answers = response.message;
     for number in choices {
         let answer = some(answers.message().await)?;
         let expected = name((number != 0).then_some(compression));
@@ -103,6 +112,82 @@ async fn by_message(rig: Rig, compression: Compression) -> Verdict {
     }
     ended(answers.message().await)?;
     served.one_connection()
+}
+
+pub(super) async fn mixed(rig: Rig) -> Verdict {
+    const WAYS: [Option<Compression>; 3] = [None, Some(Compression::Gzip), Some(Compression::Zstd)];
+    known(Compression::Gzip)?;
+    known(Compression::Zstd)?;
+    let script = rig.script().on_unary(async |arrival, parcel: Parcel| {
+        let compression = usize::try_from(parcel.number).ok().and_then(|at| *WAYS.get(at)?);
+        let text = name(arrival.compression).to_owned();
+        Ok(Response { compression, ..Response::new(Parcel { text, ..parcel }) })
+    });
+    let served = rig.serve(script).await?;
+    let client = served.client().await?;
+    for asked in [Compression::Gzip, Compression::Zstd] {
+        for (number, answered) in (0..).zip(WAYS) {
+            let response = client.unary(large(number)).compression(asked).response().await?;
+            same("how the request came", response.message.text.as_str(), name(Some(asked)))?;
+            same("how the answer came", name(response.compression), name(answered))?;
+        }
+    }
+    served.one_connection()
+}
+
+pub(super) async fn whole_stream(rig: Rig) -> Verdict {
+    let compression = all_known().last();
+    let script = rig.script().on_download(move |_, parcel: Parcel| async move {
+        let response = Response::new(Streaming::from_iter([large(0), large(1)]));
+        let compression = compression.filter(|_| parcel.number != 0);
+        Ok(Response { compression, ..response })
+    });
+    let Some(compression) = compression else { return none_known() };
+    let served = rig.serve(script).await?;
+    let client = served.client().await?;
+    for (number, expected) in [(0, None), (1, Some(compression))] {
+        let mut answers = client.download(Parcel::numbered(number)).await?;
+        for _ in 0..2 {
+            some(answers.message().await)?;
+            same("how an answer came", name(answers.last_compression()), name(expected))?;
+        }
+        ended(answers.message().await)?;
+    }
+    served.one_connection()
+}
+
+pub(super) async fn of_context(rig: Rig) -> Verdict {
+    known(Compression::Gzip)?;
+    known(Compression::Zstd)?;
+    let served = rig.serve(telling(&rig, Compression::Gzip)).await?;
+    let client = served.client().await?;
+    let cx = Context::new().with_compression(Compression::Gzip);
+    let within = client.unary(large(0)).context(&cx).await?;
+    same("how a request within a context came", within.text.as_str(), "gzip")?;
+    let own = client.unary(large(0)).compression(Compression::Zstd).context(&cx).await?;
+    same("how a request with a choice of its own came", own.text.as_str(), "zstd")
+}
+
+pub(super) async fn incompressible(rig: Rig) -> Verdict {
+    let mut any = false;
+    for compression in all_known() {
+        any = true;
+        let served = rig.serve(telling(&rig, compression)).await?;
+        let client = served.client().await?;
+        let small = Parcel { data: Bytes::from(vec![0xab; 8]), ..Parcel::numbered(1) };
+        let response = client.unary(small.clone()).compression(compression).response().await?;
+        same("the data", &response.message.data, &small.data)?;
+        if response.message.data.as_ptr() == small.data.as_ptr() {
+            return Err(Stop::NotApplicable("messages are handed over as they are".to_owned()));
+        }
+        same("how the request came", response.message.text.as_str(), "plain")?;
+        same("how the answer came", name(response.compression), "plain")?;
+    }
+    if any { Ok(()) } else { none_known() }
+}
+
+fn none_known() -> Verdict {
+    Err(Stop::NotApplicable("this build is without compression".to_owned()))
 }
 
 async fn bomb(rig: Rig, compression: Compression) -> Verdict {
@@ -120,7 +205,9 @@ async fn bomb(rig: Rig, compression: Compression) -> Verdict {
     client.unary(fitting).codec(Codec::Protobuf).compression(compression).await?;
     for bytes in [limit + 1, 2 * limit] {
         let call = client.unary(Parcel::encoded_in(bytes)).codec(Codec::Protobuf).compression(compression);
-        fails(call.await, Code::ResourceExhausted)?;
+        let refusal = fails(call.await, Code::ResourceExhausted)?;
+        let found = format!("expected a status that names {compression}, found {refusal}");
+        ensure(refusal.message().contains(compression.name()), found)?;
     }
     let parcels = Streaming::from_iter([Parcel::default(), Parcel::heavy(2 * limit), Parcel::default()]);
     fails(client.upload(parcels).compression(compression).await, Code::ResourceExhausted)?;

@@ -7,6 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use polywire::{
+    Body, Call, Channel, Code, Context, Method, Payload, Response, Service, ServiceExt as _, ServiceInfo,
+    Status, Streaming,
+};
+
 use super::{
     NOTICE,
     check::{Verdict, ensure, fails, same, some, within},
@@ -14,10 +19,6 @@ use super::{
     probe::{Parcel, ProbeServer},
     rig::Rig,
     status::caller,
-};
-use polywire::{
-    Body, Call, Channel, Code, Context, Method, Payload, Response, Service, ServiceExt as _, ServiceInfo,
-    Status, Streaming,
 };
 
 /// Long enough for a message to get through first, on a slow machine too.
@@ -180,23 +181,33 @@ pub(super) async fn amid_answers(rig: Rig) -> Verdict {
     served.one_connection()
 }
 
+pub(super) async fn amid_flow(rig: Rig) -> Verdict {
+    let script = rig.script().on_download(async |_, _: Parcel| Ok(endless(Arc::default())));
+    let served = rig.serve(script).await?;
+    let client = served.connected().await?;
+    let answers = client.download(Parcel::default()).timeout(SHORT).await?;
+    let outcome = within(SHORT + NOTICE, "the end of a stream that never rests", to_the_end(answers)).await?;
+    fails(outcome, Code::DeadlineExceeded)?;
+    served.handlers(0).await?;
+    served.one_connection()
+}
+
+/// Reads as fast as messages come.
+async fn to_the_end(mut answers: Streaming<Parcel>) -> Result<(), Status> {
+    while answers.message().await?.is_some() {}
+    Ok(())
+}
+
 pub(super) async fn unread(rig: Rig) -> Verdict {
     let script = rig.script().on_download(async |_, _: Parcel| Ok(endless(Arc::default())));
     let served = rig.serve(script).await?;
     let client = served.connected().await?;
     let begun = served.begin(1);
-    let mut answers = client.download(Parcel::default()).timeout(SHORT).await?;
+    let answers = client.download(Parcel::default()).timeout(SHORT).await?;
     begun.await?;
     // Nobody reads, so that the handler's stream rests at a full window, and learns of the deadline there.
     served.handlers(0).await?;
-    let rest: Status = loop {
-        match answers.message().await {
-            Ok(Some(_)) => {}
-            Ok(None) => break Status::new(Code::Ok, "the stream ended as if it were whole"),
-            Err(status) => break status,
-        }
-    };
-    fails(Err::<(), _>(rest), Code::DeadlineExceeded)?;
+    fails(to_the_end(answers).await, Code::DeadlineExceeded)?;
     client.unary(Parcel::default()).await?;
     served.one_connection()
 }

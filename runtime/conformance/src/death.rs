@@ -1,5 +1,6 @@
 use std::future::pending;
 
+use polywire::{Code, Status, Streaming};
 use tokio::{runtime::Builder, sync::oneshot};
 
 use super::{
@@ -8,7 +9,6 @@ use super::{
     probe::{Parcel, ProbeClient, Script},
     rig::Rig,
 };
-use polywire::{Code, Status, Streaming};
 
 fn waiting(rig: &Rig) -> Script {
     rig.script().on_unary(async |_, parcel: Parcel| {

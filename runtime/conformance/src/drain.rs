@@ -1,5 +1,6 @@
 use std::time::Instant;
 
+use polywire::{Code, Status, Streaming};
 use tokio::sync::watch;
 
 use super::{
@@ -8,7 +9,6 @@ use super::{
     probe::{Parcel, ProbeClient, Script},
     rig::Rig,
 };
-use polywire::{Code, Status, Streaming};
 
 /// `unary` waits at the gate with what has the number 1.
 fn gated(rig: &Rig, gate: &watch::Sender<bool>) -> Script {

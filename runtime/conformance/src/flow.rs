@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use polywire::{Status, Streaming};
 use tokio::sync::watch;
 
 use super::{
@@ -8,7 +9,6 @@ use super::{
     probe::Parcel,
     rig::Rig,
 };
-use polywire::{Status, Streaming};
 
 /// The size of one message.
 const SIZE: usize = 64 << 10;

@@ -47,10 +47,12 @@ mod deadlines;
 mod death;
 mod drain;
 mod flow;
+mod layers;
 mod limits;
 mod live;
 mod load;
 mod metadata;
+mod options;
 mod panics;
 mod probe;
 mod report;
@@ -65,12 +67,13 @@ mod waiting;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use polywire::{ConnectOptions, Limits, transport::Transport};
+
 use self::rig::{Allocated, Ends, Of};
 pub use self::{
     case::Case,
     report::{CaseResult, Outcome, Report, matrix},
 };
-use polywire::{ConnectOptions, Limits, transport::Transport};
 
 /// How long a handler may take to begin, and to be dropped once its call is over; and how long a call may take
 /// to fail once its peer is gone. Far more than a network on one machine needs, and the bound that the suite

@@ -1,9 +1,10 @@
+use polywire::{Code, Codec, Limits, Streaming};
+
 use super::{
     check::{Verdict, fails, same, some},
     probe::{Parcel, ProbeClient, Script},
     rig::{Rig, Served},
 };
-use polywire::{Code, Codec, Limits, Streaming};
 
 /// The limit of clients that are stricter than their server.
 const STRICT: usize = 64 << 10;
@@ -53,6 +54,8 @@ pub(super) async fn fits(rig: Rig) -> Verdict {
 pub(super) async fn request_over_servers(rig: Rig) -> Verdict {
     let served = rig.serve(rig.script()).await?;
     let client = larger_client(&rig, &served).await?;
+    let (sender, bystanders) = Streaming::channel(1);
+    let mut bystander = client.exchange(bystanders).await?;
     let limit = rig.limits.max_message_bytes;
     for bytes in [limit + 1, 2 * limit] {
         let call = client.unary(Parcel::encoded_in(bytes)).codec(Codec::Protobuf);
@@ -60,6 +63,8 @@ pub(super) async fn request_over_servers(rig: Rig) -> Verdict {
     }
     let parcels = [Parcel::default(), Parcel::heavy(2 * limit), Parcel::default()];
     fails(client.upload(Streaming::from_iter(parcels)).await, Code::ResourceExhausted)?;
+    let _ = sender.send(Ok(Parcel::numbered(7))).await;
+    same("a bystander's echo", &some(bystander.message().await)?.number, &7)?;
     still_served(&served, &client).await
 }
 

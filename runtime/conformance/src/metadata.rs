@@ -1,9 +1,10 @@
+use polywire::{Call, Code, Limits, Metadata, Response, Status, Streaming};
+
 use super::{
     check::{Stop, Verdict, ended, ensure, fails, same, some},
     probe::{Parcel, ProbeClient},
     rig::Rig,
 };
-use polywire::{Call, Code, Limits, Metadata, Response, Status, Streaming};
 
 /// An ASCII entry, one that occurs twice, and a binary one that is no text and occurs twice.
 fn sample(of: &str) -> Metadata {
@@ -128,6 +129,20 @@ pub(super) async fn failure(rig: Rig) -> Verdict {
     let mut answers = client.download(Parcel::default()).await?;
     some(answers.message().await)?;
     is_sample(fails(answers.message().await, Code::Aborted)?.metadata(), "late failure")
+}
+
+pub(super) async fn server_timing(rig: Rig) -> Verdict {
+    const TIMING: &str = "server-timing";
+    let served = rig.serve(rig.script()).await?;
+    let client = served.client().await?;
+    let asking = client.unary(Parcel::default()).metadata("want-server-timing", "1");
+    let trailers = asking.response().await?.trailers;
+    let told = trailers.get(TIMING);
+    let taken = told.and_then(|told| told.strip_prefix("handler;dur=")?.parse::<f64>().ok());
+    let found = format!("expected the handler's time as `handler;dur=MILLISECONDS`, found {told:?}");
+    ensure(taken.is_some_and(|milliseconds| milliseconds >= 0.0), found)?;
+    let unasked = client.unary(Parcel::default()).response().await?.trailers;
+    same("the handler's time that was not asked for", &unasked.get(TIMING), &None::<&str>)
 }
 
 pub(super) async fn at_limit(rig: Rig) -> Verdict {

@@ -1,11 +1,11 @@
 use futures_util::StreamExt;
+use polywire::{Code, Streaming};
 
 use super::{
     check::{Verdict, ensure, fails, same, some},
     probe::{Parcel, Script},
     rig::Rig,
 };
-use polywire::{Code, Streaming};
 
 const SECRET: &str = "conformance: this panic is part of the suite";
 

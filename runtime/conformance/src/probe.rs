@@ -4,10 +4,10 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use polywire::{Caller, Codec, Compression, Context, Metadata, Response, Status, Streaming};
 use serde::{Deserialize, Serialize};
 
 use super::live::Live;
-use polywire::{Caller, Codec, Compression, Context, Metadata, Response, Status, Streaming};
 
 /// The one message of the probe.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]

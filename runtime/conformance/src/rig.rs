@@ -7,6 +7,10 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use polywire::{
+    Channel, Codec, ConnectOptions, Drain, Limits, Service, ServiceExt as _, Status, Target,
+    transport::{BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving, Transport},
+};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
@@ -14,10 +18,6 @@ use super::{
     check::{Stop, Verdict, ensure, within},
     live::Live,
     probe::{ProbeClient, ProbeServer, Script},
-};
-use polywire::{
-    Channel, Codec, ConnectOptions, Drain, Limits, Service, ServiceExt as _, Status, Target,
-    transport::{BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving, Transport},
 };
 
 /// A transport of any type, and how it is bound.
@@ -245,6 +245,12 @@ impl Served {
     /// A client that keeps these limits.
     pub(super) async fn client_within(&self, limits: Limits) -> Result<ProbeClient, Stop> {
         Ok(ProbeClient::new(self.open(self.rig.options.clone().limits(limits)).await?.channel))
+    }
+
+    /// A client whose calls are in this codec where they name none.
+    pub(super) async fn client_in(&self, codec: Codec) -> Result<ProbeClient, Stop> {
+        let options = self.rig.options.clone().limits(self.rig.limits.clone()).codec(codec);
+        Ok(ProbeClient::new(self.open(options).await?.channel))
     }
 
     /// A channel of its own.

@@ -1,9 +1,10 @@
+use polywire::{Body, Call, Code, Method, Router, Streaming};
+
 use super::{
     check::{Stop, Verdict, ended, fails, same, some},
     probe::{Parcel, ProbeClient, ProbeServer},
     rig::Rig,
 };
-use polywire::{Body, Call, Code, Method, Router, Streaming};
 
 pub(super) async fn unknown(rig: Rig) -> Verdict {
     const METHOD: Method = Method::unary("/polywire.conformance.v1.Probe/Nothing");

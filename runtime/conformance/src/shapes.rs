@@ -1,11 +1,11 @@
 use bytes::Bytes;
+use polywire::{Body, Call, Code, Codec, Method, Streaming};
 
 use super::{
     check::{Verdict, ended, fails, same, some},
     probe::{Parcel, ProbeClient},
     rig::Rig,
 };
-use polywire::{Body, Call, Code, Codec, Method, Streaming};
 
 /// Enough that windows, queues and buffers have been full.
 const MANY: u64 = 10_000;
@@ -148,6 +148,22 @@ pub(super) async fn codecs(rig: Rig) -> Verdict {
         same("the answer", &some(answers.message().await)?, &Parcel::numbered(0))?;
         let count = client.upload(Streaming::from_iter([parcel.clone(), parcel])).codec(codec).await?;
         same("the number of requests", &count.number, &2)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn client_codec(rig: Rig) -> Verdict {
+    let script = rig
+        .script()
+        .on_unary(async |arrival, _| Ok(Parcel::text(arrival.codec.map_or("none", Codec::name))))
+        .on_upload(async |arrival, _| Ok(Parcel::text(arrival.codec.map_or("none", Codec::name))));
+    let served = rig.serve(script).await?;
+    for codec in CODECS {
+        let client = served.client_in(codec).await?;
+        let seen = [client.unary(Parcel::default()).await?, client.upload(Streaming::empty()).await?];
+        for parcel in seen {
+            same("the codec that the handler sees", parcel.text.as_str(), codec.name())?;
+        }
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! Versions that meet: a field more, a field fewer, a value that only one of them knows.
 
+use polywire::{Codec, Status, Streaming};
 use serde::{Deserialize, Serialize};
 
 use super::{
     check::{Verdict, same, some},
     rig::Rig,
 };
-use polywire::{Codec, Status, Streaming};
 
 const CODECS: [Codec; 2] = [Codec::Protobuf, Codec::MessagePack];
 

@@ -1,13 +1,13 @@
-use std::sync::Arc;
+use std::{error::Error, fmt, sync::Arc};
 
 use bytes::Bytes;
+use polywire::{Caller, Code, Codec, Context, Payload, Service, Status, Streaming};
 
 use super::{
-    check::{Stop, Verdict, ended, fails, same, some},
+    check::{Stop, Verdict, ended, ensure, fails, same, some},
     probe::{Parcel, ProbeClient},
     rig::Rig,
 };
-use polywire::{Caller, Code, Codec, Context, Payload, Service, Status, Streaming};
 
 /// Text that is neither ASCII nor one line, and that looks escaped already.
 const MESSAGE: &str = "100 % größer als %41 ∞\n二行目\t\u{1F980}";
@@ -24,7 +24,7 @@ fn numbers() -> impl Iterator<Item = u64> {
 }
 
 #[track_caller]
-fn is_failure<T: std::fmt::Debug>(outcome: Result<T, Status>, number: u64) -> Result<(), Stop> {
+fn is_failure<T: fmt::Debug>(outcome: Result<T, Status>, number: u64) -> Result<(), Stop> {
     let expected = failure(number);
     let found = fails(outcome, expected.code())?;
     same("the message", found.message(), expected.message())?;
@@ -78,6 +78,32 @@ pub(super) async fn undecodable(rig: Rig) -> Verdict {
     }
     ProbeClient::new(channel).unary(Parcel::default()).await?;
     served.one_connection()
+}
+
+/// An error of a handler's own.
+#[derive(Debug)]
+struct Cause;
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(CAUSE)
+    }
+}
+
+impl Error for Cause {}
+
+const CAUSE: &str = "the shelf in the cellar is empty";
+
+pub(super) async fn cause(rig: Rig) -> Verdict {
+    let script = rig.script().on_unary(async |_, _| {
+        Err::<Parcel, _>(Status::failed_precondition("out of stock").with_source(Cause))
+    });
+    let served = rig.serve(script).await?;
+    let status = fails(served.client().await?.unary(Parcel::default()).await, Code::FailedPrecondition)?;
+    same("the message", status.message(), "out of stock")?;
+    let told = format!("{status:?} {:?}", status.source());
+    let kept = !told.contains("Cause") && !told.contains(CAUSE);
+    ensure(kept, format_args!("expected that the cause stays at the server, found {told}"))
 }
 
 /// Who makes calls below a generated client.

@@ -1,3 +1,5 @@
+use polywire::Streaming;
+
 use super::{
     NOTICE,
     check::{Stop, Verdict, same, some},
@@ -6,7 +8,6 @@ use super::{
     probe::{Parcel, ProbeClient},
     rig::Rig,
 };
-use polywire::Streaming;
 
 /// How often each shape is called in a round.
 const ROUND: usize = 250;

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use polywire::{Code, Status};
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
@@ -16,7 +17,6 @@ use super::{
     probe::{Parcel, ProbeClient, Script},
     rig::{Rig, Served},
 };
-use polywire::{Code, Status};
 
 /// How long a call is left waiting before it is dropped.
 const WAITED: Duration = Duration::from_millis(200);

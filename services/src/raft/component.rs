@@ -6,7 +6,9 @@ use std::{
 
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
-use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _, ServiceExt as _, Status};
+use polywire::{
+    Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _, ServiceExt as _, Status,
+};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{

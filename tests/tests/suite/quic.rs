@@ -2,6 +2,7 @@
 
 mod early;
 mod loss;
+mod one_way;
 mod restart;
 mod trust;
 

@@ -13,6 +13,7 @@ use polywire_tests::{
     inventory::{InventoryClient, Item, Stock, WatchRequest},
     node::{Node, get},
     patience::{eventually, within},
+    shop::Shop,
 };
 use tokio::sync::Semaphore;
 
@@ -20,7 +21,6 @@ use super::{samples, value};
 use crate::{
     iroh_transport::raw,
     node::{ask, connect},
-    shop::Shop,
     wire_stranger,
 };
 
