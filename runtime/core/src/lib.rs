@@ -45,6 +45,7 @@ mod message;
 mod message_type;
 mod metadata;
 mod method;
+#[cfg(feature = "suggestions")]
 mod nearest;
 mod network_path;
 pub mod observer;

@@ -4,11 +4,13 @@ pub use crate::{
     clipped::reason,
     context::Path,
     message_type::{MessageType, Recode},
-    nearest::{distance, nearest},
     payload::{EncodeObserver, Typed},
     transport::{Descriptors, Meter, Ports, register_shared},
     watched::Watched,
 };
+
+#[cfg(feature = "suggestions")]
+pub use crate::nearest::{distance, nearest};
 
 /// The messages of the directory.
 pub mod directory {

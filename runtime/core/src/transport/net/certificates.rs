@@ -4,7 +4,7 @@ use std::{
 };
 
 use tokio::sync::Notify;
-use tokio_rustls::rustls::ServerConfig;
+use rustls::ServerConfig;
 
 use super::{
     live_certificate::LiveCertificate,
