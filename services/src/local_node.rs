@@ -1,4 +1,4 @@
-//! This node, as it tells others where it is reached.
+//! This node, with the name and the addresses that it advertises.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -9,13 +9,13 @@ use polywire::{NodeHandle, Target};
 
 use crate::member::Member;
 
-/// What this node says of itself.
+/// This node, once it has been bound.
 #[derive(Clone, Debug)]
 pub(crate) struct LocalNode {
     node: NodeHandle,
     name: String,
-    /// Drawn for this run of the process. A node that is restored from a backup, or whose volume is cloned, has the key and
-    /// the data of another, but not this.
+    /// Drawn at random for this run of the process. A copy of the data directory has the same key and data, but another
+    /// incarnation.
     incarnation: u64,
 }
 
@@ -34,7 +34,7 @@ impl LocalNode {
         &self.node
     }
 
-    /// It as a member, with the addresses that it has now.
+    /// This node as a member, with its current addresses.
     pub(crate) fn member(&self) -> Member {
         let config = &self.node.parts.config;
         let targets = self.node.targets_now();
@@ -52,15 +52,14 @@ impl LocalNode {
     }
 }
 
-/// The targets that others are told: those that were configured, and what is bound for the transports that these do
-/// not name.
+/// The advertised targets: the configured ones, and the bound ones for all other transports.
 fn advertised(configured: &[Target], bound: impl Iterator<Item = (&'static str, String)>) -> Vec<String> {
     let others =
         bound.filter(|(transport, _)| configured.iter().all(|target| target.transport() != *transport));
     configured.iter().map(Target::to_string).chain(others.map(|(_, target)| target)).collect()
 }
 
-/// The target for those on other machines: what listens on every address is reached at loopback from this one alone.
+/// The target for other machines: a listener on every address is bound to loopback only for this machine.
 fn from_elsewhere(target: String, bound: SocketAddr, own: impl Fn(&SocketAddr) -> Option<IpAddr>) -> String {
     if !bound.ip().is_unspecified() {
         return target;
@@ -74,8 +73,8 @@ fn from_elsewhere(target: String, bound: SocketAddr, own: impl Fn(&SocketAddr) -
     }
 }
 
-/// The address of this machine that packets to far networks would leave from, where it has one. None is sent: to
-/// connect a UDP socket is to ask for the route.
+/// The source address of this machine for distant networks, if it has one. No packet is sent: connecting a UDP socket
+/// only looks up the route.
 fn own_address(bound: &SocketAddr) -> Option<IpAddr> {
     // Addresses for documentation (RFC 5737, RFC 3849), which are on no machine's own network.
     let far: IpAddr = match bound {

@@ -8,7 +8,7 @@ use super::{
     verdict::{Rules, Verdict, percent, time},
 };
 
-/// What is told of a migration: for people by `Display`, and as JSON.
+/// The report on a migration: for people by `Display`, and as JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     /// Whether it is safe to move more calls, for all services.
@@ -17,7 +17,7 @@ pub(super) struct Report {
     to: String,
     /// Over how long calls were counted.
     window_seconds: f64,
-    /// The nodes that did not tell.
+    /// The nodes that did not answer.
     unreached: Vec<Unreached>,
     services: Vec<Service>,
 }
@@ -120,7 +120,7 @@ impl fmt::Display for Report {
 impl Report {
     fn verdicts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Unreached { target, reason } in &self.unreached {
-            writeln!(f, "not safe: {target} does not tell of its calls: {reason}")?;
+            writeln!(f, "not safe: {target} did not report its calls: {reason}")?;
         }
         if self.services.is_empty() {
             writeln!(

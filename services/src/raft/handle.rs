@@ -17,13 +17,13 @@ use super::{
 };
 use crate::{draining::draining, peer_report::PeerReport};
 
-/// This node's part in the cluster, to the services that use it; there before it has started. Clones share it.
+/// This node's Raft, for the services that use it; exists before Raft has started. Clones share it.
 #[derive(Clone)]
 pub struct Handle(Arc<RaftSlot>);
 
 struct RaftSlot {
     running: ArcSwapOption<Running>,
-    /// Why none runs, where it is known.
+    /// Why no Raft runs, if known.
     stopped: ArcSwapOption<String>,
     /// Raised whenever another Raft takes the place of the one before.
     started: watch::Sender<u64>,
@@ -31,7 +31,7 @@ struct RaftSlot {
     conflicts: Conflicts,
 }
 
-/// Who leads.
+/// The leader.
 pub(super) enum Leader {
     /// This node.
     This(Arc<Running>),
@@ -40,7 +40,7 @@ pub(super) enum Leader {
 }
 
 impl Handle {
-    /// One that has not started, of a node whose health this is.
+    /// A handle of a Raft that has not started, in the node with this health.
     pub(super) fn new(health: Health) -> Self {
         Self(Arc::new(RaftSlot {
             running: ArcSwapOption::empty(),
@@ -51,7 +51,7 @@ impl Handle {
         }))
     }
 
-    /// What runs now.
+    /// The Raft that runs now.
     ///
     /// # Errors
     /// `Unavailable` before it has started, and while it starts anew.
@@ -64,22 +64,25 @@ impl Handle {
         self.0.running.load_full().ok_or_else(none)
     }
 
-    /// What Raft says of itself now; `None` before it has started.
+    /// Raft's metrics now; `None` before it has started.
     pub fn metrics(&self) -> Option<Metrics> {
         Some(self.running().ok()?.metrics())
     }
 
-    /// How the other members are doing, as this node's calls to them have shown.
+    /// How the other members answer this node's calls.
     pub fn peers(&self) -> Vec<PeerReport> {
         self.running().map(|running| running.peers.reports()).unwrap_or_default()
     }
 
-    /// Tells when another Raft runs than before.
+    /// Changes whenever another Raft takes the place of the one before.
     pub fn starts(&self) -> watch::Receiver<u64> {
         self.0.started.subscribe()
     }
 
-    /// Returns once the node drains: streams that have no end of their own end then.
+    /// Returns once the node drains: streams without an end of their own end then.
+    ///
+    /// # Cancel safety
+    /// Safe: it only waits.
     pub async fn draining(&self) {
         draining(&self.0.health).await;
     }
@@ -89,7 +92,7 @@ impl Handle {
         &self.0.conflicts
     }
 
-    /// What the health of this node says beside its checks.
+    /// This node's health, for notes beside its checks.
     pub(super) fn health(&self) -> &Health {
         &self.0.health
     }
@@ -100,15 +103,15 @@ impl Handle {
         self.0.started.send_modify(|count| *count += 1);
     }
 
-    /// Says why nothing runs here, to those who ask.
+    /// Sets why no Raft runs here, for callers.
     pub(super) fn stopped(&self, why: String) {
         self.0.stopped.store(Some(Arc::new(why)));
     }
 
-    /// Who leads; waits until somebody does.
+    /// The leader; waits until there is one.
     ///
     /// # Errors
-    /// `Unavailable` when nobody leads by then, and where Raft has failed here; nothing was processed.
+    /// `Unavailable` when there is no leader by then, and where Raft has failed here; nothing was processed.
     pub(super) async fn leader(&self, by: Instant) -> Result<Leader, Status> {
         let mut starts = self.starts();
         let waiting = async {
@@ -118,7 +121,7 @@ impl Handle {
                     starts.changed().await.map_err(|_| gone())?;
                     continue;
                 };
-                // It would speak for a member that it is not.
+                // A refused process must not act as the member.
                 running
                     .admitted()
                     .map_err(|status| Status::unavailable(status.message().to_owned()).not_processed())?;
@@ -132,21 +135,21 @@ impl Handle {
                 }
                 tokio::select! {
                     changed = metrics.changed() => if changed.is_err() {
-                        // It has stopped; another may take its place.
+                        // Raft has stopped; another may replace it.
                         starts.changed().await.map_err(|_| gone())?;
                     },
                     changed = starts.changed() => changed.map_err(|_| gone())?,
                 }
             }
         };
-        let nobody = || Status::unavailable("the cluster has no leader").not_processed();
-        tokio::time::timeout_at(by, waiting).await.unwrap_or_else(|_| Err(nobody()))
+        let leaderless = || Status::unavailable("the cluster has no leader").not_processed();
+        tokio::time::timeout_at(by, waiting).await.unwrap_or_else(|_| Err(leaderless()))
     }
 
-    /// The Raft that takes the place of this one, which has said this of itself last, and has stopped.
+    /// The Raft that replaces this stopped one, whose last metrics are given.
     ///
     /// # Errors
-    /// `Unavailable` where it has stopped because it failed, or the node ends.
+    /// `Unavailable` where Raft has failed, or the node ends.
     pub(crate) async fn successor(
         &self,
         stopped: &Weak<Running>,
@@ -169,12 +172,12 @@ impl Handle {
         }
     }
 
-    /// Waits a little for Raft to change its mind.
+    /// Waits briefly for Raft's metrics to change.
     pub(super) async fn changed(&self) {
         if let Ok(running) = self.running() {
             let mut metrics = running.raft.metrics();
             metrics.mark_unchanged();
-            // Other reasons to try again there are none that could be waited for.
+            // Nothing else can be waited for.
             let _ = tokio::time::timeout(Duration::from_millis(50), metrics.changed()).await;
         }
     }

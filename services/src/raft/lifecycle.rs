@@ -19,24 +19,24 @@ use super::{
 };
 use crate::local_node::LocalNode;
 
-/// How this node's Raft begins, begins anew, and ends. Clones share it.
+/// Starts, restarts and stops this node's Raft. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Lifecycle {
     pub(super) handle: Handle,
     setup: Arc<OnceLock<Setup>>,
-    /// Held by what changes which cluster the node is in.
+    /// Held while the node changes its cluster.
     changing: Arc<Mutex<()>>,
-    /// Such changes, which go on when nobody waits for them any more.
+    /// Such changes, which continue after their callers have left.
     changes: Arc<SyncMutex<JoinSet<()>>>,
 }
 
-/// How long a node that is alone may take to lead before the start goes on without that.
+/// How long the start waits for a node that is alone to lead.
 const LEADING: Duration = Duration::from_secs(1);
 
-/// How long a change of the cluster may take that has no deadline.
+/// The time limit of a change of the cluster without a deadline.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// When a change that was asked for in this call must be through.
+/// By when the change that this call asks for must be complete.
 pub(super) fn deadline(cx: &Context) -> Instant {
     cx.deadline().unwrap_or_else(|| Instant::now() + PATIENCE)
 }
@@ -46,7 +46,7 @@ impl Lifecycle {
         Self { handle, setup: Arc::default(), changing: Arc::default(), changes: Arc::default() }
     }
 
-    /// Starts what the node has on disk, and a cluster of one where `alone` says so and it has nothing.
+    /// Starts Raft with the data on disk; without data and with `alone`, forms a cluster of one.
     pub(super) async fn start(&self, local_node: &LocalNode, alone: bool) -> Result<(), ComponentError> {
         let setup = Setup::new(local_node.clone())?;
         let setup = self.setup.get_or_init(|| setup);
@@ -59,7 +59,7 @@ impl Lifecycle {
         Ok(self.lead_alone().await?)
     }
 
-    /// A node that is its whole cluster has nobody to wait for, and need not be told by a timeout.
+    /// A node that is its whole cluster elects itself at once instead of after a timeout.
     async fn lead_alone(&self) -> Result<(), Status> {
         let running = self.handle.running()?;
         let mut metrics = running.raft.metrics();
@@ -69,29 +69,29 @@ impl Lifecycle {
                 running.raft.trigger().elect().await.map_err(fatal)?;
             }
             let leads = metrics.wait_for(|metrics| metrics.current_leader == Some(running.id));
-            // Health says so where it takes longer.
+            // Health reports a longer delay.
             let _ = tokio::time::timeout(LEADING, leads).await;
         }
         Ok(())
     }
 
-    /// Ends what changes the cluster, and Raft; what it has is on disk.
+    /// Stops pending changes and Raft; the data are on disk.
     pub(super) async fn stop(&self) {
         let mut changes = std::mem::take(&mut *self.changes());
         changes.shutdown().await;
         self.end().await;
     }
 
-    /// The directory of what Raft keeps; empty before the node has started.
+    /// Raft's data directory; empty before the node has started.
     pub(super) fn directory(&self) -> &Path {
         self.setup.get().map_or_else(|| Path::new(""), |setup| &setup.directory)
     }
 
-    /// Ends the Raft that has failed, as `has_failed` says, and begins another with what is on the disk, unless that has
-    /// been done meanwhile.
+    /// Stops the Raft that has failed according to `has_failed`, and starts another with the data on disk, unless that was
+    /// done meanwhile.
     ///
     /// # Errors
-    /// When the storage cannot be opened. Nothing runs then, and those who ask are told why.
+    /// When the storage cannot be opened. No Raft runs then, and callers are told why.
     pub(super) async fn open_again(
         &self,
         has_failed: impl Fn(&Running) -> bool,
@@ -115,18 +115,18 @@ impl Lifecycle {
         if let Ok(running) = running
             && let Err(error) = running.raft.shutdown().await
         {
-            tracing::warn!(%error, "Raft did not end well");
+            tracing::warn!(%error, "Raft did not shut down cleanly");
         }
     }
 
-    /// Makes a change of which cluster the node is in, once the one before it is through.
+    /// Changes the node's cluster, after pending changes are complete.
     ///
     /// # Errors
-    /// Those of the change; `Unavailable` where the node stops before it is through.
+    /// Those of the change; `Unavailable` when the node stops first.
     ///
     /// # Cancel safety
-    /// A change that has begun goes on: half of one leaves a node that is in no cluster, or a cluster with a member
-    /// that is none.
+    /// Safe: a change that has begun continues. Half a change would leave a node in no cluster, or a cluster with a
+    /// missing member.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T, Status>> + Send + 'static,
@@ -136,7 +136,7 @@ impl Lifecycle {
         let task = async move {
             let _changing = changing.lock().await;
             if !tell.is_closed() {
-                // Whoever asked for it may have gone.
+                // The caller may have left.
                 let _ = tell.send(change.await);
             }
         };
@@ -157,7 +157,7 @@ impl Lifecycle {
         let mut running = self.handle.running()?;
         if !running.raft.is_initialized().await.map_err(fatal)? {
             if running.store.cluster().is_some() {
-                // It had asked to join one, which may take it in yet.
+                // It had asked to join a cluster, which may still admit it.
                 drop(running);
                 self.begin_anew().await?;
                 running = self.handle.running()?;
@@ -168,35 +168,40 @@ impl Lifecycle {
         match running.raft.initialize(members).await {
             Ok(()) => tracing::info!(cluster = running.cluster_id(), "this node has formed a cluster"),
             Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-            Err(error) => return Err(Status::internal(format!("no cluster could be formed: {error}"))),
+            Err(error) => return Err(Status::internal(format!("the cluster cannot be formed: {error}"))),
         }
-        // What Raft says of itself follows what it has done.
+        // Raft's metrics lag behind the call.
         let formed =
             async { running.raft.metrics().wait_for(|metrics| !voters(metrics).is_empty()).await.is_ok() };
         let _ = tokio::time::timeout(LEADING, formed).await;
         self.lead_alone().await
     }
 
-    /// Forms a cluster of this node alone, which must be in none.
+    /// Forms a cluster of this node alone.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where the node is in a cluster.
     pub(super) async fn form_new(&self) -> Result<(), Status> {
         let metrics = self.handle.running()?.metrics();
         match voters(&metrics).len() {
             0 => self.form().await,
-            1 => Err(Status::already_exists("this node is a cluster of its own already; nothing was done")),
+            1 => {
+                Err(Status::already_exists("this node already forms a cluster of its own; nothing was done"))
+            }
             members => Err(Status::already_exists(format!(
-                "this node is in a cluster of {members} already; nothing was done"
+                "this node is already in a cluster of {members} members; nothing was done"
             ))),
         }
     }
 
-    /// Begins again with nothing, in no cluster.
+    /// Restarts Raft without data, in no cluster.
     pub(super) async fn begin_anew(&self) -> Result<(), Status> {
         let failed = |error: StoreError| Status::internal(error.to_string());
         let setup = self.setup.get().ok_or_else(|| Status::unavailable("this node has not started"))?;
         let store = self.handle.running().ok().map(|running| running.store.clone());
         self.end().await;
         let directory = setup.directory.clone();
-        // Whoever still reads the old files may go on; new ones take their place.
+        // Readers of the old files may continue; new files take their place.
         let clearing = move || {
             if let Some(store) = store {
                 store.retire();
@@ -229,7 +234,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_change_that_has_begun_goes_on_without_whoever_asked_for_it() {
+    async fn a_change_that_has_begun_continues_without_its_caller() {
         let lifecycle = Lifecycle::new(Handle::new(Health::new()));
         let (begin, begun) = oneshot::channel();
         let (go_on, may_go_on) = oneshot::channel::<()>();
@@ -245,7 +250,7 @@ mod tests {
         begun.await.unwrap();
 
         let mut next = Box::pin(lifecycle.change(async { Err::<(), _>(Status::aborted("the next")) }));
-        let given_up = lifecycle.change::<()>(async { panic!("nobody waits for this one") });
+        let given_up = lifecycle.change::<()>(async { panic!("this change has no caller") });
         assert!(poll!(&mut next).is_pending(), "one after the other");
         given_up.now_or_never();
         drop(change);

@@ -1,4 +1,4 @@
-//! Changes of who is a member, and of where members are reached: made at the leader, whichever member is asked.
+//! Changes of the members and of their addresses, made at the leader. Any member forwards them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,13 +28,13 @@ use super::{
 };
 use crate::member::Member;
 
-/// How long a node that joins may take to be reached, and to get what the others have.
+/// How long a joining node may take to be reached and to catch up.
 const CATCH_UP: Duration = Duration::from_secs(15);
 
-/// How long the leader may be without a majority before it refuses to change who is a member.
+/// How long the leader may be without a majority before it refuses to change the members.
 const CONFIRMED: Duration = Duration::from_secs(1);
 
-/// How long it waits before it asks them again.
+/// The pause between two attempts to confirm the leader.
 const ASKING_AGAIN: Duration = Duration::from_millis(50);
 
 /// Makes a node a member.
@@ -48,7 +48,7 @@ pub(super) async fn add_member(
     change(handle, cx, here, ForwardChange::Add(request), &AtomicU32::new(0)).await
 }
 
-/// Notes where a member is reached now, once it has been examined.
+/// Updates the addresses of a member, after its process has been examined.
 pub(super) async fn update_member(
     handle: &Handle,
     cx: &Context,
@@ -66,7 +66,7 @@ pub(super) async fn update_member(
     change(handle, cx, here, ForwardChange::Update(request), &AtomicU32::new(0)).await
 }
 
-/// Takes a member out.
+/// Removes a member.
 pub(super) async fn remove_member(
     handle: &Handle,
     cx: &Context,
@@ -75,20 +75,21 @@ pub(super) async fn remove_member(
     // A member may have left for another cluster since the caller heard of it.
     let own = handle.running()?.cluster_id();
     if !own.is_empty() && !request.cluster_id.is_empty() && own != request.cluster_id {
-        let problem = format!("this member is in the cluster {own}, not in {}", request.cluster_id);
+        let problem =
+            format!("cluster id mismatch: this member is in {own}; expected {}", request.cluster_id);
         return Err(Status::failed_precondition(problem));
     }
     let id = request.id;
     let attempts = AtomicU32::new(0);
     let here = |running| remove(running, id);
     match change(handle, cx, here, ForwardChange::Remove(request), &attempts).await {
-        // An attempt before the last may have done it.
+        // An earlier attempt may have removed it.
         Err(status) if status.code() == Code::NotFound && attempts.load(Ordering::Relaxed) > 1 => Ok(()),
         removed => removed,
     }
 }
 
-/// The request of a change, for whoever leads.
+/// The request of a change, to be forwarded to the leader.
 #[derive(Clone)]
 enum ForwardChange {
     Add(v1::AddMemberRequest),
@@ -96,7 +97,7 @@ enum ForwardChange {
     Remove(v1::RemoveMemberRequest),
 }
 
-/// Makes a change at the leader, and counts how often that was tried.
+/// Makes a change at the leader, and counts the attempts.
 async fn change<F, O>(
     handle: &Handle,
     cx: &Context,
@@ -147,22 +148,22 @@ async fn add(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal
     if tokio::time::timeout(CATCH_UP, caught_up(&running, id)).await.is_err() {
         let removed = changed(&running, ChangeMembers::RemoveNodes(BTreeSet::from([id]))).await;
         if removed.is_err() {
-            tracing::warn!(id, "a node that could not be reached stays a learner");
+            tracing::warn!(id, "an unreachable node stays a learner");
         }
-        let problem = format!("the leader cannot reach {node}, which is to join");
+        let problem = format!("the joining node {node} is unreachable from the leader");
         return Err(Refusal::Status(Status::failed_precondition(problem)));
     }
     changed(&running, ChangeMembers::AddVoterIds(BTreeSet::from([id]))).await
 }
 
-/// Returns once the learner has about what the leader has.
+/// Returns once the learner has nearly caught up with the leader.
 async fn caught_up(running: &Running, id: u64) {
     let close = |metrics: &Metrics| {
         let matched = metrics.replication.as_ref().and_then(|progress| progress.get(&id).copied().flatten());
         let last = metrics.last_log_index.unwrap_or_default();
         matched.is_some_and(|matched| last.saturating_sub(matched.index) <= BEHIND)
     };
-    // An error means that Raft ends, which the next step says.
+    // An error means that Raft ends; the next step reports it.
     let _ = running.raft.metrics().wait_for(close).await;
 }
 
@@ -182,10 +183,10 @@ async fn update(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refu
 }
 
 fn no_member(id: u64) -> Status {
-    Status::not_found(format!("node {id} is no member of this cluster"))
+    Status::not_found(format!("node {id} is not a member of this cluster"))
 }
 
-/// A node that was to be taken out, and is no member, is out.
+/// A node that is not a member any more counts as removed.
 pub(super) fn gone(status: Status) -> Result<(), Status> {
     match status.code() {
         Code::NotFound => Ok(()),
@@ -207,9 +208,8 @@ async fn remove(running: Arc<Running>, id: u64) -> Result<(), Refusal> {
     changed(&running, change).await
 }
 
-/// Waits until a majority confirms that this node leads. A change that is begun without one stays in the log, and would
-/// go through once the others are back. Where members are reached now must be noted all the same: without that there may
-/// be no majority.
+/// Waits until a majority confirms that this node leads. A change that begins without a majority stays in the log and
+/// takes effect once the others are back. Updates of addresses skip this: without them there may be no majority.
 async fn confirmed(running: &Running) -> Result<(), Refusal> {
     let by = Instant::now() + CONFIRMED;
     loop {
@@ -226,7 +226,7 @@ async fn confirmed(running: &Running) -> Result<(), Refusal> {
     }
 }
 
-/// Makes the change once the one before it is through.
+/// Makes the change after pending changes are complete.
 async fn changed(running: &Running, change: ChangeMembers<u64, Member>) -> Result<(), Refusal> {
     loop {
         let mut metrics = running.raft.metrics();

@@ -6,7 +6,7 @@ use polywire::{ConnectOptions, config::RaftTransport, policy::PolicyHandle};
 use super::{Member, dialling::Dialling, peer::Peer};
 use crate::peer_report::PeerReport;
 
-/// The ways to the other members. Clones share them.
+/// The channels to the other members. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Peers(Arc<PeerTable>);
 
@@ -17,11 +17,11 @@ struct PeerTable {
     moved: Mutex<BTreeMap<u64, Moved>>,
 }
 
-/// A member that has said where it is before the cluster knows.
+/// A member whose announced addresses the cluster does not know yet.
 #[derive(Clone, Debug)]
 pub(super) struct Moved {
     pub(super) member: Member,
-    /// As the cluster knew it then.
+    /// The member as the cluster knew it then.
     pub(super) replaces: Member,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Moved {
 const CONNECT: Duration = Duration::from_secs(2);
 
 impl Peers {
-    /// No ways yet; those to come follow this rule, or what the policies of the node say instead.
+    /// No channels yet. New ones follow this rule, or the policies of the node where they are given.
     pub(super) fn new(options: &ConnectOptions, rule: RaftTransport, given: Option<PolicyHandle>) -> Self {
         let options = options.clone().connect_timeout(CONNECT);
         let dialling = Dialling::new(options, rule.policy(), given);
@@ -40,7 +40,7 @@ impl Peers {
         }))
     }
 
-    /// The way to this member, as the cluster knows it; where the member itself has said later where it is, the way there.
+    /// The channel to this member, at the address that the cluster knows, or at a newer one that the member has announced.
     pub(super) fn learn(&self, id: u64, member: &Member) -> Arc<Peer> {
         let member = &self.latest(id, member);
         let mut peers = self.lock();
@@ -50,7 +50,7 @@ impl Peers {
         peer.clone()
     }
 
-    /// What is known of a member that the cluster knows like this.
+    /// The latest known state of a member that the cluster knows like this.
     pub(super) fn latest(&self, id: u64, member: &Member) -> Member {
         let mut moved = self.moved_members();
         match moved.get(&id) {
@@ -63,13 +63,13 @@ impl Peers {
         }
     }
 
-    /// A member that the cluster knows like this is there now.
+    /// Notes the announced addresses of a member that the cluster knows like this.
     pub(super) fn follow(&self, id: u64, replaces: &Member, member: Member) {
         self.moved_members().insert(id, Moved { member, replaces: replaces.clone() });
         self.learn(id, replaces);
     }
 
-    /// The members that the cluster does not know yet where they are.
+    /// The members whose new addresses the cluster does not know yet.
     pub(super) fn moved(&self) -> Vec<(u64, Moved)> {
         self.moved_members().iter().map(|(id, moved)| (*id, moved.clone())).collect()
     }
@@ -78,7 +78,7 @@ impl Peers {
         self.0.moved.lock()
     }
 
-    /// Gives all connections up for new ones.
+    /// Replaces all connections.
     pub(super) fn renew(&self) {
         for peer in self.lock().values() {
             peer.renew();
@@ -91,7 +91,7 @@ impl Peers {
         self.moved_members().retain(|id, _| keep(*id));
     }
 
-    /// How each is doing, in the order of their ids.
+    /// How each of them answers, in the order of their ids.
     pub fn reports(&self) -> Vec<PeerReport> {
         self.lock().values().map(|peer| peer.report()).collect()
     }

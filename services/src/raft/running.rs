@@ -20,33 +20,33 @@ use super::{
 };
 use crate::local_node::LocalNode;
 
-/// A Raft that runs.
+/// A running Raft.
 pub struct Running {
     /// This node's id.
     pub id: u64,
-    /// What this node says of itself.
+    /// This node.
     pub(super) local_node: LocalNode,
     /// Consensus.
     pub raft: openraft::Raft<TypeConfig>,
-    /// What this node keeps.
+    /// This node's storage.
     pub store: Store,
     /// The key-value store, for reading.
     pub reader: KvReader,
-    /// The ways to the others.
+    /// The channels to the other members.
     pub peers: Peers,
-    /// How many bytes a value may have.
+    /// The size limit of a value, in bytes.
     pub max_value_bytes: usize,
-    /// The highest index that a leader has said it has committed, whether or not this node has what is there.
+    /// The highest index that a leader has reported as committed, whether or not this node has the entry.
     pub(super) leader_commit: AtomicU64,
-    /// Whether the others have been asked if this is the member that they know.
+    /// Whether the other members have been asked to verify this process.
     pub(super) introduced: AtomicBool,
-    /// Held by what looks whether a node is the member that it says.
+    /// Held while the process of a member is examined.
     pub(super) examining: tokio::sync::Mutex<()>,
     /// Whether a majority confirms the leader.
     pub(super) quorum: Quorum,
-    /// Whether the leader has said that this node is no member.
+    /// Whether the leader has answered that this node is not a member.
     pub(super) removed: AtomicBool,
-    /// Why the disk takes no more writes, once it does not.
+    /// Why the disk refuses writes, once it does.
     pub(crate) disk: DiskFailure,
 }
 
@@ -67,14 +67,14 @@ impl Running {
         }
     }
 
-    /// The others have been asked, or none of them answers: this node stands for election and answers candidates and
-    /// leaders from now on.
+    /// Lets this node stand for election and answer candidates and leaders from now on: the other members have been
+    /// asked, or none of them answers.
     pub(super) fn begin(&self) {
         self.introduced.store(true, Ordering::Relaxed);
         self.raft.runtime_config().elect(true);
     }
 
-    /// Whether this node may answer for the member that it is.
+    /// Whether this process may act as the member.
     ///
     /// # Errors
     /// As [`admitted`](Self::admitted); `Unavailable` before the others have been asked: one that lacks what the member has
@@ -83,14 +83,12 @@ impl Running {
         self.admitted()?;
         match self.introduced.load(Ordering::Relaxed) {
             true => Ok(()),
-            false => {
-                Err(Status::unavailable("this node has not told the others yet that it is there")
-                    .not_processed())
-            }
+            false => Err(Status::unavailable("this node has not announced itself to the other members yet")
+                .not_processed()),
         }
     }
 
-    /// This node does not take part any more.
+    /// Ends this node's part in its cluster.
     pub(super) async fn withdraw(&self, problem: &str) {
         let raft = self.raft.runtime_config();
         raft.elect(false);
@@ -101,7 +99,7 @@ impl Running {
         }
         tracing::error!(problem, "this node is kept out of its cluster");
         if let Err(error) = self.store.refuse(problem).await {
-            tracing::error!(%error, "that this node is kept out cannot be kept for its next start");
+            tracing::error!(%error, "the exclusion of this node cannot be written for its next start");
         }
     }
 
@@ -110,9 +108,8 @@ impl Running {
         self.store.cluster().map(|id| id.to_string()).unwrap_or_default()
     }
 
-    /// What Raft says of itself now. Where it has stopped, this node is nothing in the cluster and follows nobody,
-    /// whatever it was before. A leader that no majority has confirmed lately is none; where that is this node, it
-    /// stands for election, as far as others are concerned.
+    /// Raft's metrics now. After Raft has stopped, this node has no role and follows no leader. A leader that no majority
+    /// has confirmed recently does not count; if that leader is this node, it reports itself as a candidate.
     pub fn metrics(&self) -> Metrics {
         let mut metrics = self.raft.metrics().borrow().clone();
         if self.quorum.leader(&metrics).is_none() {
@@ -129,14 +126,14 @@ impl Running {
         metrics
     }
 
-    /// Why there is no leader that a majority confirms; `None` where there is one.
+    /// Why no majority confirms a leader; `None` where one does.
     pub(super) fn leaderless(&self) -> Option<String> {
         let metrics = self.raft.metrics().borrow().clone();
         self.quorum.problem(&metrics, |id| name(&metrics, id))
     }
 
-    /// How long ago a majority has confirmed the leader; `None` where there is no leader, or none that one has confirmed
-    /// since this node was started.
+    /// How long ago a majority confirmed the leader; `None` without a leader, and before the first confirmation since
+    /// this node started.
     pub(crate) fn quorum_age(&self) -> Option<Duration> {
         self.quorum.age(&self.raft.metrics().borrow())
     }
