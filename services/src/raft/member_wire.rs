@@ -1,4 +1,4 @@
-//! A member, as it travels.
+//! Conversions between a member and its message.
 
 use polywire::{Clipped, Status};
 use polywire_proto::cluster::v1;

@@ -11,13 +11,13 @@ use super::{Member, dialling::Rule, pace::Pace};
 pub(super) struct PeerState {
     pub(super) member: Member,
     pub(super) open: Option<Arc<OpenChannel>>,
-    /// Why the last call failed; `None` since one went well.
+    /// Why the last call failed; `None` after a success.
     pub(super) failing: Option<Failing>,
-    /// Why and when a call failed last, by the transport, whatever went well since.
+    /// The last failure of each transport, kept after a success.
     pub(super) past: BTreeMap<&'static str, (Instant, String)>,
-    /// When and over which transport a call was answered last by where the member was before it moved.
+    /// When and over which transport a call was answered last, before the channel was reopened.
     pub(super) contact: Option<(Instant, &'static str)>,
-    /// How often the log is told that it is not reached, and whether it was the last time.
+    /// The rate limit of log lines about its loss, and whether the last loss was logged.
     pub(super) losses: Pace,
     pub(super) loss_told: bool,
 }
@@ -31,13 +31,13 @@ pub(super) struct Failing {
 /// The channel, once there is one.
 pub(super) struct OpenChannel {
     pub(super) channel: Channel,
-    /// What held when it was opened.
+    /// The rule that it was opened with.
     pub(super) rule: Arc<Rule>,
     pub(super) renew: Option<Box<dyn Fn() + Send + Sync>>,
     pub(super) close: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
-/// How often in a minute the log is told that a member is lost, and that it is back.
+/// How many losses of a member are logged in a minute.
 const LOSSES: u32 = 6;
 
 impl PeerState {
@@ -80,7 +80,7 @@ impl PeerState {
         self.routes().iter().all(|route| route.state == RouteState::Closed && !route.is_failing)
     }
 
-    /// The transport of which there is news last; before there is any, the one that is preferred.
+    /// The transport of the latest outcome, or the preferred one before the first.
     pub(super) fn transport(&self, transports: &[String]) -> &'static str {
         let heard = |route: &RouteExplanation| {
             let failed = route.last_error.as_ref().map(|(_, ago)| *ago);
@@ -126,11 +126,11 @@ impl PeerState {
         latest.into_iter().map(|(transport, (ago, reason))| (transport, ago, reason)).collect()
     }
 
-    /// Gives the channel up; the next call makes another.
+    /// Closes the channel; the next call opens another.
     pub(super) fn close(&mut self) {
         self.contact = self.contact(&self.routes());
         if let Some(open) = self.open.take() {
-            // Others may share the connection, which is none any more.
+            // Other channels may share the stale connection.
             if let Some(renew) = &open.renew {
                 renew();
             }
