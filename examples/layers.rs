@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use polywire::{
-    Channel, Context, Metadata, Payload, Response, Service, Status, Streaming,
+    Channel, Context, Metadata, Payload, Response, Service, ServiceExt as _, Status, Streaming,
     layer::{self, Request},
 };
 use tower::{limit::ConcurrencyLimitLayer, util::MapRequestLayer};

@@ -4,8 +4,11 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
+/// The names that older clients call: a node has their schemas only where it serves them.
+const BLIXARD: &str = "blixard/blixard.proto";
+
 const FILES: [&str; 10] = [
-    "blixard/blixard.proto",
+    BLIXARD,
     "grpc/health/v1/health.proto",
     "grpc/reflection/v1/reflection.proto",
     "polywire/cluster/v1/cluster.proto",
@@ -23,7 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let descriptors = protox::compile(FILES, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    let (mut own, mut blixard) = (descriptors.clone(), descriptors.clone());
+    own.file.retain(|file| file.name() != BLIXARD);
+    blixard.file.retain(|file| file.name() == BLIXARD);
+    fs::write(out.join("descriptors.bin"), own.encode_to_vec())?;
+    fs::write(out.join("blixard.bin"), blixard.encode_to_vec())?;
     prost_build::Config::new()
         .bytes(["."])
         .btree_map(["."])

@@ -17,14 +17,14 @@ const MAIN: Vocabulary = Vocabulary {
 /// A function that builds a node.
 struct Builder {
     krate: Path,
-    /// Values that are transports, known before the arguments are read.
+    /// The transports to register before the arguments are read.
     transports: Vec<Expr>,
     item: ItemFn,
     /// Its name, located at its return type: that is what is wrong if it returns no node builder.
     name: Ident,
 }
 
-/// What the function becomes; where it cannot build a node, itself and a `main` that does nothing.
+/// Expands the function. If it cannot build a node, the output is the function and an empty `main`.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
     let mut errors = Errors::default();
     let words = Words::parse(arguments, &MAIN, &mut errors);
@@ -62,19 +62,25 @@ fn check(words: &Words, item: &ItemFn, errors: &mut Errors) -> Option<Builder> {
     None
 }
 
-/// Reports what a function that is called once, without arguments, has no use for.
+/// Reports modifiers that a function without a caller cannot have.
 fn plain(signature: &Signature, errors: &mut Errors) {
     if let Some(token) = &signature.constness {
         errors.push(token, "the function runs once, at the start: remove `const`");
     }
     if let Some(token) = &signature.unsafety {
-        errors.push(token, "nobody can uphold what an `unsafe` main asks: remove `unsafe`");
+        errors.push(
+            token,
+            "the function runs without a caller that could uphold a safety contract: remove `unsafe`",
+        );
     }
     if let Some(abi) = &signature.abi {
         errors.push(abi, "the function has Rust's own calling convention: remove `extern`");
     }
     if !signature.generics.params.is_empty() {
-        errors.push(&signature.generics, "the function cannot be generic: nobody chooses its parameters");
+        errors.push(
+            &signature.generics,
+            "the function cannot be generic: `main` has no caller that chooses parameters",
+        );
     }
     if !signature.inputs.is_empty() {
         let message =
@@ -91,8 +97,7 @@ fn emit(builder: &Builder) -> TokenStream {
     let site = Span::mixed_site();
     let run =
         format_ident!("{}", if item.sig.asyncness.is_some() { "main_async" } else { "main" }, span = site);
-    // A function called `main` moves into the one that is generated; any other stays where it is, so that
-    // tests can call it.
+    // A function called `main` moves into the generated one. Any other stays in place, so that tests can call it.
     let (beside, within) = if name.unraw() == "main" { (None, Some(item)) } else { (Some(item), None) };
     quote_spanned! {site=>
         #beside

@@ -3,7 +3,7 @@ use std::fmt::Display;
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
-/// The mistakes of one item, in the order they were found.
+/// The mistakes of one item, in the order of their discovery.
 #[derive(Default)]
 pub(crate) struct Errors(Vec<syn::Error>);
 
@@ -13,17 +13,17 @@ impl Errors {
         self.0.push(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Reports a mistake at a span that belongs to no tokens of the item.
+    /// Reports a mistake at a span outside of the item.
     pub(crate) fn push_at(&mut self, span: Span, message: impl Display) {
         self.0.push(syn::Error::new(span, message));
     }
 
-    /// Reports what the parser reports.
+    /// Reports the parser's errors.
     pub(crate) fn extend(&mut self, error: syn::Error) {
         self.0.extend(error);
     }
 
-    /// How many mistakes were found so far.
+    /// The number of mistakes found so far.
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
@@ -34,7 +34,7 @@ impl Errors {
     }
 }
 
-/// What a macro makes of its item.
+/// The result of a macro.
 pub(crate) struct Expansion {
     pub(crate) output: TokenStream,
     pub(crate) errors: Errors,

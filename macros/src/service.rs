@@ -11,8 +11,8 @@ use proc_macro2::TokenStream;
 
 use crate::errors::{Errors, Expansion};
 
-/// What the trait becomes. Where it cannot be a service, the trait alone; where some methods cannot be
-/// called, a service of the others.
+/// Expands the trait. If it cannot be a service, the output is the trait alone; if some methods are invalid, a service of
+/// the others.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Expansion {
     let mut errors = Errors::default();
     let output = match parse::parse(arguments, item.clone(), &mut errors) {

@@ -7,7 +7,7 @@ use syn::{
 
 use crate::{errors::Errors, nearest::nearest};
 
-/// The words that an attribute knows, each with an example of its use.
+/// The arguments that an attribute accepts, each with an example.
 pub(crate) struct Vocabulary {
     /// The attribute as the user writes it.
     pub(crate) attribute: &'static str,
@@ -15,8 +15,7 @@ pub(crate) struct Vocabulary {
     pub(crate) words: &'static [(&'static str, &'static str)],
 }
 
-/// The words that somebody wrote between an attribute's parentheses: known, each at most once, their
-/// values not yet looked at.
+/// The arguments between an attribute's parentheses: known, each at most once, with unchecked values.
 pub(crate) struct Words {
     vocabulary: &'static Vocabulary,
     entries: Vec<Entry>,
@@ -46,12 +45,12 @@ impl Words {
         words
     }
 
-    /// Whether the word is there, whatever its value.
+    /// Whether the word is given, with any value or none.
     pub(crate) fn has(&self, word: &str) -> bool {
         self.find(word).is_some()
     }
 
-    /// Whether a word without a value is there.
+    /// Whether a word that takes no value is given.
     pub(crate) fn flag(&self, word: &str, errors: &mut Errors) -> bool {
         let Some(entry) = self.find(word) else { return false };
         if entry.value.is_some() {
@@ -76,7 +75,7 @@ impl Words {
         }
     }
 
-    /// The elements of a word that takes a list of expressions in brackets; none where it is not given.
+    /// The elements of a word that takes a list of expressions in brackets; empty if it is not given.
     pub(crate) fn list(&self, word: &str, errors: &mut Errors) -> Vec<Expr> {
         let Some(entry) = self.find(word) else { return Vec::new() };
         let list = match &entry.value {
@@ -87,7 +86,7 @@ impl Words {
         list.map(|list| list.elems.into_iter().collect()).unwrap_or_default()
     }
 
-    /// The value of `crate = path`, which is `::polywire` where it is not given.
+    /// The value of `crate = path`; `::polywire` if it is not given.
     pub(crate) fn crate_path(&self, errors: &mut Errors) -> Path {
         let path = self.find("crate").and_then(|entry| match &entry.value {
             Some(Value::Path(path)) => Some(path.clone()),
@@ -102,7 +101,7 @@ impl Words {
             return errors.push(&entry.word, self.unknown(&word));
         }
         if self.find(&word).is_some() {
-            return errors.push(&entry.word, format!("`{word}` is said twice: leave one of them"));
+            return errors.push(&entry.word, format!("`{word}` is given twice: remove one"));
         }
         self.entries.push(entry);
     }
@@ -164,7 +163,7 @@ impl Parse for Entry {
     }
 }
 
-/// The tokens between the commas. Each piece is read on its own, so that one mistake does not hide the next.
+/// Splits the tokens at commas. Each piece is parsed separately, so that one mistake does not hide the next.
 fn pieces(tokens: TokenStream) -> Vec<TokenStream> {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let pieces = tokens.split(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ','));

@@ -1,7 +1,7 @@
 //! The messages of polywire's built-in services, generated from the `.proto` files beside this crate's
 //! manifest, and their descriptors.
 
-/// Every `.proto` file of this crate, as an encoded `google.protobuf.FileDescriptorSet`.
+/// Every `.proto` file of this crate but blixard's, as an encoded `google.protobuf.FileDescriptorSet`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// Packages of the gRPC project.
@@ -90,5 +90,8 @@ pub mod monitoring {
 /// `blixard`: what clients call that are older than polywire.
 #[allow(missing_docs, clippy::all)]
 pub mod blixard {
+    /// Its `.proto` file, as an encoded `google.protobuf.FileDescriptorSet`.
+    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/blixard.bin"));
+
     include!(concat!(env!("OUT_DIR"), "/blixard.rs"));
 }

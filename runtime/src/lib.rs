@@ -125,116 +125,49 @@
 //! transports, adapters, references), programs to copy from in `examples/`, and the wire's specification in `proto/WIRE.md`. Start
 //! with [`service`](macro@service), [`Channel`], [`NodeBuilder`] and [`Status`].
 
-// So that the macros' expansions, which say `::polywire`, work in this crate's own tests and examples.
-#[allow(unused_extern_crates)]
-extern crate self as polywire;
+/// What expansions of the macros name. No part of the public contract.
+#[doc(hidden)]
+pub mod __private {
+    pub use polywire_core::__private::*;
+    #[cfg(feature = "node")]
+    pub use polywire_runner::__private::*;
+}
 
-mod body;
-mod call;
-mod channel;
-#[cfg(feature = "node")]
-pub mod cli;
-mod clipped;
-mod code;
-mod codec;
-mod compression;
-#[cfg(feature = "node")]
-pub mod config;
-#[cfg(feature = "conformance")]
-pub mod conformance;
-mod context;
-mod deadline;
-#[cfg(feature = "node")]
-mod directory;
-mod drain;
-mod encoding;
-mod extensions;
-mod facade;
-mod gateway;
-mod health;
-pub mod layer;
-mod message;
-mod message_type;
-mod metadata;
-mod method;
-#[cfg(feature = "node")]
-pub mod metrics;
-#[cfg(feature = "node")]
-mod nearest;
-#[cfg(feature = "node")]
-pub mod net;
-#[cfg(feature = "node")]
-pub mod node;
-mod panic;
-mod payload;
-pub mod policy;
-mod response;
-mod router;
-mod server;
-mod server_timing;
-mod service;
-mod short_name;
-mod status;
-mod streaming;
-#[cfg(feature = "node")]
-mod target;
-pub mod trace;
-pub mod transport;
-#[cfg(feature = "node")]
-mod watched;
-pub mod wire;
+/// The networks that carry calls. None of them knows another; each turns calls at the waist into what its peers speak,
+/// and back.
+pub mod transport {
+    pub use polywire_core::transport::*;
+    // Before that of the core, which knows no configuration.
+    #[cfg(feature = "node")]
+    pub use polywire_runner::register;
+}
 
 #[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
-
-pub use body::Body;
-pub use call::{Call, Receive};
-#[cfg(feature = "node")]
-pub use channel::ClusterBuilder;
-pub use channel::{
-    Channel, ChannelBuilder, Explanation, Fallback, MemberExplanation, MemberService, RouteExplanation,
-    RouteState, ServiceExplanation,
-};
-pub use clipped::Clipped;
-pub use code::Code;
-pub use codec::{Codec, CodecError, UnknownCodec};
-pub use compression::{Compression, CompressionSet, UnknownCompression};
-pub use context::{Caller, Context};
-pub use drain::{Drain, Phase};
-pub use extensions::Extensions;
-pub use facade::Facade;
-pub use gateway::Gateway;
-pub use health::{Health, HealthReport, NodeState};
-pub use message::Message;
-pub use metadata::{Metadata, MetadataError};
-pub use method::{Method, ServiceInfo, Shape};
-#[cfg(feature = "node")]
-pub use node::{
-    Component, ComponentError, Exposure, Node, NodeBuilder, NodeError, NodeHandle, Parts, Targets, Upstream,
-};
-pub use payload::Payload;
-pub use polywire_macros::{main, service};
-pub use response::Response;
-pub use router::Router;
-pub use server::Server;
-pub use service::Service;
-pub use short_name::{ShortName, ShortNameError};
-pub use status::Status;
-pub use streaming::Streaming;
-#[cfg(feature = "node")]
-pub use target::{ConnectOptions, Target, TargetError};
-pub use trace::{InvalidTraceParent, TraceContext};
+pub use polywire_core::__message_type;
 #[cfg(feature = "grpc")]
-pub use transport::grpc;
+pub use polywire_core::grpc;
 #[cfg(feature = "iroh")]
-pub use transport::iroh;
+pub use polywire_core::iroh;
 #[cfg(feature = "memory")]
-pub use transport::memory;
+pub use polywire_core::memory;
 #[cfg(feature = "quic")]
-pub use transport::quic;
+pub use polywire_core::quic;
 #[cfg(feature = "unix")]
-pub use transport::unix;
+pub use polywire_core::unix;
 #[cfg(feature = "websocket")]
-pub use transport::websocket;
-pub use transport::{AlpnError, AlpnName, Limits};
+pub use polywire_core::websocket;
+pub use polywire_core::{
+    AlpnError, AlpnName, Body, Call, Caller, Channel, ChannelBuilder, Clipped, ClusterBuilder, Code, Codec,
+    CodecError, Compression, CompressionSet, ConnectOptions, Context, Drain, Explanation, Extensions, Facade,
+    Fallback, Gateway, InvalidTraceParent, Limits, MemberExplanation, MemberService, Message, Metadata,
+    MetadataError, Method, NetworkPath, Payload, Phase, Receive, Response, RouteExplanation, RouteState,
+    Router, Server, Service, ServiceExplanation, ServiceExt, ServiceInfo, Shape, ShortName, ShortNameError,
+    Status, Streaming, Target, TargetError, TraceContext, UnknownCodec, UnknownCompression,
+};
+pub use polywire_core::{layer, observer, policy, section, settings, trace, transport::net, wire};
+pub use polywire_macros::{main, service};
+#[cfg(feature = "node")]
+pub use polywire_runner::{
+    Component, ComponentError, Exposure, Health, HealthReport, Node, NodeBuilder, NodeError, NodeHandle,
+    NodeState, Parts, Targets, Upstream, cli, config, metrics, node,
+};

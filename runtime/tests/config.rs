@@ -279,7 +279,7 @@ fn what_is_wrong_in_a_rule_is_said() {
         ("shift = { 'a b' = 0.5 }", "shift"),
         ("policy = { kv = { hedge = 'soon' } }", "says of no moment to hedge at"),
         ("policy = { kv = { hegde = 'p95' } }", "hegde"),
-        ("policy = { 'kv/' = { adaptive = true } }", "neither the short name of a service"),
+        ("policy = { 'kv/' = { adaptive = true } }", "expected the short name of a service"),
         ("policy = { kv = { max_attempts = 0 } }", "policy: expected a rule"),
     ];
     for (line, reason) in cases {
@@ -353,10 +353,8 @@ fn what_has_no_effect_is_a_warning_when_somebody_asked_for_it() {
     assert_eq!(warnings("[transport]\nmode = 'iroh'"), [""; 0]);
     assert_eq!(
         warnings("[transport]\nmode = 'iroh'\nstrategy.raft_transport = 'always_grpc'"),
-        [
-            "node.toml:3:10: transport.strategy.raft_transport: is not followed while gRPC is off: Raft goes over \
-          Iroh (transport.mode: node.toml:2:1)"
-        ]
+        ["node.toml:3:10: transport.strategy.raft_transport: has no effect while gRPC is off: Raft uses \
+          Iroh (transport.mode: node.toml:2:1)"]
     );
     let grpc = warnings(
         "[transport]\nmode = 'grpc'\n[transport.strategy]\nprefer_iroh_for = ['health']\n\
@@ -383,10 +381,30 @@ fn raft_goes_over_what_is_served_and_whoever_asked_for_another_is_told() {
         ("grpc", "", RaftTransport::AlwaysGrpc, None),
         ("iroh", "", RaftTransport::AlwaysIroh, None),
         ("iroh", "'always_iroh'", RaftTransport::AlwaysIroh, None),
-        ("iroh", "'always_grpc'", RaftTransport::AlwaysIroh, Some("is not followed while gRPC is off")),
-        ("grpc", "'always_iroh'", RaftTransport::AlwaysGrpc, Some("is not followed while Iroh is off")),
-        ("iroh", ADAPTIVE, RaftTransport::AlwaysIroh, Some("has nothing to choose while gRPC is off")),
-        ("grpc", ADAPTIVE, RaftTransport::AlwaysGrpc, Some("has nothing to choose while Iroh is off")),
+        (
+            "iroh",
+            "'always_grpc'",
+            RaftTransport::AlwaysIroh,
+            Some("has no effect while gRPC is off: Raft uses Iroh"),
+        ),
+        (
+            "grpc",
+            "'always_iroh'",
+            RaftTransport::AlwaysGrpc,
+            Some("has no effect while Iroh is off: Raft uses gRPC"),
+        ),
+        (
+            "iroh",
+            ADAPTIVE,
+            RaftTransport::AlwaysIroh,
+            Some("has no effect while gRPC is off: Raft uses Iroh"),
+        ),
+        (
+            "grpc",
+            ADAPTIVE,
+            RaftTransport::AlwaysGrpc,
+            Some("has no effect while Iroh is off: Raft uses gRPC"),
+        ),
         ("none", ADAPTIVE, adaptive, Some("has no effect while gRPC and Iroh are off")),
     ] {
         let (found, warnings) = served(mode, rule);
@@ -412,7 +430,7 @@ fn nodes_that_list_each_other_must_serve_what_raft_asks_for() {
         let lines = report(file(&text(mode, rule)));
         assert_eq!(lines.len(), 1, "{lines:?}");
         let start = format!(
-            "{place}: transport.strategy.raft_transport: asks for {asked}, which transport.mode keeps"
+            "{place}: transport.strategy.raft_transport: requires {asked}, which transport.mode disables"
         );
         assert!(lines[0].starts_with(&start), "{lines:?}");
         assert!(lines[0].contains(expected), "{lines:?}");
@@ -428,16 +446,16 @@ fn nodes_that_list_each_other_must_serve_what_raft_asks_for() {
     let off = "[transport.iroh]\nenabled = false\n[transport.strategy]\nraft_transport = 'always_iroh'\n\
                [cluster]\npeers = ['grpc://127.0.0.1:7001']";
     let lines = report(file(off));
-    assert!(lines[0].contains("transport.iroh.enabled keeps"), "{lines:?}");
+    assert!(lines[0].contains("transport.iroh.enabled disables"), "{lines:?}");
 }
 
 #[test]
 fn a_collector_that_cannot_be_sent_to_is_refused() {
     let lines = report(file("[telemetry]\notlp_endpoint = 'http://127.0.0.1:4317/v1/traces'"));
     let refusal = if cfg!(feature = "otlp") {
-        "expected a URL without a path, as OTLP over gRPC has none, found \"http://127.0.0.1:4317/v1/traces\""
+        "expected a URL without a path, as for OTLP over gRPC, found \"http://127.0.0.1:4317/v1/traces\""
     } else {
-        "is http://127.0.0.1:4317/v1/traces, and this binary was built without the feature `otlp`"
+        "is http://127.0.0.1:4317/v1/traces, but this binary was built without the feature `otlp`"
     };
     assert_eq!(lines, [format!("node.toml:2:1: telemetry.otlp_endpoint: {refusal}")]);
     let loaded = file("[telemetry]\notlp_endpoint = 'http://127.0.0.1:4317'").load();
@@ -636,12 +654,12 @@ fn a_list_with_a_gap_or_in_two_forms_is_an_error_that_names_what_said_it() {
     let gap =
         report(Loader::new().flag("cluster.peers.0", "grpc://a:1").flag("cluster.peers.2", "grpc://b:1"));
     let expected =
-        "--cluster.peers.2: cluster.peers: expected an element 1 too: they are numbered from 0 without gaps";
+        "--cluster.peers.2: cluster.peers: missing element 1; expected elements from 0 without gaps";
     assert_eq!(gap, [expected]);
     let both =
         report(Loader::new().flag("cluster.peers", "grpc://a:1").flag("cluster.peers.0", "grpc://b:1"));
-    let expected = "--cluster.peers.0: cluster.peers: --cluster.peers gives the whole list; \
-                    expected that, or its elements one by one";
+    let expected = "--cluster.peers.0: cluster.peers: --cluster.peers sets the whole list; \
+                    expected either the list or its elements";
     assert_eq!(both, [expected]);
 }
 
@@ -670,5 +688,5 @@ fn values_that_are_not_unicode_are_paths_or_errors() {
     let again = load(file(&config.to_toml().unwrap()));
     assert_eq!(again.node.data_dir, config.node.data_dir);
     let lines = report(Loader::new().env([("POLYWIRE__HTTP__ENABLED".to_owned(), odd())]));
-    assert_eq!(lines, ["POLYWIRE__HTTP__ENABLED: http.enabled: is not Unicode; expected true or false"]);
+    assert_eq!(lines, ["POLYWIRE__HTTP__ENABLED: http.enabled: invalid Unicode; expected true or false"]);
 }

@@ -1,16 +1,13 @@
-//! The verdict on a cluster, from the node that answers.
+//! The health of a cluster, as the node that answers sees it.
 
 use std::time::Duration;
 
 use polywire::{HealthReport, transport::NetworkPath};
 use polywire_proto::monitoring::v1;
 
-use crate::{
-    raft::{Member, PeerReport},
-    reach::WayReport,
-};
+use crate::{member::Member, peer_report::PeerReport, reachability::ProbeReport};
 
-/// What a verdict is made of.
+/// What the health of a cluster is made of.
 pub(crate) struct Findings<'a> {
     /// How the node itself is.
     pub(crate) own: &'a HealthReport,
@@ -21,8 +18,9 @@ pub(crate) struct Findings<'a> {
     /// What Raft's calls to them have shown.
     pub(crate) calls: &'a [PeerReport],
     /// What asking them has shown, in the order of their ids.
-    pub(crate) ways: &'a [WayReport],
-    /// Whether the node serves over the transport of this name: what it does not, it need not be reached by.
+    pub(crate) probes: &'a [ProbeReport],
+    /// Whether the node serves over the transport of this name: others need not be reachable over a transport that the
+    /// node itself lacks.
     pub(crate) serves: &'a dyn Fn(&str) -> bool,
 }
 
@@ -35,32 +33,32 @@ impl Findings<'_> {
             .collect();
         let peers = self.members.iter().map(|(id, member)| {
             let calls = self.calls.iter().find(|report| report.id == *id);
-            let ways: Vec<_> = self.ways.iter().filter(|way| way.member == *id).collect();
-            reasons.extend(self.reasons(member, calls, &ways));
-            peer(*id, member, calls, &ways)
+            let probes: Vec<_> = self.probes.iter().filter(|probe| probe.member == *id).collect();
+            reasons.extend(self.reasons(member, calls, &probes));
+            peer(*id, member, calls, &probes)
         });
         let peers = peers.collect();
         v1::ClusterHealth { healthy: reasons.is_empty(), reasons, peers }
     }
 
     /// What is wrong with a member.
-    fn reasons(&self, member: &Member, calls: Option<&PeerReport>, ways: &[&WayReport]) -> Vec<String> {
+    fn reasons(&self, member: &Member, calls: Option<&PeerReport>, probes: &[&ProbeReport]) -> Vec<String> {
         let name = &member.name;
-        let failure = |way: &WayReport| match &way.last_error {
-            Some((_, reason)) => format!("over {}: {reason}", way.transport),
-            None => format!("over {}", way.transport),
+        let failure = |probe: &ProbeReport| match &probe.last_error {
+            Some((_, reason)) => format!("over {}: {reason}", probe.transport),
+            None => format!("over {}", probe.transport),
         };
-        if ways.is_empty() {
-            return vec![format!("{name} has no address that leads there from elsewhere")];
+        if probes.is_empty() {
+            return vec![format!("{name} advertises no address that other machines can dial")];
         }
-        if ways.iter().all(|way| !way.reachable) {
-            let failures: Vec<_> = ways.iter().map(|way| failure(way)).collect();
+        if probes.iter().all(|probe| !probe.reachable) {
+            let failures: Vec<_> = probes.iter().map(|probe| failure(probe)).collect();
             return vec![format!("{name} is not reachable ({})", failures.join("; "))];
         }
-        let lost = ways.iter().filter(|way| !way.reachable && (self.serves)(way.transport));
+        let lost = probes.iter().filter(|probe| !probe.reachable && (self.serves)(probe.transport));
         let silent = calls.filter(|calls| self.leads && !calls.is_reachable());
         let silent = silent.into_iter().flat_map(|calls| &calls.failures);
-        lost.map(|way| format!("{name} is not reachable {}", failure(way)))
+        lost.map(|probe| format!("{name} is not reachable {}", failure(probe)))
             .chain(
                 silent.map(|(transport, why)| format!("{name} does not answer Raft over {transport}: {why}")),
             )
@@ -68,11 +66,11 @@ impl Findings<'_> {
     }
 }
 
-fn peer(id: u64, member: &Member, calls: Option<&PeerReport>, ways: &[&WayReport]) -> v1::PeerHealth {
-    let failing = |transport| ways.iter().any(|way| way.transport == transport && !way.reachable);
-    let of_ways = ways.iter().filter(|way| !way.reachable).map(|way| {
-        let reason = way.last_error.as_ref().map(|(_, reason)| reason.as_str());
-        format!("{}: {}", way.transport, reason.unwrap_or_default())
+fn peer(id: u64, member: &Member, calls: Option<&PeerReport>, probes: &[&ProbeReport]) -> v1::PeerHealth {
+    let failing = |transport| probes.iter().any(|probe| probe.transport == transport && !probe.reachable);
+    let of_ways = probes.iter().filter(|probe| !probe.reachable).map(|probe| {
+        let reason = probe.last_error.as_ref().map(|(_, reason)| reason.as_str());
+        format!("{}: {}", probe.transport, reason.unwrap_or_default())
     });
     let of_calls = calls.filter(|calls| !calls.is_reachable()).into_iter().flat_map(|calls| &calls.failures);
     // Once for each transport; why the question failed is the news.
@@ -82,46 +80,46 @@ fn peer(id: u64, member: &Member, calls: Option<&PeerReport>, ways: &[&WayReport
     let health = v1::PeerHealth {
         id,
         name: member.name.clone(),
-        reachable: Some(ways.iter().any(|way| way.reachable)),
+        reachable: Some(probes.iter().any(|probe| probe.reachable)),
         errors,
-        ways: ways.iter().map(|way| tell(way, calls)).collect(),
+        ways: probes.iter().map(|probe| tell(probe, calls)).collect(),
         ..v1::PeerHealth::default()
     };
-    // What members have to say to each other goes the way that Raft chooses; who has nothing to say knows the ways.
-    let first = || ways.iter().find(|way| way.reachable);
-    let over = |transport: Option<&str>| ways.iter().find(|way| Some(way.transport) == transport);
+    // Raft's own calls tell the transport that is in use; without any, the probes tell.
+    let first = || probes.iter().find(|probe| probe.reachable);
+    let over = |transport: Option<&str>| probes.iter().find(|probe| Some(probe.transport) == transport);
     match calls.filter(|calls| calls.is_reachable()) {
         Some(calls) => v1::PeerHealth {
             transport: calls.transport.unwrap_or_default().to_owned(),
-            // Calls that were refused say nothing of how long the way is.
+            // Refused calls have no latency.
             round_trip_us: calls.latency.or_else(|| over(calls.transport)?.round_trip).map(microseconds),
             last_contact_ms: calls.last_contact.map(milliseconds),
             path: calls.path.as_ref().map(path),
             ..health
         },
         None => v1::PeerHealth {
-            transport: first().map_or("", |way| way.transport).to_owned(),
-            round_trip_us: first().and_then(|way| way.round_trip).map(microseconds),
-            last_contact_ms: ways.iter().filter_map(|way| way.last_contact).min().map(milliseconds),
-            path: first().and_then(|way| way.path.as_ref()).map(path),
+            transport: first().map_or("", |probe| probe.transport).to_owned(),
+            round_trip_us: first().and_then(|probe| probe.round_trip).map(microseconds),
+            last_contact_ms: probes.iter().filter_map(|probe| probe.last_contact).min().map(milliseconds),
+            path: first().and_then(|probe| probe.path.as_ref()).map(path),
             ..health
         },
     }
 }
 
-/// A way, with the latest error that anybody met on it.
-fn tell(way: &WayReport, calls: Option<&PeerReport>) -> v1::PeerWay {
+/// An endpoint, with the latest error of its probe and of Raft's calls.
+fn tell(probe: &ProbeReport, calls: Option<&PeerReport>) -> v1::PeerWay {
     let met = calls.into_iter().flat_map(|calls| &calls.past);
-    let met = met.filter(|(transport, _, _)| *transport == way.transport);
-    let errors = met.map(|(_, ago, reason)| (*ago, reason.clone())).chain(way.last_error.clone());
+    let met = met.filter(|(transport, _, _)| *transport == probe.transport);
+    let errors = met.map(|(_, ago, reason)| (*ago, reason.clone())).chain(probe.last_error.clone());
     let (ago, reason) = errors.min_by_key(|(ago, _)| *ago).unzip();
     v1::PeerWay {
-        transport: way.transport.to_owned(),
-        target: way.target.clone(),
-        reachable: way.reachable,
-        round_trip_us: way.round_trip.map(microseconds),
-        last_contact_ms: way.last_contact.map(milliseconds),
-        path: way.path.as_ref().filter(|_| way.reachable).map(path),
+        transport: probe.transport.to_owned(),
+        target: probe.target.clone(),
+        reachable: probe.reachable,
+        round_trip_us: probe.round_trip.map(microseconds),
+        last_contact_ms: probe.last_contact.map(milliseconds),
+        path: probe.path.as_ref().filter(|_| probe.reachable).map(path),
         last_error: reason.unwrap_or_default(),
         last_error_ms: ago.map(milliseconds),
     }

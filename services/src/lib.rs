@@ -1,7 +1,7 @@
 //! The built-in services of a polywire node, each an annotated trait with its implementation: nothing here
 //! knows a transport.
 //!
-//! [`node`] gives a node that has them all; add your own and it is a binary:
+//! [`node`] gives a node that reports on itself; add your own services and it is a binary:
 //!
 //! ```no_run
 //! #[polywire::main]
@@ -9,25 +9,56 @@
 //!     polywire_services::node()
 //! }
 //! ```
+//!
+//! [`cluster()`] adds Raft and a replicated key-value store, behind the cargo feature `cluster`, which is on by default:
+//!
+#![cfg_attr(feature = "cluster", doc = "```no_run")]
+#![cfg_attr(not(feature = "cluster"), doc = "```ignore")]
+//! #[polywire::main]
+//! fn node() -> polywire::NodeBuilder {
+//!     polywire_services::node().with(polywire_services::cluster())
+//! }
+//! ```
+//!
+//! A program that takes this crate with `default-features = false` compiles neither openraft nor redb.
+//!
+//! # Cancel safety
+//! Dropping the future of a client's call cancels the call, and dropping a stream ends it. A read is safe to drop. A write of
+//! the key-value store may be executed all the same: a request id makes it safe to repeat. A change of the cluster that has
+//! begun goes on.
 
-mod blixard;
 mod cluster_health;
 mod command_line;
 pub mod directory;
+mod draining;
 pub mod health;
 pub mod health_detail;
+mod local_node;
 mod machine;
+mod member;
+pub mod membership;
 pub mod migration;
 pub mod monitoring;
+mod node_context;
+mod peer_report;
+#[cfg(feature = "cluster")]
 pub mod raft;
-mod reach;
+mod reachability;
 pub mod reflection;
 pub mod status;
+mod unclustered;
 
+#[cfg(feature = "cluster")]
+use polywire::node::NodeExtension;
 use polywire::{Node, NodeBuilder};
 
-/// A node with the built-in services: health, reflection, and a cluster with its key-value store, status, monitoring and
-/// directory.
+pub use self::node_context::register_membership;
+
+/// A node with health, reflection, directory, status and monitoring, and the command `migration`.
+///
+/// They report on what is there: on the node alone, or on its cluster where [`cluster()`] adds one. Without it a node
+/// whose configuration sets `cluster.peers` refuses to start, and `polywire.status.v1.Status/GetRaftStatus` is
+/// `Unimplemented`.
 pub fn node() -> NodeBuilder {
     Node::builder()
         .descriptors(polywire_proto::FILE_DESCRIPTOR_SET)
@@ -41,7 +72,17 @@ pub fn node() -> NodeBuilder {
         .service_with(|parts| {
             health_detail::HealthServer::new(health_detail::HealthDetail::new(parts.health.clone()))
         })
-        .component(raft::RaftComponent::new)
-        .command(raft::ClusterCommand)
+        .service_with(|parts| directory::DirectoryServer::new(directory::NodeDirectory::new(parts)))
+        .service_with(|parts| status::StatusServer::new(status::NodeStatus::new(parts)))
+        .service_with(|parts| monitoring::MonitoringServer::new(monitoring::NodeMonitoring::new(parts)))
+        .component(|_| node_context::BindContext)
         .command(migration::MigrationCommand)
+}
+
+/// Adds a Raft cluster with a replicated key-value store, and the command `cluster`: `node().with(cluster())`.
+///
+/// A node is a cluster of one until it joins another. Status, directory, monitoring and health then tell of the cluster.
+#[cfg(feature = "cluster")]
+pub fn cluster() -> impl NodeExtension {
+    |node: NodeBuilder| node.component(raft::RaftComponent::new).command(raft::ClusterCommand)
 }

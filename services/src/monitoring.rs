@@ -1,4 +1,4 @@
-//! What a node measures of itself, of its machine and of its peers.
+//! A node's metrics, its machine, and how its peers are reached.
 
 use std::{
     ops::RangeInclusive,
@@ -21,49 +21,47 @@ use tokio::{
 };
 
 use crate::{
-    cluster_health::Findings,
-    machine::Machine,
-    raft::{Handle, leads},
-    reach::Reach,
+    cluster_health::Findings, draining::draining, machine::Machine, node_context::NodeContext,
+    reachability::Reachability,
 };
 
-/// Tells what a node measures.
+/// Reports what a node measures.
 #[polywire::service(package = "polywire.monitoring.v1")]
 pub trait Monitoring {
     /// The metrics: the same text as `/metrics`.
     #[rpc(idempotent)]
     async fn get_metrics(&self, request: v1::GetMetricsRequest) -> Result<v1::GetMetricsResponse, Status>;
 
-    /// The machine and the process. Shares of processors are of the time since they were last asked for, or of a
-    /// fifth of a second.
+    /// The machine and the process. Processor shares cover the time since the last reading, or a fifth of a second at
+    /// the first.
     #[rpc(idempotent)]
     async fn get_system_info(&self, request: v1::GetSystemInfoRequest) -> Result<v1::SystemInfo, Status>;
 
-    /// How the other members of the cluster are reached from this node: each is asked over every transport that it has
-    /// an address for, which takes a second where one does not answer.
+    /// How the other members of the cluster are reached from this node: each is called over every transport that it has
+    /// an address for, which takes a second where one does not answer. A node without a cluster has no peers.
     #[rpc(idempotent)]
     async fn get_cluster_health(
         &self,
         request: v1::GetClusterHealthRequest,
     ) -> Result<v1::ClusterHealth, Status>;
 
-    /// The vital signs, now and again and again. Ends when the node drains.
+    /// Streams the vital signs at an interval. Ends when the node drains.
     #[rpc(idempotent)]
     async fn watch_vitals(&self, request: v1::WatchVitalsRequest) -> Result<Streaming<v1::Vitals>, Status>;
 
-    /// The calls that ended lately, over each transport: those that the node answered, and those that it made.
+    /// The calls that ended recently, for each transport: calls that the node answered and calls that it made.
     #[rpc(idempotent)]
     async fn get_traffic(&self, request: v1::GetTrafficRequest) -> Result<v1::GetTrafficResponse, Status>;
 }
 
-/// The milliseconds that a watcher may ask for between two readings: more often would be a load, more rarely is
-/// what single calls are for.
+/// The interval between two readings that a request may name, in milliseconds. A shorter one would be a load; for a
+/// longer one, single calls do.
 const INTERVAL: RangeInclusive<u64> = 100..=3_600_000;
 
-/// The milliseconds between two readings where none are asked for.
+/// The default interval between two readings, in milliseconds.
 const USUAL: u64 = 1_000;
 
-/// The milliseconds over which calls may be asked for, and are where nobody says: a minute.
+/// The window of recent calls that a request may name, in milliseconds, and the default of a minute.
 const WINDOW: RangeInclusive<u64> = 1_000..=300_000;
 const USUAL_WINDOW: u64 = 60_000;
 
@@ -73,25 +71,25 @@ pub struct NodeMonitoring {
     metrics: Metrics,
     router: Router,
     health: Health,
-    raft: Handle,
+    context: Arc<NodeContext>,
     data_dir: PathBuf,
     transports: Transport,
-    reach: Reach,
-    /// There once somebody has asked.
+    reachability: Reachability,
+    /// Made at the first request.
     machine: Arc<Mutex<Option<Machine>>>,
 }
 
 impl NodeMonitoring {
-    /// Reports on the node of these parts, and on the cluster that the handle leads to.
-    pub fn new(parts: &Parts, raft: Handle) -> Self {
+    /// Reports on the node of these parts, and on its cluster, where it has one.
+    pub fn new(parts: &Parts) -> Self {
         Self {
             metrics: parts.metrics.clone(),
             router: parts.router.clone(),
             health: parts.health.clone(),
-            raft,
+            context: NodeContext::of(parts),
             data_dir: parts.config.node.data_dir.clone(),
             transports: parts.config.transport.clone(),
-            reach: Reach::default(),
+            reachability: Reachability::default(),
             machine: Arc::default(),
         }
     }
@@ -108,10 +106,10 @@ impl NodeMonitoring {
             }
             machine.as_mut().map(read).transpose()
         });
-        let failed = |error: String| Status::internal(format!("the machine cannot be read: {error}"));
+        let failed = |error: String| Status::internal(format!("system information is unavailable: {error}"));
         let outcome = reading.await.map_err(|error| failed(error.to_string()))?;
         let outcome = outcome.map_err(|error| failed(error.to_string()))?;
-        outcome.ok_or_else(|| failed("it is not there".to_owned()))
+        outcome.ok_or_else(|| failed("no reading".to_owned()))
     }
 
     async fn vitals(&self) -> Result<v1::Vitals, Status> {
@@ -141,22 +139,18 @@ impl Monitoring for NodeMonitoring {
     }
 
     async fn get_cluster_health(&self, _: v1::GetClusterHealthRequest) -> Result<v1::ClusterHealth, Status> {
-        let running = self.raft.running()?;
-        let metrics = running.metrics();
-        let leads = leads(&metrics);
-        let nodes = metrics.membership_config.membership().nodes();
-        let others = nodes.filter(|(id, _)| **id != running.id);
-        let mut members: Vec<_> = others.map(|(id, member)| (*id, member.clone())).collect();
-        members.sort_by_key(|(id, _)| *id);
-        let ways = self.reach.ask(running.peers.options(), &members).await;
-        let findings = Findings {
-            own: &self.health.report(),
-            leads,
-            members: &members,
-            calls: &running.peers.reports(),
-            ways: &ways,
-            serves: &|transport| self.transports.serves(transport),
+        let own = &self.health.report();
+        let serves = &|transport: &str| self.transports.serves(transport);
+        let Some(membership) = self.context.membership() else {
+            return Ok(
+                Findings { own, leads: false, members: &[], calls: &[], probes: &[], serves }.verdict()
+            );
         };
+        let view = membership.view()?;
+        let probes = self.reachability.ask(&view.connect_options, &view.others).await;
+        let calls = &membership.peer_reports();
+        let findings =
+            Findings { own, leads: view.leads, members: &view.others, calls, probes: &probes, serves };
         Ok(findings.verdict())
     }
 
@@ -164,11 +158,11 @@ impl Monitoring for NodeMonitoring {
         let milliseconds = milliseconds("an interval", request.interval_ms, USUAL, INTERVAL)?;
         let mut ticks = tokio::time::interval(Duration::from_millis(milliseconds));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let watch = Watch { monitoring: self.clone(), ticks };
+        let watch = VitalsWatch { monitoring: self.clone(), ticks };
         Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
             tokio::select! {
                 _ = watch.ticks.tick() => {}
-                () = watch.monitoring.raft.draining() => return Ok(None),
+                () = draining(&watch.monitoring.health) => return Ok(None),
             }
             Ok(Some((watch.monitoring.vitals().await?, watch)))
         })))
@@ -218,7 +212,7 @@ fn milliseconds(what: &str, asked: u64, usual: u64, allowed: RangeInclusive<u64>
 }
 
 /// One watcher.
-struct Watch {
+struct VitalsWatch {
     monitoring: NodeMonitoring,
     ticks: Interval,
 }

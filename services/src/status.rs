@@ -1,23 +1,18 @@
-//! How the cluster and its consensus are.
+//! The status of a node's cluster and of its consensus.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use futures_util::stream;
-use openraft::{LogId, ServerState};
-use polywire::{Context, Status as CallStatus, Streaming};
+use polywire::{Context, Health, Parts, Status as CallStatus, Streaming};
 use polywire_proto::status::v1;
-use tokio::{sync::watch, time::Instant};
 use url::Url;
 
-use crate::raft::{Handle, LAG, Member, Metrics, PeerReport, Running, leads, store::DiskFailure};
+use crate::{draining::draining, member::Member, node_context::NodeContext};
 
-/// Tells how the cluster and its consensus are.
+/// Reports on the cluster and its consensus.
 #[polywire::service(package = "polywire.status.v1")]
 pub trait Status {
-    /// How the cluster is, as its leader sees it; as this node does, while no leader can be reached.
+    /// The cluster as its leader sees it, or as this node sees it while no leader is reachable.
     #[rpc(idempotent)]
     async fn get_cluster_status(
         &self,
@@ -25,12 +20,12 @@ pub trait Status {
         request: v1::GetClusterStatusRequest,
     ) -> Result<v1::ClusterStatus, CallStatus>;
 
-    /// How consensus is at this node.
+    /// The state of consensus at this node. `Unimplemented` in a node without a cluster.
     #[rpc(idempotent)]
     async fn get_raft_status(&self, request: v1::GetRaftStatusRequest) -> Result<v1::RaftStatus, CallStatus>;
 
-    /// How the cluster is, as this node sees it, now and after each change of leader, term, role or member. Ends
-    /// when the node drains, and with `Unavailable` where its Raft fails.
+    /// Streams the cluster as this node sees it, now and after each change of leader, term, role or member. Ends when
+    /// the node drains, and with `Unavailable` when its Raft fails.
     #[rpc(idempotent)]
     async fn watch_cluster(
         &self,
@@ -38,17 +33,25 @@ pub trait Status {
     ) -> Result<Streaming<v1::ClusterStatus>, CallStatus>;
 }
 
-/// How long the leader may take to say how it sees the cluster.
-const LEADER: Duration = Duration::from_secs(1);
-
-/// The status of the cluster that this node is in.
+/// The status of one node and of its cluster. A node without a cluster reports on itself.
 #[derive(Clone, Debug)]
-pub struct NodeStatus(Handle);
+pub struct NodeStatus {
+    context: Arc<NodeContext>,
+    health: Health,
+}
 
 impl NodeStatus {
-    /// Reports on the cluster that this handle leads to.
-    pub fn new(handle: Handle) -> Self {
-        Self(handle)
+    /// Reports on the node of these parts.
+    pub fn new(parts: &Parts) -> Self {
+        Self { context: NodeContext::of(parts), health: parts.health.clone() }
+    }
+
+    /// This node as the only one there is, in no cluster.
+    fn alone(&self) -> Result<v1::ClusterStatus, CallStatus> {
+        let member = self.context.local_node()?.member();
+        let id = member.id().unwrap_or_default();
+        let node = v1::Node { id, health: v1::MemberHealth::Ok.into(), ..describe(&member) };
+        Ok(v1::ClusterStatus { nodes: vec![node], seen_by: id, ..v1::ClusterStatus::default() })
     }
 }
 
@@ -58,188 +61,44 @@ impl Status for NodeStatus {
         cx: &Context,
         request: v1::GetClusterStatusRequest,
     ) -> Result<v1::ClusterStatus, CallStatus> {
-        let here = |running: Arc<Running>| async move { Ok(cluster(&running)) };
-        let there = |channel, left| {
-            let asking = StatusClient::new(channel).get_cluster_status(request).context(cx).timeout(left);
-            async move { asking.metadata(crate::raft::FORWARDED, "1").await }
-        };
-        let by = Instant::now() + LEADER;
-        match self.0.ask_leader(cx, by, here, there).await {
-            Ok(seen) => Ok(seen),
-            Err(_) => Ok(cluster(&*self.0.running()?)),
+        match self.context.membership() {
+            Some(membership) => membership.cluster_status(cx, request).await,
+            None => self.alone(),
         }
     }
 
     async fn get_raft_status(&self, _: v1::GetRaftStatusRequest) -> Result<v1::RaftStatus, CallStatus> {
-        let running = self.0.running()?;
-        let metrics = running.metrics();
-        let committed = running.raft.with_raft_state(|state| state.committed).await;
-        let membership = metrics.membership_config.membership();
-        Ok(v1::RaftStatus {
-            node_id: metrics.id,
-            state: role(metrics.state).into(),
-            leader_id: metrics.current_leader,
-            term: metrics.current_term,
-            last_log_index: metrics.last_log_index.unwrap_or_default(),
-            committed: committed.ok().flatten().map(log_id),
-            applied: metrics.last_applied.map(log_id),
-            snapshot: metrics.snapshot.map(log_id),
-            purged: metrics.purged.map(log_id),
-            voters: membership.voter_ids().collect(),
-            learners: membership.learner_ids().collect(),
-            failure: metrics
-                .running_state
-                .err()
-                .map(|error| running.disk.explain(&error))
-                .unwrap_or_default(),
-            quorum_age_ms: running.quorum_age().map(milliseconds),
-        })
+        match self.context.membership() {
+            Some(membership) => membership.raft_status().await,
+            None => {
+                Err(CallStatus::unimplemented("this node has no cluster, and so no Raft").not_processed())
+            }
+        }
     }
 
     async fn watch_cluster(
         &self,
         _: v1::WatchClusterRequest,
     ) -> Result<Streaming<v1::ClusterStatus>, CallStatus> {
-        let running = self.0.running()?;
-        let metrics = running.raft.metrics();
-        let (disk, running) = (running.disk.clone(), Arc::downgrade(&running));
-        let watch = Watch { handle: self.0.clone(), running, metrics, disk, told: None };
-        Ok(Streaming::new(stream::try_unfold(watch, |mut watch| async move {
-            Ok(watch.next().await?.map(|status| (status, watch)))
+        if let Some(membership) = self.context.membership() {
+            return membership.watch();
+        }
+        let first = Some(self.alone()?);
+        Ok(Streaming::new(stream::unfold((first, self.health.clone()), |(first, health)| async move {
+            match first {
+                Some(status) => Some((Ok(status), (None, health))),
+                // Nothing changes in a node that is in no cluster.
+                None => {
+                    draining(&health).await;
+                    None
+                }
+            }
         })))
     }
 }
 
-/// One watcher, and what it has been told last.
-struct Watch {
-    handle: Handle,
-    /// Not what runs itself: a watcher that does not read must not keep the files of one that has ended.
-    running: Weak<Running>,
-    metrics: watch::Receiver<Metrics>,
-    disk: DiskFailure,
-    told: Option<v1::ClusterStatus>,
-}
-
-impl Watch {
-    /// The next status in which more has changed than how far everybody is; `None` once the node drains.
-    ///
-    /// # Errors
-    /// `Unavailable` where Raft fails here: there is nothing more to be seen from this node.
-    async fn next(&mut self) -> Result<Option<v1::ClusterStatus>, CallStatus> {
-        let handle = self.handle.clone();
-        loop {
-            self.metrics.mark_unchanged();
-            let status = self.running.upgrade().map(|running| cluster(&running));
-            if let Some(status) = status
-                && self.told.as_ref().map(standing) != Some(standing(&status))
-            {
-                self.told = Some(status.clone());
-                return Ok(Some(status));
-            }
-            tokio::select! {
-                changed = self.changed() => changed?,
-                () = handle.draining() => return Ok(None),
-            }
-        }
-    }
-
-    async fn changed(&mut self) -> Result<(), CallStatus> {
-        if self.metrics.changed().await.is_err() {
-            // The node is in another cluster, or about to be.
-            let successor = self.handle.successor(&self.running, &self.metrics, &self.disk).await?;
-            (self.running, self.metrics) = (Arc::downgrade(&successor), successor.raft.metrics());
-            self.disk = successor.disk.clone();
-        }
-        Ok(())
-    }
-}
-
-/// The status without what changes with every entry.
-fn standing(status: &v1::ClusterStatus) -> v1::ClusterStatus {
-    let mut standing = status.clone();
-    for node in &mut standing.nodes {
-        (node.last_contact_ms, node.replication_lag) = (None, None);
-        node.reason.clear();
-    }
-    standing
-}
-
-/// The cluster, as this node sees it.
-fn cluster(running: &Running) -> v1::ClusterStatus {
-    let metrics = running.metrics();
-    let membership = metrics.membership_config.membership();
-    let contacts = running.peers.reports();
-    let last = metrics.last_log_index.unwrap_or_default();
-    let voters: Vec<u64> = membership.voter_ids().collect();
-    // The others know it as it was when it last said so.
-    let own = running.member();
-    let mut nodes: Vec<_> = membership
-        .nodes()
-        .map(|(id, member)| {
-            let matched = metrics.replication.as_ref().and_then(|progress| progress.get(id)).copied();
-            let lag = matched.map(|matched| last.saturating_sub(matched.map_or(0, |id| id.index)));
-            let report = contacts.iter().find(|report| report.id == *id);
-            let (health, reason) = condition(&metrics, *id, lag, report);
-            let role = match () {
-                () if *id == metrics.id => role(metrics.state),
-                () if Some(*id) == metrics.current_leader => v1::Role::Leader,
-                () if !voters.contains(id) => v1::Role::Learner,
-                // It may do anything, or nothing.
-                () if metrics.current_leader.is_none() => v1::Role::Unspecified,
-                () if health == v1::MemberHealth::Unreachable => v1::Role::Unspecified,
-                () => v1::Role::Follower,
-            };
-            v1::Node {
-                id: *id,
-                role: role.into(),
-                last_contact_ms: report.and_then(|report| report.last_contact).map(milliseconds),
-                replication_lag: lag,
-                health: health.into(),
-                reason,
-                ..reached(if *id == running.id { &own } else { member })
-            }
-        })
-        .collect();
-    nodes.sort_by_key(|node| node.id);
-    v1::ClusterStatus {
-        leader_id: metrics.current_leader,
-        term: metrics.current_term,
-        nodes,
-        seen_by: metrics.id,
-    }
-}
-
-/// How a member is, and why it is not reached. The leader calls all others all the time; the others call none.
-fn condition(
-    metrics: &Metrics,
-    id: u64,
-    lag: Option<u64>,
-    report: Option<&PeerReport>,
-) -> (v1::MemberHealth, String) {
-    let health = match report {
-        _ if id == metrics.id && metrics.current_leader.is_none() => v1::MemberHealth::NoMajority,
-        _ if id == metrics.id => v1::MemberHealth::Ok,
-        _ if !leads(metrics) => v1::MemberHealth::Unspecified,
-        Some(report) if report.is_reachable() && lag.is_some_and(|lag| lag > LAG) => {
-            v1::MemberHealth::Lagging
-        }
-        Some(report) if report.is_reachable() => v1::MemberHealth::Ok,
-        Some(_) => v1::MemberHealth::Unreachable,
-        // It has just come.
-        None => v1::MemberHealth::Unspecified,
-    };
-    let failure = report.filter(|_| health == v1::MemberHealth::Unreachable);
-    let failure = failure.and_then(|report| report.failures.first());
-    let reason = failure.map(|(transport, reason)| format!("{transport}: {reason}"));
-    (health, reason.unwrap_or_default())
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Where a member is reached, by what its targets say.
-fn reached(member: &Member) -> v1::Node {
+/// A member's name and addresses, as its targets have them.
+pub(crate) fn describe(member: &Member) -> v1::Node {
     let grpc = ["grpc", "grpcs"].into_iter().find_map(|scheme| member.target(scheme)).map(address);
     let iroh = member.target("iroh").and_then(|target| Url::parse(target).ok());
     let hints = |name: &'static str| {
@@ -260,20 +119,6 @@ fn address(target: &str) -> &str {
     target.split_once("://").map_or(target, |(_, address)| address)
 }
 
-fn role(state: ServerState) -> v1::Role {
-    match state {
-        ServerState::Leader => v1::Role::Leader,
-        ServerState::Candidate => v1::Role::Candidate,
-        ServerState::Follower => v1::Role::Follower,
-        ServerState::Learner => v1::Role::Learner,
-        ServerState::Shutdown => v1::Role::Unspecified,
-    }
-}
-
-fn log_id(id: LogId<u64>) -> v1::LogId {
-    v1::LogId { term: id.leader_id.term, index: id.index }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,11 +135,11 @@ mod tests {
             ],
             incarnation: 0,
         };
-        let node = reached(&member);
+        let node = describe(&member);
         assert_eq!(node.grpc_address, "192.0.2.1:7001");
         assert_eq!(node.iroh_endpoint_id, "abc");
         assert_eq!(node.iroh_direct_addresses, ["192.0.2.1:4433", "[2001:db8::1]:4433"]);
         assert_eq!(node.iroh_relay_url, "https://relay.example/");
-        assert_eq!(reached(&Member::default()), v1::Node::default());
+        assert_eq!(describe(&Member::default()), v1::Node::default());
     }
 }

@@ -13,7 +13,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::patience::within;
+use crate::{patience::within, skip::skipped};
 
 /// A file system in memory, in a mount namespace of its own: nobody but a process that is [started in
 /// it](Self::command) sees it, and nothing of it is left once this is dropped.
@@ -34,14 +34,17 @@ const BALLAST: &str = "ballast";
 
 impl SmallDisk {
     /// A disk of so many bytes. `None` where this user may neither mount nor have a user namespace to mount in, which
-    /// is said on stderr.
+    /// is [said](skipped).
+    ///
+    /// # Panics
+    /// As [`skipped`].
     pub async fn mount(bytes: u64) -> Option<Self> {
         for is_of_another_user in [false, true] {
             if let Some(disk) = Self::try_mount(bytes, is_of_another_user).await {
                 return Some(disk);
             }
         }
-        eprintln!("SKIPPED: nothing can be mounted here, so no disk can be filled");
+        skipped("nothing can be mounted here, so no disk can be filled");
         None
     }
 

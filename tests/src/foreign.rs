@@ -9,6 +9,8 @@ use std::{
     process::{Command, ExitStatus},
 };
 
+use crate::skip::skipped;
+
 /// Where the clients and servers in other languages are.
 pub const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop");
 
@@ -50,10 +52,10 @@ pub fn node_modules() -> PathBuf {
 }
 
 /// The directory with grpc-go's own interoperability `client` and a `server` of its test service; `None` where
-/// they cannot be had, which is said on stderr.
+/// they cannot be had, which is [said](skipped).
 ///
 /// # Panics
-/// When they do not build although all is there.
+/// When they do not build although all is there, and as [`skipped`].
 pub fn go() -> Option<PathBuf> {
     let files = ["go/build.sh", "go/server.go"].map(|file| Path::new(SCRIPTS).join(file));
     let directory = installed("go", &[&files[0], &files[1]], |directory| {
@@ -63,7 +65,7 @@ pub fn go() -> Option<PathBuf> {
         status.success()
     });
     if directory.is_none() {
-        eprintln!("SKIPPED: nothing is tested against grpc-go, which cannot be had here");
+        skipped("nothing is tested against grpc-go, which cannot be had here");
     }
     directory
 }

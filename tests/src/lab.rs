@@ -39,6 +39,7 @@ pub use namespace::Namespace;
 pub use unavailable::Unavailable;
 
 use self::{forwarder::Forwarder, way::Way};
+use crate::skip::skipped;
 
 /// Two namespaces and the link between them, good until [`set`](Self::set) makes it bad. Each has loopback and one
 /// device, and no way out. Dropped, the namespaces, all processes in them and the devices are gone.
@@ -90,9 +91,15 @@ impl Lab {
         built.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
 
-    /// A lab; `None` where it cannot be had, which is said on stderr.
+    /// A lab; `None` where it cannot be had, which is [said](skipped).
+    ///
+    /// # Panics
+    /// As [`new`](Self::new) and [`skipped`].
+    ///
+    /// # Cancel safety
+    /// As [`new`](Self::new).
     pub async fn or_skip() -> Option<Self> {
-        Self::new().await.inspect_err(|why| eprintln!("SKIPPED: no link can be made bad here: {why}")).ok()
+        Self::new().await.inspect_err(|why| skipped(format_args!("no link can be made bad here: {why}"))).ok()
     }
 
     fn build(seed: u64) -> Result<Self, Unavailable> {

@@ -1,5 +1,5 @@
-//! What the cross-crate tests share: a demo service whose behaviour each test scripts, one way to reach it
-//! over every transport, loopback endpoints, and the real node as a process.
+//! What the cross-crate tests share: a demo service whose behaviour each test scripts, ways to a service that are no
+//! transport of a node, loopback endpoints, and the real node as a process.
 
 pub mod bearer;
 pub mod disk;
@@ -12,9 +12,11 @@ pub mod inventory;
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod ledger;
-pub mod link;
 pub mod node;
 pub mod patience;
 pub mod pki;
+pub mod shop;
+pub mod skip;
 #[cfg(target_os = "linux")]
 pub mod stall;
+pub mod subjects;

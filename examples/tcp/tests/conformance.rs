@@ -1,7 +1,7 @@
 //! The transport means by a call what every other does.
 
 use peak_alloc::PeakAlloc;
-use polywire::conformance::Conformance;
+use polywire_conformance::Conformance;
 use polywire_tcp::{Tcp, TcpConfig};
 
 #[global_allocator]

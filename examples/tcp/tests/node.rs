@@ -5,18 +5,19 @@
 
 use std::{
     fmt, io,
+    pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use polywire::{
-    ConnectOptions, Health, Node, Status,
+    ConnectOptions, Node, Status,
     config::Loader,
-    metrics::Metrics,
+    observer::{Observer, Sample, SampleKind},
     transport::{
-        BindContext, BindError, Scheme,
+        BindContext, BindError, Checks, Scheme,
         framed::{Handshake, Listener, Listening, StreamTransport},
     },
 };
@@ -25,7 +26,6 @@ use polywire_tests::{
     node::{FREE_PORTS, get},
     patience::{eventually, within},
 };
-use prometheus::IntCounter;
 use tokio::process::Command;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_polywire-tcp");
@@ -80,7 +80,7 @@ polywire::section! {
 
 struct Counting {
     inner: Acceptor,
-    accepted: IntCounter,
+    accepted: Arc<AtomicU64>,
     failing: Arc<AtomicBool>,
 }
 
@@ -113,7 +113,7 @@ impl StreamTransport for Counted {
     async fn listen(&self, _: CountedConfig, node: BindContext) -> Result<Listening<Counting>, BindError> {
         let config = TcpConfig { bind_address: ([127, 0, 0, 1], 0).into(), ..TcpConfig::default() };
         let Listening { listener, target, options } = Tcp.listen(config, node).await?;
-        let accepted = IntCounter::new("counted_accepted_total", "Connections accepted.").unwrap();
+        let accepted = Arc::default();
         let listener = Counting { inner: listener, accepted, failing: self.failing.clone() };
         Ok(Listening { listener, target: target.replacen("tcp://", "counted://", 1), options })
     }
@@ -124,17 +124,29 @@ impl Listener for Counting {
 
     async fn accept(&mut self) -> io::Result<Option<Handshake<Self::Connection>>> {
         let attempt = self.inner.accept().await?;
-        self.accepted.inc();
+        self.accepted.fetch_add(1, Ordering::SeqCst);
         Ok(attempt)
     }
 
-    fn register(&mut self, health: &Health, metrics: Option<&Metrics>) {
+    fn register(&mut self, checks: Option<&dyn Checks>, observer: Option<&dyn Observer>) {
         let failing = self.failing.clone();
-        health.register("counted", move || {
+        let check = move || {
             let failing = failing.load(Ordering::SeqCst);
-            async move { if failing { Err("out of order".to_owned()) } else { Ok(()) } }
-        });
-        metrics.unwrap().add_collector(Box::new(self.accepted.clone())).unwrap();
+            let outcome = async move { if failing { Err("out of order".to_owned()) } else { Ok(()) } };
+            Box::pin(outcome) as Pin<Box<dyn Future<Output = _> + Send>>
+        };
+        checks.unwrap().register("counted".to_owned(), Box::new(check));
+        let accepted = self.accepted.clone();
+        let samples = move || {
+            vec![Sample {
+                name: "counted_accepted_total".to_owned(),
+                help: "Connections that were accepted.".to_owned(),
+                kind: SampleKind::Counter,
+                labels: Vec::new(),
+                value: accepted.load(Ordering::SeqCst) as f64,
+            }]
+        };
+        observer.unwrap().collect(Box::new(samples)).unwrap();
     }
 }
 

@@ -14,8 +14,7 @@ use super::{
 };
 use crate::errors::Errors;
 
-/// Validates a trait. `None` where nothing but the trait itself can be emitted; else the service has
-/// those methods that can be called.
+/// Validates a trait. Returns `None` if only the trait itself can be emitted; otherwise a service with its valid methods.
 pub(super) fn service(parsed: &Parsed, errors: &mut Errors) -> Option<Service> {
     let item = &parsed.item;
     let krate = parsed.words.crate_path(errors);
@@ -38,7 +37,7 @@ pub(super) fn service(parsed: &Parsed, errors: &mut Errors) -> Option<Service> {
     })
 }
 
-/// Whether the trait is one that a generated type can implement: not generic, not `unsafe`, not `auto`.
+/// Whether a generated type can implement the trait: it is not generic, `unsafe` or `auto`.
 fn plain_trait(item: &ItemTrait, errors: &mut Errors) -> bool {
     let before = errors.count();
     if let Some(token) = &item.unsafety {
@@ -63,7 +62,7 @@ fn only_methods(item: &TraitItem, errors: &mut Errors) {
         TraitItem::Fn(_) => return,
         TraitItem::Const(_) => "a service has methods only: move the constant out of the trait",
         TraitItem::Type(_) => "a service has methods only: name the type in the methods instead",
-        TraitItem::Macro(_) => "a service has methods only: write out what the macro would give",
+        TraitItem::Macro(_) => "a service has methods only: write out the macro's output",
         _ => {
             "a service has methods only: write `async fn name(&self, request: Request) -> Result<Reply, Status>;`"
         }
@@ -97,7 +96,7 @@ fn methods(parsed: &[ParsedMethod], errors: &mut Errors) -> Vec<Method> {
     methods
 }
 
-/// The supertraits but those that every client meets.
+/// The supertraits, without those that every client meets.
 fn supertraits(item: &ItemTrait) -> Vec<TypeParamBound> {
     let met = ["Send", "Sync", "Sized", "Clone", "Debug", "Unpin"];
     let open = item.supertraits.iter().filter(|bound| match bound {

@@ -10,8 +10,7 @@ use syn::ItemTrait;
 
 use super::model::Service;
 
-/// Everything the macro gives: the trait as it was meant and, where there is a model of it, what makes it
-/// a service.
+/// The output of the macro: the trait and, if there is a model of it, the service.
 pub(super) fn emit(item: &ItemTrait, service: Option<&Service>) -> TokenStream {
     let mut output = declaration::declaration(item);
     if let Some(service) = service {
@@ -27,7 +26,7 @@ pub(super) fn emit(item: &ItemTrait, service: Option<&Service>) -> TokenStream {
     output
 }
 
-/// Keeps uses of what is deprecated from warning where the user did not write them.
+/// Silences deprecation warnings in generated code.
 fn allow_deprecated(service: &Service) -> Option<TokenStream> {
     let site = proc_macro2::Span::mixed_site();
     service.deprecated.then(|| quote_spanned!(site=> #[allow(deprecated)]))

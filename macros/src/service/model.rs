@@ -4,7 +4,7 @@ use syn::{Attribute, Ident, Path, ReturnType, Type, TypeParamBound, Visibility, 
 
 /// A service that can be emitted: every name is valid, every method has a shape.
 pub(super) struct Service {
-    /// Where the `polywire` crate is.
+    /// The path of the `polywire` crate.
     pub(super) krate: Path,
     pub(super) vis: Visibility,
     pub(super) ident: Ident,
@@ -12,19 +12,19 @@ pub(super) struct Service {
     /// `package.Service`.
     pub(super) full_name: String,
     pub(super) methods: Vec<Method>,
-    /// The supertraits that the client may or may not meet.
+    /// The supertraits that the client does not always meet.
     pub(super) supertraits: Vec<TypeParamBound>,
-    /// Whether the model has all of the trait's methods, so that the trait can be implemented from it.
+    /// Whether the model has all methods of the trait, so that the client can implement the trait.
     pub(super) complete: bool,
-    /// Whether the trait or one of its methods is deprecated, which what is generated must not warn of.
+    /// Whether the trait or one of its methods is deprecated; generated code must not warn of that.
     pub(super) deprecated: bool,
 }
 
 impl Service {
-    /// The name of something generated, such as `InventoryClient`.
+    /// The name of a generated item, such as `InventoryClient`.
     pub(super) fn derived(&self, suffix: &str) -> Ident {
-        // Located at the trait's name, where an error about it is understood; from the expansion, so that
-        // the lints of the user's crate let it be.
+        // Located at the trait's name, so that errors point there; resolved in the expansion, so that the lints of the
+        // user's crate do not apply.
         let span = Span::mixed_site().located_at(self.ident.span());
         format_ident!("{}{}", self.ident.unraw(), suffix, span = span)
     }
@@ -38,7 +38,7 @@ pub(super) struct Method {
     pub(super) docs: String,
     /// The `cfg` predicate that decides whether the method exists.
     pub(super) condition: Option<TokenStream>,
-    /// The attributes that the client's method has as well.
+    /// The attributes to repeat on the client's method.
     pub(super) attributes: Vec<Attribute>,
     pub(super) options: Options,
     pub(super) context: Option<Argument>,
@@ -56,7 +56,7 @@ impl Method {
     }
 }
 
-/// What `#[rpc(…)]` says.
+/// The options of `#[rpc(…)]`.
 #[derive(Default)]
 pub(super) struct Options {
     pub(super) idempotent: bool,
@@ -70,14 +70,14 @@ pub(super) struct Argument {
     pub(super) ty: Type,
 }
 
-/// The argument that travels.
+/// The request argument.
 pub(super) struct Request {
     pub(super) argument: Argument,
     pub(super) message: Type,
     pub(super) streaming: bool,
 }
 
-/// The success of the return type.
+/// The success type of a method.
 pub(super) struct Response {
     pub(super) message: Type,
     pub(super) streaming: bool,
@@ -85,10 +85,10 @@ pub(super) struct Response {
     pub(super) wrapped: bool,
 }
 
-/// The error of the return type.
+/// The error type of a method.
 pub(super) enum ErrorType {
     /// `Status`, by its name.
     Status,
-    /// A type that is `From<Status>`, or is not: only the compiler knows.
+    /// Another type. Only the compiler knows whether it is `From<Status>`.
     Other(Box<Type>),
 }

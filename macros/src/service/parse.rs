@@ -57,7 +57,7 @@ pub(super) fn parse(arguments: TokenStream, item: TokenStream, errors: &mut Erro
     Some(Parsed { words, item, methods })
 }
 
-/// Takes the `#[rpc]` attributes off a trait's item; gives the method if it is one.
+/// Removes the `#[rpc]` attributes from a trait's item; returns the method if the item is one.
 fn method(item: &mut TraitItem, errors: &mut Errors) -> Option<ParsedMethod> {
     match item {
         TraitItem::Fn(item) => {
@@ -71,7 +71,7 @@ fn method(item: &mut TraitItem, errors: &mut Errors) -> Option<ParsedMethod> {
     }
 }
 
-/// What is no method is reported later; its options only must not reach the compiler.
+/// Other items than methods are reported later; only their `#[rpc]` attributes must not reach the compiler.
 fn no_method(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Option<ParsedMethod> {
     take_options(attributes, errors);
     None
@@ -91,7 +91,7 @@ fn take_options(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Words {
     Words::parse(options, &RPC, errors)
 }
 
-/// The tokens that say what kind of item it is.
+/// The tokens that show the kind of the item.
 fn head(item: &Item) -> TokenStream {
     use quote::ToTokens;
     match item {

@@ -5,25 +5,25 @@ use polywire::{Channel, Codec, Context, NodeHandle, Status, Target, TraceContext
 use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{DirectoryClient, TTL, node};
-use crate::raft::{Member, Running};
+use super::service::{DirectoryClient, TTL, node};
+use crate::member::Member;
 
 /// How long a member may take to be dialled and to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the other members of the cluster serve, as they have told this node. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Members(Arc<Mutex<State>>);
+pub(super) struct Members(Arc<Mutex<MemberTable>>);
 
 #[derive(Default)]
-struct State {
+struct MemberTable {
     /// When they were asked last, and of which revision of the cluster they were.
     asked: Option<(Instant, u64)>,
-    known: Vec<Known>,
+    known: Vec<KnownMember>,
 }
 
 /// One of them.
-struct Known {
+struct KnownMember {
     member: Member,
     channel: Option<Channel>,
     /// What it said last, and when.
@@ -32,20 +32,12 @@ struct Known {
     failure: Option<String>,
 }
 
-/// The other members, as Raft knows them.
-pub(super) fn others(running: &Running) -> Vec<Member> {
-    let metrics = running.metrics();
-    let nodes = metrics.membership_config.membership().nodes();
-    nodes.filter(|(id, _)| **id != running.id).map(|(_, member)| member.clone()).collect()
-}
-
 impl Members {
-    /// These members with what they serve. Those that have not been asked lately are, side by side and each for itself
-    /// alone, so that a question never goes in circles. Of callers that come at once, those who had to wait are told what
-    /// was found out meanwhile.
+    /// These members with what they serve. Asks members whose answer has expired, concurrently; each answers for itself
+    /// alone, so a question never goes in circles. Concurrent callers share one round.
     ///
     /// # Cancel safety
-    /// Safe: members that have not answered yet are as they were before.
+    /// Safe: members that have not answered yet keep their last answer.
     pub(super) async fn ask(&self, own: &NodeHandle, revision: u64, members: Vec<Member>) -> Vec<v1::Member> {
         let mut state = self.0.lock().await;
         let lately = |(at, of): (Instant, u64)| of == revision && at.elapsed() < TTL;
@@ -55,18 +47,18 @@ impl Members {
             join_all(state.known.iter_mut().map(|known| known.ask(own))).await;
             state.asked = Some((now, revision));
         }
-        state.known.iter().map(Known::entry).collect()
+        state.known.iter().map(KnownMember::entry).collect()
     }
 }
 
-impl State {
-    /// Takes up new members and forgets those that are no more. One that has moved is called where it is now.
+impl MemberTable {
+    /// Adds new members and drops removed ones. A member that has moved gets a new channel.
     fn learn(&mut self, members: Vec<Member>) {
         let mut before = std::mem::take(&mut self.known);
         for member in members {
-            let same = |known: &Known| known.member.endpoint_id == member.endpoint_id;
+            let same = |known: &KnownMember| known.member.endpoint_id == member.endpoint_id;
             let known = before.iter().position(same).map(|place| before.swap_remove(place));
-            let known = known.unwrap_or_else(|| Known {
+            let known = known.unwrap_or_else(|| KnownMember {
                 member: Member::default(),
                 channel: None,
                 told: None,
@@ -74,12 +66,12 @@ impl State {
             });
             let stays = known.member.targets == member.targets;
             let channel = known.channel.filter(|_| stays);
-            self.known.push(Known { member, channel, ..known });
+            self.known.push(KnownMember { member, channel, ..known });
         }
     }
 }
 
-impl Known {
+impl KnownMember {
     async fn ask(&mut self, own: &NodeHandle) {
         let late = || Err(Status::deadline_exceeded(format!("no answer within {PATIENCE:?}")));
         let asking = tokio::time::timeout(PATIENCE, self.list(own)).await;
@@ -100,9 +92,10 @@ impl Known {
         let told = DirectoryClient::new(channel).list(request).context(&cx).timeout(PATIENCE).await?;
         match &told.node {
             // Another may have taken its address.
-            Some(node) if node.id != self.member.endpoint_id => {
-                Err(Status::unavailable(format!("another node, {}, answers where it was", node.id)))
-            }
+            Some(node) if node.id != self.member.endpoint_id => Err(Status::unavailable(format!(
+                "node id mismatch at its last known address: found {}",
+                node.id
+            ))),
             Some(node) if !node.conflict.is_empty() => Err(Status::unavailable(node.conflict.clone())),
             _ => Ok(told),
         }
@@ -131,7 +124,9 @@ async fn connect(own: &NodeHandle, member: &Member) -> Result<Channel, Status> {
     let targets = member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
     let targets: Vec<_> = targets.filter(|target| !target.is_local()).collect();
     if targets.is_empty() {
-        return Err(Status::unavailable(format!("no address of {member} can be called from here")));
+        return Err(Status::unavailable(format!(
+            "member {member} has no address that can be dialled from here"
+        )));
     }
     own.channel().targets(targets).connect().await
 }

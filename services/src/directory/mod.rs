@@ -2,64 +2,55 @@
 
 mod fingerprint;
 mod members;
+mod service;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc};
 
-use polywire::{Exposure, NodeHandle, Parts, Router, Service, ServiceInfo, Status, Target};
+use parking_lot::Mutex;
+use polywire::{Exposure, NodeHandle, Parts, Router, Service as _, ServiceInfo, Status};
 use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 
-use self::{fingerprint::Fingerprints, members::Members};
-use crate::raft::{Handle, Itself, Member};
-
-/// Tells what a node serves.
-#[polywire::service(package = "polywire.directory.v1")]
-pub trait Directory {
-    /// What is served now.
-    #[rpc(idempotent)]
-    async fn list(&self, request: ListRequest) -> Result<ListResponse, Status>;
-}
-
-/// For how long an answer may be taken for true. A member that has moved is looked for at once by whoever does not reach
-/// it, so this bounds how long a new one goes unnoticed.
-const TTL: Duration = Duration::from_secs(5);
+pub use self::service::{Directory, DirectoryClient, DirectoryServer};
+use self::{
+    fingerprint::Fingerprints,
+    members::Members,
+    service::{TTL, node},
+};
+use crate::{local_node::LocalNode, membership::MembershipView, node_context::NodeContext};
 
 /// The directory of this node, and of the cluster that it is in. Clones share it.
 #[derive(Clone)]
-pub struct NodeDirectory(Arc<Inner>);
+pub struct NodeDirectory(Arc<NodeServices>);
 
-struct Inner {
+struct NodeServices {
     router: Router,
     exposure: Exposure,
     fingerprints: Fingerprints,
-    raft: Handle,
+    context: Arc<NodeContext>,
     members: Members,
     /// The services without their endpoints, and of which state of the router they are.
     services: Mutex<Option<(u64, Vec<v1::Service>)>>,
 }
 
 impl NodeDirectory {
-    /// Lists the services that the node of these parts has, over the transports that expose them, and the members of the
-    /// cluster that the handle leads to.
+    /// Lists the services that the node of these parts has, over the transports that expose them, and the members of its
+    /// cluster, where it has one.
     ///
     /// # Panics
     /// When a schema of the parts cannot be read: it was compiled in, so the binary is wrong.
-    pub fn new(parts: &Parts, raft: Handle) -> Self {
-        Self(Arc::new(Inner {
+    pub fn new(parts: &Parts) -> Self {
+        Self(Arc::new(NodeServices {
             router: parts.router.clone(),
             exposure: parts.exposure.clone(),
             fingerprints: Fingerprints::new(&parts.descriptors),
-            raft,
+            context: NodeContext::of(parts),
             members: Members::default(),
             services: Mutex::default(),
         }))
     }
 
     /// Every service, where the node is reached now.
-    fn services(&self, itself: Option<(&NodeHandle, &v1::Node)>) -> Vec<v1::Service> {
+    fn services(&self, local: Option<(&NodeHandle, &v1::Node)>) -> Vec<v1::Service> {
         let mut services = self.known_services();
         for service in &mut services {
             let served = |endpoint: &&v1::Endpoint| service.transports.contains(&endpoint.transport);
@@ -67,7 +58,7 @@ impl NodeDirectory {
                 alpns: node.alpns(&endpoint.transport, &service.name),
                 ..endpoint.clone()
             };
-            let endpoints = itself.into_iter().flat_map(|(node, told)| {
+            let endpoints = local.into_iter().flat_map(|(node, told)| {
                 told.endpoints.iter().filter(served).map(move |endpoint| led((node, endpoint)))
             });
             service.endpoints = endpoints.collect();
@@ -78,7 +69,7 @@ impl NodeDirectory {
     /// Every service without its endpoints. Schemas are hashed once for each change of the router.
     fn known_services(&self) -> Vec<v1::Service> {
         let changes = *self.0.router.changes().borrow();
-        let mut known = self.0.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.services.lock();
         if known.as_ref().is_none_or(|(of, _)| *of != changes) {
             *known = Some((changes, self.0.router.services().iter().map(|info| self.entry(info)).collect()));
         }
@@ -107,62 +98,42 @@ impl NodeDirectory {
 
 impl Directory for NodeDirectory {
     async fn list(&self, request: ListRequest) -> Result<ListResponse, Status> {
-        let itself = self.0.raft.itself();
-        let mut node = itself.map(own_node);
-        if let (Some(node), Ok(running)) = (&mut node, self.0.raft.running()) {
-            node.conflict = running.store.refused().map(|problem| problem.to_string()).unwrap_or_default();
+        let local = self.0.context.local_node().ok();
+        let view = self.0.context.membership().and_then(|membership| membership.view().ok());
+        let mut node = local.map(own_node);
+        if let Some((node, problem)) = node.as_mut().zip(view.as_ref().and_then(|view| view.refused.clone()))
+        {
+            node.conflict = problem;
         }
-        let services = self.services(itself.map(Itself::node).zip(node.as_ref()));
-        let cluster = match (self.0.raft.running(), itself) {
-            (Ok(running), Some(itself)) => {
-                let mut cluster = cluster(&running);
+        let services = self.services(local.map(LocalNode::node).zip(node.as_ref()));
+        let cluster = match view.zip(local) {
+            Some((view, local)) => {
+                let mut cluster = cluster(&view);
                 if request.members {
-                    let others = members::others(&running);
-                    cluster.members = self.0.members.ask(itself.node(), cluster.revision, others).await;
+                    let others = view.others.into_iter().map(|(_, member)| member).collect();
+                    cluster.members = self.0.members.ask(local.node(), cluster.revision, others).await;
                 }
                 Some(cluster)
             }
-            _ => None,
+            None => None,
         };
         let ttl_ms = u64::try_from(TTL.as_millis()).unwrap_or(u64::MAX);
         Ok(ListResponse { services, node, ttl_ms, cluster })
     }
 }
 
-fn own_node(itself: &Itself) -> v1::Node {
-    let mut node = node(&itself.member());
+fn own_node(local: &LocalNode) -> v1::Node {
+    let mut node = node(&local.member());
     for endpoint in &mut node.endpoints {
         // Of those that lead to one service, that service tells.
-        endpoint.alpns = itself.node().alpns(&endpoint.transport, "");
+        endpoint.alpns = local.node().alpns(&endpoint.transport, "");
     }
     node
 }
 
-/// A member as the directory lists it.
-fn node(member: &Member) -> v1::Node {
-    let targets = member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
-    let endpoints = targets.filter(|target| !target.is_local()).map(|target| v1::Endpoint {
-        transport: target.transport().to_owned(),
-        target: target.to_string(),
-        alpns: Vec::new(),
-    });
-    v1::Node {
-        id: member.endpoint_id.clone(),
-        name: member.name.clone(),
-        endpoints: endpoints.collect(),
-        incarnation: member.incarnation,
-        conflict: String::new(),
-    }
-}
-
 /// The cluster without its members.
-fn cluster(running: &crate::raft::Running) -> v1::Cluster {
-    let metrics = running.metrics();
-    v1::Cluster {
-        id: running.cluster_id(),
-        revision: metrics.membership_config.log_id().map_or(0, |id| id.index),
-        members: Vec::new(),
-    }
+fn cluster(view: &MembershipView) -> v1::Cluster {
+    v1::Cluster { id: view.cluster_id.clone(), revision: view.revision, members: Vec::new() }
 }
 
 impl fmt::Debug for NodeDirectory {

@@ -3,7 +3,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use polywire::{Code, Status};
 use tokio::time::Instant;
 
-use super::{Running, announce::conflict};
+use super::{examine::conflict, running::Running};
 
 /// How a node that is no member any more says so.
 pub(super) const REMOVED: &str = "this node was removed from its cluster. `cluster leave` makes it a cluster of its own, \
@@ -57,7 +57,7 @@ impl Announcing {
         let told = self.said.is_some_and(|(code, at)| code == status.code() && at.elapsed() < REMINDER);
         if !told {
             self.said = Some((status.code(), Instant::now()));
-            tracing::warn!(%status, "the cluster does not know yet where this node is reached now");
+            tracing::warn!(%status, "the cluster does not know this node's current address yet");
         }
     }
 }

@@ -1,36 +1,38 @@
 use std::{
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use futures_util::FutureExt as _;
-use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _, Status};
+use parking_lot::Mutex;
+use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, ServiceExt as _, Status};
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::{
-    blixard,
-    directory::{DirectoryServer, NodeDirectory},
-    monitoring::{MonitoringServer, NodeMonitoring},
-    status::{NodeStatus, StatusServer},
-};
-
 use super::{
-    Handle, Member, Metrics, Running,
-    announce::conflict,
+    Member,
+    announce::{announce, introduce},
     announcing::{Announcing, REMOVED},
-    cluster::{ClusterNode, ClusterServer},
-    events, formation,
-    handle::leads,
-    itself::Itself,
+    bootstrap,
+    cluster::ClusterServer,
+    cluster_node::ClusterNode,
+    collector::RaftCollector,
+    events,
+    examine::conflict,
+    follower::Follower,
+    handle::Handle,
     kv::{KvNode, KvServer},
     lifecycle::Lifecycle,
-    metrics::RaftCollector,
+    membership::RaftMembership,
+    metrics::{LAG, Metrics, leads},
     reopening,
+    running::Running,
     server::{RaftNode, RaftServer},
 };
+use crate::node_context::{NodeContext, register_membership};
 
-/// The cluster, as a component of a node: Raft, the key-value store, what forms the cluster, and what tells of it.
+/// The cluster, as a component of a node: Raft, the key-value store, and what forms the cluster. It registers its
+/// membership, so that status, directory and monitoring of the node tell of it.
 ///
 /// A node alone is a cluster of one. With `cluster.peers` it forms or joins one with those.
 #[derive(Debug)]
@@ -44,23 +46,24 @@ impl RaftComponent {
     /// A component of the node that has these parts.
     pub fn new(parts: &Parts) -> Self {
         let handle = Handle::new(parts.health.clone());
+        register_membership(parts, RaftMembership(handle.clone()));
         Self { lifecycle: Lifecycle::new(handle), parts: parts.clone(), tasks: Mutex::default() }
     }
 
-    /// This node's part in the cluster, for services that report on it.
+    /// This node's Raft, for services that use it.
     pub fn handle(&self) -> &Handle {
         &self.lifecycle.handle
     }
 
-    /// Nothing takes the place of a task that has panicked.
+    /// Runs a task until the component stops. A panicked task is not restarted: the node reports that it needs a restart.
     fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let health = self.parts.health.clone();
         let task = async move {
             if AssertUnwindSafe(task).catch_unwind().await.is_err() {
-                health.needs_restart(format!("the task of the cluster that {name} has panicked"));
+                health.needs_restart(format!("the cluster's task {name} has panicked"));
             }
         };
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+        self.tasks.lock().spawn(task);
     }
 }
 
@@ -71,46 +74,35 @@ impl Component for RaftComponent {
 
     fn services(&self) -> Vec<Channel> {
         let handle = self.handle().clone();
-        let mut services = vec![
+        vec![
             RaftServer::new(RaftNode::new(handle.clone())).into_channel(),
             KvServer::new(KvNode::new(handle)).into_channel(),
             ClusterServer::new(ClusterNode::new(self.lifecycle.clone())).into_channel(),
-            StatusServer::new(NodeStatus::new(self.handle().clone())).into_channel(),
-            DirectoryServer::new(NodeDirectory::new(&self.parts, self.handle().clone())).into_channel(),
-            MonitoringServer::new(NodeMonitoring::new(&self.parts, self.handle().clone())).into_channel(),
-        ];
-        if self.parts.config.compat.blixard {
-            services.extend(blixard::services(self.parts.health.clone(), self.handle().clone()));
-        }
-        services
+        ]
     }
 
     async fn start(&self, node: NodeHandle) -> Result<(), ComponentError> {
-        self.handle().introduce(Itself::new(&node));
         let peers = node.parts.config.cluster.peers.clone();
-        self.lifecycle.start(&node, peers.is_empty()).await?;
+        self.lifecycle.start(NodeContext::of(&node.parts).bind(&node), peers.is_empty()).await?;
         node.parts.metrics.add_collector(Box::new(RaftCollector::new(self.handle().clone())?))?;
         check(&node.parts.health, self.handle());
         if !peers.is_empty() {
-            self.spawn("forms it", formation::form(self.lifecycle.clone(), peers));
+            self.spawn("bootstrap", bootstrap::join_or_form(self.lifecycle.clone(), peers));
         }
         let health = &node.parts.health;
-        self.spawn("knows the others", keep_known(self.lifecycle.clone()));
-        self.spawn("looks at its health", keep_healthy(self.handle().clone(), health.clone()));
-        self.spawn("opens its storage", reopening::keep_open(self.lifecycle.clone(), health.clone()));
-        self.spawn("tells of it", events::tell(self.handle().clone()));
+        self.spawn("announce", keep_known(self.lifecycle.clone()));
+        self.spawn("health", keep_healthy(self.handle().clone(), health.clone()));
+        self.spawn("storage", reopening::keep_open(self.lifecycle.clone(), health.clone()));
+        self.spawn("events", events::tell(self.handle().clone()));
         Ok(())
     }
 
     async fn stop(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
         tasks.shutdown().await;
         self.lifecycle.stop().await;
     }
 }
-
-/// How many entries a member may be behind before it counts as lagging.
-pub(crate) const LAG: u64 = 10_000;
 
 fn check(health: &Health, handle: &Handle) {
     let raft = handle.clone();
@@ -159,7 +151,7 @@ fn keeps_up(metrics: &Metrics, leader_commit: u64) -> Result<(), String> {
     }
     let behind = metrics.last_log_index.unwrap_or_default().saturating_sub(applied);
     match behind > LAG {
-        true => Err(format!("{behind} entries of the log are not applied yet, expected at most {LAG}")),
+        true => Err(format!("{behind} log entries are not applied yet; expected at most {LAG}")),
         false => Ok(()),
     }
 }
@@ -171,13 +163,13 @@ fn voters_are_none(membership: &openraft::StoredMembership<u64, Member>) -> bool
 fn peers_health(handle: &Handle) -> Result<(), String> {
     let metrics = handle.metrics().ok_or("Raft has not started")?;
     if metrics.running_state.is_err() {
-        return Err("not known, for Raft has stopped".to_owned());
+        return Err("unknown: Raft has stopped".to_owned());
     }
     if metrics.current_leader.is_some() {
         return Ok(());
     }
     if !leads(&metrics) {
-        return Err("no member that leads has been heard of".to_owned());
+        return Err("no leader is known".to_owned());
     }
     let silence = match metrics.millis_since_quorum_ack {
         Some(silence) => format!("for {silence} ms"),
@@ -196,7 +188,7 @@ fn peers_health(handle: &Handle) -> Result<(), String> {
 /// Looks at the node's health again as soon as there is another leader, or none, or Raft has stopped, or this node is no
 /// member any more. Raft looks at itself several times a second, so time that goes by shows here, too.
 async fn keep_healthy(handle: Handle, health: Health) {
-    let mut follower = handle.follow();
+    let mut follower = Follower::new(&handle);
     let mut before = None;
     while let Some(running) = follower.next().await {
         let now = {
@@ -284,17 +276,16 @@ fn is_news(known: &Member, now: &Member, told: Option<Instant>) -> bool {
     *known != Member { incarnation, ..now.clone() }
 }
 
-/// What the health says of members of which there are two is under this name.
+/// The name of the health note about members with two processes.
 const CONFLICT: &str = "identity";
 
 /// Tells the other members where this node is, and lets it stand for election once they have been asked whether it is the
 /// one that they know.
 async fn make_known(lifecycle: &Lifecycle, running: &Running) -> Result<(), Status> {
-    let node = ClusterNode::new(lifecycle.clone());
-    let mut outcome = node.introduce().await;
+    let mut outcome = introduce(&lifecycle.handle).await;
     if outcome.is_ok() && running.admitted().is_ok() {
         running.begin();
-        outcome = node.announce().await;
+        outcome = announce(&lifecycle.handle).await;
     }
     if let Err(status) = &outcome
         && let Some(problem) = conflict(status)

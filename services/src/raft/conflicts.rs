@@ -1,9 +1,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 /// Members of which a second process was refused lately.
@@ -35,7 +35,7 @@ impl Conflicts {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, (Instant, String)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

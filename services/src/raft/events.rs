@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Handle, Metrics, Running,
-    handle::name,
-    lifecycle::voters,
+    follower::Follower,
+    handle::Handle,
+    metrics::{Metrics, name, voters},
     pace::{Hidden, Pace},
+    running::Running,
 };
 
 /// How many elections a minute are told: members that cannot agree hold one after the other.
@@ -15,7 +16,7 @@ const ELECTIONS: u32 = 12;
 
 /// Tells what happens for as long as the node is there.
 pub(super) async fn tell(handle: Handle) {
-    let mut follower = handle.follow();
+    let mut follower = Follower::new(&handle);
     let mut story = Story::new();
     while let Some(running) = follower.next().await {
         let metrics = running.raft.metrics();

@@ -2,7 +2,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
 
-use super::{Handle, Metrics, Running};
+use super::{handle::Handle, metrics::Metrics, running::Running};
 
 /// Follows what Raft says of itself. It keeps no Raft, nor its files: another may open them.
 pub(super) struct Follower {

@@ -1,17 +1,24 @@
-//! What only the leader can do, done at the leader by whichever member was asked.
+//! Calls that only the leader can answer: the member that is asked forwards them.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use openraft::error::{ClientWriteError, RaftError};
+use openraft::error::{CheckIsLeaderError, ClientWriteError, RaftError};
 use polywire::{Channel, Code, Context, Status};
 use tokio::time::Instant;
 
-use super::{Handle, Member, Running, handle::Leader, peers::Peer, server::fatal};
+use super::{
+    Member,
+    handle::{Handle, Leader},
+    metrics::{Metrics, name},
+    peer::Peer,
+    running::Running,
+    server::fatal,
+};
 
-/// Says of a call that it was sent on to the leader already, so that nobody sends it on again.
+/// Marks a call that was forwarded to the leader already: it is not forwarded again.
 pub(crate) const FORWARDED: &str = "polywire-forwarded";
 
-/// Says of an answer that the call was sent on to a member that does not lead, and may be made again.
+/// Marks an answer of a member that does not lead: the call may be repeated.
 const NOT_LEADER: &str = "polywire-not-leader";
 
 /// How long a call may take that has no deadline: by then the members have elected a leader, if they can.
@@ -59,8 +66,7 @@ impl Handle {
         self.by_then(cx, by, repeatable, here, there).await
     }
 
-    /// Asks the leader for something that it knows without asking anybody: `here` or `there` as in
-    /// [`at_leader`](Self::at_leader).
+    /// Asks the leader for something that it knows by itself: `here` or `there` as in [`at_leader`](Self::at_leader).
     ///
     /// # Errors
     /// As there, at the latest by then.
@@ -133,7 +139,7 @@ impl Handle {
     async fn follows_another(&self, leader: &Peer) {
         let Ok(running) = self.running() else { return };
         let mut metrics = running.raft.metrics();
-        let stays = |metrics: &super::handle::Metrics| metrics.current_leader == Some(leader.id());
+        let stays = |metrics: &Metrics| metrics.current_leader == Some(leader.id());
         while stays(&metrics.borrow_and_update()) && metrics.changed().await.is_ok() {}
     }
 }
@@ -151,13 +157,11 @@ fn not_leader() -> Status {
 }
 
 fn lost() -> Status {
-    Status::unavailable("the leader was lost while it was working on the call, which may have been executed")
+    Status::unavailable("the leader was lost during the call, which may have been executed")
 }
 
 fn unconfirmed() -> Status {
-    Status::deadline_exceeded(
-        "no majority of the cluster has confirmed the call in time; it may be executed yet",
-    )
+    Status::deadline_exceeded("no majority has confirmed the call in time; it may still be executed")
 }
 
 /// What a write that this node was asked to lead came to.
@@ -168,5 +172,23 @@ pub(super) fn refusal(error: RaftError<u64, ClientWriteError<u64, Member>>) -> R
             Refusal::Status(Status::failed_precondition(error.to_string()))
         }
         RaftError::Fatal(error) => Refusal::Status(fatal(error)),
+    }
+}
+
+/// Returns once this node has applied everything that the cluster had agreed on when it was called: a linearizable read.
+pub(super) async fn current(running: &Running) -> Result<(), Refusal> {
+    match running.raft.ensure_linearizable().await {
+        Ok(_) => Ok(()),
+        Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_))) => Err(Refusal::NotLeader),
+        Err(RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(answered))) => {
+            let metrics = running.metrics();
+            let answered: Vec<_> = answered.got.iter().map(|id| name(&metrics, *id)).collect();
+            let voters = metrics.membership_config.membership().voter_ids().count();
+            Err(Refusal::Status(Status::unavailable(format!(
+                "no majority of the cluster confirms that this member leads: of {voters} voters, only {} answered",
+                answered.join(", ")
+            ))))
+        }
+        Err(RaftError::Fatal(error)) => Err(Refusal::Status(fatal(error))),
     }
 }

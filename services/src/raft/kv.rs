@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use openraft::error::{CheckIsLeaderError, RaftError};
 use polywire::{Clipped, Context, Status, Streaming};
 use polywire_proto::kv::v1;
 use tokio::sync::watch;
 
 use super::{
-    Command, Handle, Metrics, Outcome, Running,
-    forward::{FORWARDED, Refusal, refusal},
-    handle::{failure, name},
-    server::fatal,
+    Command, Outcome,
+    forward::{FORWARDED, Refusal, current, refusal},
+    handle::Handle,
+    metrics::{Metrics, failure},
+    running::Running,
     store::{Change, Changes, DiskFailure, Missed, Stored},
 };
 
@@ -21,23 +21,23 @@ use super::{
 /// allow stale answers: they read what that member has, also while the cluster has no leader.
 #[polywire::service(package = "polywire.kv.v1")]
 pub trait Kv {
-    /// What a key holds; `NotFound` where there is no such key.
+    /// Reads a key. `NotFound` where there is no such key.
     #[rpc(idempotent)]
     async fn get(&self, cx: &Context, request: v1::GetRequest) -> Result<v1::GetResponse, Status>;
 
-    /// Writes a key. `FailedPrecondition` where it has not the expected revision. With a request id, a write that
+    /// Writes a key. `FailedPrecondition` where its revision is not the expected one. With a request id, a write that
     /// is sent again is applied once.
     async fn put(&self, cx: &Context, request: v1::PutRequest) -> Result<v1::PutResponse, Status>;
 
-    /// Takes a key out; one that is not there is none the less. `FailedPrecondition` as for `put`.
+    /// Deletes a key; deleting a missing key succeeds. `FailedPrecondition` as for `put`.
     async fn delete(&self, cx: &Context, request: v1::DeleteRequest) -> Result<v1::DeleteResponse, Status>;
 
-    /// The keys that begin with something.
+    /// Lists the keys with a prefix.
     #[rpc(idempotent)]
     async fn list(&self, cx: &Context, request: v1::ListRequest) -> Result<v1::ListResponse, Status>;
 
-    /// The changes from now on. Ends with `DataLoss` when the watcher fell behind, or the member that was asked took
-    /// a snapshot: list, and watch again. Ends with `Unavailable` where this member's Raft fails: watch at another.
+    /// Streams the changes from now on. Ends with `DataLoss` when the watcher falls behind or the member installs a
+    /// snapshot: list, and watch again. Ends with `Unavailable` when this member's Raft fails: watch another member.
     async fn watch(
         &self,
         cx: &Context,
@@ -54,7 +54,7 @@ const REQUEST_ID: usize = 256;
 /// How many keys one answer lists.
 const LIST: usize = 1_000;
 
-/// How much the keys and values of one answer may weigh, in bytes; at least one is in it.
+/// How many bytes of keys and values one answer has at most; it has one key at least.
 const LIST_BYTES: usize = 1 << 20;
 
 /// The key-value store of the cluster that this node is in.
@@ -107,12 +107,12 @@ impl KvNode {
         match outcome {
             Outcome::Written { revision, existed } => Ok((revision, existed)),
             Outcome::Conflict { revision } => Err(conflict(&command, revision)),
-            Outcome::None => Err(Status::internal("a write came to nothing")),
+            Outcome::None => Err(Status::internal("the write has no outcome")),
         }
     }
 }
 
-/// The request of a write, for whoever leads.
+/// The request of a write, to be forwarded to the leader.
 #[derive(Clone)]
 enum Forward {
     Put(v1::PutRequest),
@@ -194,7 +194,7 @@ impl Kv for KvNode {
         let revision =
             running.reader.revision().await.map_err(|error| Status::internal(error.to_string()))?;
         let begun = v1::WatchResponse { revision, ..v1::WatchResponse::default() };
-        let watch = Watch {
+        let watch = KvWatch {
             prefix: request.prefix,
             changes,
             told: revision,
@@ -210,7 +210,7 @@ impl Kv for KvNode {
 }
 
 /// One watcher.
-struct Watch {
+struct KvWatch {
     prefix: String,
     changes: Changes,
     told: u64,
@@ -221,7 +221,7 @@ struct Watch {
     handle: Handle,
 }
 
-impl Watch {
+impl KvWatch {
     async fn next(&mut self) -> Result<Option<v1::WatchResponse>, Status> {
         if let Some(begun) = self.begun.take() {
             return Ok(Some(begun));
@@ -272,7 +272,7 @@ async fn find(running: &Running, key: String) -> Result<v1::GetResponse, Refusal
     Ok(v1::GetResponse { item: Some(item(key, stored)) })
 }
 
-/// The keys here that begin with something.
+/// The keys with a prefix, as this node has them.
 async fn page(running: &Running, request: v1::ListRequest) -> Result<v1::ListResponse, Refusal> {
     let limit = match request.limit as usize {
         0 => LIST,
@@ -288,35 +288,17 @@ async fn page(running: &Running, request: v1::ListRequest) -> Result<v1::ListRes
     })
 }
 
-/// Makes sure that what this node has applied is what the cluster has agreed on.
-pub(super) async fn current(running: &Running) -> Result<(), Refusal> {
-    match running.raft.ensure_linearizable().await {
-        Ok(_) => Ok(()),
-        Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_))) => Err(Refusal::NotLeader),
-        Err(RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(answered))) => {
-            let metrics = running.metrics();
-            let answered: Vec<_> = answered.got.iter().map(|id| name(&metrics, *id)).collect();
-            let voters = metrics.membership_config.membership().voter_ids().count();
-            Err(Refusal::Status(Status::unavailable(format!(
-                "no majority of the cluster confirms that this member leads: of {voters} voters, only {} answered",
-                answered.join(", ")
-            ))))
-        }
-        Err(RaftError::Fatal(error)) => Err(Refusal::Status(fatal(error))),
-    }
-}
-
 fn check(handle: &Handle, command: &Command) -> Result<(), Status> {
     check_key(&command.key)?;
     let most = handle.running()?.max_value_bytes;
     let length = command.value.as_ref().map_or(0, Bytes::len);
     if length > most {
-        let problem = format!("expected a value of at most {most} bytes, found {length}");
+        let problem = format!("value too large: expected at most {most} bytes, found {length}");
         return Err(Status::invalid_argument(problem));
     }
     match command.request_id.as_ref().map(String::len) {
         Some(length) if !(1..=REQUEST_ID).contains(&length) => Err(Status::invalid_argument(format!(
-            "expected a request id of 1 to {REQUEST_ID} bytes, found {length}"
+            "invalid request id length: expected 1 to {REQUEST_ID} bytes, found {length}"
         ))),
         _ => Ok(()),
     }
@@ -325,26 +307,26 @@ fn check(handle: &Handle, command: &Command) -> Result<(), Status> {
 fn check_key(key: &str) -> Result<(), Status> {
     match key.len() {
         1..=KEY => Ok(()),
-        length => {
-            Err(Status::invalid_argument(format!("expected a key of 1 to {KEY} bytes, found {length}")))
-        }
+        length => Err(Status::invalid_argument(format!(
+            "invalid key length: expected 1 to {KEY} bytes, found {length}"
+        ))),
     }
 }
 
 fn conflict(command: &Command, revision: u64) -> Status {
     let expected = command.expected_revision.unwrap_or_default();
     let found = match revision {
-        0 => "there is no such key".to_owned(),
-        revision => format!("it has {revision}"),
+        0 => "no such key".to_owned(),
+        revision => revision.to_string(),
     };
     Status::failed_precondition(format!(
-        "expected revision {expected} of {:?}, and {found}",
+        "revision mismatch of key {:?}: expected {expected}, found {found}",
         Clipped(&command.key)
     ))
 }
 
 fn missing(key: &str) -> Refusal {
-    Refusal::Status(Status::not_found(format!("there is no key {:?}", Clipped(key))))
+    Refusal::Status(Status::not_found(format!("key {:?} not found", Clipped(key))))
 }
 
 fn unreadable(error: super::store::StoreError) -> Refusal {

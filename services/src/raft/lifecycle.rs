@@ -1,17 +1,13 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex as SyncMutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64},
-    },
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use openraft::{Config, Raft, SnapshotPolicy, error::InitializeError, error::RaftError};
-use polywire::{
-    ComponentError, ConnectOptions, NodeHandle, Status, config::RaftTransport, policy::PolicyHandle,
-};
+use openraft::error::{InitializeError, RaftError};
+use parking_lot::{Mutex as SyncMutex, MutexGuard};
+use polywire::{ComponentError, Context, Status};
 use tokio::{
     sync::{Mutex, oneshot},
     task::JoinSet,
@@ -19,68 +15,31 @@ use tokio::{
 };
 
 use super::{
-    Handle, Running,
-    itself::Itself,
-    network::Network,
-    peers::Peers,
-    quorum::Quorum,
-    server::fatal,
-    store::{Store, StoreError},
+    handle::Handle, metrics::voters, running::Running, server::fatal, setup::Setup, store::StoreError,
 };
+use crate::local_node::LocalNode;
 
-/// How this node's Raft begins, begins anew, and ends. Clones share it.
+/// Starts, restarts and stops this node's Raft. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Lifecycle {
     pub(super) handle: Handle,
     setup: Arc<OnceLock<Setup>>,
     /// Held by what changes which cluster the node is in.
     changing: Arc<Mutex<()>>,
-    /// Such changes, which go on when nobody waits for them any more.
+    /// Such changes, which continue after their callers have left.
     changes: Arc<SyncMutex<JoinSet<()>>>,
 }
-
-/// What does not change while the node is there.
-#[derive(Debug)]
-struct Setup {
-    id: u64,
-    itself: Itself,
-    directory: PathBuf,
-    config: Arc<Config>,
-    connect_options: ConnectOptions,
-    rule: RaftTransport,
-    /// The node's policies, where there is something to choose.
-    policies: Option<PolicyHandle>,
-    /// How long ago a majority may have answered the leader for it to count as one.
-    quorum_limit: Duration,
-    batch: usize,
-    max_value_bytes: usize,
-}
-
-/// A value is at most this large, in bytes, and less where messages must be smaller.
-const VALUE: usize = 1 << 20;
-
-/// So many writes make a snapshot, and as many entries stay in the log for members that were away.
-const SNAPSHOT_EVERY: u64 = 10_000;
-
-/// How many entries go into one message, at most.
-const ENTRIES: u64 = 256;
 
 /// How long a node that is alone may take to lead before the start goes on without that.
 const LEADING: Duration = Duration::from_secs(1);
 
-/// How long calls may take to let go of the files of a Raft that has failed, and how often that is looked at.
-const CLOSING: Duration = Duration::from_secs(2);
-const LOOKING: Duration = Duration::from_millis(20);
+/// How long a change of the cluster may take that has no deadline.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// So many elections may pass before a leader that is not heard of is taken for gone.
-const ELECTIONS: u32 = 2;
-
-/// How many times the shortest time without a leader may go by before a node stands for election: see
-/// `cluster.election_timeout`.
-const LONGEST_ELECTION: u32 = 4;
-
-/// How long a snapshot may take to be sent, in milliseconds.
-const SNAPSHOT_TIMEOUT: u64 = 60_000;
+/// When a change that was asked for in this call must be through.
+pub(super) fn deadline(cx: &Context) -> Instant {
+    cx.deadline().unwrap_or_else(|| Instant::now() + PATIENCE)
+}
 
 impl Lifecycle {
     pub(super) fn new(handle: Handle) -> Self {
@@ -88,9 +47,8 @@ impl Lifecycle {
     }
 
     /// Starts what the node has on disk, and a cluster of one where `alone` says so and it has nothing.
-    pub(super) async fn start(&self, node: &NodeHandle, alone: bool) -> Result<(), ComponentError> {
-        let itself = self.handle.itself().cloned().unwrap_or_else(|| Itself::new(node));
-        let setup = Setup::new(node, itself)?;
+    pub(super) async fn start(&self, local_node: &LocalNode, alone: bool) -> Result<(), ComponentError> {
+        let setup = Setup::new(local_node.clone())?;
         let setup = self.setup.get_or_init(|| setup);
         let running = setup.open().await?;
         let fresh = !running.raft.is_initialized().await?;
@@ -101,7 +59,7 @@ impl Lifecycle {
         Ok(self.lead_alone().await?)
     }
 
-    /// A node that is its whole cluster has nobody to wait for, and need not be told by a timeout.
+    /// A node that is its whole cluster elects itself at once instead of after a timeout.
     async fn lead_alone(&self) -> Result<(), Status> {
         let running = self.handle.running()?;
         let mut metrics = running.raft.metrics();
@@ -157,7 +115,7 @@ impl Lifecycle {
         if let Ok(running) = running
             && let Err(error) = running.raft.shutdown().await
         {
-            tracing::warn!(%error, "Raft did not end well");
+            tracing::warn!(%error, "Raft did not shut down cleanly");
         }
     }
 
@@ -167,8 +125,8 @@ impl Lifecycle {
     /// Those of the change; `Unavailable` where the node stops before it is through.
     ///
     /// # Cancel safety
-    /// A change that has begun goes on: half of one leaves a node that is in no cluster, or a cluster with a member
-    /// that is none.
+    /// Safe: a change that has begun continues. Half a change would leave a node in no cluster, or a cluster with a
+    /// missing member.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T, Status>> + Send + 'static,
@@ -178,7 +136,7 @@ impl Lifecycle {
         let task = async move {
             let _changing = changing.lock().await;
             if !tell.is_closed() {
-                // Whoever asked for it may have gone.
+                // The caller may have left.
                 let _ = tell.send(change.await);
             }
         };
@@ -190,8 +148,8 @@ impl Lifecycle {
         told.await.unwrap_or_else(|_| Err(Status::unavailable("this node is stopping")))
     }
 
-    fn changes(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn changes(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.changes.lock()
     }
 
     /// Forms a cluster of this node alone, unless it is in one.
@@ -210,13 +168,27 @@ impl Lifecycle {
         match running.raft.initialize(members).await {
             Ok(()) => tracing::info!(cluster = running.cluster_id(), "this node has formed a cluster"),
             Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-            Err(error) => return Err(Status::internal(format!("no cluster could be formed: {error}"))),
+            Err(error) => return Err(Status::internal(format!("the cluster cannot be formed: {error}"))),
         }
         // What Raft says of itself follows what it has done.
         let formed =
             async { running.raft.metrics().wait_for(|metrics| !voters(metrics).is_empty()).await.is_ok() };
         let _ = tokio::time::timeout(LEADING, formed).await;
         self.lead_alone().await
+    }
+
+    /// Forms a cluster of this node alone, which must be in none.
+    pub(super) async fn form_new(&self) -> Result<(), Status> {
+        let metrics = self.handle.running()?.metrics();
+        match voters(&metrics).len() {
+            0 => self.form().await,
+            1 => {
+                Err(Status::already_exists("this node already forms a cluster of its own; nothing was done"))
+            }
+            members => Err(Status::already_exists(format!(
+                "this node is already in a cluster of {members} members; nothing was done"
+            ))),
+        }
     }
 
     /// Begins again with nothing, in no cluster.
@@ -226,7 +198,7 @@ impl Lifecycle {
         let store = self.handle.running().ok().map(|running| running.store.clone());
         self.end().await;
         let directory = setup.directory.clone();
-        // Whoever still reads the old files may go on; new ones take their place.
+        // Readers of the old files may continue; new files take their place.
         let clearing = move || {
             if let Some(store) = store {
                 store.retire();
@@ -251,111 +223,6 @@ fn clear(directory: &Path) -> Result<(), StoreError> {
     std::fs::remove_dir_all(&old).map_err(failed)
 }
 
-impl Setup {
-    fn new(node: &NodeHandle, itself: Itself) -> Result<Self, ComponentError> {
-        let config = &node.parts.config;
-        let id = id(&node.targets.node_id).ok_or("the node's id is no public key in hexadecimal")?;
-        let has_choice = config.transport.serves_grpc() && config.transport.serves_iroh();
-        let smallest = config.transport.grpc.max_message_size.min(config.transport.iroh.max_message_size);
-        Ok(Self {
-            id,
-            itself,
-            directory: config.node.data_dir.join("raft"),
-            config: Arc::new(raft_config(&config.cluster)?),
-            connect_options: node.connect_options.clone(),
-            rule: config.transport.raft_transport(),
-            policies: has_choice.then(|| node.parts.policies.clone()),
-            quorum_limit: config.cluster.election_timeout * ELECTIONS * LONGEST_ELECTION,
-            batch: smallest / 4 * 3,
-            max_value_bytes: VALUE.min(smallest / 2),
-        })
-    }
-
-    /// As [`open`](Self::open), once the calls that have been let into the Raft before have let its files go.
-    async fn open_once_closed(&self) -> Result<Running, ComponentError> {
-        let until = Instant::now() + CLOSING;
-        loop {
-            match self.open().await {
-                Err(error) if is_in_use(&*error) && Instant::now() < until => {
-                    tokio::time::sleep(LOOKING).await;
-                }
-                opened => return opened,
-            }
-        }
-    }
-
-    async fn open(&self) -> Result<Running, ComponentError> {
-        let (directory, incarnation) = (self.directory.clone(), self.itself.member().incarnation);
-        let opening = move || -> Result<Store, StoreError> {
-            let store = Store::open(&directory)?;
-            store.begin_run(incarnation)?;
-            Ok(store)
-        };
-        let store = tokio::task::spawn_blocking(opening).await??;
-        let peers = Peers::new(&self.connect_options, self.rule, self.policies.clone());
-        let quorum = Quorum::new(self.quorum_limit);
-        let network =
-            Network { peers: peers.clone(), store: store.clone(), quorum: quorum.clone(), batch: self.batch };
-        let raft =
-            Raft::new(self.id, self.config.clone(), network, store.log(), store.state_machine()).await?;
-        quorum.follow(raft.metrics());
-        let (reader, disk) = (store.reader(), store.disk_failure());
-        Ok(Running {
-            id: self.id,
-            itself: self.itself.clone(),
-            raft,
-            store,
-            reader,
-            peers,
-            max_value_bytes: self.max_value_bytes,
-            leader_commit: AtomicU64::new(0),
-            introduced: AtomicBool::new(false),
-            examining: Mutex::default(),
-            quorum,
-            removed: AtomicBool::new(false),
-            disk,
-        })
-    }
-}
-
-fn raft_config(cluster: &polywire::config::Cluster) -> Result<Config, ComponentError> {
-    let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1);
-    let least = milliseconds(cluster.election_timeout);
-    let config = Config {
-        cluster_name: "polywire".to_owned(),
-        heartbeat_interval: milliseconds(cluster.heartbeat_interval),
-        election_timeout_min: least,
-        election_timeout_max: least.saturating_mul(2),
-        install_snapshot_timeout: SNAPSHOT_TIMEOUT,
-        max_payload_entries: ENTRIES,
-        // Not before the others have been asked whether this is the member that they know.
-        enable_elect: false,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_EVERY),
-        max_in_snapshot_log_to_keep: SNAPSHOT_EVERY,
-        purge_batch_size: ENTRIES,
-        ..Config::default()
-    };
-    config.validate().map_err(|error| {
-        let keys = "cluster.heartbeat_interval and cluster.election_timeout cannot be used together";
-        format!("{keys}: {error}").into()
-    })
-}
-
-/// Whether a file is in use: by another process, or by what has not ended in this one.
-pub(super) fn is_in_use(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    matches!(error.downcast_ref(), Some(StoreError::InUse { .. }))
-}
-
-/// The id of a node in the cluster: the first eight bytes of its public key, which is `endpoint_id`.
-pub(super) fn id(endpoint_id: &str) -> Option<u64> {
-    u64::from_str_radix(endpoint_id.get(..16)?, 16).ok()
-}
-
-/// The members that vote.
-pub(super) fn voters(metrics: &super::Metrics) -> BTreeSet<u64> {
-    metrics.membership_config.membership().voter_ids().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::{FutureExt as _, poll};
@@ -364,7 +231,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_change_that_has_begun_goes_on_without_whoever_asked_for_it() {
+    async fn a_change_that_has_begun_continues_without_its_caller() {
         let lifecycle = Lifecycle::new(Handle::new(Health::new()));
         let (begin, begun) = oneshot::channel();
         let (go_on, may_go_on) = oneshot::channel::<()>();
@@ -380,7 +247,7 @@ mod tests {
         begun.await.unwrap();
 
         let mut next = Box::pin(lifecycle.change(async { Err::<(), _>(Status::aborted("the next")) }));
-        let given_up = lifecycle.change::<()>(async { panic!("nobody waits for this one") });
+        let given_up = lifecycle.change::<()>(async { panic!("this change has no caller") });
         assert!(poll!(&mut next).is_pending(), "one after the other");
         given_up.now_or_never();
         drop(change);

@@ -1,78 +1,42 @@
-//! What a scrape is told of consensus.
+//! What Raft says of itself, read.
 
-use openraft::ServerState;
-use prometheus::{
-    Gauge, IntGauge,
-    core::{Collector, Desc},
-    proto::MetricFamily,
-};
+use std::collections::BTreeSet;
 
-use super::{Handle, lifecycle::voters};
+use openraft::{RaftMetrics, error::Fatal};
+use polywire::Status;
 
-/// Reads Raft's own figures whenever somebody scrapes; says nothing before it has started.
-pub(super) struct RaftCollector {
-    handle: Handle,
-    gauges: Vec<(IntGauge, Reading)>,
-    quorum_age: Gauge,
+use super::{Member, store::DiskFailure};
+
+/// What Raft says of itself.
+pub type Metrics = RaftMetrics<u64, Member>;
+
+/// How many entries a member may be behind before it counts as lagging.
+pub(super) const LAG: u64 = 10_000;
+
+/// Whether this node takes itself for the leader, and so calls all others all the time.
+pub(super) fn leads(metrics: &Metrics) -> bool {
+    metrics.replication.is_some()
 }
 
-type Reading = fn(&super::Metrics) -> u64;
-
-/// The gauges: name, help, and what is read.
-const GAUGES: [(&str, &str, Reading); 7] = [
-    ("polywire_raft_term", "The term of consensus.", |metrics| metrics.current_term),
-    ("polywire_raft_is_leader", "Whether this node leads the cluster.", |metrics| {
-        u64::from(metrics.state == ServerState::Leader)
-    }),
-    (
-        "polywire_raft_has_leader",
-        "Whether this node knows a leader that a majority has confirmed lately.",
-        |metrics| u64::from(metrics.current_leader.is_some()),
-    ),
-    ("polywire_raft_last_log_index", "The last entry of this node's log.", |metrics| {
-        metrics.last_log_index.unwrap_or_default()
-    }),
-    ("polywire_raft_applied_index", "The last entry that this node's store has.", |metrics| {
-        metrics.last_applied.map_or(0, |id| id.index)
-    }),
-    ("polywire_raft_snapshot_index", "The last entry that this node's newest snapshot has.", |metrics| {
-        metrics.snapshot.map_or(0, |id| id.index)
-    }),
-    ("polywire_raft_voters", "The members that vote.", |metrics| voters(metrics).len() as u64),
-];
-
-/// The one that is no count: its name and help.
-const QUORUM_AGE: (&str, &str) = (
-    "polywire_raft_quorum_age_seconds",
-    "Since a majority of the voters has confirmed the leader that this node knows; +Inf while none has.",
-);
-
-impl RaftCollector {
-    /// # Errors
-    /// When a name is malformed, which none of them is.
-    pub(super) fn new(handle: Handle) -> Result<Self, prometheus::Error> {
-        let gauge = |(name, help, read)| Ok((IntGauge::new(name, help)?, read));
-        let gauges = GAUGES.into_iter().map(gauge).collect::<Result<_, prometheus::Error>>()?;
-        let quorum_age = Gauge::new(QUORUM_AGE.0, QUORUM_AGE.1)?;
-        Ok(Self { handle, gauges, quorum_age })
-    }
+/// The members that vote.
+pub(super) fn voters(metrics: &Metrics) -> BTreeSet<u64> {
+    metrics.membership_config.membership().voter_ids().collect()
 }
 
-impl Collector for RaftCollector {
-    fn desc(&self) -> Vec<&Desc> {
-        let counts = self.gauges.iter().flat_map(|(gauge, _)| gauge.desc());
-        counts.chain(self.quorum_age.desc()).collect()
-    }
+/// What people call this member.
+pub(super) fn name(metrics: &Metrics, id: u64) -> String {
+    let known = metrics.membership_config.membership().get_node(&id);
+    known.map(|member| member.name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_string())
+}
 
-    fn collect(&self) -> Vec<MetricFamily> {
-        let Ok(running) = self.handle.running() else { return Vec::new() };
-        let metrics = running.metrics();
-        let read = |(gauge, read): &(IntGauge, Reading)| {
-            gauge.set(i64::try_from(read(&metrics)).unwrap_or(i64::MAX));
-            gauge.collect()
-        };
-        let age = running.quorum_age().map_or(f64::INFINITY, |age| age.as_secs_f64());
-        self.quorum_age.set(age);
-        self.gauges.iter().flat_map(read).chain(self.quorum_age.collect()).collect()
+/// Why Raft can do nothing more here, for a call of which nothing was processed; `None` while it runs, and where it
+/// was told to stop.
+pub(super) fn failure(metrics: &Metrics, disk: &DiskFailure) -> Option<Status> {
+    match &metrics.running_state {
+        Ok(()) | Err(Fatal::Stopped) => None,
+        Err(error) => {
+            let why = disk.explain(error);
+            Some(Status::unavailable(format!("this node's Raft has failed: {why}")).not_processed())
+        }
     }
 }

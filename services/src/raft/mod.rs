@@ -1,12 +1,14 @@
-//! A real Raft cluster, by annotation: consensus is `openraft`, its storage is `redb` in the data directory, and its
-//! network is a service like any other, called through the generated client over the transport that
-//! `transport.strategy.raft_transport` says.
+//! A Raft cluster with a key-value store. Consensus is `openraft`, storage is `redb` in the data directory, and the network
+//! is an annotated service like any other, called over the transport that `transport.strategy.raft_transport` names.
 //!
 //! A member's id is the first eight bytes of its public key.
 
 mod announce;
 mod announcing;
+mod bootstrap;
 mod cluster;
+mod cluster_node;
+mod collector;
 mod command;
 mod command_line;
 mod command_table;
@@ -15,35 +17,44 @@ mod config;
 mod conflicts;
 mod dialling;
 mod events;
+mod examine;
 mod follower;
-mod formation;
 mod forward;
 mod handle;
-mod itself;
+mod join;
 mod kv;
+mod leave;
 mod lifecycle;
-mod member;
+mod member_change;
+mod member_wire;
+mod membership;
 mod metrics;
 mod network;
 mod pace;
+mod peer;
+mod peer_state;
 mod peers;
 mod quorum;
 mod reopening;
+mod running;
 mod server;
+mod setup;
+mod status;
 pub mod store;
 mod wire;
 
 pub use self::{
-    cluster::{Cluster, ClusterClient, ClusterNode, ClusterServer},
+    cluster::{Cluster, ClusterClient, ClusterServer},
+    cluster_node::ClusterNode,
     command::{Command, Outcome},
     command_line::ClusterCommand,
     component::RaftComponent,
     config::TypeConfig,
-    handle::{Handle, Metrics, Running},
+    handle::Handle,
     kv::{Kv, KvClient, KvNode, KvServer},
-    member::Member,
-    peers::{PeerReport, Peers},
+    metrics::Metrics,
+    peers::Peers,
+    running::Running,
     server::{Raft, RaftClient, RaftNode, RaftServer},
 };
-
-pub(crate) use self::{component::LAG, forward::FORWARDED, handle::leads, itself::Itself};
+pub use crate::{member::Member, peer_report::PeerReport};

@@ -20,17 +20,12 @@ use tokio::{
 };
 
 use super::{
-    Member, TypeConfig,
-    peers::{Peer, Peers},
-    quorum::Quorum,
-    server::RaftClient,
-    store::Store,
-    wire,
+    Member, TypeConfig, peer::Peer, peers::Peers, quorum::Quorum, server::RaftClient, store::Store, wire,
 };
 
 /// Makes the ways to the other members.
 #[derive(Clone, Debug)]
-pub(super) struct Network {
+pub(super) struct NetworkFactory {
     pub(super) peers: Peers,
     pub(super) store: Store,
     pub(super) quorum: Quorum,
@@ -38,19 +33,19 @@ pub(super) struct Network {
     pub(super) batch: usize,
 }
 
-impl RaftNetworkFactory<TypeConfig> for Network {
-    type Network = Line;
+impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
+    type Network = PeerNetwork;
 
-    async fn new_client(&mut self, target: u64, member: &Member) -> Line {
+    async fn new_client(&mut self, target: u64, member: &Member) -> PeerNetwork {
         let peer = self.peers.learn(target, member);
         let (store, quorum) = (self.store.clone(), self.quorum.clone());
-        Line { to: target, peer, store, quorum, batch: self.batch }
+        PeerNetwork { to: target, peer, store, quorum, batch: self.batch }
     }
 }
 
 /// The way to one member.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct PeerNetwork {
     to: u64,
     peer: Arc<Peer>,
     store: Store,
@@ -58,7 +53,7 @@ pub(super) struct Line {
     batch: usize,
 }
 
-impl Line {
+impl PeerNetwork {
     /// The id of this node's cluster.
     fn cluster_id(&self) -> String {
         self.store.cluster().map(|id| id.to_string()).unwrap_or_default()
@@ -74,7 +69,7 @@ const CHUNK: usize = 256 << 10;
 /// How long a member that could not be reached is left alone.
 const PAUSE: Duration = Duration::from_millis(200);
 
-impl RaftNetwork<TypeConfig> for Line {
+impl RaftNetwork<TypeConfig> for PeerNetwork {
     async fn append_entries(
         &mut self,
         rpc: AppendEntriesRequest<TypeConfig>,
@@ -206,7 +201,7 @@ impl Patience {
             let last = so_far >= self.size;
             let installing = if last { Duration::from_secs(self.size / INSTALLED) } else { Duration::ZERO };
             let limit = self.chunk + installing;
-            // There is no more to come where nobody reports any more: then the member installs it.
+            // The sender is gone after the last chunk: from then on the member installs the snapshot.
             let moved = async {
                 if taken.changed().await.is_err() {
                     std::future::pending::<()>().await;

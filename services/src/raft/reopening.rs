@@ -14,10 +14,7 @@ use openraft::error::Fatal;
 use polywire::Health;
 use tokio::time::Instant;
 
-use super::{
-    Running,
-    lifecycle::{Lifecycle, is_in_use},
-};
+use super::{follower::Follower, lifecycle::Lifecycle, running::Running, setup::is_in_use};
 
 /// How long it takes until the first attempt, and at most until another.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
@@ -39,16 +36,16 @@ pub(super) async fn keep_open(lifecycle: Lifecycle, health: Health) {
         if since.elapsed() >= WELL {
             pause = PAUSES.0;
         }
-        tracing::error!(%cause, "Raft has failed; it begins again once the disk takes writes");
+        tracing::error!(%cause, "Raft has failed; it restarts once the disk accepts writes");
         begin_again(&lifecycle, &health, &mut pause).await;
-        tracing::info!("the storage is open again, and Raft has begun again");
+        tracing::info!("the storage is open again, and Raft has restarted");
         since = Instant::now();
     }
 }
 
 /// Waits until something has failed, and says what. `None` once the node ends.
 async fn failure(lifecycle: &Lifecycle) -> Option<String> {
-    let mut follower = lifecycle.handle.follow();
+    let mut follower = Follower::new(&lifecycle.handle);
     loop {
         if let Some(cause) = cause(&*follower.next().await?) {
             return Some(cause);
@@ -87,7 +84,7 @@ async fn begin_again(lifecycle: &Lifecycle, health: &Health, pause: &mut Duratio
             health.needs_restart(format!("the storage cannot be opened again: {error}"));
         }
         if error != said {
-            tracing::warn!(error, "Raft cannot begin again yet");
+            tracing::warn!(error, "Raft cannot restart yet");
             said = error;
         }
     }

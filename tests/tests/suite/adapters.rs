@@ -6,5 +6,6 @@ mod compression;
 mod gateway;
 mod irohs_router;
 mod layers;
+mod metadata;
 mod tonics_client;
 mod tonics_server;

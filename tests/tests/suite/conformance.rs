@@ -1,6 +1,8 @@
-//! Every transport, held to the same suite; and the suite, held to transports that are broken.
+//! Every transport and every other way to a service, held to the same suite; and the suite, held to transports that
+//! are broken.
 
 mod broken;
+mod ways;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -12,7 +14,6 @@ use std::{
 use peak_alloc::PeakAlloc;
 use polywire::{
     ConnectOptions, config,
-    conformance::{Conformance, Report, matrix},
     grpc::Grpc,
     iroh::Iroh,
     memory::{self, Memory},
@@ -20,6 +21,7 @@ use polywire::{
     unix::{self, Unix},
     websocket::{self, WebSocket},
 };
+use polywire_conformance::{Conformance, Report, matrix};
 use polywire_tests::pki::Pki;
 
 #[global_allocator]
@@ -113,40 +115,43 @@ fn websocket(pki: &Pki) -> Conformance {
     Conformance::new(WebSocket, config).named("WebSockets").connect_options(options)
 }
 
-#[test]
-fn every_transport_conforms_as_the_documentation_says() {
-    let directory = tempfile::tempdir().unwrap();
+/// Runs the suites one after another, for what each allocates is counted.
+fn run(suites: impl IntoIterator<Item = Conformance>) -> Vec<Report> {
     let run = |suite: Conformance| {
-        let allocated = || ALLOCATOR.current_usage();
-        let report = suite.concurrency_limit(STREAMS as usize).allocated(allocated, TOLERANCE).run();
+        let report = suite.allocated(|| ALLOCATOR.current_usage(), TOLERANCE).run();
         println!("{report}\n");
         report
     };
-    // One after another, for what each allocates is counted.
-    let reports =
-        Vec::from_iter(transports(&Pki::new(directory.path()), directory.path()).into_iter().map(run));
+    let reports = Vec::from_iter(suites.into_iter().map(run));
     let failed = Vec::from_iter(reports.iter().filter(|report| !report.passed()).map(Report::name));
     assert!(failed.is_empty(), "these do not conform: {failed:?}");
-    is_documented(&reports);
+    reports
 }
 
-/// Compares the table with the one in the documentation, or writes it there where `POLYWIRE_UPDATE_DOCS` is set.
-fn is_documented(reports: &[Report]) {
+#[test]
+fn every_transport_conforms_as_the_documentation_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let transports = transports(&Pki::new(directory.path()), directory.path());
+    let reports = run(transports.into_iter().map(|suite| suite.concurrency_limit(STREAMS as usize)));
+    is_documented("## Transports", &reports);
+}
+
+/// Compares the tables with those below this heading of the documentation, or writes them there where
+/// `POLYWIRE_UPDATE_DOCS` is set.
+fn is_documented(heading: &str, reports: &[Report]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/CONFORMANCE.md");
-    let text = format!("{INTRODUCTION}{}", matrix(reports));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, section) = text.split_once(&format!("{heading}\n")).expect("the heading");
+    let (kept, after) =
+        section.split_once("\n## ").map_or((section, None), |(kept, after)| (kept, Some(after)));
+    let (introduction, tables) =
+        kept.split_once("\n\n|").map_or((kept, ""), |(before, _)| (before, &kept[before.len() + 1..]));
+    let found = matrix(reports);
     if std::env::var_os("POLYWIRE_UPDATE_DOCS").is_some() {
-        std::fs::write(&path, text).unwrap();
+        let after = after.map(|after| format!("\n## {after}")).unwrap_or_default();
+        std::fs::write(&path, format!("{before}{heading}\n{introduction}\n{found}{after}")).unwrap();
         return;
     }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
     let hint = "runtime/CONFORMANCE.md is not what the suite finds; POLYWIRE_UPDATE_DOCS=1 writes it anew";
-    assert!(kept == text, "{hint}; expected:\n{text}");
+    assert!(tables == found, "{hint}; expected below {heading:?}:\n{found}");
 }
-
-const INTRODUCTION: &str = "\
-# Conformance
-
-What calls mean does not depend on what carries them. `polywire::conformance` is the suite that says so, public
-behind the feature of that name; this is what it finds of the transports that are built in. A test writes these
-tables and fails where they are out of date.
-";

@@ -6,11 +6,10 @@
 
 mod adapters;
 #[cfg(target_os = "linux")]
-mod choosing;
+mod balance;
 mod command_line;
 mod conformance;
 mod discovery;
-mod equivalence;
 mod gateway;
 mod grpc_transport;
 mod hardening;
@@ -18,6 +17,7 @@ mod iroh_transport;
 #[cfg(target_os = "linux")]
 mod lab;
 mod memory;
+mod messagepack;
 mod metrics;
 mod node;
 mod prometheus;
@@ -25,8 +25,7 @@ mod python;
 mod quic;
 mod raft;
 mod retries;
-mod shop;
+mod spec_client;
 mod tracing;
 mod unix;
 mod websocket;
-mod wire_stranger;

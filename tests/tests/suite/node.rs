@@ -1,5 +1,6 @@
 //! The real node, as a process.
 
+mod assembled;
 mod call;
 mod calls_log;
 mod certificates;

@@ -2,6 +2,7 @@
 
 mod early;
 mod loss;
+mod one_way;
 mod restart;
 mod trust;
 
@@ -11,7 +12,7 @@ use std::sync::{
 };
 
 use polywire::{
-    ConnectOptions, Drain, Service, Target,
+    ConnectOptions, Drain, Service, ServiceExt as _, Target,
     quic::{Config, Quic},
     transport::{BindContext, Bound, ConnectionGauge, Serving, Transport},
 };

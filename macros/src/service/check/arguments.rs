@@ -8,7 +8,7 @@ use super::{
 };
 use crate::errors::Errors;
 
-/// The arguments, sorted: the context if there is one, and the request.
+/// The arguments by role: the optional context and the request.
 pub(super) fn arguments(signature: &Signature, errors: &mut Errors) -> Option<(Option<Argument>, Request)> {
     let before = errors.count();
     receiver(signature, errors);
@@ -32,7 +32,7 @@ pub(super) fn arguments(signature: &Signature, errors: &mut Errors) -> Option<(O
     }
     if request.is_none() {
         let message = "a method takes one request, a message or `Streaming<Message>`: \
-                       write `request: Request`, or `_request: ()` where there is nothing to ask";
+                       write `request: Request`, or `_request: ()` if the request is empty";
         errors.push(missing_request_place(signature), message);
     }
     let request = request.flatten()?;
@@ -67,7 +67,7 @@ fn without_attributes(attributes: &[Attribute], errors: &mut Errors) {
     }
 }
 
-/// The argument's name, which may be `mut` for the sake of a default body.
+/// The argument's name; a default body may need it `mut`.
 fn name(pattern: &Pat, errors: &mut Errors) -> Option<Ident> {
     match pattern {
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => Some(name.ident.clone()),
@@ -78,7 +78,7 @@ fn name(pattern: &Pat, errors: &mut Errors) -> Option<Ident> {
     }
 }
 
-/// Whether the type is meant to be the context, written well or not.
+/// Whether the type is meant to be the context, correctly written or not.
 fn is_context(ty: &Type) -> bool {
     let ty = match bare(ty) {
         Type::Reference(reference) => &reference.elem,
@@ -103,7 +103,7 @@ fn message(ty: &Type, errors: &mut Errors) -> Option<(Type, bool)> {
     is_message(message, errors).then(|| (message.clone(), streaming))
 }
 
-/// The arguments there are, or the method's name where there are none.
+/// The tokens of the arguments, or the method's name if there are none.
 fn missing_request_place(signature: &Signature) -> TokenStream {
     if signature.inputs.is_empty() {
         return signature.ident.to_token_stream();

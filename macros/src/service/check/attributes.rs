@@ -2,7 +2,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, Token, punctuated::Punctuated};
 
-/// The text of the doc comments, as far as it is written out: `#[doc = include_str!(…)]` is not.
+/// The text of the doc comments, without `#[doc = include_str!(…)]`, whose text the macro cannot see.
 pub(super) fn docs(attributes: &[Attribute]) -> String {
     let lines: Vec<String> = attributes.iter().filter_map(doc).collect();
     lines.join("\n").trim().to_owned()
@@ -19,8 +19,8 @@ fn doc(attribute: &Attribute) -> Option<String> {
     }
 }
 
-/// The predicate that decides whether an item exists, if there is one. Of a `cfg_attr` only the `cfg`s
-/// count: `cfg_attr(p, cfg(q))` is `cfg(any(not(p), q))`.
+/// The `cfg` predicate of an item, if it has one. A `cfg_attr` contributes its `cfg`s alone: `cfg_attr(p, cfg(q))` is
+/// `cfg(any(not(p), q))`.
 pub(super) fn condition(attributes: &[Attribute]) -> Option<TokenStream> {
     let mut predicates: Vec<TokenStream> = attributes.iter().flat_map(predicates).collect();
     if predicates.len() > 1 {
@@ -49,7 +49,7 @@ fn predicates(attribute: &Attribute) -> Vec<TokenStream> {
     cfgs.map(|cfg| &cfg.tokens).map(|predicate| quote!(any(not(#unless), #predicate))).collect()
 }
 
-/// The attributes of a method that the client's method of that name has as well.
+/// The attributes of a method to repeat on the client's method.
 pub(super) fn for_client(attributes: &[Attribute]) -> Vec<Attribute> {
     let wanted = ["doc", "deprecated", "allow"];
     attributes
@@ -59,7 +59,7 @@ pub(super) fn for_client(attributes: &[Attribute]) -> Vec<Attribute> {
         .collect()
 }
 
-/// Whether a use of the item is warned of.
+/// Whether the compiler warns about uses of the item.
 pub(super) fn deprecated(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident("deprecated"))
 }

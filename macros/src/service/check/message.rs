@@ -4,8 +4,8 @@ use syn::{GenericArgument, PathArguments, Type};
 
 use crate::errors::Errors;
 
-/// What is in a wrapper (`Streaming`, `Response`) if the type is one, and whether it is. `None` when the
-/// wrapper is not written as `Wrapper<Type>`.
+/// The inner type of a wrapper (`Streaming`, `Response`) or the type itself, and whether there was a wrapper. `None` if
+/// the wrapper is not written as `Wrapper<Type>`.
 pub(super) fn peel<'a>(ty: &'a Type, wrapper: &str, errors: &mut Errors) -> Option<(&'a Type, bool)> {
     let Some(arguments) = arguments(ty, wrapper) else { return Some((ty, false)) };
     if let [GenericArgument::Type(inner)] = arguments.as_slice() {
@@ -15,7 +15,7 @@ pub(super) fn peel<'a>(ty: &'a Type, wrapper: &str, errors: &mut Errors) -> Opti
     None
 }
 
-/// The generic arguments of a type whose last path segment has this name; empty where it has none.
+/// The generic arguments of a type whose last path segment has this name; may be empty.
 pub(super) fn arguments<'a>(ty: &'a Type, name: &str) -> Option<Vec<&'a GenericArgument>> {
     let Type::Path(path) = bare(ty) else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == name)?;
@@ -34,7 +34,7 @@ pub(super) fn bare(ty: &Type) -> &Type {
     }
 }
 
-/// Whether the type can be that of a message, as far as syntax tells. The rest is the compiler's to say.
+/// Whether the type can be a message, judged by syntax alone. The compiler checks the rest.
 pub(super) fn is_message(ty: &Type, errors: &mut Errors) -> bool {
     let message = match bare(ty) {
         Type::Reference(_) => "a message travels by value: remove the `&`",
@@ -49,7 +49,7 @@ pub(super) fn is_message(ty: &Type, errors: &mut Errors) -> bool {
     false
 }
 
-/// Whether no lifetime but `'static` is named in the type.
+/// Whether the type names no lifetime other than `'static`.
 fn owns_its_data(ty: &Type, errors: &mut Errors) -> bool {
     let Some(lifetime) = lifetime(ty.to_token_stream()) else { return true };
     errors.push(lifetime, "a message owns its data: use a type without a lifetime");

@@ -3,7 +3,7 @@ use syn::{Ident, LitStr, ext::IdentExt};
 use super::super::parse::ParsedMethod;
 use crate::{errors::Errors, words::Words};
 
-/// The package. Empty where there is no valid one.
+/// The package; empty if there is no valid one.
 pub(super) fn package(words: &Words, errors: &mut Errors) -> String {
     const EXPECTED: &str = "lower-case words joined by dots, like `inventory.v1`";
     if !words.has("package") {
@@ -32,8 +32,8 @@ pub(super) fn method(method: &ParsedMethod, errors: &mut Errors) -> String {
     wire_name(given, ident, upper_camel_case(&ident.unraw().to_string()), "#[rpc(name = \"Get\")]", errors)
 }
 
-/// A name of protobuf's grammar (<https://protobuf.dev/reference/protobuf/proto3-spec/#identifiers>), so
-/// that a `.proto` file can be written for the service.
+/// An identifier of protobuf (<https://protobuf.dev/reference/protobuf/proto3-spec/#identifiers>), so that a `.proto` file
+/// can describe the service.
 fn wire_name(
     given: Option<LitStr>,
     ident: &Ident,
@@ -49,7 +49,7 @@ fn wire_name(
         Some(given) => {
             errors.push(given, "a name on the wire is a letter, then letters, digits or `_`, like `Get`")
         }
-        None => errors.push(ident, format!("this is no name for the wire: give one with `{example}`")),
+        None => errors.push(ident, format!("this is not a valid name on the wire: set one with `{example}`")),
     }
     name
 }
@@ -59,8 +59,7 @@ fn wire_name(
 pub(super) struct Taken(Vec<(String, Ident, bool)>);
 
 impl Taken {
-    /// Whether the name was free. Two methods that are both `cfg`-ed may share one, as they may share an
-    /// identifier.
+    /// Whether the name was free. Two methods that both have a `cfg` may share a name, as they may share an identifier.
     pub(super) fn insert(&mut self, method: &ParsedMethod, name: &str, errors: &mut Errors) -> bool {
         let ident = &method.item.sig.ident;
         let conditional = super::attributes::condition(&method.item.attrs).is_some();

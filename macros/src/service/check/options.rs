@@ -32,7 +32,7 @@ fn limit(bytes: &LitInt, errors: &mut Errors) -> Option<usize> {
     None
 }
 
-/// `None` for what is no timeout, and for one whose milliseconds do not fit 64 bits.
+/// `None` for malformed text, and for a timeout whose milliseconds do not fit 64 bits.
 fn millis(text: &str) -> Option<u64> {
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let scale = match unit {

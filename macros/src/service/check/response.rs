@@ -9,7 +9,7 @@ use crate::errors::Errors;
 const EXPECTED: &str =
     "a method returns `Result<Reply, Status>`, where `Reply` is a message or `Streaming<Message>`";
 
-/// The return type, taken apart.
+/// The parts of the return type.
 pub(super) fn response(
     method: &Ident,
     returns: &ReturnType,

@@ -15,7 +15,7 @@ pub(super) struct Checked {
     pub(super) error: ErrorType,
 }
 
-/// Validates a signature, to its end whatever is wrong on the way.
+/// Validates a signature and reports all of its mistakes.
 pub(super) fn signature(signature: &Signature, errors: &mut Errors) -> Option<Checked> {
     let before = errors.count();
     qualifiers(signature, errors);

@@ -4,11 +4,11 @@ use syn::ext::IdentExt;
 
 use super::super::model::{Method, Service};
 
-/// The client: a channel, and a method for each of the trait's.
+/// The client: a channel, and one method for each method of the trait.
 pub(super) fn client(service: &Service) -> TokenStream {
     let Service { krate, vis, ident, .. } = service;
     let client = service.derived("Client");
-    let docs = format!("Calls [`{}`], wherever it is served.", ident.unraw());
+    let docs = format!("A client of [`{}`].", ident.unraw());
     let methods = service.methods.iter().filter(|method| is_inherent(method)).map(|it| forward(service, it));
     quote_spanned! {Span::mixed_site()=>
         #[doc = #docs]
@@ -18,9 +18,9 @@ pub(super) fn client(service: &Service) -> TokenStream {
         }
 
         impl #client {
-            /// A client that calls through `channel`: a connection, or any service of this process.
+            /// Creates a client that calls through `channel`: a connection, or any service of this process.
             #vis fn new(channel: impl #krate::Service) -> Self {
-                Self { channel: #krate::Service::into_channel(channel) }
+                Self { channel: #krate::Channel::new(channel) }
             }
 
             #(#methods)*
@@ -28,8 +28,8 @@ pub(super) fn client(service: &Service) -> TokenStream {
     }
 }
 
-/// Whether the client has the method itself. The name `new` is the constructor's; a trait's method of
-/// that name is in the client's implementation of the trait.
+/// Whether the client has the method as an inherent one. The name `new` belongs to the constructor; a trait method of
+/// that name is available through the client's implementation of the trait.
 pub(super) fn is_inherent(method: &Method) -> bool {
     method.ident.unraw() != "new"
 }

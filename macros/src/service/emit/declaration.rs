@@ -2,8 +2,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::{Expr, ItemTrait, ReturnType, Stmt, Token, TraitItem, TraitItemFn, Type, parse_quote_spanned};
 
-/// The user's trait, whatever is wrong with it, with methods whose futures are `Send`: it asks of an
-/// implementation what every transport needs.
+/// The user's trait, even with mistakes, with methods whose futures are `Send`, as every transport requires.
 pub(super) fn declaration(item: &ItemTrait) -> TokenStream {
     let mut item = item.clone();
     let site = Span::mixed_site();

@@ -4,13 +4,13 @@ use syn::ext::IdentExt;
 
 use super::super::model::{Method, Service};
 
-/// The method table, and the alias of the server that works by it.
+/// The method table, and the alias of the server that uses it.
 pub(super) fn definition(service: &Service) -> TokenStream {
     let Service { krate, vis, ident, docs, full_name, .. } = service;
     let (definition, server) = (service.derived("Definition"), service.derived("Server"));
     let rows = service.methods.iter().map(|method| row(service, method));
     let definition_docs = format!("The method table of [`{}`].", ident.unraw());
-    let server_docs = format!("Serves a value that implements [`{}`], over any transport.", ident.unraw());
+    let server_docs = format!("A server for an implementation of [`{}`], on any transport.", ident.unraw());
     quote_spanned! {Span::mixed_site()=>
         #[doc = #definition_docs]
         #[::core::prelude::v1::derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]

@@ -4,7 +4,7 @@ use syn::{Ident, spanned::Spanned};
 
 use super::super::model::{ErrorType, Method, Service};
 
-/// The one `match` through which every call to an implementation goes.
+/// The `match` that dispatches every call to the implementation.
 pub(super) fn dispatch(service: &Service) -> TokenStream {
     let Service { krate, ident, .. } = service;
     let definition = service.derived("Definition");
@@ -38,14 +38,13 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
         ErrorType::Status => quote_spanned!(site=> _),
         ErrorType::Other(ty) => quote_spanned!(site=> #ty),
     };
-    // Located at the user's type: that is what is wrong if it is another `Context` than ours.
+    // Located at the user's type, so that an error about another `Context` points there.
     let context = method.context.as_ref().map(|context| Ident::new("cx", site.located_at(context.ty.span())));
     let context = context.map(|cx| quote_spanned!(site=> #cx,));
     let request = if method.request.streaming {
         quote_spanned!(site=> #krate::__private::many::<#request>(body))
     } else {
-        // Not by an `async fn` generic over the message: awaiting it would report a type that is no message
-        // a second time, at the attribute.
+        // An `async fn` generic over the message would report a type that is no message a second time, at the attribute.
         quote_spanned!(site=> #krate::__private::one::<#request>(body.single().await)?)
     };
     quote_spanned! {site=>

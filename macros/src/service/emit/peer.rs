@@ -7,11 +7,11 @@ use super::{
     client,
 };
 
-/// The client as an implementation of the trait, so that code written against the trait runs with a peer.
+/// The client as an implementation of the trait, so that code written against the trait also runs against a peer.
 ///
-/// Whether it can be one is for the compiler to find out where an error type may not be `From<Status>` or
-/// a supertrait may not hold. A bound without parameters is an error where it does not hold; one that goes
-/// through a lifetime, as `Deferred` makes it do, merely makes the implementation not exist.
+/// Only the compiler knows whether each error type is `From<Status>` and each supertrait holds. An unmet bound without
+/// parameters is a compile error; an unmet bound that names a lifetime, as `Deferred` does, only removes the
+/// implementation.
 pub(super) fn peer(service: &Service) -> TokenStream {
     let Service { ident, .. } = service;
     let (site, client) = (Span::mixed_site(), service.derived("Client"));
@@ -31,8 +31,8 @@ pub(super) fn peer(service: &Service) -> TokenStream {
     quote_spanned!(site=> const _: () = { #(#aliases)* #implementation };)
 }
 
-/// The bounds, and the aliases that they name: an error type of a method that is compiled away may not
-/// exist, and a bound cannot be `cfg`-ed, but an alias can.
+/// The bounds, and the type aliases that they name. An error type of a method that is compiled out may not exist; `cfg`
+/// works on an alias and not on a bound.
 fn bounds(service: &Service, client: &Ident) -> (Vec<TokenStream>, Vec<TokenStream>) {
     let (krate, site) = (&service.krate, Span::mixed_site());
     let (mut aliases, mut bounds): (Vec<TokenStream>, Vec<TokenStream>) = Default::default();
@@ -68,7 +68,7 @@ fn deferred(service: &Service, ty: &impl ToTokens, bound: &impl ToTokens) -> Tok
 }
 
 fn implement(service: &Service, method: &Method) -> TokenStream {
-    // Located at the reply, which is what is wrong if the call cannot be awaited.
+    // Located at the reply, so that an error about awaiting the call points there.
     let site = Span::mixed_site().located_at(method.response.message.span());
     let Method { ident, returns, .. } = method;
     let (cfg, argument) = (method.cfg(), &method.request.argument);

@@ -107,11 +107,11 @@ fn an_unknown_word_suggests_the_nearest() {
 
 #[test]
 fn a_word_is_said_once() {
-    in_attribute(r#"package = "a", package = "b""#, &[("package", "said twice")]);
-    in_options("idempotent, idempotent", &[("idempotent", "said twice")]);
+    in_attribute(r#"package = "a", package = "b""#, &[("package", "given twice")]);
+    in_options("idempotent, idempotent", &[("idempotent", "given twice")]);
     in_method(
         "#[rpc(timeout = \"1s\")] #[rpc(timeout = \"2s\")] async fn get(&self, it: Item) -> Result<Item, Status>;",
-        &[("timeout", "said twice")],
+        &[("timeout", "given twice")],
     );
 }
 
@@ -185,7 +185,7 @@ fn a_service_is_neither_generic_nor_unsafe_nor_auto() {
 fn a_service_has_methods_only() {
     in_method("const LIMIT: usize = 1;", &[("const LIMIT: usize = 1;", "move the constant out")]);
     in_method("type Item;", &[("type Item;", "name the type in the methods")]);
-    in_method("methods!();", &[("methods!();", "write out what the macro")]);
+    in_method("methods!();", &[("methods!();", "write out the macro's output")]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 use std::{
     hash::{BuildHasher as _, RandomState},
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
 };
 
+use parking_lot::RwLock;
 use redb::Durability;
 use tokio::task::spawn_blocking;
 
@@ -53,21 +54,21 @@ impl Identity {
         lineage.drain(..lineage.len().saturating_sub(RUNS));
         self.file
             .write(Durability::Immediate, |transaction| self.file.put(transaction, LINEAGE, &lineage))?;
-        *self.lineage.write().unwrap_or_else(PoisonError::into_inner) = lineage.into();
+        *self.lineage.write() = lineage.into();
         Ok(())
     }
 
     pub(super) fn lineage(&self) -> Arc<[u64]> {
-        self.lineage.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lineage.read().clone()
     }
 
     pub(super) fn refused(&self) -> Option<Arc<str>> {
-        self.refused.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.refused.read().clone()
     }
 
     /// Waits for the disk. It holds in memory where the disk cannot be written.
     pub(super) async fn refuse(&self, reason: &str) -> Result<(), StoreError> {
-        *self.refused.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::from(reason));
+        *self.refused.write() = Some(Arc::from(reason));
         self.put(REFUSED, reason.to_owned()).await
     }
 
@@ -80,13 +81,13 @@ impl Identity {
     }
 
     pub(super) fn cluster(&self) -> Option<Arc<str>> {
-        self.cluster.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.cluster.read().clone()
     }
 
     /// Waits for the disk.
     pub(super) async fn set(&self, cluster: &str) -> Result<(), StoreError> {
         self.put(CLUSTER, cluster.to_owned()).await?;
-        *self.cluster.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::from(cluster));
+        *self.cluster.write() = Some(Arc::from(cluster));
         Ok(())
     }
 }

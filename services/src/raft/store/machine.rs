@@ -10,16 +10,16 @@ use tokio::task::spawn_blocking;
 use super::{
     Change, StoreError, snapshot,
     snapshots::{Part, name},
-    state::{Kept, Membership, State},
+    state::{Kept, KvState, Membership},
 };
 use crate::raft::{Member, Outcome, TypeConfig};
 
 /// The key-value store, as Raft applies entries to it. Clones share it.
 #[derive(Clone, Debug)]
-pub struct StateMachine(Arc<State>);
+pub struct StateMachine(Arc<KvState>);
 
 impl StateMachine {
-    pub(super) fn new(state: Arc<State>) -> Self {
+    pub(super) fn new(state: Arc<KvState>) -> Self {
         Self(state)
     }
 
@@ -27,7 +27,7 @@ impl StateMachine {
     async fn with<T: Send + 'static>(
         &self,
         (subject, verb): (ErrorSubject<u64>, ErrorVerb),
-        work: impl FnOnce(&State) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&KvState) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StorageError<u64>> {
         let state = self.0.clone();
         let outcome = spawn_blocking(move || work(&state)).await;
@@ -97,20 +97,20 @@ impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
     }
 }
 
-fn open(state: &State, kept: Kept) -> Result<Snapshot<TypeConfig>, StoreError> {
+fn open(state: &KvState, kept: Kept) -> Result<Snapshot<TypeConfig>, StoreError> {
     let path = state.snapshots().at(&kept.name);
     let file = fs::File::open(&path).map_err(|source| StoreError::disk(&path, source))?;
     Ok(Snapshot { meta: kept.meta, snapshot: Box::new(tokio::fs::File::from_std(file)) })
 }
 
 /// A file below the directory of snapshots that has no name, and is gone when it is closed.
-fn unnamed(state: &State) -> Result<fs::File, StoreError> {
+fn unnamed(state: &KvState) -> Result<fs::File, StoreError> {
     let path = state.snapshots().path();
     tempfile::tempfile_in(path).map_err(|source| StoreError::disk(path, source))
 }
 
 /// Builds a snapshot, while entries are applied and another may be installed.
-fn build(state: &State) -> Result<Snapshot<TypeConfig>, StoreError> {
+fn build(state: &KvState) -> Result<Snapshot<TypeConfig>, StoreError> {
     let part = state.snapshots().part()?;
     let head = snapshot::write(&state.file, &part.file)?;
     keep(state, &part, head)
@@ -118,7 +118,7 @@ fn build(state: &State) -> Result<Snapshot<TypeConfig>, StoreError> {
 
 /// Keeps the snapshot that was built, unless there is a newer one by now.
 pub(super) fn keep(
-    state: &State,
+    state: &KvState,
     part: &Part,
     head: snapshot::Head,
 ) -> Result<Snapshot<TypeConfig>, StoreError> {
@@ -145,7 +145,7 @@ pub(super) fn keep(
 
 /// Puts a snapshot in place of what the state machine holds.
 pub(super) fn install(
-    state: &State,
+    state: &KvState,
     meta: SnapshotMeta<u64, Member>,
     mut received: fs::File,
 ) -> Result<(), StoreError> {

@@ -4,16 +4,16 @@ use tokio::task::spawn_blocking;
 
 use super::{
     Changes, StoreError,
-    state::{KEYS, REVISION, State, Stored},
+    state::{KEYS, KvState, REVISION, Stored},
 };
 
 /// The key-value store of this node, for reading. What it says is what this node has applied, which may be behind
 /// the leader. Clones share it.
 #[derive(Clone, Debug)]
-pub struct KvReader(Arc<State>);
+pub struct KvReader(Arc<KvState>);
 
 impl KvReader {
-    pub(super) fn new(state: Arc<State>) -> Self {
+    pub(super) fn new(state: Arc<KvState>) -> Self {
         Self(state)
     }
 
@@ -21,6 +21,9 @@ impl KvReader {
     ///
     /// # Errors
     /// When the disk cannot be read.
+    ///
+    /// # Cancel safety
+    /// Safe: it changes nothing.
     pub async fn get(&self, key: String) -> Result<Option<Stored>, StoreError> {
         self.with(move |state| {
             state.file.read(|transaction| {
@@ -38,6 +41,9 @@ impl KvReader {
     ///
     /// # Errors
     /// When the disk cannot be read.
+    ///
+    /// # Cancel safety
+    /// Safe: it changes nothing.
     pub async fn list(
         &self,
         prefix: String,
@@ -79,6 +85,9 @@ impl KvReader {
     ///
     /// # Errors
     /// When the disk cannot be read.
+    ///
+    /// # Cancel safety
+    /// Safe: it changes nothing.
     pub async fn revision(&self) -> Result<u64, StoreError> {
         self.with(|state| {
             state.file.read(|transaction| Ok(state.file.get(transaction, REVISION)?.unwrap_or(0)))
@@ -93,7 +102,7 @@ impl KvReader {
 
     async fn with<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&State) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(&KvState) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let state = self.0.clone();
         let path = state.path().to_owned();

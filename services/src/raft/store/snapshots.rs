@@ -3,12 +3,13 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use openraft::LogId;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{StoreError, file};
 
@@ -39,16 +40,16 @@ impl Snapshots {
     /// # Errors
     /// Once the store was given up.
     pub(super) fn publish(&self) -> Result<MutexGuard<'_, bool>, StoreError> {
-        let publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let publishing = self.publishing.lock();
         match *publishing {
             false => Ok(publishing),
-            true => Err(self.failed(io::Error::other("this store has made way for another"))),
+            true => Err(self.failed(io::Error::other("this store was replaced by another"))),
         }
     }
 
     /// Leaves the directory to another store: what is still under way here comes to nothing.
     pub(super) fn retire(&self) {
-        *self.publishing.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.publishing.lock() = true;
     }
 
     /// Where a snapshot of this name is.
@@ -81,7 +82,7 @@ impl Snapshots {
         Ok(held)
     }
 
-    /// Removes what is neither kept nor in use. Only for who [publishes](Self::publish).
+    /// Removes what is neither kept nor in use. The caller holds the lock of [`publish`](Self::publish).
     pub(super) fn tidy(&self, kept: Option<&str>) -> Result<(), StoreError> {
         for entry in fs::read_dir(&self.path).map_err(|source| self.failed(source))? {
             let entry = entry.map_err(|source| self.failed(source))?;
@@ -144,7 +145,7 @@ impl Drop for Held {
 }
 
 fn lock(holds: &Holds) -> MutexGuard<'_, BTreeMap<String, usize>> {
-    holds.lock().unwrap_or_else(PoisonError::into_inner)
+    holds.lock()
 }
 
 /// What the snapshot of everything up to this entry is called.

@@ -69,14 +69,14 @@ pub(super) fn make(transaction: &WriteTransaction) -> Result<(), redb::TableErro
 
 /// The state machine's file.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct KvState {
     pub(super) file: File,
     snapshots: Snapshots,
     changes: Latest,
     commits: AtomicU32,
 }
 
-impl State {
+impl KvState {
     pub(super) fn new(file: File, snapshots: Snapshots) -> Self {
         Self { file, snapshots, changes: Latest::new(), commits: AtomicU32::new(0) }
     }
@@ -152,7 +152,7 @@ impl State {
         self.file.put(transaction, SNAPSHOT, kept)
     }
 
-    /// Removes the snapshots that nobody needs. Only for who publishes.
+    /// Removes unused snapshots. The caller holds the publishing lock.
     pub(super) fn tidy(&self) -> Result<(), StoreError> {
         self.snapshots.tidy(self.kept()?.map(|kept| kept.name).as_deref())
     }

@@ -1,6 +1,6 @@
 //! The cases themselves, within the process.
 
-use polywire::{Router, Service};
+use polywire::{Router, ServiceExt as _};
 use polywire_interop::{
     cases::{self, Peer},
     implementation::Implementation,

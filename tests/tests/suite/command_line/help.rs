@@ -117,7 +117,7 @@ async fn a_gateway_warns_only_of_what_has_no_effect() {
         let end = gateway.terminate().await;
         let lines = |key: &str| end.stderr.lines().filter(|line| line.contains(key)).count();
         assert_eq!(lines("prefer_iroh_for") > 0, warned, "{targets:?}: {}", end.stderr);
-        assert!(!end.stderr.contains("Raft goes over"), "a gateway has no Raft: {}", end.stderr);
+        assert!(!end.stderr.contains("Raft uses"), "a gateway has no Raft: {}", end.stderr);
         assert_eq!(lines("raft_transport"), 1, "{}", end.stderr);
     }
 }

@@ -18,17 +18,20 @@ async fn what_cannot_be_listened_on_or_called_is_said() {
     let cases: &[(&[&str], &str)] = &[
         (&[target], "--listen <TRANSPORT[://ADDRESS]>"),
         (&["--listen", "grpc"], "<TARGET>"),
-        (&["--listen", "pigeon", target], "`pigeon` is not a transport of this build; expected"),
-        (&["--listen", "grpc://", target], "the address is missing"),
+        (
+            &["--listen", "pigeon", target],
+            "invalid transport `pigeon`: this build does not have it; expected",
+        ),
+        (&["--listen", "grpc://", target], "missing address"),
         (&["--listen", "grpc://nonsense", target], "expected an IP address and a port"),
         (&["--listen", "iroh://abc", target], "expected iroh://ip:port or `iroh` alone"),
         (&["--listen", "grpc", "--listen", "grpcs", target], "--listen names grpc twice"),
         (&["--listen", "grpcs", target], "tls_cert"),
         (
             &["--listen", "grpc", "--transport.mode=dual", target],
-            "--transport.mode has no place beside --listen",
+            "unexpected flag --transport.mode: --listen sets this key",
         ),
-        (&["--listen", "grpc://127.0.0.1:7999", "grpc://127.0.0.1:7999"], "this is the node itself"),
+        (&["--listen", "grpc://127.0.0.1:7999", "grpc://127.0.0.1:7999"], "the target is this node itself"),
         (&["--listen", "grpc://127.0.0.1:0", "grpcs://127.0.0.1:1", "--ca", "/nowhere"], "CA file /nowhere"),
         (&["--listen", "grpc", "--codec", "xml", target], "`protobuf` or `msgpack`"),
     ];

@@ -46,7 +46,7 @@ async fn a_panic_below_the_node_ends_the_process_at_once_with_its_reason_and_a_c
     let calling = tokio::spawn(async move { client.unary(fault(Place::Quic)).await });
     let end = node.ended().await;
     assert_eq!(end.code, Some(PANICKED), "{}", end.stderr);
-    let reason = end.stderr.lines().find(|line| line.contains("a panic below the node"));
+    let reason = end.stderr.lines().find(|line| line.contains("a library below the node panicked"));
     let reason = reason.unwrap_or_else(|| panic!("{}", end.stderr));
     for part in ["ERROR", AS_ASKED, "faults.rs"] {
         assert!(reason.contains(part), "{part} is not in {reason}");

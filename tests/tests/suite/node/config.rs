@@ -135,12 +135,12 @@ async fn another_value_that_is_not_unicode_is_an_error_that_names_its_variable_o
     let print: [&OsStr; 2] = ["config".as_ref(), "print".as_ref()];
     let refused = with_variables(&directory, &print, &[("POLYWIRE__LOG__FILTER", odd)]).await;
     assert_eq!(refused.code, 1);
-    let expected = "POLYWIRE__LOG__FILTER: log.filter: is not Unicode; expected text";
+    let expected = "POLYWIRE__LOG__FILTER: log.filter: invalid Unicode; expected text";
     assert!(refused.stderr.contains(expected), "{}", refused.stderr);
     let arguments = [print.as_slice(), &["--transport.mode".as_ref(), odd]].concat();
     let refused = with_variables(&directory, &arguments, &[]).await;
     assert_eq!(refused.code, 1);
-    let expected = "--transport.mode: transport.mode: is not Unicode; expected \"grpc\"";
+    let expected = "--transport.mode: transport.mode: invalid Unicode; expected \"grpc\"";
     assert!(refused.stderr.contains(expected), "{}", refused.stderr);
 }
 

@@ -99,7 +99,7 @@ async fn the_environments_filter_is_taken_with_a_note_unless_the_configuration_h
     taken.env("RUST_LOG", "polywire=debug,openraft=debug");
     let taken = until(taken, "the node listens").await;
     assert!(taken.contains("\"level\":\"DEBUG\""), "{taken}");
-    assert!(taken.contains("so RUST_LOG=polywire=debug,openraft=debug says what is logged"), "{taken}");
+    assert!(taken.contains("RUST_LOG=polywire=debug,openraft=debug sets the log filter"), "{taken}");
     let mut kept = serve(directory.path(), &["--log-format=json", "--log.filter=info"]);
     kept.env("RUST_LOG", "debug");
     let kept = until(kept, "the node listens").await;

@@ -83,7 +83,7 @@ async fn what_was_bound_is_closed_where_calls_cannot_be_passed_on() {
     )
     .await;
     assert_eq!((refused.code, &*refused.stdout), (1, ""), "{}", refused.stderr);
-    assert_one_reason(&refused.stderr, &["this is the node itself"]);
+    assert_one_reason(&refused.stderr, &["the target is this node itself"]);
 }
 
 #[tokio::test]

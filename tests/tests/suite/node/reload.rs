@@ -34,7 +34,7 @@ async fn a_file_that_is_written_in_two_halves_is_read_when_it_is_whole() {
     })
     .await;
     let log = node.terminate().await.stderr;
-    assert!(log.contains("the configuration was read again"), "{log}");
+    assert!(log.contains("the configuration was reloaded"), "{log}");
     assert!(!log.contains("refused"), "{log}");
 }
 

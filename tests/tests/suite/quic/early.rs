@@ -8,17 +8,15 @@ use std::{
     time::Duration,
 };
 
+use super::{Server, one_way::OneWay};
 use polywire::{
-    Channel, ConnectOptions, Context, Response, Service, Target,
+    Channel, ConnectOptions, Context, Response, ServiceExt as _, Target,
     quic::{Config, EarlyData},
 };
 use polywire_tests::{
     inventory::{GetRequest, InventoryClient, Item, Stock},
     patience::{eventually, settled, within},
 };
-use tokio::{net::UdpSocket, sync::watch, task::JoinHandle};
-
-use super::Server;
 
 /// The same service to one who takes `label` for idempotent.
 mod mistaken {
@@ -34,49 +32,6 @@ mod mistaken {
 
 /// How long nothing must happen that could.
 const QUIET: Duration = Duration::from_millis(300);
-
-/// A way to a server that can be cut in the server's direction to speak: then it hears its callers' first
-/// packets, and no handshake can end.
-struct OneWay {
-    address: SocketAddr,
-    answers: watch::Sender<bool>,
-    pump: JoinHandle<()>,
-}
-
-impl OneWay {
-    async fn to(server: SocketAddr) -> Self {
-        let front = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let back = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        back.connect(server).await.unwrap();
-        let address = front.local_addr().unwrap();
-        let (answers, open) = watch::channel(true);
-        let pump = tokio::spawn(async move {
-            let (mut caller, mut there, mut here) = (None, vec![0; 65_536], vec![0; 65_536]);
-            let is_open = || *open.borrow();
-            loop {
-                tokio::select! {
-                    Ok((length, from)) = front.recv_from(&mut there) => {
-                        caller = Some(from);
-                        // A server that is not there now may be later.
-                        let _ = back.send(&there[..length]).await;
-                    }
-                    received = back.recv(&mut here) => {
-                        if let (Ok(length), Some(caller), true) = (received, caller, is_open()) {
-                            front.send_to(&here[..length], caller).await.unwrap();
-                        }
-                    }
-                }
-            }
-        });
-        Self { address, answers, pump }
-    }
-}
-
-impl Drop for OneWay {
-    fn drop(&mut self) {
-        self.pump.abort();
-    }
-}
 
 /// Which handlers have run how often.
 #[derive(Clone, Default)]
@@ -203,9 +158,18 @@ async fn a_client_sends_nothing_early_that_it_does_not_know_to_be_idempotent() {
     let client = InventoryClient::new(channel(&server, way.address, &early_data).await);
     let label = tokio::spawn(async move { client.label(GetRequest::named("label")).await });
     assert_eq!(settled(QUIET, || ran.labels()).await, 1);
+    assert_eq!(way.early(), 0);
     way.answers.send(true).unwrap();
     within(label).await.unwrap().unwrap();
     assert_eq!(ran.labels(), 2);
+
+    // What it does know is sent early over the same way.
+    way.answers.send(false).unwrap();
+    let client = mistaken::InventoryClient::new(channel(&server, way.address, &early_data).await);
+    let label = tokio::spawn(async move { client.label(GetRequest::named("label")).await });
+    eventually("the call is sent early", async || (way.early() > 0).then_some(())).await;
+    way.answers.send(true).unwrap();
+    within(label).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,8 +182,14 @@ async fn a_call_that_the_server_does_not_take_early_is_made_again_after_the_hand
     // One that has the same key and knows nothing of the callers of the other.
     let successor = Server::start_with(ran.stock().server(), Config { zero_rtt: false, ..zero_rtt() }).await;
     let way = OneWay::to(address(&successor)).await;
+    way.answers.send(false).unwrap();
     let client = InventoryClient::new(channel(&successor, way.address, &early_data).await);
-    assert_eq!(within(client.get(GetRequest::named("again")).into_future()).await.unwrap().name, "again");
+    let again = tokio::spawn(async move { client.get(GetRequest::named("again")).await });
+    eventually("the call is sent early", async || (way.early() > 0).then_some(())).await;
+    assert_eq!(settled(QUIET, || ran.gets()).await, 1, "what is not taken early reaches no handler");
+
+    way.answers.send(true).unwrap();
+    assert_eq!(within(again).await.unwrap().unwrap().name, "again");
     assert_eq!(ran.gets(), 2);
 }
 
@@ -229,7 +199,7 @@ async fn a_server_that_is_silent_costs_an_early_call_the_connect_timeout() {
     let way = OneWay::to(address(&server)).await;
     let early_data = EarlyData::new();
     make_known(&server, way.address, &early_data).await;
-    way.pump.abort();
+    way.answers.send(false).unwrap();
     let (_, key) = server.target.split_once('?').unwrap();
     let target: Target = format!("quic://{}?{key}", way.address).parse().unwrap();
     let options = ConnectOptions::new().connect_timeout(Duration::from_millis(300)).with(early_data);
@@ -238,4 +208,5 @@ async fn a_server_that_is_silent_costs_an_early_call_the_connect_timeout() {
     let status = within(client.get(GetRequest::default()).into_future()).await.unwrap_err();
     assert_eq!(status.code(), polywire::Code::Unavailable, "{status}");
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(way.early() > 0, "the call was not sent early");
 }

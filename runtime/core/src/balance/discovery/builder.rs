@@ -1,0 +1,114 @@
+use std::{fmt, sync::Arc};
+
+use super::{
+    super::{
+        Channel, builder,
+        route::{Common, Route},
+        tally::Tally,
+    },
+    cluster::Cluster,
+    setup::Setup,
+};
+use crate::{ConnectOptions, Status, Target, policy::PolicyHandle};
+
+/// A [`Channel`] to all members of a cluster, being put together from some that are known.
+///
+/// Whoever is asked tells who they are, what each serves and where. Each call takes a member that serves it and works: of two
+/// that are drawn at random the one for which (calls in flight + 1) × average latency is less, where latencies are told apart
+/// when one is twice the other. What fails fast is not fast: a member where calls of the service fail by a share of 0.3 more
+/// than at the best is left alone, but for a call each few seconds that tries it, until three in a row went well there; which
+/// codes speak against a member is what `runtime/ADAPTIVE.md` says. At the member it takes a transport by its policy. A call that fails goes to another member
+/// only where nobody has seen it or the method is idempotent, within the deadline and one budget for all members, as the
+/// server's pushback says.
+///
+/// What is known goes stale after what the directory says, 5 s on a node, and is then asked for again beside the calls, of
+/// any member that works; at once where a call finds nobody. Members that join, leave or move are followed, and those of
+/// another cluster, or that have not heard the latest of this one, are not believed. Servers without a directory are members
+/// themselves.
+///
+/// A call fails as `Unimplemented` where no member serves it, and as `Unavailable` where none that does is reached; both say
+/// who was asked, and that the call was not processed.
+///
+/// ```no_run
+/// # async fn show() -> Result<(), polywire::Status> {
+/// use polywire::Channel;
+///
+/// let channel = Channel::cluster("grpc://192.0.2.1:7001").seed("grpc://192.0.2.2:7001").connect().await?;
+/// # Ok(()) }
+/// ```
+#[must_use = "a channel is there once it is connected"]
+pub struct ClusterBuilder {
+    seeds: Vec<Result<Target, String>>,
+    policies: PolicyHandle,
+    options: ConnectOptions,
+}
+
+impl Channel {
+    /// A channel to all members of the cluster that this one belongs to. Its directory tells who they are, and each call
+    /// takes one that serves it.
+    ///
+    /// Of two that are drawn at random a call takes the one with fewer calls in flight and the lower latency
+    /// ([`ClusterBuilder`] has more to say). Members that join, leave or move are followed. A call that fails at one goes
+    /// to another only where it was not processed or the method is idempotent, within one budget for all of them.
+    pub fn cluster<T: TryInto<Target, Error: fmt::Display>>(seed: T) -> ClusterBuilder {
+        ClusterBuilder::new(seed)
+    }
+}
+
+impl ClusterBuilder {
+    pub(in crate::balance) fn new<T: TryInto<Target, Error: fmt::Display>>(seed: T) -> Self {
+        let builder =
+            Self { seeds: Vec::new(), policies: PolicyHandle::default(), options: ConnectOptions::new() };
+        builder.seed(seed)
+    }
+
+    /// Another member that may be asked who is in the cluster, for where the first is not there at the beginning. Once
+    /// others are known, the seeds may be gone.
+    pub fn seed<T: TryInto<Target, Error: fmt::Display>>(mut self, target: T) -> Self {
+        self.seeds.push(target.try_into().map_err(|error| error.to_string()));
+        self
+    }
+
+    /// Calls choose among the transports of the member that they take by this policy, or by these
+    /// [`Policies`](crate::policy::Policies), or by those that a [`PolicyHandle`] has at each call.
+    pub fn policy(mut self, policy: impl Into<PolicyHandle>) -> Self {
+        self.policies = policy.into();
+        self
+    }
+
+    /// Connects to the members so. Where the options have [metrics](ConnectOptions::metrics), these count also which calls
+    /// go to another member or over another transport. With an Iroh dialer [among them](ConnectOptions::with) all members
+    /// are dialled from its endpoint; without, each has one of its own, at its first call over Iroh.
+    pub fn options(mut self, options: ConnectOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The channel. Nothing is dialled before the first call, which waits until a seed has told who is in the cluster.
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// `InvalidArgument` where a seed is malformed; and whatever connecting to one of them fails with.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing has been dialled, and what was opened so far is closed.
+    pub async fn connect(self) -> Result<Channel, Status> {
+        let Self { seeds, policies, options } = self;
+        let common = Common::counted_by(Tally { metrics: options.observer.clone(), on_fallback: None });
+        let setup = Setup::new(options.clone(), policies, common, true);
+        let mut routes = Vec::new();
+        for seed in seeds {
+            let target = seed.map_err(Status::invalid_argument)?;
+            let way = builder::open(Arc::new((target.clone(), options.clone()))).await?;
+            routes.push(Arc::new(Route::new(target.transport(), target.to_string(), way, &setup.common)));
+        }
+        Ok(Cluster::new(setup, routes).into_channel())
+    }
+}
+
+impl fmt::Debug for ClusterBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterBuilder").field("seeds", &self.seeds).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,79 @@
+use std::sync::Arc;
+
+use super::super::{
+    builder,
+    route::{Common, Route, Way},
+    shared::Shared,
+};
+use crate::{
+    ConnectOptions, Target,
+    policy::{PolicyHandle, budget::Budget},
+};
+use futures_util::future::BoxFuture;
+
+/// How channels to peers that are being discovered are made.
+pub(in crate::balance) struct Setup {
+    open: Open,
+    pub(super) policies: PolicyHandle,
+    pub(super) budget: Arc<Budget>,
+    pub(super) common: Common,
+    /// Whether there are other peers, to which a call may go instead.
+    among_others: bool,
+}
+
+/// Makes a way to a target over the transport that it names; `None` where this program cannot go there.
+pub(super) type Open = Box<dyn Fn(&str) -> BoxFuture<'static, Option<(&'static str, Way)>> + Send + Sync>;
+
+impl Setup {
+    /// Channels that connect with these options.
+    pub(in crate::balance) fn new(
+        options: ConnectOptions,
+        policies: PolicyHandle,
+        common: Common,
+        among_others: bool,
+    ) -> Self {
+        let open = move |target: &str| open(target, &options);
+        Self::with(Box::new(open), policies, common, among_others)
+    }
+
+    pub(super) fn with(open: Open, policies: PolicyHandle, common: Common, among_others: bool) -> Self {
+        Self { open, policies, budget: Arc::new(Budget::new()), common, among_others }
+    }
+
+    /// A way to this target; `None` where this program cannot go there.
+    pub(super) async fn open(&self, target: &str) -> Option<(&'static str, Way)> {
+        (self.open)(target).await
+    }
+
+    /// What the calls to a peer over these routes share.
+    pub(super) fn shared(
+        &self,
+        routes: Vec<Arc<Route>>,
+        serving: std::collections::HashMap<String, u8>,
+    ) -> Arc<Shared> {
+        let (policies, budget) = (self.policies.clone(), self.budget.clone());
+        Arc::new(Shared::of(routes, policies, self.common.tally.clone(), budget, serving, self.among_others))
+    }
+}
+
+fn open(target: &str, options: &ConnectOptions) -> BoxFuture<'static, Option<(&'static str, Way)>> {
+    let target = match target.parse::<Target>() {
+        Ok(target) if !target.is_local() => target,
+        // A Unix socket of another machine is none of this one's.
+        Ok(_) | Err(_) => {
+            tracing::debug!(target, "a peer is reached at a target that means nothing here");
+            return Box::pin(std::future::ready(None));
+        }
+    };
+    let options = options.clone();
+    Box::pin(async move {
+        let transport = target.transport();
+        match builder::open(Arc::new((target.clone(), options))).await {
+            Ok(way) => Some((transport, way)),
+            Err(status) => {
+                tracing::warn!(%target, %status, "a target of a peer cannot be used");
+                None
+            }
+        }
+    })
+}

@@ -1,0 +1,683 @@
+//! The channel over ways that fail as they are told to, in paused time.
+
+mod counting;
+mod dark;
+mod failing;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use futures_util::future::BoxFuture;
+
+use super::*;
+use crate::{
+    Code, Context, Payload, Response, RouteState, Service, Status, Streaming,
+    observer::recorder::Recorder,
+    policy::{Adaptive, Hedge, Policies, Policy, PolicyHandle},
+};
+
+#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
+struct Word {
+    #[prost(string, tag = "1")]
+    text: String,
+}
+
+/// Says over which way it was asked.
+#[polywire::service(package = "words.v1")]
+trait Words {
+    /// May be asked twice.
+    #[rpc(idempotent)]
+    async fn read(&self, request: Word) -> Result<Word, Status>;
+    /// May not.
+    async fn write(&self, request: Word) -> Result<Word, Status>;
+    /// Says the word again and again.
+    async fn repeat(&self, request: Word) -> Result<Streaming<Word>, Status>;
+    /// Takes words in.
+    async fn gather(&self, words: Streaming<Word>) -> Result<Word, Status>;
+}
+
+/// What a way does with calls.
+#[derive(Clone, Debug)]
+enum Mood {
+    /// Answers after so long.
+    Well(Duration),
+    /// Says nothing, ever.
+    Dark,
+    /// Fails with this.
+    Fails(Status),
+    /// Lets probes in, and fails everything else with this.
+    ProbesOnly(Status),
+}
+
+/// A way to a peer that answers with its own name.
+#[derive(Clone)]
+struct Way(Arc<Inner>);
+
+struct Inner {
+    name: &'static str,
+    mood: Mutex<Mood>,
+    /// How long the handler takes, whatever the way to it.
+    work: Mutex<Duration>,
+    calls: AtomicU32,
+    executed: AtomicU32,
+    probes: AtomicU32,
+    attempts: Mutex<Vec<String>>,
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+impl Way {
+    fn new(name: &'static str) -> Self {
+        Self(Arc::new(Inner {
+            name,
+            mood: Mutex::new(Mood::Well(MS)),
+            work: Mutex::default(),
+            calls: AtomicU32::default(),
+            executed: AtomicU32::default(),
+            probes: AtomicU32::default(),
+            attempts: Mutex::default(),
+        }))
+    }
+
+    fn is(&self, mood: Mood) {
+        *self.0.mood.lock().unwrap() = mood;
+    }
+
+    fn calls(&self) -> u32 {
+        self.0.calls.load(Ordering::Relaxed)
+    }
+
+    fn probes(&self) -> u32 {
+        self.0.probes.load(Ordering::Relaxed)
+    }
+
+    async fn arrive(&self, cx: &Context) -> Result<(), Status> {
+        let probe = cx.path().starts_with("/grpc.health");
+        let count = if probe { &self.0.probes } else { &self.0.calls };
+        count.fetch_add(1, Ordering::Relaxed);
+        if !probe {
+            let attempt = cx.metadata().get("grpc-previous-rpc-attempts").unwrap_or("0");
+            self.0.attempts.lock().unwrap().push(attempt.to_owned());
+        }
+        let mood = self.0.mood.lock().unwrap().clone();
+        match mood {
+            Mood::Well(_) if probe => Ok(()),
+            Mood::Well(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            Mood::Dark => std::future::pending().await,
+            Mood::ProbesOnly(_) if probe => Ok(()),
+            Mood::Fails(status) | Mood::ProbesOnly(status) => Err(status),
+        }
+    }
+
+    fn words(&self) -> WordsServer<Spoken> {
+        WordsServer::new(Spoken(self.0.clone()))
+    }
+}
+
+struct Spoken(Arc<Inner>);
+
+impl Spoken {
+    fn word(&self) -> Word {
+        self.0.executed.fetch_add(1, Ordering::Relaxed);
+        Word { text: self.0.name.to_owned() }
+    }
+}
+
+impl Words for Spoken {
+    async fn read(&self, _: Word) -> Result<Word, Status> {
+        let work = *self.0.work.lock().unwrap();
+        tokio::time::sleep(work).await;
+        Ok(self.word())
+    }
+
+    async fn write(&self, _: Word) -> Result<Word, Status> {
+        Ok(self.word())
+    }
+
+    async fn repeat(&self, _: Word) -> Result<Streaming<Word>, Status> {
+        Ok(Streaming::from_iter([self.word(), self.word()]))
+    }
+
+    async fn gather(&self, mut words: Streaming<Word>) -> Result<Word, Status> {
+        while words.message().await?.is_some() {}
+        Ok(self.word())
+    }
+}
+
+impl Service for Way {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        self.arrive(&cx).await?;
+        self.words().unary(cx, message).await
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        self.arrive(&cx).await?;
+        self.words().stream(cx, messages).await
+    }
+}
+
+fn refused() -> Status {
+    Status::unavailable("connection refused").not_processed()
+}
+
+/// A client over Iroh, which is preferred, and gRPC.
+async fn dual(policy: impl Into<PolicyHandle>) -> (WordsClient, Way, Way) {
+    let (iroh, grpc) = (Way::new("iroh"), Way::new("grpc"));
+    let builder = Channel::builder().connection("iroh", iroh.clone()).connection("grpc", grpc.clone());
+    (WordsClient::new(builder.policy(policy).connect().await.unwrap()), iroh, grpc)
+}
+
+async fn read(client: &WordsClient) -> Result<String, Status> {
+    client.read(Word::default()).timeout(10 * 1_000 * MS).await.map(|word| word.text)
+}
+
+async fn write(client: &WordsClient) -> Result<String, Status> {
+    client.write(Word::default()).timeout(10 * 1_000 * MS).await.map(|word| word.text)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_call_goes_over_the_preferred_transport() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    assert_eq!((iroh.probes(), grpc.probes(), grpc.calls()), (1, 0, 0), "the other is not troubled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preferred_transport_that_says_nothing_has_a_head_start_and_no_more() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    iroh.is(Mood::Dark);
+    let begun = Instant::now();
+    assert_eq!(write(&client).await.unwrap(), "grpc");
+    assert!(begun.elapsed() < 300 * MS, "{:?}", begun.elapsed());
+    assert_eq!((iroh.calls(), grpc.calls()), (0, 1), "nothing but probes went into the dark");
+    let begun = Instant::now();
+    for _ in 0..100 {
+        assert_eq!(write(&client).await.unwrap(), "grpc");
+    }
+    assert!(begun.elapsed() < 250 * MS, "later calls pay nothing: {:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transport_that_works_again_is_taken_again_within_a_probe_interval() {
+    let (client, iroh, _) = dual(Policy::default()).await;
+    iroh.is(Mood::Dark);
+    assert_eq!(read(&client).await.unwrap(), "grpc");
+    tokio::time::sleep(120 * 1_000 * MS).await;
+    let probes = iroh.probes();
+    assert!((7..20).contains(&probes), "{probes} probes in two minutes: the pauses grow");
+    iroh.is(Mood::Well(MS));
+    tokio::time::sleep(17 * 1_000 * MS).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_nobody_saw_is_made_over_the_other_transport_whatever_it_does() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    assert_eq!(write(&client).await.unwrap(), "iroh");
+    iroh.is(Mood::Fails(refused()));
+    assert_eq!(write(&client).await.unwrap(), "grpc");
+    assert_eq!(grpc.0.attempts.lock().unwrap().last().unwrap(), "1", "the server is told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_may_have_been_executed_is_made_again_only_where_that_is_harmless() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    assert_eq!(write(&client).await.unwrap(), "iroh");
+    iroh.is(Mood::ProbesOnly(Status::unavailable("the connection broke")));
+    let status = write(&client).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().ends_with("; the call may have been executed"), "{status}");
+    assert_eq!(grpc.calls(), 0);
+    assert_eq!(read(&client).await.unwrap(), "grpc");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_an_answer_also_where_it_is_a_failure() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    iroh.is(Mood::ProbesOnly(Status::not_found("no such word")));
+    assert_eq!(read(&client).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!((iroh.calls(), grpc.calls()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_fallback_no_call_goes_elsewhere() {
+    let (client, iroh, grpc) = dual(Policy::default().fallback(false)).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    iroh.is(Mood::Fails(refused()));
+    let status = read(&client).await.unwrap_err();
+    assert!(status.code() == Code::Unavailable && status.is_not_processed(), "{status}");
+    assert_eq!(grpc.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_path_that_goes_dark_costs_no_idempotent_call_and_others_only_those_in_flight() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    iroh.is(Mood::Dark);
+    let in_flight = write(&client);
+    let begun = Instant::now();
+    let reading = async {
+        let outcome = read(&client).await;
+        (outcome, begun.elapsed())
+    };
+    let (written, (read_text, took)) = tokio::join!(in_flight, reading);
+    assert_eq!(written.unwrap_err().code(), Code::DeadlineExceeded);
+    assert_eq!(read_text.unwrap(), "grpc");
+    assert!(took < 1_000 * MS, "{took:?}");
+    let begun = Instant::now();
+    assert_eq!(write(&client).await.unwrap(), "grpc");
+    assert!(begun.elapsed() < 100 * MS);
+    assert_eq!(grpc.0.executed.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_handler_is_no_dark_path() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    iroh.is(Mood::Well(3_000 * MS));
+    assert_eq!(write(&client).await.unwrap(), "iroh");
+    assert_eq!(write(&client).await.unwrap(), "iroh");
+    assert_eq!(grpc.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_works_a_call_fails_soon_as_not_processed_and_says_why() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    iroh.is(Mood::Fails(refused()));
+    grpc.is(Mood::Dark);
+    let begun = Instant::now();
+    let status = write(&client).await.unwrap_err();
+    assert!(begun.elapsed() <= 3_000 * MS, "{:?}", begun.elapsed());
+    assert!(status.code() == Code::Unavailable && status.is_not_processed(), "{status}");
+    assert!(status.message().contains("iroh: connection refused"), "{status}");
+    assert_eq!((iroh.calls(), grpc.calls()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_there_again_is_found_again() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    assert_eq!(write(&client).await.unwrap(), "iroh");
+    for way in [&iroh, &grpc] {
+        way.is(Mood::Fails(refused()));
+    }
+    for _ in 0..5 {
+        write(&client).await.unwrap_err();
+    }
+    for way in [&iroh, &grpc] {
+        way.is(Mood::Well(MS));
+    }
+    tokio::time::sleep(16 * 1_000 * MS).await;
+    write(&client).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_of_the_calls_prefers_the_first_transport() {
+    let (client, iroh, grpc) = dual(Policy::default().share(0.25)).await;
+    for _ in 0..4 {
+        read(&client).await.unwrap();
+    }
+    tokio::time::sleep(1_000 * MS).await;
+    let before = iroh.calls();
+    for _ in 0..400 {
+        read(&client).await.unwrap();
+    }
+    assert!((98..=102).contains(&(iroh.calls() - before)), "{} of 400", iroh.calls() - before);
+    assert!(grpc.calls() > 290);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_holds_for_its_service_and_changes_from_one_call_to_the_next() {
+    let handle = PolicyHandle::new(Policies::default().service("words", Policy::default().prefer(["grpc"])));
+    let (client, ..) = dual(handle.clone()).await;
+    assert_eq!(read(&client).await.unwrap(), "grpc");
+    handle.set(Policies::default().method("words", "Read", Policy::default().prefer(["iroh"])));
+    // Nobody has tried it yet; the first call that would have taken it has it asked.
+    read(&client).await.unwrap();
+    tokio::time::sleep(MS).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    handle.set(Policies::new(Policy::default().prefer(["grpc"])));
+    assert_eq!(read(&client).await.unwrap(), "grpc");
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_are_bounded_and_spaced() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    let broken = Status::unavailable("overloaded");
+    for way in [&iroh, &grpc] {
+        way.is(Mood::ProbesOnly(broken.clone()));
+    }
+    read(&client).await.unwrap_err();
+    assert_eq!(iroh.calls() - 1 + grpc.calls(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_when_is_listened_to() {
+    let (client, iroh, _) = dual(Policy::default().fallback(false)).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    let pushed = |value: &str| {
+        let mut metadata = crate::Metadata::new();
+        metadata.insert("grpc-retry-pushback-ms", value).unwrap();
+        Mood::ProbesOnly(Status::resource_exhausted("later").with_metadata(metadata))
+    };
+    iroh.is(pushed("700"));
+    let begun = Instant::now();
+    let outcome = read(&client).await;
+    assert_eq!(outcome.unwrap_err().code(), Code::ResourceExhausted);
+    assert_eq!((iroh.calls(), begun.elapsed().as_millis()), (4, 1_400));
+    iroh.is(pushed("-1"));
+    read(&client).await.unwrap_err();
+    assert_eq!(iroh.calls(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_bounds_what_a_failing_server_meets() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    for way in [&iroh, &grpc] {
+        way.is(Mood::ProbesOnly(Status::unavailable("overloaded")));
+    }
+    for _ in 0..1_000 {
+        read(&client).await.unwrap_err();
+    }
+    let met = iroh.calls() - 1 + grpc.calls();
+    assert!(met <= 1_000 + 200 + 11, "{met} attempts at 1000 calls");
+    assert!(met >= 1_150, "the budget is used: {met}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_is_made_over_the_other_transport_and_the_loser_is_dropped() {
+    let (client, iroh, grpc) = dual(Policy::default().hedge(Hedge::After(20 * MS))).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    iroh.is(Mood::Well(400 * MS));
+    let begun = Instant::now();
+    assert_eq!(read(&client).await.unwrap(), "grpc");
+    assert_eq!(begun.elapsed().as_millis(), 21);
+    tokio::time::sleep(1_000 * MS).await;
+    assert_eq!(iroh.0.executed.load(Ordering::Relaxed), 1, "the loser's handler was dropped");
+    assert_eq!(write(&client).await.unwrap(), "iroh", "what is not idempotent is never hedged");
+    assert_eq!(grpc.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adaptive_choice_moves_to_what_is_faster_and_stays_there() {
+    let (client, iroh, grpc) = dual(Policy::default().adaptive(Adaptive::Fastest)).await;
+    iroh.is(Mood::Well(50 * MS));
+    for _ in 0..4_000 {
+        read(&client).await.unwrap();
+    }
+    let (slow, fast) = (iroh.calls(), grpc.calls());
+    for _ in 0..4_000 {
+        read(&client).await.unwrap();
+    }
+    assert!(grpc.calls() - fast > 3_800, "{} of 4000 calls went over the faster one", grpc.calls() - fast);
+    assert!(iroh.calls() > slow, "the other is looked at now and then");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_the_handler_takes_says_nothing_of_the_transport() {
+    let (client, iroh, grpc) = dual(Policy::default().adaptive(Adaptive::Fastest)).await;
+    for (way, latency) in [(&iroh, 40 * MS), (&grpc, 5 * MS)] {
+        way.is(Mood::Well(latency));
+        *way.0.work.lock().unwrap() = 200 * MS;
+    }
+    for _ in 0..500 {
+        let answer = client.read(Word::default()).response().await.unwrap();
+        assert!(answer.trailers.is_empty(), "the caller has not asked: {:?}", answer.trailers);
+    }
+    let slow = iroh.calls();
+    for _ in 0..500 {
+        read(&client).await.unwrap();
+    }
+    assert!(iroh.calls() - slow < 50, "{} of 500 calls went over the slower one", iroh.calls() - slow);
+    let explanation = client.channel.explain().unwrap().services[0].clone();
+    let latency = explanation.scores[1].0.unwrap();
+    assert!(latency < 30 * MS, "{latency:?}");
+}
+
+/// A way over which answers come encoded, as over a network.
+struct Encoding(Way);
+
+impl Service for Encoding {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let codec = cx.codec().unwrap_or(crate::Codec::MessagePack);
+        let encoded = |message: &Payload| {
+            let mut bytes = bytes::BytesMut::new();
+            message.encode(codec, &mut bytes)?;
+            Ok::<_, Status>(Payload::encoded(codec, bytes.freeze()))
+        };
+        let response = self.0.unary(cx, encoded(&message)?).await?;
+        let answer = encoded(&response.message)?;
+        Ok(response.map(|_| answer))
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        self.0.stream(cx, messages).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shadow_compares_the_answers_and_changes_nothing_for_the_caller() {
+    let metrics = Recorder::default();
+    let (iroh, grpc) = (Way::new("the same"), Way::new("the same"));
+    let builder = Channel::builder()
+        .options(crate::ConnectOptions::new().metrics(metrics.clone()))
+        .connection("iroh", Encoding(iroh.clone()))
+        .connection("grpc", Encoding(grpc.clone()))
+        .policy(Policy::default().share(0.5).shadow(1.0));
+    let client = WordsClient::new(builder.connect().await.unwrap());
+    let counted = |outcome: &str| {
+        let line = format!(
+            "polywire_client_shadow_calls_total{{outcome=\"{outcome}\",service=\"words.v1.Words\"}} "
+        );
+        let text = metrics.page();
+        text.lines().find_map(|told| told.strip_prefix(&line)?.parse::<f64>().ok()).unwrap_or(0.0)
+    };
+    // Until both are known to work.
+    for _ in 0..4 {
+        read(&client).await.unwrap();
+        tokio::time::sleep(10 * MS).await;
+    }
+    let before = (counted("same"), iroh.calls() + grpc.calls());
+    for _ in 0..10 {
+        assert_eq!(read(&client).await.unwrap(), "the same");
+        write(&client).await.unwrap();
+    }
+    tokio::time::sleep(10 * MS).await;
+    assert_eq!(counted("same") - before.0, 10.0);
+    assert_eq!(iroh.calls() + grpc.calls() - before.1, 30, "what is not idempotent has no shadow");
+    assert_eq!(counted("different") + counted("failed"), 0.0);
+
+    // The transport that is not asked first, whichever it is, answers otherwise or not at all.
+    grpc.is(Mood::ProbesOnly(Status::not_found("no such word")));
+    let outcomes = [read(&client).await, read(&client).await];
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    tokio::time::sleep(10 * MS).await;
+    assert_eq!(counted("failed") + counted("different"), 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_opened_elsewhere_where_nothing_of_it_was_taken() {
+    let (client, iroh, _) = dual(Policy::default()).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    iroh.is(Mood::ProbesOnly(refused()));
+    let mut answers = client.repeat(Word::default()).await.unwrap();
+    assert_eq!(answers.message().await.unwrap().unwrap().text, "grpc");
+    assert!(answers.message().await.unwrap().is_some());
+    assert!(answers.message().await.unwrap().is_none());
+    let words = Streaming::from_iter([Word::default(), Word::default()]);
+    assert_eq!(client.gather(words).await.unwrap().text, "grpc");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_holds_whatever_is_tried() {
+    let (client, iroh, grpc) = dual(Policy::default()).await;
+    for way in [&iroh, &grpc] {
+        way.is(Mood::Dark);
+    }
+    let begun = Instant::now();
+    let status = client.read(Word::default()).timeout(700 * MS).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert_eq!(begun.elapsed().as_millis(), 700);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_explanation_names_each_transport_and_the_reason() {
+    let (client, iroh, _) = dual(Policy::default()).await;
+    read(&client).await.unwrap();
+    let told = client.channel.explain().unwrap();
+    assert_eq!(told.routes[0].state, RouteState::Closed);
+    assert_eq!(told.routes[1].state, RouteState::Untried);
+    assert_eq!((told.services[0].name.as_str(), told.services[0].taken), ("words.v1.Words", "iroh"));
+    iroh.is(Mood::Fails(refused()));
+    read(&client).await.unwrap();
+    tokio::time::sleep(MS).await;
+    let told = client.channel.explain().unwrap();
+    assert!(matches!(told.routes[0].state, RouteState::Open(_)), "{told}");
+    assert_eq!(told.services[0].taken, "grpc");
+    let text = told.to_string();
+    assert!(text.contains("connection refused") && text.contains("does not work now"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_of_one_transport_asks_nobody_and_still_attempts_again() {
+    let way = Way::new("grpc");
+    let channel = Channel::builder().connection("grpc", way.clone()).connect().await.unwrap();
+    let client = WordsClient::new(channel);
+    way.is(Mood::Fails(refused()));
+    let status = read(&client).await.unwrap_err();
+    assert!(status.is_not_processed());
+    assert_eq!((way.calls(), way.probes()), (3, 0));
+}
+
+#[tokio::test]
+async fn a_channel_of_nothing_or_of_too_much_is_refused() {
+    assert_eq!(Channel::builder().connect().await.unwrap_err().code(), Code::InvalidArgument);
+    let many = (0..9).fold(Channel::builder(), |many, _| many.connection("grpc", Way::new("grpc")));
+    assert!(many.connect().await.unwrap_err().message().contains("found 9"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asked_is_told_of_each_call_that_goes_elsewhere_and_why() {
+    let (iroh, grpc) = (Way::new("iroh"), Way::new("grpc"));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = told.clone();
+    let builder = Channel::builder().connection("iroh", iroh.clone()).connection("grpc", grpc.clone());
+    let builder = builder.on_fallback(move |fallback| {
+        tell.lock().unwrap().push(format!("{} {}: {fallback}", fallback.path, fallback.reason));
+    });
+    let client = WordsClient::new(builder.connect().await.unwrap());
+    assert_eq!(write(&client).await.unwrap(), "iroh");
+    iroh.is(Mood::Fails(refused()));
+    assert_eq!(write(&client).await.unwrap(), "grpc");
+    tokio::time::sleep(MS).await;
+    assert_eq!(write(&client).await.unwrap(), "grpc");
+    assert_eq!(
+        *told.lock().unwrap(),
+        [
+            "/words.v1.Words/Write not_processed: iroh failed (UNAVAILABLE: connection refused); falling back to grpc",
+            "/words.v1.Words/Write set_aside: iroh failed (connection refused); falling back to grpc",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_measured_says_nothing_and_goes_where_the_others_go() {
+    let policy = Policy::default().adaptive(Adaptive::Below(20 * MS));
+    let policies = Policies::new(policy.clone()).method("words", "Write", policy.measured(false));
+    let (client, iroh, grpc) = dual(policies).await;
+    assert_eq!(read(&client).await.unwrap(), "iroh");
+    tokio::time::sleep(10 * MS).await;
+    iroh.is(Mood::Well(5_000 * MS));
+    for _ in 0..5 {
+        assert_eq!(write(&client).await.unwrap(), "iroh", "it may take as long as it likes");
+    }
+    assert_eq!(client.channel.explain().unwrap().routes[0].latency, Some(MS));
+    iroh.is(Mood::Well(50 * MS));
+    while read(&client).await.unwrap() == "iroh" {}
+    assert_eq!(write(&client).await.unwrap(), "grpc", "what others have met counts");
+    assert!(grpc.calls() > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_stays_silent_through_short_calls_is_dialled_anew_also_where_it_is_the_only_one() {
+    let (before, after) = (Way::new("before"), Way::new("after"));
+    let next = after.clone();
+    let renew = move || -> BoxFuture<Option<route::Way>> {
+        let way = route::Way::lasting(Channel::new(next.clone()));
+        Box::pin(std::future::ready(Some(way)))
+    };
+    let way = route::Way { renew: Box::new(renew), ..route::Way::lasting(Channel::new(before.clone())) };
+    let common =
+        route::Common { longest_pause: 500 * MS, ..route::Common::counted_by(tally::Tally::default()) };
+    let route = route::Route::new("grpc", "there".to_owned(), way, &common);
+    let routes = routes::Routes::new(vec![route], PolicyHandle::default(), tally::Tally::default());
+    let client = WordsClient::new(Channel::new(routes));
+    assert_eq!(write(&client).await.unwrap(), "before");
+    before.is(Mood::Dark);
+    let begun = Instant::now();
+    let outcome = loop {
+        assert!(begun.elapsed() < 3_000 * MS, "it is as silent as before");
+        match client.write(Word::default()).timeout(100 * MS).await {
+            Ok(word) => break word.text,
+            Err(_) => tokio::time::sleep(200 * MS).await,
+        }
+    };
+    assert_eq!(outcome, "after");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_was_away_for_long_is_found_within_the_longest_pause() {
+    let (iroh, grpc) = (Way::new("iroh"), Way::new("grpc"));
+    let builder = Channel::builder().connection("iroh", iroh.clone()).connection("grpc", grpc.clone());
+    let client = WordsClient::new(builder.longest_pause(500 * MS).connect().await.unwrap());
+    assert_eq!(write(&client).await.unwrap(), "iroh");
+    for way in [&iroh, &grpc] {
+        way.is(Mood::Fails(refused()));
+    }
+    write(&client).await.unwrap_err();
+    tokio::time::sleep(60_000 * MS).await;
+    for way in [&iroh, &grpc] {
+        way.is(Mood::Well(MS));
+    }
+    let begun = Instant::now();
+    write(&client).await.unwrap();
+    assert!(begun.elapsed() <= 510 * MS, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_explanation_says_when_a_transport_was_heard_of_last() {
+    let (client, iroh, _) = dual(Policy::default().fallback(false)).await;
+    let told = async || client.channel.explain().unwrap().routes.remove(0);
+    assert_eq!(told().await.last_answer, None);
+    read(&client).await.unwrap();
+    tokio::time::sleep(100 * MS).await;
+    let well = told().await;
+    assert_eq!((well.last_answer, well.latency, well.is_failing), (Some(100 * MS), Some(MS), false));
+    iroh.is(Mood::Dark);
+    client.read(Word::default()).timeout(100 * MS).await.unwrap_err();
+    let failing = told().await;
+    assert!(failing.is_failing && failing.last_error.is_some(), "{failing:?}");
+    assert_eq!(failing.last_answer, Some(200 * MS));
+    iroh.is(Mood::Well(MS));
+    read(&client).await.unwrap();
+    assert!(!told().await.is_failing);
+}

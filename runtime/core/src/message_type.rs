@@ -1,0 +1,37 @@
+use crate::Message;
+
+/// What a message type tells of itself where there is no schema of it: a part of a method's table, for those who have a
+/// schema to compare it with.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageType {
+    name: Option<fn() -> String>,
+    recode: Option<Recode>,
+}
+
+/// Decodes protobuf as the type and encodes that again: `None` where it cannot be decoded. What the type does not know
+/// is lost.
+pub type Recode = fn(&[u8]) -> Option<Vec<u8>>;
+
+impl MessageType {
+    /// A type of this full name, and that is encoded again so, as far as either is known.
+    pub const fn new(name: Option<fn() -> String>, recode: Option<Recode>) -> Self {
+        Self { name, recode }
+    }
+}
+
+impl MessageType {
+    /// The full name of the message, `package.Name`, where the type implements [`prost::Name`].
+    pub fn name(&self) -> Option<String> {
+        self.name.map(|name| name())
+    }
+
+    /// How it is encoded again.
+    pub fn recode(&self) -> Option<Recode> {
+        self.recode
+    }
+}
+
+/// Decodes as this type and encodes again.
+pub(crate) fn recode<M: Message>(bytes: &[u8]) -> Option<Vec<u8>> {
+    M::decode(bytes).ok().map(|message| message.encode_to_vec())
+}

@@ -1,0 +1,137 @@
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use crate::{Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, server};
+
+/// Several services behind one: a call goes to the one that its path names. Clones share the table, and
+/// services may be added and removed while calls run; a call that is under way keeps its service.
+///
+/// ```
+/// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
+/// # #[polywire::service(package = "demo.v1")]
+/// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
+/// # struct Imp;
+/// # impl Demo for Imp { async fn get(&self, r: Empty) -> Result<Empty, polywire::Status> { Ok(r) } }
+/// use polywire::{Router, Service};
+///
+/// let router = Router::new().with(DemoServer::new(Imp));
+/// assert_eq!(router.services()[0].name(), "demo.v1.Demo");
+/// ```
+#[derive(Clone, Default)]
+pub struct Router(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    table: ArcSwap<Table>,
+    /// How often the table has changed.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Clone, Default)]
+struct Table {
+    services: BTreeMap<&'static str, Entry>,
+    fallback: Option<Channel>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    info: ServiceInfo,
+    channel: Channel,
+}
+
+impl Router {
+    /// A router to nothing: every call is `Unimplemented`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same router with these services added.
+    #[must_use]
+    pub fn with(self, service: impl Service) -> Self {
+        self.add(service);
+        self
+    }
+
+    /// Adds the services that answer at `service`, replacing those of the same name. A connection does not
+    /// know what answers behind it, and adds nothing: that is for [`set_fallback`](Self::set_fallback).
+    pub fn add(&self, service: impl Service) {
+        let added = std::any::type_name_of_val(&service);
+        let channel = Channel::new(service);
+        let services = channel.services();
+        if services.is_empty() {
+            tracing::warn!(added, "what was added to a router names no service, so nothing is routed to it");
+        }
+        self.change(|table| {
+            for info in services {
+                table.services.insert(info.name(), Entry { info, channel: channel.clone() });
+            }
+        });
+    }
+
+    /// Removes the service of this name; calls to it are `Unimplemented` from now on. Returns whether it
+    /// was there.
+    pub fn remove(&self, name: &str) -> bool {
+        let mut removed = false;
+        self.change(|table| removed = table.services.remove(name).is_some());
+        removed
+    }
+
+    /// Sends calls that no service answers to this one, for instance to another node.
+    pub fn set_fallback(&self, service: impl Service) {
+        let channel = Channel::new(service);
+        self.change(|table| table.fallback = Some(channel));
+    }
+
+    /// How often services have been added or removed; the receiver learns of each change.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Table)) {
+        // Two changes at once would lose one, so they take turns here; calls never wait.
+        self.0.changes.send_modify(|changes| {
+            let mut table = Table::clone(&self.0.table.load());
+            change(&mut table);
+            self.0.table.store(Arc::new(table));
+            *changes += 1;
+        });
+    }
+
+    fn route(&self, cx: &Context) -> Result<Channel, Status> {
+        let table = self.0.table.load();
+        match table.services.get(cx.service()) {
+            Some(entry) => Ok(entry.channel.clone()),
+            None => table.fallback.clone().ok_or_else(|| server::unimplemented(cx)),
+        }
+    }
+}
+
+impl Service for Router {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        self.route(&cx)?.unary(cx, message).await
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        self.route(&cx)?.stream(cx, messages).await
+    }
+
+    fn method(&self, path: &str) -> Option<&'static Method> {
+        self.0.table.load().services.get(crate::method::split(path).0)?.info.find(path)
+    }
+
+    fn services(&self) -> Vec<ServiceInfo> {
+        self.0.table.load().services.values().map(|entry| entry.info).collect()
+    }
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.services().iter().map(ServiceInfo::name)).finish()
+    }
+}

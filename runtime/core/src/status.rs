@@ -1,0 +1,218 @@
+mod fitted;
+
+use std::{borrow::Cow, error::Error, fmt, sync::Arc};
+
+use bytes::Bytes;
+
+pub(crate) use fitted::{Fitted, Scale};
+
+use crate::{Code, Metadata};
+
+/// How a call failed: a [`Code`], a message for people, details for programs, and the metadata that
+/// trails the answer.
+///
+/// A `Status` is one pointer wide, so that `Result<T, Status>` costs a successful call nothing. An error
+/// type of your own takes part by converting into it.
+///
+/// ```
+/// use polywire::{Code, Status};
+///
+/// struct OutOfStock;
+///
+/// impl From<OutOfStock> for Status {
+///     fn from(_: OutOfStock) -> Self {
+///         Status::failed_precondition("out of stock")
+///     }
+/// }
+/// assert_eq!(Status::from(OutOfStock).code(), Code::FailedPrecondition);
+/// ```
+#[derive(Clone)]
+pub struct Status(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: Code,
+    message: Cow<'static, str>,
+    details: Bytes,
+    metadata: Metadata,
+    not_processed: bool,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Status {
+    /// A status of this code with a message for people.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            code,
+            message: message.into(),
+            details: Bytes::new(),
+            metadata: Metadata::new(),
+            not_processed: false,
+            source: None,
+        }))
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The message for people; possibly empty.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The details for programs: by gRPC's convention an encoded `google.rpc.Status`.
+    pub fn details(&self) -> &Bytes {
+        &self.0.details
+    }
+
+    /// The metadata that trails the answer.
+    pub fn metadata(&self) -> &Metadata {
+        &self.0.metadata
+    }
+
+    /// The metadata that trails the answer, to be changed.
+    pub fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.0.metadata
+    }
+
+    /// True where it is certain that no handler saw the call, so that it may be made again, here or
+    /// over another transport, whatever the method does.
+    pub fn is_not_processed(&self) -> bool {
+        self.0.not_processed
+    }
+
+    /// The same status with details for programs.
+    #[must_use]
+    pub fn with_details(mut self, details: impl Into<Bytes>) -> Self {
+        self.0.details = details.into();
+        self
+    }
+
+    /// The same status with trailing metadata.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.0.metadata = metadata;
+        self
+    }
+
+    /// The same status, with the error that caused it. The cause stays on this side of the wire.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// The same status, marked as [not processed](Self::is_not_processed). For transports: say it only
+    /// of a call that provably reached no handler.
+    #[must_use]
+    pub fn not_processed(mut self) -> Self {
+        self.0.not_processed = true;
+        self
+    }
+
+    /// The same status in other words.
+    pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
+    /// The same status of a call that failed on the way, as its caller is told: where it may have been executed, and it
+    /// matters how often it is, that it may.
+    pub(crate) fn maybe_executed(self, idempotent: bool) -> Self {
+        const MAYBE: &str = "; the call may have been executed";
+        let of_the_way = matches!(self.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled);
+        // Another channel on the way may have said it.
+        if self.is_not_processed() || idempotent || !of_the_way || self.message().ends_with(MAYBE) {
+            return self;
+        }
+        let message = format!("{}{MAYBE}", self.message());
+        self.with_message(message)
+    }
+
+    /// The same status from somebody who has seen the call, whatever a further call of theirs met; and
+    /// who failed, so that it cannot be `Ok`.
+    pub(crate) fn processed(mut self) -> Self {
+        self.0.not_processed = false;
+        if self.0.code == Code::Ok {
+            self.0.code = Code::Unknown;
+        }
+        self
+    }
+}
+
+macro_rules! constructors {
+    ($($(#[$doc:meta])* $name:ident => $code:ident;)*) => {
+        impl Status {
+            $($(#[$doc])*
+            pub fn $name(message: impl Into<Cow<'static, str>>) -> Self {
+                Self::new(Code::$code, message)
+            })*
+        }
+    };
+}
+
+constructors! {
+    /// A status of [`Code::Cancelled`].
+    cancelled => Cancelled;
+    /// A status of [`Code::Unknown`].
+    unknown => Unknown;
+    /// A status of [`Code::InvalidArgument`].
+    invalid_argument => InvalidArgument;
+    /// A status of [`Code::DeadlineExceeded`].
+    deadline_exceeded => DeadlineExceeded;
+    /// A status of [`Code::NotFound`].
+    not_found => NotFound;
+    /// A status of [`Code::AlreadyExists`].
+    already_exists => AlreadyExists;
+    /// A status of [`Code::PermissionDenied`].
+    permission_denied => PermissionDenied;
+    /// A status of [`Code::ResourceExhausted`].
+    resource_exhausted => ResourceExhausted;
+    /// A status of [`Code::FailedPrecondition`].
+    failed_precondition => FailedPrecondition;
+    /// A status of [`Code::Aborted`].
+    aborted => Aborted;
+    /// A status of [`Code::OutOfRange`].
+    out_of_range => OutOfRange;
+    /// A status of [`Code::Unimplemented`].
+    unimplemented => Unimplemented;
+    /// A status of [`Code::Internal`].
+    internal => Internal;
+    /// A status of [`Code::Unavailable`].
+    unavailable => Unavailable;
+    /// A status of [`Code::DataLoss`].
+    data_loss => DataLoss;
+    /// A status of [`Code::Unauthenticated`].
+    unauthenticated => Unauthenticated;
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.code)?;
+        if !self.0.message.is_empty() {
+            write!(f, ": {}", self.0.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Status")
+            .field("code", &self.0.code)
+            .field("message", &self.0.message)
+            .field("details", &self.0.details)
+            .field("metadata", &self.0.metadata)
+            .field("not_processed", &self.0.not_processed)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl Error for Status {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

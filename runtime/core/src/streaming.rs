@@ -1,0 +1,323 @@
+mod lent;
+mod source;
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context as TaskContext, Poll, ready},
+};
+
+use futures_core::Stream;
+use tokio::sync::mpsc;
+
+pub(crate) use lent::LentStream;
+use source::Holding;
+use source::{Choosing, Events, FromChannel, Map, Mapped, WithTrailers};
+pub(crate) use source::{Event, Source};
+
+use crate::{Compression, Message, Metadata, Payload, Status};
+
+/// A stream of messages, the same type in both directions: what a handler is given, what it returns,
+/// what a client sends and what it reads.
+///
+/// Made from anything that is a `Stream` of `Result<T, Status>`; costs one box. It is fused: after the
+/// end or an error it yields nothing more. Dropping it cancels the call at its other end.
+///
+/// ```
+/// use polywire::Streaming;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let mut numbers = Streaming::from_iter([1, 2]);
+/// assert_eq!(numbers.message().await.unwrap(), Some(1));
+/// assert_eq!(numbers.message().await.unwrap(), Some(2));
+/// assert_eq!(numbers.message().await.unwrap(), None);
+/// # });
+/// ```
+pub struct Streaming<T> {
+    source: State<T>,
+    trailers: Metadata,
+    /// What the messages of this direction came compressed with, the plain ones apart.
+    compression: Option<Compression>,
+    /// Whether the last message travels plain, where there is no source that knows.
+    plain: bool,
+}
+
+enum State<T> {
+    Once(T),
+    Flowing(Pin<Box<dyn Source<T>>>),
+    Ended,
+}
+
+impl<T> Streaming<T> {
+    /// A stream made of any other.
+    pub fn new(stream: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Self {
+        Self::from_source(stream)
+    }
+
+    /// A stream of one message; costs no box.
+    pub fn once(message: T) -> Self {
+        Self::from_state(State::Once(message))
+    }
+
+    /// A stream that has ended already.
+    pub fn empty() -> Self {
+        Self::from_state(State::Ended)
+    }
+
+    /// A stream of these messages. (The trait `FromIterator` cannot ask for `Send`.)
+    #[allow(clippy::should_implement_trait)]
+    pub fn from_iter(messages: impl IntoIterator<Item = T, IntoIter: Send + 'static>) -> Self
+    where
+        T: 'static,
+    {
+        Self::new(futures_util::stream::iter(messages.into_iter().map(Ok)))
+    }
+
+    /// A stream fed from elsewhere: at most `capacity` messages wait in it, and a sender that is ahead
+    /// waits. It ends when every sender is dropped.
+    ///
+    /// # Panics
+    /// When `capacity` is 0.
+    pub fn channel(capacity: usize) -> (mpsc::Sender<Result<T, Status>>, Self)
+    where
+        T: Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(capacity);
+        (sender, Self::from_source(FromChannel(receiver)))
+    }
+
+    /// The same stream, trailed by the metadata that `trailers` computes once it has ended well. A
+    /// stream that fails carries its metadata in its [`Status`].
+    #[must_use]
+    pub fn with_trailers(self, trailers: impl FnOnce() -> Metadata + Send + 'static) -> Self
+    where
+        T: Send + 'static,
+    {
+        let compression = self.compression;
+        let source = WithTrailers { inner: self, trailers: Some(Box::new(trailers)) };
+        Self::from_source(source).received_with(compression)
+    }
+
+    /// The same stream, of whose messages only those are compressed that `choose` says yes to, where it is sent
+    /// in a direction that has a [`Compression`]. Without this, all of them are.
+    #[must_use]
+    pub fn compress_if(self, choose: impl FnMut(&T) -> bool + Send + 'static) -> Self
+    where
+        T: Send + 'static,
+    {
+        Self::from_source(Choosing { inner: self, choose: Box::new(choose), plain: false })
+    }
+
+    /// The next message; `None` at the end.
+    ///
+    /// # Errors
+    /// The status that ended the stream early.
+    ///
+    /// # Cancel safety
+    /// Safe: a message is taken only by the call that returns it.
+    pub async fn message(&mut self) -> Result<Option<T>, Status> {
+        std::future::poll_fn(|task| self.poll_message(task)).await.transpose()
+    }
+
+    /// The metadata that trailed the stream; empty before its end.
+    pub fn trailers(&self) -> &Metadata {
+        &self.trailers
+    }
+
+    /// What the last message came compressed with; `None` where it came plain. Says nothing before the first
+    /// message, or of a stream that did not come with a call.
+    pub fn last_compression(&self) -> Option<Compression> {
+        self.compression.filter(|_| !self.last_is_plain())
+    }
+
+    /// The same stream, which keeps something alive until it has ended or is dropped.
+    #[must_use]
+    pub fn holding(self, held: impl Send + 'static) -> Self
+    where
+        T: Send + 'static,
+    {
+        let compression = self.compression;
+        Self::from_source(Holding { inner: self, _held: held }).received_with(compression)
+    }
+
+    pub(crate) fn from_source(source: impl Source<T> + 'static) -> Self {
+        Self::from_state(State::Flowing(Box::pin(source)))
+    }
+
+    fn from_state(source: State<T>) -> Self {
+        Self { source, trailers: Metadata::new(), compression: None, plain: false }
+    }
+
+    /// A stream of what a transport reads: messages, and the trailing metadata behind the last of them.
+    pub(crate) fn from_events(events: impl Stream<Item = Result<Event<T>, Status>> + Send + 'static) -> Self
+    where
+        T: Send + 'static,
+    {
+        Self::from_source(Events { events, trailers: Metadata::new() })
+    }
+
+    /// The one message of a stream that is known to have just one.
+    pub(crate) fn into_single(self) -> Result<T, Self> {
+        match self.source {
+            State::Once(message) => Ok(message),
+            source => Err(Self { source, ..self }),
+        }
+    }
+
+    pub(crate) fn poll_message(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
+        let State::Flowing(source) = &mut self.source else {
+            return Poll::Ready(match std::mem::replace(&mut self.source, State::Ended) {
+                State::Once(message) => Some(Ok(message)),
+                State::Ended | State::Flowing(_) => None,
+            });
+        };
+        let next = ready!(source.as_mut().poll_message(task));
+        match &next {
+            Some(Ok(_)) => {}
+            Some(Err(_)) => self.end(Metadata::new()),
+            None => {
+                let trailers = source.as_mut().take_trailers();
+                self.end(trailers);
+            }
+        }
+        Poll::Ready(next)
+    }
+
+    fn end(&mut self, trailers: Metadata) {
+        self.trailers = trailers;
+        self.plain = self.last_is_plain();
+        self.source = State::Ended;
+    }
+
+    fn last_is_plain(&self) -> bool {
+        match &self.source {
+            State::Flowing(source) => source.as_ref().get_ref().last_is_plain(),
+            State::Once(_) | State::Ended => self.plain,
+        }
+    }
+
+    /// What the messages of this direction came compressed with, those that are plain apart.
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        self.compression
+    }
+
+    /// The same stream, whose messages came compressed with this, but for those that
+    /// [are plain](Payload::is_plain): what [`last_compression`](Self::last_compression) tells. For a transport that
+    /// has received it; whoever sends chooses by [`Response::with_compression`](crate::Response::with_compression).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), polywire::Status> {
+    /// use polywire::{Compression, Streaming};
+    ///
+    /// let mut received = Streaming::from_iter([1, 2]).received_with(Some(Compression::Zstd));
+    /// received.message().await?;
+    /// assert_eq!(received.last_compression(), Some(Compression::Zstd));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn received_with(mut self, compression: Option<Compression>) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Whether polling it runs anybody's code.
+    pub(crate) fn runs_code(&self) -> bool {
+        matches!(self.source, State::Flowing(_))
+    }
+
+    pub(crate) fn take_trailers(&mut self) -> Metadata {
+        std::mem::take(&mut self.trailers)
+    }
+}
+
+impl<M: Message> Streaming<M> {
+    /// The stream as the waist carries it.
+    pub(crate) fn into_payloads(self) -> Streaming<Payload> {
+        self.map_messages(|message, plain| Ok(Payload::new(message).with_plain(*plain)))
+    }
+}
+
+impl Streaming<Payload> {
+    /// The stream as the user sees it.
+    pub(crate) fn into_messages<M: Message>(self) -> Streaming<M> {
+        self.map_messages(|message, plain| {
+            *plain = message.is_plain();
+            message.decode()
+        })
+    }
+
+    /// The same of the requests that a handler reads: bytes that are no such message are the caller's mistake.
+    pub(crate) fn into_requests<M: Message>(self) -> Streaming<M> {
+        self.map_messages(|message, plain| {
+            *plain = message.is_plain();
+            message.into_request()
+        })
+    }
+}
+
+impl<T: Send + 'static> Streaming<T> {
+    fn map_messages<U: Send + 'static>(mut self, map: Map<T, U>) -> Streaming<U> {
+        let compression = self.compression;
+        let mapped = match self.source {
+            State::Once(message) => match map(message, &mut self.plain) {
+                Ok(message) => Streaming { plain: self.plain, ..Streaming::once(message) },
+                Err(status) => Streaming::new(futures_util::stream::iter([Err(status)])),
+            },
+            State::Ended => Streaming::empty(),
+            State::Flowing(_) => Streaming::from_source(Mapped { inner: self, map, plain: false }),
+        };
+        mapped.received_with(compression)
+    }
+}
+
+impl<T> Stream for Streaming<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_message(task)
+    }
+}
+
+// A message in `Once` is moved, never pinned in place.
+impl<T> Unpin for Streaming<T> {}
+
+impl<T> fmt::Debug for Streaming<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.source {
+            State::Once(_) => "Streaming(one message)",
+            State::Flowing(_) => "Streaming",
+            State::Ended => "Streaming(ended)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_is_over_after_its_first_error() {
+        let mut stream = Streaming::new(futures_util::stream::iter([Ok(1), Err(Status::aborted("")), Ok(2)]));
+        assert_eq!(stream.message().await.unwrap(), Some(1));
+        assert!(stream.message().await.is_err());
+        assert_eq!(stream.message().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn trailers_are_computed_at_the_end() {
+        let (sender, stream) = Streaming::channel(1);
+        let mut stream = stream.with_trailers(|| {
+            let mut trailers = Metadata::new();
+            trailers.insert("total", "1").unwrap();
+            trailers
+        });
+        sender.send(Ok(7)).await.unwrap();
+        drop(sender);
+        assert_eq!(stream.message().await.unwrap(), Some(7));
+        assert!(stream.trailers().is_empty());
+        assert_eq!(stream.message().await.unwrap(), None);
+        assert_eq!(stream.trailers().get("total"), Some("1"));
+    }
+}

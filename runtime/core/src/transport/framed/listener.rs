@@ -1,0 +1,79 @@
+use std::{io, pin::Pin};
+
+use super::Connection;
+use crate::{AlpnName, Caller, Status, observer::Observer, transport::Checks};
+
+/// A connection that is being made. Dropped, the attempt is refused.
+pub type Handshake<C> = Pin<Box<dyn Future<Output = Result<Accepted<C>, Status>> + Send>>;
+
+/// Accepts connections that carry streams of bytes. Dropped, it listens no more.
+pub trait Listener: Send + 'static {
+    /// What is accepted.
+    type Connection: Connection;
+
+    /// The next attempt; `None` once nothing more can come. Whatever takes a round trip is left to the
+    /// handshake, so that a slow peer keeps nobody else waiting.
+    ///
+    /// # Errors
+    /// What the operating system says of this one attempt, or that it is out of resources. Accepting goes on
+    /// after a pause.
+    ///
+    /// # Cancel safety
+    /// Must be safe: an attempt is taken only by the call that returns it.
+    fn accept(&mut self) -> impl Future<Output = io::Result<Option<Handshake<Self::Connection>>>> + Send;
+
+    /// The name of the transport, for the log.
+    fn transport(&self) -> &'static str {
+        "framed"
+    }
+
+    /// Whether each connection takes a file descriptor: a node then keeps some for what must go on whatever its clients
+    /// do. They do, but where all share one socket, as over QUIC.
+    fn takes_descriptors(&self) -> bool {
+        true
+    }
+
+    /// Registers what the transport can tell of itself with the node that it serves: [checks](Checks::register) of its
+    /// health, and [what it measures](Observer::collect). Called once, before anything is accepted; by default there is
+    /// nothing to tell.
+    fn register(&mut self, checks: Option<&dyn Checks>, observer: Option<&dyn Observer>) {
+        let _ = (checks, observer);
+    }
+
+    /// The protocols of which a connection may name one, as a node tells them to others: see
+    /// [`Bound::alpns`](crate::transport::Bound::alpns).
+    fn alpns(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Listens no more, and returns once the peers of connections that were closed have been told, or cannot be.
+    fn close(self) -> impl Future<Output = ()> + Send
+    where
+        Self: Sized,
+    {
+        drop(self);
+        std::future::ready(())
+    }
+}
+
+/// A connection that has been made.
+#[derive(Debug)]
+pub struct Accepted<C> {
+    pub(super) connection: C,
+    pub(super) caller: Caller,
+    pub(super) only: Option<AlpnName>,
+}
+
+impl<C: Connection> Accepted<C> {
+    /// Calls on this connection are made by this caller, and may reach every service.
+    pub fn new(connection: C, caller: Caller) -> Self {
+        Self { connection, caller, only: None }
+    }
+
+    /// Calls on this connection reach no service but the one that the name stands for.
+    #[must_use]
+    pub fn only(mut self, service: AlpnName) -> Self {
+        self.only = Some(service);
+        self
+    }
+}

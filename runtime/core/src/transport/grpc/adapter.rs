@@ -1,0 +1,316 @@
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use tokio::time::Instant;
+use tonic::{body::Body, server::NamedService, transport::server::TcpConnectInfo};
+
+use super::{
+    NAME, compression, head,
+    incoming::Incoming,
+    metadata,
+    outgoing::{Many, Single, put_message},
+    status,
+};
+use crate::{
+    Caller, Channel, Code, Codec, Compression, Context, Limits, Metadata, Payload, Router, Server, Service,
+    Shape, Status, Streaming,
+    context::Path,
+    deadline,
+    encoding::Answering,
+    layer::{Layered, TowerService},
+    panic,
+    server::{Defined, Dispatch},
+    trace::{self, CallSpan, System},
+    transport::{Arrival, Arrivals, check_metadata_weight},
+};
+
+/// A service as gRPC over HTTP/2: a tower service for a tonic `Server`, its `Routes`, axum, or anything else
+/// that serves HTTP/2.
+///
+/// ```no_run
+/// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
+/// # #[polywire::service(package = "demo.v1")]
+/// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
+/// # struct Imp;
+/// # impl Demo for Imp { async fn get(&self, r: Empty) -> Result<Empty, polywire::Status> { Ok(r) } }
+/// // For `tonic::transport::Server::add_service`, beside any other service.
+/// fn named(_: &(impl tower::Service<http::Request<tonic::body::Body>> + tonic::server::NamedService)) {}
+/// named(&DemoServer::new(Imp).into_grpc());
+/// ```
+#[derive(Debug)]
+pub struct Adapter<S> {
+    service: Arc<S>,
+    limits: Arc<Limits>,
+    arrivals: Arrivals,
+}
+
+impl<S: Service> Adapter<S> {
+    /// Adapts the service, with [`Limits::default`].
+    pub fn new(service: S) -> Self {
+        Self { service: Arc::new(service), limits: Arc::default(), arrivals: Arrivals::default() }
+    }
+
+    /// The same adapter, whose calls are counted here.
+    pub(super) fn counted(mut self, arrivals: Arrivals) -> Self {
+        self.arrivals = arrivals;
+        self
+    }
+
+    /// The same adapter with these limits on each call.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Arc::new(limits);
+        self
+    }
+}
+
+impl<S> Clone for Adapter<S> {
+    fn clone(&self) -> Self {
+        let Self { service, limits, arrivals } = self;
+        Self { service: service.clone(), limits: limits.clone(), arrivals: arrivals.clone() }
+    }
+}
+
+impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
+    /// The service as gRPC, for a tonic `Server` or anything else that serves HTTP/2.
+    pub fn into_grpc(self) -> Adapter<Self> {
+        Adapter::new(self)
+    }
+}
+
+impl Router {
+    /// The services as gRPC, for anything that serves HTTP/2.
+    pub fn into_grpc(self) -> Adapter<Self> {
+        Adapter::new(self)
+    }
+}
+
+impl Channel {
+    /// The service as gRPC, for anything that serves HTTP/2.
+    pub fn into_grpc(self) -> Adapter<Self> {
+        Adapter::new(self)
+    }
+}
+
+impl<T: TowerService, S: Service> Layered<T, S> {
+    /// The service as gRPC, for a tonic `Server` or anything else that serves HTTP/2.
+    pub fn into_grpc(self) -> Adapter<Self> {
+        Adapter::new(self)
+    }
+}
+
+impl<S: Defined> NamedService for Adapter<S> {
+    const NAME: &'static str = S::SERVICE.name();
+}
+
+impl<S, B> tower::Service<Request<B>> for Adapter<S>
+where
+    S: Service,
+    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.answer(request.map(Body::new)).await) })
+    }
+}
+
+impl<S: Service> Adapter<S> {
+    async fn answer(self, request: Request<Body>) -> Response<Body> {
+        if request.method() != Method::POST {
+            let allowed = [(header::ALLOW, HeaderValue::from_static("POST"))];
+            return refuse(StatusCode::METHOD_NOT_ALLOWED, allowed);
+        }
+        let timeout = head::timeout(request.headers());
+        let deadline = timeout.ok().flatten().and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut arrival = self.arrivals.begin(NAME, request.uri().path().as_bytes(), deadline);
+        let room = status::room(self.limits.max_metadata_bytes, request.headers());
+        let codec = match head::codec(request.headers()) {
+            Some(Ok(codec)) => codec,
+            Some(Err(name)) => {
+                let name: String = name.chars().take(32).collect();
+                let refusal = format!("codec {name:?} is not known; expected `proto` or `msgpack`");
+                let refusal = Status::codec_refused(refusal, &Codec::ALL);
+                return fail(Codec::Protobuf, &refusal, room, &mut arrival);
+            }
+            None => {
+                // What the answer's HTTP status means to a client of gRPC.
+                arrival.end(Code::Unknown);
+                let accepted = HeaderValue::from_static(
+                    "application/grpc, application/grpc+proto, application/grpc+msgpack",
+                );
+                let name = header::HeaderName::from_static("accept-post");
+                return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, [(name, accepted)]);
+            }
+        };
+        // What panics before the call has a path, or between the service and the wire, is in no other guard.
+        match panic::guard(Path::default(), self.call(request, codec, room, &mut arrival)).await {
+            Ok(response) => response,
+            Err(status) => fail(codec, &status, room, &mut arrival),
+        }
+    }
+
+    async fn call(
+        self,
+        request: Request<Body>,
+        codec: Codec,
+        room: usize,
+        arrival: &mut Arrival,
+    ) -> Result<Response<Body>, Status> {
+        let mut cx = self.admit(&request, codec).map_err(Status::not_processed)?;
+        arrival.admit(&mut cx);
+        let (span, cx) = CallSpan::server(System::Grpc, cx);
+        let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
+        let answers = Answering { codec, accepted: compression::accepted(request.headers()), limit };
+        let incoming = Incoming::new(request.into_body(), codec, cx.compression, limit, &self.limits);
+        let known = self.service.method(cx.path());
+        if known.is_some_and(|method| method.shape() == Shape::Unary) {
+            span.run(self.call_once(cx, incoming, answers, room, arrival)).await
+        } else {
+            let response = span.stream(self.call_many(cx, incoming, room)).await?;
+            let encoding = answers.encoding(response.compression);
+            let crate::Response { metadata, message, .. } = response;
+            let body = Many::answer(message, encoding, room, std::mem::take(arrival));
+            Ok(respond(encoding.codec, encoding.compression, &metadata, |_| Body::new(body)))
+        }
+    }
+
+    async fn call_once(
+        &self,
+        cx: Context,
+        mut incoming: Incoming,
+        answers: Answering,
+        room: usize,
+        arrival: &mut Arrival,
+    ) -> Result<Response<Body>, Status> {
+        let late = "the request took too long to arrive";
+        let arriving = deadline::within(self.limits.message_timeout, late, incoming.single());
+        let message = deadline::bound(cx.deadline, arriving).await.map_err(Status::not_processed)?;
+        let (deadline, path) = (cx.deadline, cx.path.clone());
+        let work = panic::guard(path, self.service.unary(cx, message));
+        let response = deadline::bound(deadline, work).await?;
+        check_metadata_weight(metadata::weight(&response.metadata), room)?;
+        let mut buffer = BytesMut::new();
+        let encoding = answers.encoding(response.compression);
+        put_message(&mut buffer, &response.message, &encoding)?;
+        let trailers = status::trailers(Ok(&response.trailers), room);
+        arrival.end(status::code(&trailers));
+        let body = Single { message: Some(buffer.freeze()), trailers: Some(trailers) };
+        Ok(respond(encoding.codec, encoding.compression, &response.metadata, |_| Body::new(body)))
+    }
+
+    async fn call_many(
+        &self,
+        cx: Context,
+        incoming: Incoming,
+        room: usize,
+    ) -> Result<crate::Response<Streaming<Payload>>, Status> {
+        let (deadline, path) = (cx.deadline, cx.path.clone());
+        let work = panic::guard(path.clone(), self.service.stream(cx, requests(incoming)));
+        let response = deadline::bound(deadline, work).await?;
+        check_metadata_weight(metadata::weight(&response.metadata), room)?;
+        Ok(response.map(|messages| {
+            let messages = deadline::watched_stream(deadline, messages);
+            panic::guard_stream(path, deadline::bound_stream(deadline, messages))
+        }))
+    }
+
+    /// The call's context; the log is told of a call that has none.
+    fn admit(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {
+        self.context(request, codec)
+            .inspect_err(|status| trace::refused(Some(request.uri().path()), &caller(request), status))
+    }
+
+    fn context(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {
+        let headers = request.headers();
+        let timeout =
+            head::timeout(headers).map_err(|()| Status::internal("the header grpc-timeout is malformed"))?;
+        let path = Bytes::copy_from_slice(request.uri().path().as_bytes());
+        let mut cx = Context::incoming(path, caller(request))?;
+        cx.metadata = metadata::read(headers)?;
+        self.limits.check_metadata(&cx.metadata)?;
+        cx.codec = Some(codec);
+        cx.compression = compression::announced(headers)?;
+        if let Some(timeout) = timeout {
+            cx.shorten_to(timeout - AHEAD.min(timeout / 10));
+        }
+        let limit = self.limits.max_message_bytes;
+        let known = self.service.method(cx.path());
+        cx.known_as(known);
+        let own = known.and_then(|method| method.message_limit());
+        cx.message_limit = Some(own.map_or(limit, |own| own.min(limit)));
+        Ok(cx)
+    }
+}
+
+/// How much earlier than the caller's timeout a call ends here. A tonic `Server` around this service keeps
+/// the same deadline, with the wrong code (`CANCELLED`); this one has to come first.
+const AHEAD: Duration = Duration::from_millis(2);
+
+fn caller<B>(request: &Request<B>) -> Arc<Caller> {
+    if let Some(caller) = request.extensions().get::<Arc<Caller>>() {
+        return caller.clone();
+    }
+    let remote = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
+    Arc::new(Caller { transport: NAME, identity: None, address: remote.map(|address| address.to_string()) })
+}
+
+fn requests(incoming: Incoming) -> Streaming<Payload> {
+    Streaming::new(futures_util::stream::unfold(Some(incoming), |incoming| async move {
+        let mut incoming = incoming?;
+        match incoming.message().await {
+            Ok(Some(message)) => Some((Ok(message), Some(incoming))),
+            Ok(None) => None,
+            Err(status) => Some((Err(status), None)),
+        }
+    }))
+}
+
+fn respond(
+    codec: Codec,
+    compression: Option<Compression>,
+    metadata: &Metadata,
+    body: impl FnOnce(&mut http::HeaderMap) -> Body,
+) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, head::content_type(codec));
+    compression::announce(compression, headers);
+    metadata::write(metadata, headers);
+    let body = body(headers);
+    *response.body_mut() = body;
+    response
+}
+
+/// The answer to a call that fails before its first message: told in the headers alone.
+fn fail(codec: Codec, status: &Status, room: usize, arrival: &mut Arrival) -> Response<Body> {
+    arrival.end(status.code());
+    respond(codec, None, &Metadata::new(), |headers| {
+        headers.extend(status::refusal(status, room));
+        Body::empty()
+    })
+}
+
+/// An answer to what is not gRPC.
+fn refuse(status: StatusCode, headers: [(header::HeaderName, HeaderValue); 1]) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().extend(headers.map(|(name, value)| (Some(name), value)));
+    status::mark(response.headers_mut());
+    response
+}

@@ -1,0 +1,401 @@
+use std::{error::Error, fmt, sync::Arc};
+
+use bytes::BytesMut;
+use http::{HeaderValue, Method, Request, Uri, header};
+use tokio::sync::oneshot;
+use tonic::{body::Body, client::GrpcService};
+
+use super::{
+    NAME, compression, head,
+    incoming::Incoming,
+    metadata,
+    outgoing::{Failure, Many, Single, Wanted, put_message},
+    status::{self, Untouched},
+    timeout,
+};
+use crate::{
+    Clipped, Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status,
+    Streaming, body, deadline,
+    encoding::Encoding,
+    streaming::{Event, LentStream},
+    trace::{CallSpan, System},
+};
+
+/// A gRPC connection with options of its own. A [`tonic::transport::Channel`] without any is a [`Service`]
+/// already.
+#[derive(Clone)]
+pub struct Connection<C> {
+    inner: C,
+    codec: Codec,
+    limits: Limits,
+    /// Whether the connection takes all the metadata that the limits allow, and servers are told so.
+    announces: bool,
+    explain: Option<Explain>,
+}
+
+/// Adds to a failure of the connection which target it is of, and what it probably comes from.
+type Explain = Arc<dyn Fn(Status) -> Status + Send + Sync>;
+
+impl<C> Connection<C> {
+    /// Calls over `inner`: a tonic channel, with interceptors and layers around it if you like. Protobuf,
+    /// and [`Limits::default`].
+    pub fn new(inner: C) -> Self {
+        Self { inner, codec: Codec::Protobuf, limits: Limits::default(), announces: false, explain: None }
+    }
+
+    /// Encodes calls that name no codec with this one.
+    #[must_use]
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// Has this add to failures of the connection what is known of the peer.
+    pub(super) fn explained(mut self, explain: impl Fn(Status) -> Status + Send + Sync + 'static) -> Self {
+        self.explain = Some(Arc::new(explain));
+        self
+    }
+
+    /// The limits on what is sent and on answers.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+impl<C> Connection<C> {
+    /// Tells servers how much metadata the limits allow, which the connection has to take.
+    pub(super) fn announcing(mut self) -> Self {
+        self.announces = true;
+        self
+    }
+}
+
+/// What can carry gRPC requests: what tonic's own clients take.
+pub trait Http2:
+    GrpcService<Body, ResponseBody = Body, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<C: GrpcService<Body, ResponseBody = Body, Future: Send> + Clone + Send + Sync + 'static> Http2 for C {}
+
+impl<C: Http2> Service for Connection<C> {
+    fn unary(
+        &self,
+        mut cx: Context,
+        message: Payload,
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
+        CallSpan::client(System::Grpc, NAME, &mut cx).run(self.call_once(cx, message))
+    }
+
+    fn stream(
+        &self,
+        mut cx: Context,
+        messages: Streaming<Payload>,
+    ) -> impl Future<Output = Result<Response<Streaming<Payload>>, Status>> + Send {
+        CallSpan::client(System::Grpc, NAME, &mut cx).stream(self.call_many(cx, messages))
+    }
+}
+
+impl Service for tonic::transport::Channel {
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        Connection::new(self.clone()).unary(cx, message).await
+    }
+
+    async fn stream(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        Connection::new(self.clone()).stream(cx, messages).await
+    }
+}
+
+/// The request without its body, how its messages are written and read, and whether it may be made twice.
+struct Head {
+    request: Request<()>,
+    encoding: Encoding,
+    idempotent: bool,
+}
+
+struct Answer {
+    metadata: Metadata,
+    compression: Option<Compression>,
+    messages: Answers,
+}
+
+impl<C: Http2> Connection<C> {
+    async fn call_once(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let Answer { metadata, compression, mut messages } = self.send_one(&cx, message).await?;
+        let (message, trailers) = messages.single().await?;
+        Ok(Response { metadata, message, trailers, compression })
+    }
+
+    async fn call_many(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> Result<Response<Streaming<Payload>>, Status> {
+        let answer = match messages.into_single() {
+            Ok(message) => self.send_one(&cx, message).await?,
+            Err(messages) => self.send_many(&cx, messages).await?,
+        };
+        let Answer { metadata, compression, messages } = answer;
+        Ok(Response { compression, ..Response::new(messages.into_streaming()).with_metadata(metadata) })
+    }
+
+    fn begin(&self, cx: &Context) -> Result<Head, Status> {
+        self.limits.check_metadata(&cx.metadata).map_err(Status::not_processed)?;
+        let codec = cx.codec.unwrap_or(self.codec);
+        let compression =
+            cx.compression.map(Compression::supported).transpose().map_err(Status::not_processed)?;
+        let mut request = Request::new(());
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.uri_mut() = cx.path().parse::<Uri>().map_err(|_| {
+            Status::invalid_argument(format!("{:?} is not a method's path", Clipped(cx.path())))
+                .not_processed()
+        })?;
+        let headers = request.headers_mut();
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONTENT_TYPE, head::content_type(codec));
+        compression::announce(compression, headers);
+        if let Some(left) = cx.time_left() {
+            if left.is_zero() {
+                return Err(deadline::exceeded().not_processed());
+            }
+            if let Ok(value) = HeaderValue::from_str(&timeout::format(left)) {
+                headers.insert(head::GRPC_TIMEOUT, value);
+            }
+        }
+        if self.announces {
+            status::announce(self.limits.max_metadata_bytes, headers);
+        }
+        metadata::write(&cx.metadata, headers);
+        let own = self.limits.max_message_bytes;
+        let limit = cx.message_limit.map_or(own, |limit| limit.min(own));
+        let encoding = Encoding { codec, compression, limit };
+        Ok(Head { request, encoding, idempotent: cx.idempotent })
+    }
+
+    /// Makes a call of one message, and again where the connection certainly did not take it.
+    async fn send_one(&self, cx: &Context, message: Payload) -> Result<Answer, Status> {
+        let mut attempts = Attempts::default();
+        loop {
+            let head = self.begin(cx)?;
+            let mut buffer = BytesMut::new();
+            put_message(&mut buffer, &message, &head.encoding)?;
+            let body = Body::new(Single { message: Some(buffer.freeze()), trailers: None });
+            match self.send(head, body, Failure::default()).await {
+                Err(unsent) if attempts.may_follow(&unsent) => {}
+                outcome => return outcome.map_err(Unsent::into_status),
+            }
+        }
+    }
+
+    /// As [`send_one`](Self::send_one), of messages that come as they come: it is made again while the first of them
+    /// are at hand.
+    async fn send_many(&self, cx: &Context, messages: Streaming<Payload>) -> Result<Answer, Status> {
+        let mut attempts = Attempts::default();
+        let (mut messages, lent) = LentStream::keep(messages);
+        loop {
+            let failure = Failure::default();
+            let (wanted, unwanted) = oneshot::channel();
+            let head = self.begin(cx)?;
+            let body = Body::new(Many::request(messages, head.encoding, failure.clone(), unwanted));
+            let unsent = match self.send(head, body, failure.clone()).await {
+                Ok(mut answer) => {
+                    answer.messages._wanted = Some(wanted);
+                    return Ok(answer);
+                }
+                Err(unsent) => unsent,
+            };
+            let again = if attempts.may_follow(&unsent) { lent.again() } else { None };
+            match again {
+                Some(again) => messages = again,
+                None => return Err(failure.explain(unsent.into_status())),
+            }
+        }
+    }
+
+    async fn send(&self, head: Head, body: Body, failure: Failure) -> Result<Answer, Unsent> {
+        let mut inner = self.inner.clone();
+        std::future::poll_fn(|task| inner.poll_ready(task))
+            .await
+            .map_err(|error| Unsent::Failed(self.failed(error).not_processed()))?;
+        let Head { request, encoding, idempotent } = head;
+        let response = inner.call(request.map(|()| body)).await.map_err(|error| {
+            let error = error.into();
+            let untouched = status::untouched(&*error);
+            let status = self.failed(error);
+            match untouched {
+                Some(Untouched::Unsent) => Unsent::Waiting(status),
+                Some(Untouched::Refused) => Unsent::Refused(status),
+                None => Unsent::Failed(status.maybe_executed(idempotent)),
+            }
+        })?;
+        let answer = self.answer(response, encoding.limit, failure);
+        let mut answer = answer.map_err(Unsent::Failed)?;
+        answer.messages.idempotent = idempotent;
+        Ok(answer)
+    }
+
+    /// The connection failed so.
+    fn failed(&self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Status {
+        explained(self.explain.as_ref(), status::from_connection(error))
+    }
+
+    /// What has begun to be answered.
+    fn answer(
+        &self,
+        response: http::Response<Body>,
+        limit: usize,
+        failure: Failure,
+    ) -> Result<Answer, Status> {
+        let (parts, body) = response.into_parts();
+        let outcome = status::read(&parts.headers);
+        if let Some(Err(status)) = outcome {
+            return Err(failure.explain(status::as_said(status, &parts.headers)));
+        }
+        if parts.status != http::StatusCode::OK {
+            return Err(status::as_said(status::from_http(parts.status), &parts.headers));
+        }
+        let Some(Ok(codec)) = head::codec(&parts.headers) else {
+            return Err(Status::unknown("the peer's answer is not gRPC: its content type is another"));
+        };
+        let metadata = metadata::read(&parts.headers)?;
+        self.limits.check_metadata(&metadata)?;
+        let compression = compression::announced(&parts.headers).map_err(unaccepted)?;
+        let incoming = Incoming::new(body, codec, compression, limit, &self.limits);
+        let (limits, explain) = (self.limits.clone(), self.explain.clone());
+        let messages =
+            Answers { incoming, outcome, failure, limits, explain, idempotent: false, _wanted: None };
+        Ok(Answer { metadata, compression, messages })
+    }
+}
+
+fn explained(explain: Option<&Explain>, status: Status) -> Status {
+    match explain {
+        Some(explain) => explain(status),
+        None => status,
+    }
+}
+
+/// Why a call got no answer.
+enum Unsent {
+    /// It waited for its turn when the connection ended.
+    Waiting(Status),
+    /// The connection certainly did not take it: a server refuses streams over its limit that came before the client
+    /// knew of it, and one that drains refuses all.
+    Refused(Status),
+    /// No connection could be made, it broke, or the answer was a failure.
+    Failed(Status),
+}
+
+impl Unsent {
+    fn into_status(self) -> Status {
+        match self {
+            Self::Waiting(status) | Self::Refused(status) => status.not_processed(),
+            Self::Failed(status) => status,
+        }
+    }
+}
+
+/// What has been tried of one call. One that was refused is made once more, and one that was never sent as often as
+/// connections end before it is its turn, within reason. Source:
+/// [gRFC A6, transparent retries](https://github.com/grpc/proposal/blob/master/A6-client-retries.md#transparent-retries).
+#[derive(Default)]
+struct Attempts {
+    waited: u8,
+    refused: bool,
+}
+
+/// How often a call may find its connection ended.
+const MOST_WAITED: u8 = 3;
+
+impl Attempts {
+    /// Whether another may follow one that failed so.
+    fn may_follow(&mut self, unsent: &Unsent) -> bool {
+        match unsent {
+            Unsent::Waiting(_) => {
+                self.waited += 1;
+                self.waited <= MOST_WAITED
+            }
+            Unsent::Refused(_) => !std::mem::replace(&mut self.refused, true),
+            Unsent::Failed(_) => false,
+        }
+    }
+}
+
+/// An answer that is compressed as no answer should be is the server's mistake. Source:
+/// [Compression](https://github.com/grpc/grpc/blob/master/doc/compression.md).
+fn unaccepted(status: Status) -> Status {
+    Status::new(Code::Internal, status.message().to_owned())
+}
+
+/// The messages of an answer, and how it ended. Dropped before its end, it cancels the call.
+struct Answers {
+    incoming: Incoming,
+    /// Where the headers alone ended the call.
+    outcome: Option<Result<Metadata, Status>>,
+    failure: Failure,
+    limits: Limits,
+    /// Whether the call may be made twice.
+    idempotent: bool,
+    explain: Option<Explain>,
+    /// Dropped, it breaks off requests that are still being sent: HTTP/2 would keep the stream for them.
+    _wanted: Option<Wanted>,
+}
+
+impl Answers {
+    fn outcome(&mut self) -> Result<Metadata, Status> {
+        let trailers = self.incoming.take_trailers();
+        let outcome = trailers.as_ref().and_then(status::read).or_else(|| self.outcome.take());
+        let outcome = outcome.unwrap_or_else(|| Err(Status::internal("the answer ended without a status")));
+        let trailers = outcome.map_err(|status| self.failure.explain(status))?;
+        self.limits.check_metadata(&trailers)?;
+        Ok(trailers)
+    }
+
+    /// The only message, and the trailing metadata. A failed call has a status instead of a message.
+    async fn single(&mut self) -> Result<(Payload, Metadata), Status> {
+        let message = match self.next().await? {
+            Event::Message(message) => message,
+            Event::Trailers(_) => {
+                return Err(body::none_came());
+            }
+        };
+        match self.next().await? {
+            Event::Trailers(trailers) => Ok((message, trailers)),
+            Event::Message(_) => Err(body::more_came()),
+        }
+    }
+
+    async fn next(&mut self) -> Result<Event<Payload>, Status> {
+        match self.incoming.message().await {
+            Ok(Some(message)) => Ok(Event::Message(message)),
+            Ok(None) => self.outcome().map(Event::Trailers),
+            Err(status) => {
+                let status = explained(self.explain.as_ref(), status);
+                Err(self.failure.explain(status.maybe_executed(self.idempotent)))
+            }
+        }
+    }
+
+    fn into_streaming(self) -> Streaming<Payload> {
+        Streaming::from_events(futures_util::stream::unfold(Some(self), |answers| async move {
+            let mut answers = answers?;
+            match answers.next().await {
+                Ok(Event::Message(message)) => Some((Ok(Event::Message(message)), Some(answers))),
+                last => Some((last, None)),
+            }
+        }))
+    }
+}
+
+impl<C> fmt::Debug for Connection<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("codec", &self.codec).finish_non_exhaustive()
+    }
+}

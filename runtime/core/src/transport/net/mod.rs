@@ -1,0 +1,114 @@
+//! TCP listeners that hold up under load, abuse and shutdown, for HTTP/2 (gRPC) and HTTP/1 (the node's HTTP
+//! side).
+//!
+//! hyper speaks HTTP; what surrounds it is here: a bound on connections, one deadline from accept to the end
+//! of the client's opening, an accept loop that backs off when descriptors run out, a watch on writes that no
+//! longer move, and a shutdown in two phases.
+//!
+//! | client does | server answers |
+//! |---|---|
+//! | says nothing, or stalls in TLS or the preface | closed after [`ListenerOptions::handshake_timeout`] |
+//! | vanishes without FIN (HTTP/2) | gone within keep-alive interval + timeout |
+//! | stops reading | closed once a write has not moved for keep-alive interval + timeout |
+//! | opens more streams than allowed | refused, the limit is advertised in SETTINGS |
+//! | sends half a head, or idles (HTTP/1) | closed after [`ListenerOptions::header_read_timeout`] |
+//!
+//! ```no_run
+//! use polywire::{Drain, net::{Listener, ListenerOptions}};
+//! # async fn example<S, B>(service: S) -> std::io::Result<()>
+//! # where
+//! #     S: tower::Service<http::Request<hyper::body::Incoming>, Response = http::Response<B>,
+//! #             Error = std::convert::Infallible> + Clone + Send + 'static,
+//! #     S::Future: Send + 'static,
+//! #     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
+//! #     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+//! # {
+//! let listener = Listener::bind("127.0.0.1:0").await?;
+//! println!("grpc://{}", listener.local_addr()?);
+//! let drain = Drain::new();
+//! let serving = tokio::spawn(listener.serve_http2(ListenerOptions::default(), service, drain.clone()));
+//!
+//! drain.stop(); // no new connections or streams, those in flight go on
+//! if tokio::time::timeout(std::time::Duration::from_secs(8), serving).await.is_err() {
+//!     drain.cut();
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#[cfg(feature = "http")]
+mod accept;
+#[cfg(feature = "tls")]
+mod authorities;
+#[cfg(feature = "tls")]
+mod certificates;
+#[cfg(feature = "http")]
+mod connection;
+#[cfg(feature = "tls")]
+mod dial;
+#[cfg(feature = "http")]
+mod establish;
+#[cfg(feature = "http")]
+mod finish;
+#[cfg(any(feature = "grpc", feature = "websocket"))]
+mod first_byte;
+#[cfg(feature = "http")]
+mod http1;
+#[cfg(feature = "http")]
+mod http2;
+#[cfg(feature = "http")]
+mod listener;
+#[cfg(feature = "tls")]
+mod live_certificate;
+#[cfg(feature = "http")]
+mod opening;
+#[cfg(feature = "http")]
+mod options;
+#[cfg(feature = "http")]
+mod protocol;
+mod reachable;
+#[cfg(feature = "http")]
+mod rewind;
+#[cfg(feature = "http")]
+mod serve;
+#[cfg(feature = "http")]
+mod service;
+#[cfg(feature = "http")]
+mod stall;
+#[cfg(feature = "http")]
+mod streams;
+#[cfg(feature = "tls")]
+mod tls;
+
+#[cfg(all(test, feature = "http"))]
+mod tests;
+
+#[cfg(feature = "tls")]
+pub(crate) use authorities::Authorities;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
+pub(crate) use authorities::distrusted;
+#[doc(hidden)]
+#[cfg(feature = "tls")]
+pub use certificates::{Certificates, Listed};
+#[cfg(feature = "http")]
+pub use connection::{ConnectionInfo, TlsInfo};
+#[cfg(feature = "tls")]
+pub use dial::connect;
+#[cfg(feature = "quic")]
+pub(crate) use dial::{race, resolve};
+#[cfg(any(feature = "grpc", feature = "websocket"))]
+pub(crate) use first_byte::FirstByte;
+#[cfg(feature = "grpc")]
+pub(crate) use first_byte::Heard;
+#[cfg(feature = "http")]
+pub use listener::Listener;
+#[doc(hidden)]
+#[cfg(feature = "tls")]
+pub use live_certificate::LiveCertificate;
+#[cfg(feature = "http")]
+pub use options::ListenerOptions;
+pub use reachable::reachable;
+#[cfg(feature = "http")]
+pub use service::HttpService;
+#[cfg(feature = "tls")]
+pub use tls::{Alpn, TlsError, TlsFiles};

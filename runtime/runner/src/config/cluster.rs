@@ -1,0 +1,22 @@
+//! `[cluster]`: the node's cluster.
+
+use std::time::Duration;
+
+use polywire_core::Target;
+
+polywire_core::section! {
+    /// The node's cluster: its members, and the timeouts of failure detection.
+    pub struct Cluster {
+        /// Targets of the nodes to form or join a cluster with at the first start. A node that is already in a cluster
+        /// stays in it.
+        pub peers: Vec<Target> = Vec::new(),
+        /// Targets that the other members call to reach this node, if they differ from the bound addresses: behind a
+        /// load balancer or under a DNS name. Other transports advertise the bound address.
+        pub advertise: Vec<Target> = Vec::new(),
+        /// Interval of the leader's heartbeats.
+        pub heartbeat_interval: Duration as "polywire_core::settings::duration" = Duration::from_millis(150),
+        /// Time without a heartbeat after which a node starts an election: a random time from once to twice this value,
+        /// plus twice this value for the lease of the previous leader.
+        pub election_timeout: Duration as "polywire_core::settings::duration" = Duration::from_millis(300),
+    }
+}

@@ -1,0 +1,36 @@
+//! The node: a program that is assembled from services and a configuration, with health, metrics, an HTTP side and a
+//! command line.
+//!
+//! Programs use it through `polywire`, which has all of it under the same names.
+//!
+//! Arrows point down only:
+//!
+//! ```text
+//! cli          the commands of a node's binary
+//! node         services, transports, checks and the HTTP side, put together
+//! transports   how a node configures and binds a transport
+//! config       what can be set, and how it is put together
+//! metrics      what a node counts
+//! health       how a node is
+//! ```
+
+// So that the expansions of `polywire_core::section!` and of the macros work here.
+#[allow(unused_extern_crates)]
+extern crate polywire_core as polywire;
+
+pub mod cli;
+pub mod config;
+mod health;
+pub mod metrics;
+pub mod node;
+mod transports;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+pub use health::{Health, HealthReport, NodeState};
+pub use node::{
+    Component, ComponentError, Exposure, Node, NodeBuilder, NodeError, NodeHandle, Parts, Targets, Upstream,
+};
+pub use transports::register;

@@ -1,0 +1,100 @@
+use std::collections::BTreeMap;
+
+use polywire::{Context, Status, Target};
+use polywire_proto::cluster::v1;
+
+use super::{
+    announce::heard, cluster::Cluster, handle::Handle, join::join, leave::leave, lifecycle::Lifecycle,
+    member_change, member_wire::member, metrics::voters,
+};
+
+/// This node's part in forming a cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterNode(Lifecycle);
+
+impl ClusterNode {
+    pub(super) fn new(lifecycle: Lifecycle) -> Self {
+        Self(lifecycle)
+    }
+
+    fn handle(&self) -> &Handle {
+        &self.0.handle
+    }
+}
+
+impl Cluster for ClusterNode {
+    async fn status(&self, _: v1::StatusRequest) -> Result<v1::StatusResponse, Status> {
+        let running = self.handle().running()?;
+        let metrics = running.metrics();
+        let voters = voters(&metrics);
+        let nodes = metrics.membership_config.membership().nodes();
+        let mut members: BTreeMap<_, _> =
+            nodes.map(|(id, node)| (*id, member(*id, node, voters.contains(id)))).collect();
+        for (id, problem) in self.handle().conflicts().lately() {
+            if let Some(member) = members.get_mut(&id) {
+                member.conflict = problem;
+            }
+        }
+        let conflict = running.store.refused().map(|problem| problem.to_string()).unwrap_or_default();
+        let this = member(running.id, &running.member(), voters.contains(&running.id));
+        Ok(v1::StatusResponse {
+            this: Some(v1::Member { conflict, ..this }),
+            initialized: !voters.is_empty(),
+            cluster_id: running.cluster_id(),
+            leader_id: metrics.current_leader,
+            term: metrics.current_term,
+            members: members.into_values().collect(),
+            removed: running.is_removed(),
+            last_log_index: metrics.last_log_index.unwrap_or_default(),
+            applied_index: metrics.last_applied.map(|id| id.index).unwrap_or_default(),
+        })
+    }
+
+    async fn init(&self, _: v1::InitRequest) -> Result<v1::InitResponse, Status> {
+        let lifecycle = self.0.clone();
+        self.0.change(async move { lifecycle.form_new().await }).await?;
+        Ok(v1::InitResponse {})
+    }
+
+    async fn join(&self, cx: &Context, request: v1::JoinRequest) -> Result<v1::JoinResponse, Status> {
+        let seed = request.seed.parse::<Target>();
+        let seed = seed.map_err(|error| Status::invalid_argument(format!("invalid seed: {error}")))?;
+        let joined = join(&self.0, cx, &seed).await?;
+        Ok(v1::JoinResponse { already_member: !joined })
+    }
+
+    async fn leave(&self, cx: &Context, _: v1::LeaveRequest) -> Result<v1::LeaveResponse, Status> {
+        leave(&self.0, cx).await?;
+        Ok(v1::LeaveResponse {})
+    }
+
+    async fn add_member(
+        &self,
+        cx: &Context,
+        request: v1::AddMemberRequest,
+    ) -> Result<v1::AddMemberResponse, Status> {
+        member_change::add_member(self.handle(), cx, request).await?;
+        Ok(v1::AddMemberResponse {})
+    }
+
+    async fn update_member(
+        &self,
+        cx: &Context,
+        request: v1::UpdateMemberRequest,
+    ) -> Result<v1::UpdateMemberResponse, Status> {
+        if request.hint {
+            return heard(self.handle(), cx, request).await;
+        }
+        member_change::update_member(self.handle(), cx, request).await?;
+        Ok(v1::UpdateMemberResponse::default())
+    }
+
+    async fn remove_member(
+        &self,
+        cx: &Context,
+        request: v1::RemoveMemberRequest,
+    ) -> Result<v1::RemoveMemberResponse, Status> {
+        member_change::remove_member(self.handle(), cx, request).await?;
+        Ok(v1::RemoveMemberResponse {})
+    }
+}

@@ -1,0 +1,97 @@
+//! Whether a process that says that it is a member is that member.
+
+use std::time::Duration;
+
+use polywire::Status;
+use polywire_proto::cluster::v1;
+use tokio::time::timeout;
+
+use super::{cluster::ClusterClient, handle::Handle, peer::Peer, running::Running};
+use crate::member::Member;
+
+/// How long the run before may take to show that it has not ended, and the leader to say what it thinks of the new one.
+pub(super) const ALIVE: Duration = Duration::from_millis(600);
+
+/// Says of a refusal that it is for good: another process has the identity.
+const CONFLICT: &str = "polywire-conflict";
+
+/// Why this process is kept out of its cluster, where the status says that it is.
+pub(super) fn conflict(status: &Status) -> Option<&str> {
+    status.metadata().get(CONFLICT).is_some().then(|| status.message())
+}
+
+/// Looks whether what says that it is this member may take the place of what is known of it, and goes by what it says then.
+///
+/// # Errors
+/// A [`conflict`] where it may not; `NotFound` where there is no such member.
+pub(super) async fn examine(
+    handle: &Handle,
+    running: &Running,
+    id: u64,
+    told: &Member,
+    lineage: &[u64],
+) -> Result<(), Status> {
+    // One after the other: of two that come at once, the second meets the first.
+    let _turn = running.examining.lock().await;
+    let Some(known) = running.known(id) else {
+        return Err(Status::not_found(format!("node {id} is not a member of this cluster")));
+    };
+    let latest = running.peers.latest(id, &known);
+    if id == running.id || latest == *told {
+        return Ok(());
+    }
+    if let Some(problem) = contradiction(running, id, &latest, told, lineage).await {
+        let mut status = Status::failed_precondition(problem);
+        // The key is well-formed.
+        let _ = status.metadata_mut().insert(CONFLICT, "1");
+        return Err(noted(handle, id, status));
+    }
+    running.peers.follow(id, &known, told.clone());
+    Ok(())
+}
+
+/// What keeps the one from being the other, started again.
+async fn contradiction(
+    running: &Running,
+    id: u64,
+    known: &Member,
+    told: &Member,
+    lineage: &[u64],
+) -> Option<String> {
+    // Versions that draw none can only be believed.
+    if known.incarnation == told.incarnation || known.incarnation == 0 || told.incarnation == 0 {
+        return None;
+    }
+    let here = told.targets.join(", ");
+    if !lineage.is_empty() && !lineage.contains(&known.incarnation) {
+        return Some(format!(
+            "the node at {here} has the identity of {known} and not its data: it was started from a copy or a backup of \
+             them, and is kept out; start it with an empty data directory, as a node of its own"
+        ));
+    }
+    let before = running.peers.learn(id, known);
+    (alive(&before).await == Some(known.incarnation)).then(|| {
+        format!(
+            "{known} is running, and the node at {here} has its identity: it was started from a copy of its data, and is \
+             kept out; start it with an empty data directory, as a node of its own"
+        )
+    })
+}
+
+/// The run that answers there now.
+async fn alive(peer: &Peer) -> Option<u64> {
+    let asking = peer.call(|channel| {
+        let asking = ClusterClient::new(channel).status(v1::StatusRequest {}).timeout(ALIVE);
+        async move { asking.await }
+    });
+    let status = timeout(ALIVE, asking).await.ok()?.ok()?;
+    status.this.map(|this| this.incarnation)
+}
+
+/// Says in log and health that a second process of this member was refused.
+pub(super) fn noted(handle: &Handle, id: u64, status: Status) -> Status {
+    if let Some(problem) = conflict(&status) {
+        handle.conflicts().note(id, problem);
+    }
+    status
+}

@@ -1,0 +1,83 @@
+//! How a node leaves its cluster.
+
+use std::time::Duration;
+
+use polywire::{Code, Context, Status};
+use polywire_proto::cluster::v1;
+use tokio::time::Instant;
+
+use super::{
+    cluster::ClusterClient,
+    lifecycle::{Lifecycle, deadline},
+    member_change::{gone, remove_member},
+    running::Running,
+};
+
+/// How long a node that leaves waits for one answer.
+const ASKING: Duration = Duration::from_secs(2);
+
+/// How long a node that leaves waits for a leader: several elections.
+const LEADERLESS: Duration = Duration::from_secs(5);
+
+/// Leaves the cluster; this node is one of its own then, without data.
+///
+/// # Cancel safety
+/// A leave that has begun goes on.
+pub(super) async fn leave(lifecycle: &Lifecycle, cx: &Context) -> Result<(), Status> {
+    let (leaving, by) = (lifecycle.clone(), deadline(cx));
+    lifecycle.change(async move { exit(&leaving, by).await }).await
+}
+
+async fn exit(lifecycle: &Lifecycle, by: Instant) -> Result<(), Status> {
+    let running = lifecycle.handle.running()?;
+    // It would take the member out whose identity it has.
+    running.admitted()?;
+    if running.others().is_empty() {
+        return Err(Status::failed_precondition("this node is the only member of its cluster"));
+    }
+    remove_local_node(lifecycle, &running, by).await?;
+    tracing::info!(
+        cluster = running.cluster_id(),
+        "this node has left its cluster, and is one of its own now"
+    );
+    drop(running);
+    lifecycle.begin_anew().await?;
+    lifecycle.form_new().await
+}
+
+/// Has this node taken out of the cluster: by the leader, and where this node hears of none by way of the others.
+/// It hears of none once it is out, should the leader's answer have been lost. Where there is no leader for a while,
+/// there is no majority that could take it out.
+async fn remove_local_node(lifecycle: &Lifecycle, running: &Running, by: Instant) -> Result<(), Status> {
+    let cluster_id = running.cluster_id();
+    let request = || v1::RemoveMemberRequest { id: running.id, cluster_id: cluster_id.clone() };
+    let left = || ASKING.min(by.saturating_duration_since(Instant::now()));
+    let hopeless = Instant::now() + LEADERLESS;
+    loop {
+        let asking = Context::new().with_timeout(left());
+        let asked = remove_member(&lifecycle.handle, &asking, request()).await.or_else(gone);
+        let Err(status) = asked else { return Ok(()) };
+        if !matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) {
+            return Err(status);
+        }
+        for peer in running.others() {
+            let asking = peer.call(|channel| {
+                let asking = ClusterClient::new(channel).remove_member(request()).timeout(left());
+                async move { asking.await.map(drop).or_else(gone) }
+            });
+            if asking.await.is_ok() {
+                return Ok(());
+            }
+        }
+        if Instant::now() >= hopeless
+            && let Some(why) = running.leaderless()
+        {
+            return Err(Status::unavailable(format!(
+                "nothing was done: {why}, and a node is taken out of a cluster by a majority of its members"
+            )));
+        }
+        if left().is_zero() {
+            return Err(status);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::{Mutex, MutexGuard};
+use polywire::{Channel, ChannelBuilder, Code, Status, transport::Connected};
+use tokio::time::Instant;
+
+use super::{
+    Member,
+    dialling::{Dialling, Rule},
+    peer_state::{Failing, OpenChannel, PeerState},
+};
+use crate::peer_report::PeerReport;
+
+/// One member, and the channel to it.
+pub(super) struct Peer {
+    id: u64,
+    dialling: Arc<Dialling>,
+    state: Mutex<PeerState>,
+    /// Whether calls go over another transport than the one they prefer, for that does not work.
+    is_rerouted: Arc<AtomicBool>,
+}
+
+/// How long a transport that does not work is left alone at most. A member that is there again must hear of its leader
+/// before it stands for election.
+const PAUSE: Duration = Duration::from_millis(250);
+
+impl Peer {
+    pub(super) fn new(id: u64, member: &Member, dialling: Arc<Dialling>) -> Self {
+        let state = Mutex::new(PeerState::new(member));
+        Self { id, dialling, state, is_rerouted: Arc::default() }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Makes one call, over the transport that its policy chooses now.
+    ///
+    /// # Errors
+    /// Those of the call, and `Unavailable` where the member has no address over a transport that may be taken.
+    pub(super) async fn call<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.make(call, false).await
+    }
+
+    /// As [`call`](Self::call), for a message of consensus: where that is refused, the member is not what it was.
+    pub(super) async fn consensus<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        self.make(call, true).await
+    }
+
+    async fn make<T, F>(&self, call: impl FnOnce(Channel) -> F, is_consensus: bool) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        let calling = async { call(self.channel().await?).await };
+        let outcome = calling.await;
+        self.note(outcome.as_ref().err(), is_consensus);
+        outcome
+    }
+
+    async fn channel(&self) -> Result<Channel, Status> {
+        let rule = self.dialling.rule();
+        let targets = {
+            let mut state = self.lock();
+            match &state.open {
+                Some(open) if Arc::ptr_eq(&open.rule, &rule) => return Ok(open.channel.clone()),
+                Some(_) => state.close(),
+                None => {}
+            }
+            state.targets(rule.transports())?
+        };
+        let builder = Channel::builder().options(self.dialling.options.clone()).targets(targets);
+        let Connected { channel, close, renew, .. } = self.choosing(builder, &rule).open().await?;
+        let open = Arc::new(OpenChannel { channel, rule, renew, close: Mutex::new(Some(close)) });
+        // Another call may have been faster.
+        Ok(self.lock().open.get_or_insert(open).channel.clone())
+    }
+
+    /// The channel to be, that chooses as Raft does.
+    fn choosing(&self, builder: ChannelBuilder, rule: &Rule) -> ChannelBuilder {
+        let (member, is_rerouted) = (self.id, self.is_rerouted.clone());
+        builder.policy(rule.policies.clone()).longest_pause(PAUSE).on_fallback(move |fallback| {
+            if fallback.reason != "untried" && !is_rerouted.swap(true, Ordering::Relaxed) {
+                let error = fallback.error.as_deref().unwrap_or(fallback.reason);
+                tracing::warn!(member, target = fallback.from, error, "a member is unreachable");
+            }
+        })
+    }
+
+    fn note(&self, error: Option<&Status>, is_consensus: bool) {
+        let unanswered = error.filter(|status| match status.code() {
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => true,
+            // It is there, but not the member that it was.
+            Code::FailedPrecondition => is_consensus,
+            // Whatever else it answers, it is there.
+            _ => false,
+        });
+        let rule = self.dialling.rule();
+        let mut state = self.lock();
+        match unanswered {
+            None => {
+                if state.failing.take().is_some() {
+                    let transport = state.transport(rule.transports());
+                    if std::mem::take(&mut state.loss_told) {
+                        let name = &state.member.name;
+                        tracing::info!(member = self.id, name, transport, "a member is reachable again");
+                    }
+                }
+                if self.is_rerouted.load(Ordering::Relaxed) && state.is_well() {
+                    self.is_rerouted.store(false, Ordering::Relaxed);
+                    tracing::info!(member = self.id, "a member is reachable again over every transport");
+                }
+            }
+            Some(status) => {
+                let transport = state.transport(rule.transports());
+                if state.failing.is_none()
+                    && let Some(hidden) = state.losses.admit()
+                {
+                    state.loss_told = true;
+                    let name = &state.member.name;
+                    tracing::warn!(member = self.id, name, transport, %status, hidden, "a member is unreachable");
+                }
+                state.past.insert(transport, (Instant::now(), status.to_string()));
+                state.failing = Some(Failing { transport, reason: status.to_string() });
+            }
+        }
+    }
+
+    pub(super) fn learn(&self, member: &Member) {
+        let mut state = self.lock();
+        let same = state.member.incarnation == member.incarnation || member.incarnation == 0;
+        if state.member.targets != member.targets || !same {
+            state.close();
+        }
+        state.member = member.clone();
+    }
+
+    pub(super) fn report(&self) -> PeerReport {
+        let state = self.lock();
+        let routes = state.routes();
+        let latest = state.contact(&routes);
+        let route = routes.iter().find(|route| latest.is_some_and(|(_, name)| name == route.transport));
+        PeerReport {
+            id: self.id,
+            member: state.member.clone(),
+            transport: latest.map(|(_, transport)| transport),
+            last_contact: latest.map(|(at, _)| at.elapsed()),
+            latency: route.and_then(|route| route.latency),
+            path: route.and_then(|route| route.path.clone()),
+            failures: state.failures(&routes),
+            past: state.past(&routes),
+        }
+    }
+
+    /// Gives the connections up for new ones.
+    pub(super) fn renew(&self) {
+        if let Some(renew) = self.lock().open.as_ref().and_then(|open| open.renew.as_ref()) {
+            renew();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PeerState> {
+        self.state.lock()
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! What holds for the sources of the whole workspace.
+
+#[path = "house/words.rs"]
+mod words;
