@@ -106,7 +106,7 @@ fn peer(id: u64, member: &Member, calls: Option<&PeerReport>, probes: &[&ProbeRe
     }
 }
 
-/// A way, with the latest error that anybody met on it.
+/// An endpoint of a member, with the latest error of probes and calls.
 fn tell(probe: &ProbeReport, calls: Option<&PeerReport>) -> v1::PeerWay {
     let met = calls.into_iter().flat_map(|calls| &calls.past);
     let met = met.filter(|(transport, _, _)| *transport == probe.transport);

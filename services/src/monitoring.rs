@@ -61,7 +61,7 @@ const INTERVAL: RangeInclusive<u64> = 100..=3_600_000;
 /// The milliseconds between two readings where none are asked for.
 const USUAL: u64 = 1_000;
 
-/// The milliseconds over which calls may be asked for, and are where nobody says: a minute.
+/// The range of a requested window in milliseconds, and the default of a minute.
 const WINDOW: RangeInclusive<u64> = 1_000..=300_000;
 const USUAL_WINDOW: u64 = 60_000;
 
@@ -75,7 +75,7 @@ pub struct NodeMonitoring {
     data_dir: PathBuf,
     transports: Transport,
     reachability: Reachability,
-    /// There once somebody has asked.
+    /// Created by the first request.
     machine: Arc<Mutex<Option<Machine>>>,
 }
 

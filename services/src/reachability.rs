@@ -89,7 +89,7 @@ impl ProbeTable {
         let mut before = std::mem::take(&mut self.probes);
         for (id, member) in members {
             let targets = member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
-            // What answers at an address that means another thing elsewhere may be anybody.
+            // A local address leads to another node on another machine.
             for (place, target) in targets.enumerate().filter(|(_, to)| !to.is_local()) {
                 let key = (*id, target.to_string());
                 let probe = before.remove(&key).or_else(|| moved(&mut before, *id, member, &target));

@@ -7,8 +7,7 @@ use polywire::ServiceInfo;
 use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use sha2::{Digest as _, Sha256};
 
-/// How many hexadecimal digits of the hash are told. By 64 bits a million schemas are told apart, and nobody has to forge
-/// one.
+/// The number of hexadecimal digits of the hash. 64 bits distinguish a million schemas, and there is no reason to forge one.
 const DIGITS: usize = 16;
 
 /// Hashes schemas: the methods with their shapes and, where their descriptors are known, all messages that they can carry.

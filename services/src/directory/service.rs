@@ -13,8 +13,8 @@ pub trait Directory {
     async fn list(&self, request: ListRequest) -> Result<ListResponse, Status>;
 }
 
-/// For how long an answer may be taken for true. A member that has moved is looked for at once by whoever does not reach
-/// it, so this bounds how long a new one goes unnoticed.
+/// The time for which an answer may be cached. A client that cannot reach a moved member refreshes at once, so this bounds
+/// the time until a new member is noticed.
 pub(super) const TTL: Duration = Duration::from_secs(5);
 
 /// A member as the directory lists it.

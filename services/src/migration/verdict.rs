@@ -157,7 +157,7 @@ impl Rules {
 }
 
 /// Whether the service is one that every node has, or is none in particular: what is called there says nothing of a
-/// migration. The key-value store is somebody's own.
+/// migration. The key-value store counts as an application's service.
 fn is_built_in(service: &str) -> bool {
     let of_node = ["grpc.", "polywire."].iter().any(|package| service.starts_with(package));
     service == "unknown" || (of_node && !service.starts_with("polywire.kv."))

@@ -1,4 +1,4 @@
-//! How nodes that list each other in `cluster.peers` become one cluster without anybody's help.
+//! Forms one cluster of nodes that list each other in `cluster.peers`, without an operator.
 //!
 //! A node that is in no cluster asks all of its peers. Where one of them is in a cluster, it joins that. Where all of
 //! them have answered and none is in a cluster, the node with the smallest id forms one, and the others find it. So
@@ -26,7 +26,7 @@ enum Found {
     Cluster(Target),
     /// None of them is, and this node has the smallest id.
     Smallest,
-    /// Somebody else has to go first.
+    /// Another node must act first.
     Wait(String),
 }
 

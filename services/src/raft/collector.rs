@@ -12,7 +12,7 @@ use super::{
     metrics::{Metrics, voters},
 };
 
-/// Reads Raft's own figures whenever somebody scrapes; says nothing before it has started.
+/// Collects Raft's metrics at each scrape, once Raft has started.
 pub(super) struct RaftCollector {
     handle: Handle,
     gauges: Vec<(IntGauge, Reading)>,

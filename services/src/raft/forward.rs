@@ -15,7 +15,7 @@ use super::{
     server::fatal,
 };
 
-/// Says of a call that it was sent on to the leader already, so that nobody sends it on again.
+/// Marks a call as already forwarded to the leader, so that it is not forwarded again.
 pub(crate) const FORWARDED: &str = "polywire-forwarded";
 
 /// Says of an answer that the call was sent on to a member that does not lead, and may be made again.
@@ -66,8 +66,7 @@ impl Handle {
         self.by_then(cx, by, repeatable, here, there).await
     }
 
-    /// Asks the leader for something that it knows without asking anybody: `here` or `there` as in
-    /// [`at_leader`](Self::at_leader).
+    /// Reads local state of the leader: `here` or `there` as in [`at_leader`](Self::at_leader).
     ///
     /// # Errors
     /// As there, at the latest by then.

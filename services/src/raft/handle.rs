@@ -31,7 +31,7 @@ struct RaftSlot {
     conflicts: Conflicts,
 }
 
-/// Who leads.
+/// The leader of the cluster.
 pub(super) enum Leader {
     /// This node.
     This(Arc<Running>),
@@ -54,7 +54,7 @@ impl Handle {
     /// What runs now.
     ///
     /// # Errors
-    /// `Unavailable` before it has started, and while it starts anew.
+    /// `Unavailable` before Raft has started and while it restarts.
     pub fn running(&self) -> Result<Arc<Running>, Status> {
         let none = || {
             let why = self.0.stopped.load();
@@ -105,10 +105,10 @@ impl Handle {
         self.0.stopped.store(Some(Arc::new(why)));
     }
 
-    /// Who leads; waits until somebody does.
+    /// The leader; waits until there is one.
     ///
     /// # Errors
-    /// `Unavailable` when nobody leads by then, and where Raft has failed here; nothing was processed.
+    /// `Unavailable` if there is no leader by then or Raft has failed here; the call was not processed.
     pub(super) async fn leader(&self, by: Instant) -> Result<Leader, Status> {
         let mut starts = self.starts();
         let waiting = async {
@@ -139,8 +139,8 @@ impl Handle {
                 }
             }
         };
-        let nobody = || Status::unavailable("the cluster has no leader").not_processed();
-        tokio::time::timeout_at(by, waiting).await.unwrap_or_else(|_| Err(nobody()))
+        let leaderless = || Status::unavailable("the cluster has no leader").not_processed();
+        tokio::time::timeout_at(by, waiting).await.unwrap_or_else(|_| Err(leaderless()))
     }
 
     /// The Raft that takes the place of this one, which has said this of itself last, and has stopped.

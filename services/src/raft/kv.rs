@@ -112,7 +112,7 @@ impl KvNode {
     }
 }
 
-/// The request of a write, for whoever leads.
+/// The request of a write, for the leader.
 #[derive(Clone)]
 enum Forward {
     Put(v1::PutRequest),

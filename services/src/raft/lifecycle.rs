@@ -19,14 +19,14 @@ use super::{
 };
 use crate::local_node::LocalNode;
 
-/// How this node's Raft begins, begins anew, and ends. Clones share it.
+/// The lifecycle of this node's Raft: start, restart and end. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Lifecycle {
     pub(super) handle: Handle,
     setup: Arc<OnceLock<Setup>>,
     /// Held by what changes which cluster the node is in.
     changing: Arc<Mutex<()>>,
-    /// Such changes, which go on when nobody waits for them any more.
+    /// The changes in progress, which continue if their caller is gone.
     changes: Arc<SyncMutex<JoinSet<()>>>,
 }
 
@@ -59,7 +59,7 @@ impl Lifecycle {
         Ok(self.lead_alone().await?)
     }
 
-    /// A node that is its whole cluster has nobody to wait for, and need not be told by a timeout.
+    /// Makes a node that is its whole cluster the leader at once, without an election timeout.
     async fn lead_alone(&self) -> Result<(), Status> {
         let running = self.handle.running()?;
         let mut metrics = running.raft.metrics();
@@ -136,7 +136,7 @@ impl Lifecycle {
         let task = async move {
             let _changing = changing.lock().await;
             if !tell.is_closed() {
-                // Whoever asked for it may have gone.
+                // The caller may be gone.
                 let _ = tell.send(change.await);
             }
         };
@@ -196,7 +196,7 @@ impl Lifecycle {
         let store = self.handle.running().ok().map(|running| running.store.clone());
         self.end().await;
         let directory = setup.directory.clone();
-        // Whoever still reads the old files may go on; new ones take their place.
+        // Readers of the old files may continue; new files replace them.
         let clearing = move || {
             if let Some(store) = store {
                 store.retire();

@@ -88,7 +88,7 @@ pub(super) async fn remove_member(
     }
 }
 
-/// The request of a change, for whoever leads.
+/// The request of a change, for the leader.
 #[derive(Clone)]
 enum ForwardChange {
     Add(v1::AddMemberRequest),

@@ -110,9 +110,8 @@ impl Running {
         self.store.cluster().map(|id| id.to_string()).unwrap_or_default()
     }
 
-    /// What Raft says of itself now. Where it has stopped, this node is nothing in the cluster and follows nobody,
-    /// whatever it was before. A leader that no majority has confirmed lately is none; where that is this node, it
-    /// stands for election, as far as others are concerned.
+    /// Raft's current metrics. If Raft has stopped, this node has no role and no leader. A leader without a recent
+    /// confirmation by a majority does not count; if that is this node, it appears as a candidate.
     pub fn metrics(&self) -> Metrics {
         let mut metrics = self.raft.metrics().borrow().clone();
         if self.quorum.leader(&metrics).is_none() {

@@ -89,7 +89,7 @@ struct ClusterWatch {
 }
 
 impl ClusterWatch {
-    /// The next status in which more has changed than how far everybody is; `None` once the node drains.
+    /// The next status with other changes than replication progress; `None` once the node drains.
     ///
     /// # Errors
     /// `Unavailable` where Raft fails here: there is nothing more to be seen from this node.

@@ -34,7 +34,7 @@ impl Change {
 /// How much the changes may weigh that wait for slow watchers, in bytes. They are there once, however many watch.
 const BEHIND: usize = 16 << 20;
 
-/// The latest changes, for those who watch: as many as weigh [`BEHIND`]; none where nobody does.
+/// The latest changes for watchers, up to a size of [`BEHIND`]; empty without watchers.
 #[derive(Debug)]
 pub(super) struct Latest {
     ring: Arc<Mutex<Ring>>,

@@ -156,7 +156,7 @@ impl Store {
         self.identity.set(&identity::random()).await
     }
 
-    /// Removes the snapshots that nobody needs.
+    /// Removes unneeded snapshots.
     pub(super) fn tidy(&self) -> Result<(), StoreError> {
         let _publishing = self.state.snapshots().publish()?;
         self.state.tidy()

@@ -119,7 +119,7 @@ pub(super) fn load(
     Ok(Head { applied, membership })
 }
 
-/// Reads all of a file that somebody has sent, and says what it is of; changes nothing.
+/// Reads a received snapshot file completely and returns its description, without changing the store.
 ///
 /// # Errors
 /// [`StoreError::Snapshot`] when it is not whole, or is of a version that cannot be read.

@@ -152,7 +152,7 @@ impl KvState {
         self.file.put(transaction, SNAPSHOT, kept)
     }
 
-    /// Removes the snapshots that nobody needs. Only for who publishes.
+    /// Removes unneeded snapshots. Only the publisher of snapshots calls this.
     pub(super) fn tidy(&self) -> Result<(), StoreError> {
         self.snapshots.tidy(self.kept()?.map(|kept| kept.name).as_deref())
     }

@@ -20,11 +20,11 @@ crate::section! {
     }
 }
 
-/// The transport: calls to whoever in this process has bound a name.
+/// The transport: calls to a server in this process by its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory;
 
-/// The name that somebody has bound: `memory://name`.
+/// A bound name: `memory://name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address(String);
 

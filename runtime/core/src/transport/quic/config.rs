@@ -9,10 +9,10 @@ crate::section! {
     pub struct Config {
         /// Whether the node serves over QUIC.
         pub enabled: bool = false,
-        /// Address and UDP port to listen on; port 0 takes any free one, and that
-        /// one again at each later start, while it is free.
+        /// Address and UDP port to listen on. Port 0 selects a free one, which the node reuses
+        /// at later starts while it is free.
         ///
-        /// Loopback by default, so that nothing is exposed before somebody says so.
+        /// Loopback by default, so that the node is not exposed without an explicit setting.
         pub bind_address: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 7002)),
         /// PEM file with the server's certificate, followed by its intermediates. Unset, the node
         /// shows its identity key, which callers pin: `quic://host:port?key=NODE_ID`.
