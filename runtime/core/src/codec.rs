@@ -155,7 +155,7 @@ impl fmt::Display for Codec {
     }
 }
 
-/// A codec name that nobody knows.
+/// An unknown codec name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("codec {0:?} is not known; expected `protobuf` or `msgpack`")]
 pub struct UnknownCodec(String);

@@ -11,7 +11,7 @@ pub use set::CompressionSet;
 
 use crate::{Clipped, Status};
 
-/// How messages are made smaller on their way. Nothing is compressed unless somebody asks for it:
+/// The compression of messages. Nothing is compressed by default; it is enabled by
 /// [`Call::compression`](crate::Call::compression) for the requests of a call,
 /// [`Response::with_compression`](crate::Response::with_compression) for the answers.
 ///
@@ -84,7 +84,7 @@ impl fmt::Display for Compression {
     }
 }
 
-/// A compression name that nobody knows.
+/// An unknown compression name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("compression {0:?} is not known; expected `gzip` or `zstd`")]
 pub struct UnknownCompression(String);

@@ -81,7 +81,7 @@ pub struct RouteExplanation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RouteState {
-    /// Nobody has tried it.
+    /// Not tried yet.
     Untried,
     /// It works.
     Closed,

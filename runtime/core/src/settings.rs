@@ -1,7 +1,7 @@
-//! What can be set on a transport: sections of the configuration, as each transport declares its own.
+//! Settings of transports: each transport declares its section of the configuration.
 //!
-//! A section says of each key its type, its default and its documentation; what reads configurations (the node) does the
-//! rest. No format is named here.
+//! A section declares the type, the default and the documentation of each key. The node reads configurations; this module
+//! knows no file format.
 
 #[macro_use]
 mod section;

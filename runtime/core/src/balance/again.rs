@@ -7,8 +7,7 @@ use crate::{
 
 /// A call whose latest attempt failed.
 ///
-/// It is made again only where nobody can have seen it, or where it does not matter how often it is made. Source of the
-/// rules: [gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md).
+/// It is retried only if it was certainly not processed, or if the method is idempotent. Source of the rules: [gRFC A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md).
 #[derive(Clone, Copy)]
 pub(super) struct Failed<'a> {
     pub(super) cx: &'a Context,
@@ -35,9 +34,9 @@ impl Failed<'_> {
     fn wait(self, policy: &Policy, budget: &Budget) -> Option<Duration> {
         let Self { cx, status, made, elsewhere } = self;
         let unseen = status.is_not_processed();
-        // Who does not serve it does not begin to while a call waits.
+        // Unimplemented does not change within one call: do not retry the same peer.
         let hopeless = !elsewhere && status.code() == Code::Unimplemented;
-        // Each has its turn where nobody has seen the call. Beyond that attempts are counted.
+        // A call that was not processed may try every transport; all other attempts are limited.
         let spent = !(unseen && elsewhere) && made >= policy.max_attempts;
         if !repeatable(cx, status) || hopeless || spent {
             return None;
@@ -53,8 +52,7 @@ impl Failed<'_> {
     }
 }
 
-/// Whether a call may be made again after it failed so: where nobody has seen it, or it does not matter how often it is
-/// made; and there is time.
+/// Whether a call may be retried after this status: it was not processed or is idempotent, and its deadline has not passed.
 pub(super) fn repeatable(cx: &Context, status: &Status) -> bool {
     let unseen =
         status.is_not_processed() && matches!(status.code(), Code::Unavailable | Code::Unimplemented);

@@ -127,7 +127,7 @@ impl<'a> Attempts<'a> {
         cx
     }
 
-    /// How often the call has been attempted. Whoever made it at another peer before has said so.
+    /// The number of attempts, including those at other peers.
     fn number(&self) -> u32 {
         let earlier = self.template.metadata.get(PREVIOUS_ATTEMPTS).and_then(|made| made.parse::<u32>().ok());
         self.made.saturating_add(earlier.unwrap_or_default())

@@ -89,10 +89,9 @@ impl ChannelBuilder {
     /// first call, again when its answer has gone stale, and at once when no transport reaches the peer. No call waits for
     /// that.
     ///
-    /// What is learnt comes behind what was given; a [`Policy`](crate::policy::Policy) prefers by name. An address that was
-    /// learnt is used once whoever answers there has said that he is the same node, a service goes over the transports
-    /// that serve it, and only over those that this program has. A server without a directory is called at the target
-    /// alone.
+    /// Discovered targets come after the given ones; a [`Policy`](crate::policy::Policy) prefers by name. A discovered
+    /// address is used only after the node there has confirmed its id. A service uses the transports that serve it and that
+    /// this program has. A server without a directory is called at the target alone.
     ///
     /// ```no_run
     /// # async fn show() -> Result<(), polywire::Status> {
@@ -156,9 +155,8 @@ impl ChannelBuilder {
         Ok(self.routes().await?.into_channel())
     }
 
-    /// The channel as [`connect`](Self::connect) gives it, and how to leave the peer in an orderly manner, and how to have
-    /// the next calls dial anew, on each of its transports. Which way packets take is in what the channel
-    /// [explains](Channel::explain).
+    /// The channel of [`connect`](Self::connect), with functions that close the connections in an orderly manner and that
+    /// force a reconnect on each transport. The channel [explains](Channel::explain) the network paths.
     ///
     /// # Errors
     /// As [`connect`](Self::connect).

@@ -17,9 +17,9 @@ use super::{
 use crate::{Code, Status, policy::circuit::State};
 use futures_util::future::BoxFuture;
 
-/// Finds out which of a channel's transports work, beside the calls: it races those that nobody has tried, asks those
-/// that have gone silent while calls wait or streams are open, and looks now and then after those that do not work. A task for as long as the channel lives,
-/// which sleeps while no call is made and every transport works.
+/// Probes the transports of a channel, concurrently with calls: it races untried ones, checks silent ones while calls wait
+/// or streams are open, and retries failed ones periodically. Its task lives as long as the channel, and sleeps while there
+/// are no calls and all transports work.
 #[derive(Default)]
 pub(super) struct Keeper {
     signals: Arc<Signals>,
@@ -119,7 +119,7 @@ struct Rounds {
     race: Option<Race>,
 }
 
-/// The transports that nobody has tried, one after the other.
+/// The untried transports, one after the other.
 struct Race {
     began: Instant,
     leader: usize,
@@ -155,7 +155,7 @@ impl Rounds {
     /// Begins the probes that are due; when there is something to do next.
     fn begin(&mut self, routes: &[Arc<Route>], signals: &Signals) -> Option<Instant> {
         let now = Instant::now();
-        // Whoever makes a call from here on wakes this.
+        // From here on any call wakes the task.
         signals.parked.store(true, Ordering::Relaxed);
         let busy = routes.iter().any(|route| route.pulse.waiting() > 0);
         if busy {
@@ -200,7 +200,7 @@ impl Rounds {
         let race = self.race.as_ref()?;
         let ahead = |other: &usize| race.rank(*other) < race.rank(place);
         let mut others = (0..routes.len()).filter(ahead).peekable();
-        // Whoever is next starts at once where those before it have failed.
+        // The next one starts at once if all before it have failed.
         let beaten = others.clone().all(|other| routes[other].standing() == Standing::Down);
         match others.peek() {
             None => Some(now),

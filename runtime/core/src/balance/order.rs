@@ -53,8 +53,7 @@ impl Order {
         self
     }
 
-    /// The same without those whose bit is not set in `places`; the same where that leaves none, for whoever is asked knows
-    /// best.
+    /// Keeps the entries whose bit is set in `places`, or all if none is: the peer then decides.
     pub(super) fn among(self, places: u8) -> Self {
         let left = Self::of(self.iter().filter(|place| places & (1 << place) != 0));
         if left.len == 0 { self } else { left }

@@ -5,8 +5,8 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Whether a way shows signs of life while calls wait on it: cheap enough to be kept by every call, so that nobody needs
-/// a timer of their own to see that a path has gone dark.
+/// The liveness of a connection while calls wait on it. Every call can update it cheaply, so that no call needs a timer of
+/// its own to detect a dead path.
 #[derive(Debug)]
 pub(super) struct Pulse {
     epoch: Instant,

@@ -42,7 +42,7 @@ pub(super) struct Route {
     pub(super) lost: Arc<Notify>,
     /// Whether it was asked and said nothing, and nothing was heard since: what is under way over it is gone.
     dark: Mutex<Option<Instant>>,
-    /// How often it has been dialled anew.
+    /// The number of forced reconnects.
     renewals: AtomicU32,
     /// A call would have taken it, had it been tried.
     wanted: AtomicBool,
@@ -68,7 +68,7 @@ pub(super) struct Way {
     pub(super) channel: Channel,
     /// Which way the packets take, where the transport knows.
     pub(super) path: Box<dyn Fn() -> Option<NetworkPath> + Send + Sync>,
-    /// Makes the next call dial anew; gives the way that it takes, where that is another.
+    /// Forces a reconnect on the next call; returns the new connection if it is another object.
     pub(super) renew: Box<dyn Fn() -> BoxFuture<'static, Option<Self>> + Send + Sync>,
     /// Tells the peer that nothing more comes, once.
     pub(super) close: Mutex<Option<BoxFuture<'static, ()>>>,
@@ -106,7 +106,7 @@ impl Common {
 pub(super) enum Standing {
     /// It works.
     Up,
-    /// Nobody knows yet.
+    /// Not measured yet.
     Untried,
     /// It does not answer, and is being asked.
     Suspected,
@@ -119,7 +119,7 @@ pub(super) enum Standing {
 const STRIKES: u32 = 8;
 
 impl Route {
-    /// A way that nobody has tried.
+    /// An untried subchannel.
     pub(super) fn new(transport: &'static str, target: String, way: Way, common: &Common) -> Self {
         Self {
             transport,
@@ -150,7 +150,7 @@ impl Route {
         (self.way.load().path)()
     }
 
-    /// Has the next call dial anew. Calls in flight keep what they have.
+    /// Forces a reconnect on the next call; calls in flight keep the old connection.
     pub(super) fn renew(&self) -> impl Future<Output = ()> + Send + use<'_> {
         let renewing = (self.way.load().renew)();
         self.renewals.fetch_add(1, Ordering::Relaxed);
@@ -212,12 +212,12 @@ impl Route {
         lock(&self.dark).is_some_and(|found| found >= time)
     }
 
-    /// How often it has been dialled anew.
+    /// The number of forced reconnects.
     pub(super) fn renewals(&self) -> u32 {
         self.renewals.load(Ordering::Relaxed)
     }
 
-    /// Asks for a probe of a way that nobody has tried; whether it was asked for just now.
+    /// Requests a probe if it is untried; returns whether this request was the first.
     pub(super) fn want(&self) -> bool {
         self.standing() == Standing::Untried && !self.wanted.swap(true, Ordering::Relaxed)
     }

@@ -39,7 +39,7 @@ impl Routes {
         &self.0
     }
 
-    /// Has the next calls dial anew over each transport, once it is called, within a tokio runtime.
+    /// A function that forces a reconnect on each transport. Call it within a tokio runtime.
     pub(super) fn renewing(&self) -> impl Fn() + Send + Sync + 'static + use<> {
         let routes = Arc::downgrade(&self.0.routes);
         move || {

@@ -27,7 +27,7 @@ pub(super) struct Methods {
     /// Which transports each service may take, a bit for each place, where not all.
     serving: HashMap<String, u8>,
     tally: Tally,
-    /// Counts the calls of all methods of which nobody here has a name.
+    /// Counts the calls of all methods with unknown names.
     unknown: Arc<MethodTally>,
     known: ArcSwap<HashMap<String, Arc<MethodScores>>>,
     services: Mutex<HashMap<String, Arc<ServiceScores>>>,
@@ -41,7 +41,7 @@ pub(super) struct MethodScores {
     pub(super) handler: HandlerTime,
     pub(super) share: Share,
     pub(super) shadow: Share,
-    /// Counts its calls by its name, once somebody in this program has called it.
+    /// Counts the calls by name, from the first call by this program on.
     named: OnceLock<MethodTally>,
     unknown: Arc<MethodTally>,
 }
@@ -64,7 +64,7 @@ pub(super) struct ServiceScores {
 /// and those beyond share one.
 const METHODS: usize = 1_024;
 
-/// Who has no place of their own.
+/// The shared entry of all further methods.
 const OTHERS: &str = "/others/others";
 
 impl Methods {

@@ -87,7 +87,7 @@ impl Shared {
 impl Shadow {
     /// The caller's answer has come.
     pub(super) fn compare(self, outcome: &Result<Response<Payload>, Status>) {
-        // Nobody waits for it where the other call has been given up.
+        // The receiver is gone if the other call was cancelled.
         let _ = self.0.send(see(Codec::Protobuf, outcome));
     }
 }

@@ -56,7 +56,7 @@ impl Shared {
         }
     }
 
-    /// A call is made. Whoever has several peers counts calls himself, however many attempts he makes.
+    /// Records a call in the retry budget. A channel over several peers records its calls itself.
     pub(super) fn deposit(&self) {
         if !self.among_others {
             self.budget.deposit();
@@ -68,8 +68,7 @@ impl Shared {
         self.routes.iter().map(|route| route.standing()).min().unwrap_or(Standing::Down)
     }
 
-    /// Completes once no way to the peer works any more. Those that nobody has tried are tried when the others do not
-    /// work.
+    /// Completes once no transport to the peer works. Untried ones are tried when the others have failed.
     pub(super) async fn lost(&self) {
         loop {
             let mut news = std::pin::pin!(self.keeper.news());
@@ -88,7 +87,7 @@ impl Shared {
 
     /// The order in which the next call takes the routes.
     pub(super) fn order(&self, method: &MethodScores, ruling: &Ruling) -> Order {
-        // Of what nobody has tried nothing can be measured.
+        // An untried subchannel has no measurements yet.
         if ruling.policy.adaptive != Adaptive::Off && self.routes.iter().any(|route| route.want()) {
             self.keeper.wake();
         }
@@ -108,7 +107,7 @@ impl Shared {
         }
         self.keeper.start(&self.routes);
         if self.routes.len() == 1 && !self.among_others {
-            // Nothing else can be taken, and nobody finds out sooner than the call how it is.
+            // There is no alternative, and the call itself is the fastest probe.
             return Ok(first);
         }
         match order.best(&self.routes, |_| true) {
@@ -149,7 +148,7 @@ impl Shared {
         let patience = Instant::now() + PATIENCE;
         let until = deadline.map_or(patience, |deadline| deadline.min(patience));
         if self.routes.iter().any(|route| route.standing() == Standing::Up) {
-            // Nobody races while something works, and that is none of these.
+            // There is no race while another transport works, so request probes.
             order.iter().for_each(|place| _ = self.routes[place].want());
             self.keeper.wake();
         }

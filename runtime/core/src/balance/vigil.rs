@@ -20,7 +20,7 @@ pub(super) struct Vigil {
     route: Arc<Route>,
     /// What the stream was opened over, which the route may have replaced since.
     way: Channel,
-    /// How often the route had been dialled anew when the way was last known to work.
+    /// The number of forced reconnects when the connection was last known to work.
     renewals: u32,
     lost: Option<Pin<Box<OwnedNotified>>>,
     /// Finds out whether the path is gone, where that is to be feared.

@@ -5,8 +5,8 @@ use std::{
 
 use super::{Payload, Repr, Typed};
 
-/// A message that may be sent again: over another transport, or once more over the same. It is not copied, but lent to
-/// whoever sends it, and it is there until somebody takes it out whole, as a handler in this process does.
+/// A message that may be replayed, over the same transport or another. It is not copied but lent to the sender, and stays
+/// available until it is moved out, as by a handler in this process.
 pub(crate) struct Kept {
     repr: KeptRepr,
     plain: bool,
@@ -21,7 +21,7 @@ enum KeptRepr {
 pub(super) struct Slot(Mutex<Option<Box<dyn Typed>>>);
 
 impl Slot {
-    /// What is told of the message; `None` where somebody has taken it.
+    /// Applies the function to the message; `None` if it was moved out.
     pub(super) fn with<T>(&self, tell: impl FnOnce(&dyn Typed) -> T) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(tell)
     }
@@ -64,7 +64,7 @@ impl Kept {
         }
     }
 
-    /// The message once more; `None` where somebody has taken it, and so has seen it.
+    /// The message for a replay; `None` if it was moved out and therefore processed.
     pub(crate) fn again(&self) -> Option<Payload> {
         let repr = match &self.repr {
             KeptRepr::Lent(slot) => slot.is_there().then(|| Repr::Lent(slot.clone()))?,

@@ -20,7 +20,7 @@ pub(super) struct Load {
     pub(super) score: Score,
 }
 
-/// A member that nobody calls is thought to have become better: after so long its cost is a third of what it was.
+/// The decay of an uncalled member's cost: after this time it is a third of what it was.
 const FORGETTING: Duration = Duration::from_secs(10);
 
 /// Draws two of these, each of which has a rank, from those of the lowest rank; `random` gives a number below the one it

@@ -31,10 +31,10 @@ pub(super) struct Inner {
     pub(super) seeds: Vec<Arc<Route>>,
     pub(super) members: ArcSwap<Vec<Arc<Member>>>,
     pub(super) freshness: Freshness,
-    /// Told whenever somebody has been asked.
+    /// Notified after each refresh.
     pub(super) news: Notify,
     heard: Mutex<Option<Heard>>,
-    /// Why nobody told who is in the cluster.
+    /// The failure of the last refresh.
     failure: Mutex<Option<Status>>,
 }
 
@@ -49,7 +49,7 @@ impl Cluster {
         Channel::new(self).explained_by(Arc::new(explains))
     }
 
-    /// Whoever the nodes at these seeds know.
+    /// The cluster of these seeds.
     pub(super) fn new(setup: Setup, seeds: Vec<Arc<Route>>) -> Self {
         Self(Arc::new(Inner {
             setup: Arc::new(setup),
@@ -62,8 +62,7 @@ impl Cluster {
         }))
     }
 
-    /// Has somebody asked who is in the cluster, where that has gone stale. A call waits for it only where nothing is
-    /// known.
+    /// Refreshes the list of members if it is stale. A call waits for it only if there is no list.
     async fn refresh(&self, cx: &Context) -> Result<(), Status> {
         let Self(inner) = self;
         if inner.freshness.is_due(Instant::now()) {
@@ -85,7 +84,7 @@ impl Inner {
         self.members.store(Arc::new(members));
     }
 
-    /// Nobody told who they are.
+    /// Records a failed refresh.
     pub(super) fn fail(&self, status: Status) {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
     }
@@ -233,7 +232,7 @@ impl<'a> Attempts<'a> {
             return None;
         }
         let next = another.or_else(|| {
-            // All anew, with whoever is a member by now.
+            // Start over with the current members.
             self.members = self.inner.members.load_full();
             self.tried.clear();
             self.draw()

@@ -33,13 +33,13 @@ impl Discovered {
         Channel::new(self).explained_by(Arc::new(move || explain_routes(inner.peer.now().shared())))
     }
 
-    /// Whoever is reached over these routes.
+    /// The peer at these routes.
     pub(in crate::balance) fn new(setup: Setup, routes: Vec<Arc<Route>>) -> Self {
         let peer = Peer::new(Arc::new(setup), routes);
         Self(Arc::new(Inner { peer, freshness: Freshness::new(Instant::now()) }))
     }
 
-    /// Has the next calls dial anew over each transport, once it is called, within a tokio runtime.
+    /// A function that forces a reconnect on each transport. Call it within a tokio runtime.
     pub(in crate::balance) fn renewing(&self) -> impl Fn() + Send + Sync + 'static + use<> {
         let inner = Arc::downgrade(&self.0);
         move || {
@@ -76,7 +76,7 @@ impl Discovered {
     }
 }
 
-/// Whether a call that ended so was seen by nobody: the peer is somewhere else, or serves something else.
+/// Whether the status means that the peer has moved or serves other services: the call was not processed.
 pub(super) fn is_lost(status: &Status) -> bool {
     status.is_not_processed() && matches!(status.code(), Code::Unavailable | Code::Unimplemented)
 }

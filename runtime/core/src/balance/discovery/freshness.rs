@@ -5,14 +5,14 @@ use std::{
 
 use tokio::time::Instant;
 
-/// When something that is known is to be asked for again: cheap enough to be looked at by every call. Whoever is told that
-/// it is time has to ask and to say how that went; nobody else is told before that.
+/// The refresh times of a cached value, cheap enough for a check by every call. The caller that is told to refresh must
+/// report the outcome; no other caller is told before that.
 #[derive(Debug)]
 pub(super) struct Freshness {
     epoch: Instant,
-    /// When it goes stale, in microseconds of `epoch`; `ASKING` while somebody asks.
+    /// The time of expiry in microseconds since `epoch`; `ASKING` during a refresh.
     stale: AtomicU64,
-    /// When somebody was told last, or `NEVER`.
+    /// The start of the last refresh, or `NEVER`.
     asked: AtomicU64,
     /// How often asking failed in a row.
     failures: AtomicU64,
@@ -33,11 +33,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// is gone for all has all of them ask.
 const HURRY: Duration = Duration::from_millis(500);
 
-/// How long is waited where somebody has nothing to tell: he may be another program after the next update.
+/// The retry interval for a peer without a directory, which an update may add.
 const SILENCE: Duration = Duration::from_secs(60);
 
 impl Freshness {
-    /// Of something that nobody has asked for.
+    /// A value that was never fetched.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             epoch: now,
@@ -60,7 +60,7 @@ impl Freshness {
         stale != ASKING && rested && self.take(stale, now)
     }
 
-    /// Whether somebody asks now.
+    /// Whether a refresh is in progress.
     pub(super) fn is_asked(&self) -> bool {
         self.stale.load(Ordering::Relaxed) == ASKING
     }
@@ -71,13 +71,13 @@ impl Freshness {
         self.rest(now, ttl.clamp(LEAST, MOST));
     }
 
-    /// Whoever was asked has nothing to tell.
+    /// Records that the peer has no directory.
     pub(super) fn silent(&self, now: Instant) {
         self.failures.store(0, Ordering::Relaxed);
         self.rest(now, SILENCE);
     }
 
-    /// Nobody answered.
+    /// Records a failed refresh.
     pub(super) fn failed(&self, now: Instant) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).min(16);
         self.rest(now, PAUSE.saturating_mul(1 << failures).min(LONGEST_PAUSE));

@@ -89,7 +89,7 @@ impl Member {
         let serves = self.peer.now().listing.as_ref().and_then(|listing| listing.serves(service));
         let rank = match self.peer.standing() {
             Standing::Up => 0,
-            // Whoever is new gets its share of the calls at once, unless others have found that it does not answer.
+            // A new member gets its share of calls at once, unless other members report it as unreachable.
             Standing::Untried => u8::from(!self.is_reached()),
             Standing::Suspected => 2,
             Standing::Down => 3,

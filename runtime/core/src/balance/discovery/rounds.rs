@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{Code, Status, balance::directory::ListResponse};
 
-/// How long whoever is asked may take: a dial, and what the members that he asks himself may take.
+/// The timeout of a request to a directory. It covers a dial, and the peer's own requests to members.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long an answer of a server without a directory is taken for true.
@@ -43,7 +43,7 @@ impl Heard {
     }
 }
 
-/// Who has answered.
+/// The answer of a directory.
 struct Answer {
     from_seed: bool,
     outcome: Result<ListResponse, Status>,
@@ -56,7 +56,7 @@ pub(super) async fn learn(inner: Arc<Inner>) {
     match ttl {
         Ok(ttl) => inner.freshness.told(now, ttl),
         Err(status) => {
-            tracing::debug!(%status, "nobody tells who is in the cluster");
+            tracing::debug!(%status, "no directory lists the members of the cluster");
             inner.fail(status);
             inner.freshness.failed(now);
         }
@@ -146,7 +146,7 @@ async fn take(inner: &Inner, answer: ListResponse) -> Duration {
         member.learn(listing, reached).await;
         members.push(member);
     }
-    // Whoever was asked.
+    // The peer that answered may be any member.
     members.sort_by(|one, other| one.id.cmp(&other.id));
     tell(&before, &members);
     inner.follow(members, heard);

@@ -11,8 +11,8 @@ use tokio::sync::Mutex;
 use super::super::{Channel, route::Way};
 use crate::{Context, Payload, Response, Service, Status, Streaming, balance::directory};
 
-/// A way to an address that somebody has told. Before the first call it is asked who answers there: an address of
-/// loopback, or one that has been given to another machine since, leads to a stranger.
+/// A connection to a discovered address. Before the first call the node there must confirm its id: a loopback address, or
+/// one that has been reassigned to another machine, leads to another node.
 struct Vetted {
     inner: Channel,
     id: Arc<str>,
@@ -20,10 +20,10 @@ struct Vetted {
     asking: Mutex<()>,
 }
 
-/// How long whoever answers has to say who it is, a dial included.
+/// The timeout of the confirmation, including the dial.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The same way, over which only the node of this id is called.
+/// The same connection, which calls only the node with this id.
 pub(super) fn vetted(way: Way, id: Arc<str>) -> Way {
     let Way { channel, path, renew, close } = way;
     let inner =
@@ -45,21 +45,23 @@ impl Vetted {
             return Ok(());
         }
         let told = directory::list(&self.inner, false, PATIENCE).await;
-        let told = told.map_err(|status| unknown(&format!("did not say who it is: {status}")))?;
-        let node = told.node.ok_or_else(|| unknown("did not say who it is"))?;
+        let told = told.map_err(|status| refused(format!("unknown node id: {status}")))?;
+        let node = told
+            .node
+            .ok_or_else(|| refused("unknown node id: the directory does not report it".to_owned()))?;
         if node.id != *self.id {
-            return Err(unknown(&format!("is {}; expected {}", node.id, self.id)));
+            return Err(refused(format!("node id mismatch: expected {}, got {}", self.id, node.id)));
         }
         if !node.conflict.is_empty() {
-            return Err(unknown(&format!("is a second node of the id {}: {}", self.id, node.conflict)));
+            return Err(refused(format!("duplicate node id {}: {}", self.id, node.conflict)));
         }
         self.seen.store(true, Ordering::Relaxed);
         Ok(())
     }
 }
 
-fn unknown(why: &str) -> Status {
-    Status::unavailable(format!("whoever answers there {why}")).not_processed()
+fn refused(why: String) -> Status {
+    Status::unavailable(why).not_processed()
 }
 
 impl Service for Vetted {

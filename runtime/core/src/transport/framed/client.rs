@@ -310,8 +310,8 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
     }
 }
 
-/// An answer that the responder broke off. It is not this side that cancelled the call, and whether a handler saw
-/// it nobody knows.
+/// The status of a response that the server broke off. This side did not cancel the call, and it is unknown whether a handler
+/// processed it.
 fn broken_off(status: Status, idempotent: bool) -> Status {
     let status = match status.code() {
         Code::Cancelled => Status::unavailable(status.message().to_owned()),

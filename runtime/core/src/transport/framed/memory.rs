@@ -108,7 +108,7 @@ impl Connection for MemoryConnection {
         if finish {
             send.finish();
         }
-        let gone = || StreamError::Lost(Status::unavailable("nobody accepts").not_processed());
+        let gone = || StreamError::Lost(Status::unavailable("no listener accepts streams").not_processed());
         self.opened.send((their_send, their_recv)).map_err(|_| gone())?;
         Ok((send, recv))
     }

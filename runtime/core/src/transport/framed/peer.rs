@@ -43,7 +43,7 @@ impl<D: Dial> Peer<D> {
     ) -> Result<RequestStreams<D::Connection>, Status> {
         let lost = |error: StreamError| self.link.remote.lost(error.into());
         match first.open(&*connection).await {
-            // The connection had died, and nobody has seen the call: once more, on a new one.
+            // The connection was dead and the call not processed: retry on a new connection.
             Err(StreamError::Lost(status)) if status.is_not_processed() => {
                 let again = async {
                     let connection = self.link.connection(Some(&connection)).await?;

@@ -24,7 +24,7 @@ use futures_util::future::BoxFuture;
 /// Answers the calls of connections: what a transport needs to know of the framing on the serving side.
 #[derive(Clone, Debug)]
 pub(crate) struct Responder {
-    /// Who answers.
+    /// The service that answers.
     pub(crate) service: Channel,
     /// The limits on what callers send, and on answers.
     pub(crate) limits: Limits,

@@ -76,7 +76,7 @@ impl Bound for Listening {
     }
 
     fn alpns(&self) -> Vec<String> {
-        // In plaintext nobody negotiates.
+        // There is no ALPN in plaintext.
         self.options.tls.iter().map(|_| "h2".to_owned()).collect()
     }
 

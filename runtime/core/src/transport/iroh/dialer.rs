@@ -32,7 +32,7 @@ pub struct Dialer {
     pool: Arc<Mutex<Pool>>,
 }
 
-/// The links that somebody still holds.
+/// The links in use.
 type Pool = HashMap<(EndpointId, Vec<Vec<u8>>), Weak<Link<Dial>>>;
 
 impl Dialer {
@@ -185,7 +185,7 @@ impl Peer {
         Dialer::new(endpoint).peer(address)
     }
 
-    /// What knows the connection, while somebody holds the peer.
+    /// The link of the connection, which exists while the peer is in use.
     pub(super) fn weak_link(&self) -> Weak<Link<Dial>> {
         Arc::downgrade(self.peer.link())
     }

@@ -78,7 +78,7 @@ impl Handler {
 impl ProtocolHandler for Handler {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
         let _open = Open::new(&self.open);
-        // The endpoint is somebody else's, and may still have QUIC's usual hundred.
+        // The endpoint belongs to the application, and may have QUIC's default of a hundred.
         connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
         connection.set_max_concurrent_bi_streams(VarInt::from_u32(self.max_concurrent_streams));
         let answering = Answering {

@@ -14,7 +14,7 @@ use crate::{
     transport::{Remote, gauge::Counted},
 };
 
-/// The way to a name. Whoever binds it anew is found by the next call.
+/// The connection to a name. The next call finds a server that binds the name again.
 pub(super) struct Connection {
     address: Address,
     limits: Limits,
@@ -47,7 +47,8 @@ impl Connection {
             return Ok(current);
         }
         let nobody = || {
-            Status::unavailable(format!("nobody in this process has bound {}", self.address)).not_processed()
+            Status::unavailable(format!("no server in this process has bound {}", self.address))
+                .not_processed()
         };
         let server = names::find(&self.address).await.ok_or_else(nobody)?;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,7 +75,7 @@ impl Connection {
         Ok((Crossing { server, limits: self.limits.clone(), idempotent: cx.idempotent, arrival }, place))
     }
 
-    /// Waits for a place, and checks what can be checked before anybody is called.
+    /// Waits for capacity, and checks the call before it is dispatched.
     async fn begin(&self, cx: &Context) -> Result<(Crossing, Place), Status> {
         self.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
         let begin = async {

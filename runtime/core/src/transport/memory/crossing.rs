@@ -33,7 +33,7 @@ pub(super) struct Crossing {
     pub(super) arrival: Arrival,
 }
 
-/// Whose limit it is.
+/// The side that sets a limit.
 #[derive(Clone, Copy)]
 pub(super) enum Side {
     Caller,

@@ -128,7 +128,7 @@ async fn a_stranger_at_an_address_that_was_learnt_is_not_called() {
     }
     assert_eq!((one.calls(), other.calls()), (30, 0));
     let told = client.channel.explain().unwrap().to_string();
-    assert!(told.contains("whoever answers there is id of other; expected id of one"), "{told}");
+    assert!(told.contains("node id mismatch: expected id of one, got id of other"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]
