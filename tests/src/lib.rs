@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod node;
 pub mod patience;
 pub mod pki;
+pub mod shop;
 pub mod skip;
 #[cfg(target_os = "linux")]
 pub mod stall;

@@ -6,7 +6,7 @@
 
 mod adapters;
 #[cfg(target_os = "linux")]
-mod choosing;
+mod balance;
 mod command_line;
 mod conformance;
 mod discovery;
@@ -25,8 +25,7 @@ mod python;
 mod quic;
 mod raft;
 mod retries;
-mod shop;
+mod spec_client;
 mod tracing;
 mod unix;
 mod websocket;
-mod wire_stranger;

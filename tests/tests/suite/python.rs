@@ -9,10 +9,11 @@ use polywire_tests::{
     inventory::{GetRequest, Item, Stock},
     node::Node,
     patience::within,
+    shop::Shop,
 };
 use tokio::process::Command;
 
-use crate::{node::health, shop::Shop};
+use crate::node::health;
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/python");
 

@@ -4,9 +4,8 @@ use polywire::{Compression, Response};
 use polywire_tests::{
     http2::Http2,
     inventory::{GetRequest, Item, Stock},
+    shop::Shop,
 };
-
-use crate::shop::Shop;
 
 const GET: &str = "/inventory.v1.Inventory/Get";
 

@@ -14,11 +14,12 @@ use polywire_tests::{
     inventory::{GetRequest, InventoryClient, Item, Stock, WatchRequest},
     node::Node,
     patience::{eventually, settled, within},
+    shop::Shop,
 };
 use tokio::sync::mpsc;
 
 use super::{from_grpc, from_iroh};
-use crate::{node::connect, shop::Shop};
+use crate::node::connect;
 
 /// gRPC to a gateway, Iroh to another, gRPC to the shop.
 struct Chain {

@@ -7,6 +7,7 @@ use polywire_services::{health::HealthClient, reflection::ServerReflectionClient
 use polywire_tests::{
     node::{Node, call},
     patience::within,
+    shop::Shop,
 };
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -15,7 +16,6 @@ use super::{echo, from_grpc, from_iroh};
 use crate::{
     node::{ask, connect, status},
     python,
-    shop::Shop,
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,9 +7,10 @@ use polywire_tests::{
     http2::Http2,
     inventory::{GetRequest, InventoryClient, Item, Stock},
     patience::within,
+    shop::Shop,
 };
 
-use crate::{gateway::from_grpc, node::connect, shop::Shop};
+use crate::{gateway::from_grpc, node::connect};
 
 /// The trailer that says so.
 const TRAILER: &str = "polywire-not-processed";

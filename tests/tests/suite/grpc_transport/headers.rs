@@ -4,10 +4,11 @@ use polywire_tests::{
     http2::Http2,
     inventory::{GetRequest, Item, Stock},
     patience::within,
+    shop::Shop,
 };
 use tokio::process::Command;
 
-use crate::{python, shop::Shop};
+use crate::python;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_with_spaces_at_their_ends_arrive_whole_at_grpc_js_and_metadata_without() {

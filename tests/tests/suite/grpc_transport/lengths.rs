@@ -3,13 +3,13 @@ use polywire_tests::{
     http2::Http2,
     inventory::{GetRequest, InventoryClient, Item, Stock},
     patience::within,
+    shop::Shop,
 };
 
 use crate::{
     gateway::{from_grpc, from_iroh},
     node::connect,
     python,
-    shop::Shop,
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,13 +9,12 @@ use polywire_tests::{
     inventory::{GetRequest, Item, Stock, WatchRequest},
     node::{Node, binary, call, run, run_with_stdin},
     patience::within,
+    shop::Shop,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::Command,
 };
-
-use crate::shop::Shop;
 
 const CHECK: &str = "grpc.health.v1.Health/Check";
 

@@ -12,10 +12,11 @@ use polywire::{Channel, Status};
 use polywire_tests::{
     inventory::{GetRequest, InventoryClient, Item, Stock},
     patience::eventually,
+    shop::Shop,
 };
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{raft::cluster::cluster_command, shop::Shop};
+use crate::raft::cluster::cluster_command;
 
 /// What the handlers of the members have met, and whether the last one's fails.
 #[derive(Default)]

@@ -17,11 +17,12 @@ use polywire_tests::{
     inventory::{GetRequest, InventoryClient, Item, Stock},
     node::{Finished, Node, run},
     patience::{eventually, within},
+    shop::Shop,
 };
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{node::connect, shop::Shop};
+use crate::node::connect;
 
 /// What a shop does with the calls that come over Iroh.
 #[derive(Clone, Copy, PartialEq)]
