@@ -26,4 +26,3 @@ pub use self::{
     section::{Key, Outline, join},
     setting::{MAX_DURATION, MAX_MESSAGE_SIZE},
 };
-

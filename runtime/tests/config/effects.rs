@@ -8,10 +8,8 @@ fn what_has_no_effect_is_a_warning_when_somebody_asked_for_it() {
     assert_eq!(warnings("[transport]\nmode = 'iroh'"), [""; 0]);
     assert_eq!(
         warnings("[transport]\nmode = 'iroh'\nstrategy.raft_transport = 'always_grpc'"),
-        [
-            "node.toml:3:10: transport.strategy.raft_transport: is not followed while gRPC is off: Raft goes over \
-          Iroh (transport.mode: node.toml:2:1)"
-        ]
+        ["node.toml:3:10: transport.strategy.raft_transport: has no effect while gRPC is off: Raft uses \
+          Iroh (transport.mode: node.toml:2:1)"]
     );
     let grpc = warnings(
         "[transport]\nmode = 'grpc'\n[transport.strategy]\nprefer_iroh_for = ['health']\n\
@@ -26,9 +24,9 @@ fn what_has_no_effect_is_a_warning_when_somebody_asked_for_it() {
 fn a_collector_that_cannot_be_sent_to_is_refused() {
     let lines = report(file("[telemetry]\notlp_endpoint = 'http://127.0.0.1:4317/v1/traces'"));
     let refusal = if cfg!(feature = "otlp") {
-        "expected a URL without a path, as OTLP over gRPC has none, found \"http://127.0.0.1:4317/v1/traces\""
+        "expected a URL without a path, as for OTLP over gRPC, found \"http://127.0.0.1:4317/v1/traces\""
     } else {
-        "is http://127.0.0.1:4317/v1/traces, and this binary was built without the feature `otlp`"
+        "is http://127.0.0.1:4317/v1/traces, but this binary was built without the feature `otlp`"
     };
     assert_eq!(lines, [format!("node.toml:2:1: telemetry.otlp_endpoint: {refusal}")]);
     let loaded = file("[telemetry]\notlp_endpoint = 'http://127.0.0.1:4317'").load();

@@ -109,5 +109,5 @@ fn values_that_are_not_unicode_are_paths_or_errors() {
     let again = load(file(&config.to_toml().unwrap()));
     assert_eq!(again.node.data_dir, config.node.data_dir);
     let lines = report(Loader::new().env([("POLYWIRE__HTTP__ENABLED".to_owned(), odd())]));
-    assert_eq!(lines, ["POLYWIRE__HTTP__ENABLED: http.enabled: is not Unicode; expected true or false"]);
+    assert_eq!(lines, ["POLYWIRE__HTTP__ENABLED: http.enabled: invalid Unicode; expected true or false"]);
 }

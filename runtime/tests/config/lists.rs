@@ -53,12 +53,12 @@ fn a_list_with_a_gap_or_in_two_forms_is_an_error_that_names_what_said_it() {
     let gap =
         report(Loader::new().flag("cluster.peers.0", "grpc://a:1").flag("cluster.peers.2", "grpc://b:1"));
     let expected =
-        "--cluster.peers.2: cluster.peers: expected an element 1 too: they are numbered from 0 without gaps";
+        "--cluster.peers.2: cluster.peers: missing element 1; expected elements from 0 without gaps";
     assert_eq!(gap, [expected]);
     let both =
         report(Loader::new().flag("cluster.peers", "grpc://a:1").flag("cluster.peers.0", "grpc://b:1"));
-    let expected = "--cluster.peers.0: cluster.peers: --cluster.peers gives the whole list; \
-                    expected that, or its elements one by one";
+    let expected = "--cluster.peers.0: cluster.peers: --cluster.peers sets the whole list; \
+                    expected either the list or its elements";
     assert_eq!(both, [expected]);
 }
 

@@ -46,7 +46,7 @@ fn what_is_wrong_in_a_rule_is_said() {
         ("shift = { 'a b' = 0.5 }", "shift"),
         ("policy = { kv = { hedge = 'soon' } }", "says of no moment to hedge at"),
         ("policy = { kv = { hegde = 'p95' } }", "hegde"),
-        ("policy = { 'kv/' = { adaptive = true } }", "neither the short name of a service"),
+        ("policy = { 'kv/' = { adaptive = true } }", "expected the short name of a service"),
         ("policy = { kv = { max_attempts = 0 } }", "policy: expected a rule"),
     ];
     for (line, reason) in cases {
@@ -72,10 +72,30 @@ fn raft_goes_over_what_is_served_and_whoever_asked_for_another_is_told() {
         ("grpc", "", RaftTransport::AlwaysGrpc, None),
         ("iroh", "", RaftTransport::AlwaysIroh, None),
         ("iroh", "'always_iroh'", RaftTransport::AlwaysIroh, None),
-        ("iroh", "'always_grpc'", RaftTransport::AlwaysIroh, Some("is not followed while gRPC is off")),
-        ("grpc", "'always_iroh'", RaftTransport::AlwaysGrpc, Some("is not followed while Iroh is off")),
-        ("iroh", ADAPTIVE, RaftTransport::AlwaysIroh, Some("has nothing to choose while gRPC is off")),
-        ("grpc", ADAPTIVE, RaftTransport::AlwaysGrpc, Some("has nothing to choose while Iroh is off")),
+        (
+            "iroh",
+            "'always_grpc'",
+            RaftTransport::AlwaysIroh,
+            Some("has no effect while gRPC is off: Raft uses Iroh"),
+        ),
+        (
+            "grpc",
+            "'always_iroh'",
+            RaftTransport::AlwaysGrpc,
+            Some("has no effect while Iroh is off: Raft uses gRPC"),
+        ),
+        (
+            "iroh",
+            ADAPTIVE,
+            RaftTransport::AlwaysIroh,
+            Some("has no effect while gRPC is off: Raft uses Iroh"),
+        ),
+        (
+            "grpc",
+            ADAPTIVE,
+            RaftTransport::AlwaysGrpc,
+            Some("has no effect while Iroh is off: Raft uses gRPC"),
+        ),
         ("none", ADAPTIVE, adaptive, Some("has no effect while gRPC and Iroh are off")),
     ] {
         let (found, warnings) = served(mode, rule);
@@ -101,7 +121,7 @@ fn nodes_that_list_each_other_must_serve_what_raft_asks_for() {
         let lines = report(file(&text(mode, rule)));
         assert_eq!(lines.len(), 1, "{lines:?}");
         let start = format!(
-            "{place}: transport.strategy.raft_transport: asks for {asked}, which transport.mode keeps"
+            "{place}: transport.strategy.raft_transport: requires {asked}, which transport.mode disables"
         );
         assert!(lines[0].starts_with(&start), "{lines:?}");
         assert!(lines[0].contains(expected), "{lines:?}");
@@ -117,5 +137,5 @@ fn nodes_that_list_each_other_must_serve_what_raft_asks_for() {
     let off = "[transport.iroh]\nenabled = false\n[transport.strategy]\nraft_transport = 'always_iroh'\n\
                [cluster]\npeers = ['grpc://127.0.0.1:7001']";
     let lines = report(file(off));
-    assert!(lines[0].contains("transport.iroh.enabled keeps"), "{lines:?}");
+    assert!(lines[0].contains("transport.iroh.enabled disables"), "{lines:?}");
 }

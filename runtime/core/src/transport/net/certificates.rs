@@ -3,8 +3,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::sync::Notify;
 use rustls::ServerConfig;
+use tokio::sync::Notify;
 
 use super::{
     live_certificate::LiveCertificate,
