@@ -160,9 +160,10 @@ pub use polywire_core::{
     AlpnError, AlpnName, Body, Call, Caller, Channel, ChannelBuilder, Clipped, ClusterBuilder, Code, Codec,
     CodecError, Compression, CompressionSet, ConnectOptions, Context, Drain, Explanation, Extensions, Facade,
     Fallback, Gateway, InvalidTraceParent, Limits, MemberExplanation, MemberService, Message, Metadata,
-    MetadataError, Method, NetworkPath, Payload, Phase, Receive, Response, RouteExplanation, RouteState,
-    Router, Server, Service, ServiceExplanation, ServiceExt, ServiceInfo, Shape, ShortName, ShortNameError,
-    Status, Streaming, Target, TargetError, TraceContext, UnknownCodec, UnknownCompression,
+    MetadataError, Method, NetworkPath, Payload, Phase, Receive, Response, Router, Server, Service,
+    ServiceExplanation, ServiceExt, ServiceInfo, Shape, ShortName, ShortNameError, Status, Streaming,
+    SubchannelExplanation, SubchannelState, Target, TargetError, TraceContext, UnknownCodec,
+    UnknownCompression,
 };
 pub use polywire_core::{layer, observer, policy, section, settings, trace, transport::net, wire};
 pub use polywire_macros::{main, service};

@@ -15,11 +15,11 @@ mod order;
 mod plan;
 pub(crate) mod probe;
 mod pulse;
-mod route;
-mod routes;
 mod scores;
 mod shadow;
 mod shared;
+mod subchannel;
+mod subchannels;
 mod tally;
 #[cfg(test)]
 mod tests;

@@ -84,7 +84,7 @@ pub use compression::{Compression, CompressionSet, UnknownCompression};
 pub use context::{Caller, Context};
 pub use drain::{Drain, Phase};
 pub use explanation::{
-    Explanation, MemberExplanation, MemberService, RouteExplanation, RouteState, ServiceExplanation,
+    Explanation, MemberExplanation, MemberService, ServiceExplanation, SubchannelExplanation, SubchannelState,
 };
 pub use extensions::Extensions;
 pub use facade::Facade;

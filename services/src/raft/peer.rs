@@ -150,7 +150,7 @@ impl Peer {
 
     pub(super) fn report(&self) -> PeerReport {
         let state = self.lock();
-        let routes = state.routes();
+        let routes = state.subchannels();
         let latest = state.contact(&routes);
         let route = routes.iter().find(|route| latest.is_some_and(|(_, name)| name == route.transport));
         PeerReport {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{attempts::Uncounted, shared::Shared, vigil::Vigil};
 use crate::{Channel, Code, Metadata, Payload, Status, Streaming, streaming::Source};
 
-/// The answers of a stream, whose route is asked after where they break off, and which end where it is gone. Its attempt is
+/// The answers of a stream, whose subchannel is asked after where they break off, and which end where it is gone. Its attempt is
 /// counted at their end.
 pub(super) struct Answers {
     inner: Streaming<Payload>,
@@ -22,7 +22,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// These answers to this attempt, over this way of the route at this place.
+    /// These answers to this attempt, over this way of the subchannel at this place.
     pub(super) fn over(
         shared: &Arc<Shared>,
         (place, way): (usize, Channel),
@@ -30,7 +30,7 @@ impl Answers {
         attempt: Option<Uncounted>,
         inner: Streaming<Payload>,
     ) -> Streaming<Payload> {
-        let vigil = Some(Vigil::over(shared.routes[place].clone(), way));
+        let vigil = Some(Vigil::over(shared.subchannels[place].clone(), way));
         let compression = inner.compression();
         let answers = Self { inner, shared: shared.clone(), place, idempotent, attempt, vigil };
         Streaming::from_source(answers).received_with(compression)
@@ -46,8 +46,8 @@ impl Answers {
     fn poll_gone(&mut self, task: &mut TaskContext<'_>) -> Poll<Status> {
         let Some(vigil) = &mut self.vigil else { return Poll::Pending };
         vigil.poll_gone(task).map(|()| {
-            let route = &self.shared.routes[self.place];
-            let (target, transport) = (&route.target, route.transport);
+            let subchannel = &self.shared.subchannels[self.place];
+            let (target, transport) = (&subchannel.target, subchannel.transport);
             Status::unavailable(format!("{target}: the peer does not answer any more over {transport}"))
         })
     }
@@ -79,7 +79,7 @@ impl Source<Payload> for Answers {
             },
         };
         self.end(status.code());
-        if self.shared.routes[self.place].struck(Instant::now(), &status) {
+        if self.shared.subchannels[self.place].struck(Instant::now(), &status) {
             self.shared.keeper.wake();
         }
         Poll::Ready(Some(Err(status.maybe_executed(self.idempotent))))

@@ -5,9 +5,9 @@ use tokio::time::Instant;
 use super::{
     again::{Failed, repeatable},
     order::Order,
-    route::{Route, Standing},
     scores::{MethodScores, Ruling},
     shared::{Shared, is_of_the_way},
+    subchannel::{Connectivity, Subchannel},
 };
 use crate::{
     Code, Context, Payload, Response, Status, deadline,
@@ -26,7 +26,7 @@ pub(super) struct Attempts<'a> {
     order: Order,
     template: Context,
     made: u32,
-    /// A bit for each route that was tried.
+    /// A bit for each subchannel that was tried.
     tried: u8,
 }
 
@@ -43,7 +43,7 @@ type Outcome = Result<Response<Payload>, Status>;
 /// An attempt that has begun, until it is answered.
 pub(super) struct Begun {
     place: usize,
-    route: Arc<Route>,
+    subchannel: Arc<Subchannel>,
     method: Arc<MethodScores>,
     at: Instant,
     deadline: Option<Instant>,
@@ -56,7 +56,7 @@ pub(super) struct Begun {
 /// An attempt that is to be counted when it ends. Dropped before, it is counted as given up.
 pub(super) struct Uncounted {
     method: Arc<MethodScores>,
-    route: Arc<Route>,
+    subchannel: Arc<Subchannel>,
     place: usize,
     number: u32,
     deadline: Option<Instant>,
@@ -84,7 +84,7 @@ impl<'a> Attempts<'a> {
         Self { shared, method, ruling, order, template, made: 0, tried: 0 }
     }
 
-    /// Begins an attempt over this route.
+    /// Begins an attempt over this subchannel.
     pub(super) fn fly(&mut self, place: usize, mut cx: Context, message: Payload) -> Flight {
         let begun = self.begin(place);
         let asks = self.ruling.policy.adaptive != Adaptive::Off
@@ -93,22 +93,22 @@ impl<'a> Attempts<'a> {
         if asks {
             server_timing::ask(&mut cx.metadata);
         }
-        Flight { answer: begun.route.channel().call(cx, message), begun, asks }
+        Flight { answer: begun.subchannel.channel().call(cx, message), begun, asks }
     }
 
-    /// An attempt over this route begins.
+    /// An attempt over this subchannel begins.
     pub(super) fn begin(&mut self, place: usize) -> Begun {
         self.made += 1;
         self.tried |= 1 << place;
-        let route = self.shared.routes[place].clone();
+        let subchannel = self.shared.subchannels[place].clone();
         let at = Instant::now();
-        route.pulse.begin(at);
+        subchannel.pulse.begin(at);
         self.shared.keeper.call_made();
         let (method, shared) = (self.method.clone(), self.shared.clone());
         let (number, deadline) = (self.number(), self.template.deadline);
         let uncounted = Some(Uncounted {
             method: method.clone(),
-            route: route.clone(),
+            subchannel: subchannel.clone(),
             place,
             number,
             deadline,
@@ -116,7 +116,7 @@ impl<'a> Attempts<'a> {
             opened: None,
         });
         let measured = self.ruling.policy.measured;
-        Begun { place, route, method, at, deadline, noted: false, measured, shared, uncounted }
+        Begun { place, subchannel, method, at, deadline, noted: false, measured, shared, uncounted }
     }
 
     /// The context of a further attempt.
@@ -133,13 +133,13 @@ impl<'a> Attempts<'a> {
         self.made.saturating_add(earlier.unwrap_or_default())
     }
 
-    /// Waits for the answer, or until the call should be made over another route as well.
+    /// Waits for the answer, or until the call should be made over another subchannel as well.
     pub(super) async fn watch(&self, flight: &mut Flight) -> Watched {
         if !self.template.idempotent || self.elsewhere().is_none() {
             return Watched::Landed(flight.land().await);
         }
-        let route = flight.begun.route.clone();
-        let lost = pin!(route.lost.notified());
+        let subchannel = flight.begun.subchannel.clone();
+        let lost = pin!(subchannel.lost.notified());
         let hedge = pin!(self.hedge());
         tokio::select! {
             biased;
@@ -181,13 +181,13 @@ impl<'a> Attempts<'a> {
 
     /// Makes another attempt beside one that is under way, and takes the first answer. The other is cancelled.
     pub(super) async fn beside(mut self, first: Flight, reason: &'static str, kept: &Kept) -> Outcome {
-        let from = first.begun.route.clone();
+        let from = first.begun.subchannel.clone();
         let other = self.elsewhere().filter(|_| self.shared.budget.withdraw());
         let Some((other, message)) = other.and_then(|other| Some((other, kept.again()?))) else {
             return self.alone(first, kept).await;
         };
         let path = self.template.path();
-        self.shared.tally.fallback(path, (&from, &self.shared.routes[other]), reason, || None);
+        self.shared.tally.fallback(path, (&from, &self.shared.subchannels[other]), reason, || None);
         let cx = self.context();
         let second = self.fly(other, cx, message);
         let (outcome, left) = sooner(first, second).await;
@@ -209,7 +209,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// The route for the attempt after one that failed so, once it may be made; `None` where none may.
+    /// The subchannel for the attempt after one that failed so, once it may be made; `None` where none may.
     pub(super) async fn next(&mut self, failed: usize, status: &Status) -> Option<usize> {
         let elsewhere = self.elsewhere();
         if elsewhere.is_none() && self.shared.among_others {
@@ -223,7 +223,7 @@ impl<'a> Attempts<'a> {
             Some(next) => next,
             None => self.shared.open(&self.order, &self.template).await.ok()?,
         };
-        let (from, to) = (&self.shared.routes[failed], &self.shared.routes[next]);
+        let (from, to) = (&self.shared.subchannels[failed], &self.shared.subchannels[next]);
         self.shared.tally.again(self.template.path(), (from, to), status);
         Some(next)
     }
@@ -233,11 +233,11 @@ impl<'a> Attempts<'a> {
         status.maybe_executed(self.template.idempotent)
     }
 
-    /// Another route than those that were tried, which works or may.
+    /// Another subchannel than those that were tried, which works or may.
     fn elsewhere(&self) -> Option<usize> {
         let untried = |place: usize| self.tried & (1 << place) == 0;
-        let best = self.order.best(&self.shared.routes, untried);
-        best.filter(|(_, standing)| *standing <= Standing::Untried).map(|(place, _)| place)
+        let best = self.order.best(&self.shared.subchannels, untried);
+        best.filter(|(_, connectivity)| *connectivity <= Connectivity::Untried).map(|(place, _)| place)
     }
 }
 
@@ -280,7 +280,7 @@ impl Begun {
     pub(super) fn opened(&mut self) -> Option<Uncounted> {
         self.noted = true;
         let now = Instant::now();
-        self.route.answered(now);
+        self.subchannel.answered(now);
         self.method.durations.note(now.duration_since(self.at));
         let opened = self.measured.then(|| self.took(now));
         let mut uncounted = self.uncounted.take();
@@ -300,15 +300,15 @@ impl Begun {
         let now = Instant::now();
         let of_the_way = failure.is_some_and(is_of_the_way);
         if !of_the_way && !failure.is_some_and(Status::is_not_processed) {
-            self.route.answered(now);
+            self.subchannel.answered(now);
         }
         if failure.is_none() {
             self.method.durations.note(now.duration_since(self.at));
         }
         self.measure(now, Verdict::of(code));
         match failure {
-            Some(status) if self.route.struck(now, status) => self.shared.keeper.wake(),
-            Some(status) if of_the_way => self.route.missed(now, status),
+            Some(status) if self.subchannel.struck(now, status) => self.shared.keeper.wake(),
+            Some(status) if of_the_way => self.subchannel.missed(now, status),
             Some(_) | None => {}
         }
     }
@@ -317,7 +317,7 @@ impl Begun {
         if self.measured {
             let took = self.took(now);
             self.method.service.note(self.place, now, took, verdict);
-            self.route.note(now, took, verdict);
+            self.subchannel.note(now, took, verdict);
         }
     }
 
@@ -329,14 +329,14 @@ impl Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        self.route.pulse.end();
+        self.subchannel.pulse.end();
         if self.noted {
             return;
         }
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.measure(now, Verdict::Fails);
-            self.route.missed(now, &deadline::exceeded());
+            self.subchannel.missed(now, &deadline::exceeded());
         }
     }
 }
@@ -348,7 +348,7 @@ impl Uncounted {
         if let Some(took) = self.opened {
             let (now, verdict) = (Instant::now(), Verdict::of(code));
             self.method.service.note(self.place, now, took, verdict);
-            self.route.note(now, took, verdict);
+            self.subchannel.note(now, took, verdict);
         }
     }
 }

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use super::route::{Route, Standing};
+use super::subchannel::{Connectivity, Subchannel};
 
 /// How many transports a channel may have.
 pub(super) const MOST: usize = 8;
 
-/// Routes by their place in the channel, the one to be taken first in front.
+/// Subchannels by their place in the channel, the one to be taken first in front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Order {
     places: [u8; MOST],
@@ -65,20 +65,20 @@ impl Order {
         self
     }
 
-    /// The first in the best standing among those that `allowed` says yes to.
+    /// The first in the best connectivity among those that `allowed` says yes to.
     pub(super) fn best(
         &self,
-        routes: &[Arc<Route>],
+        subchannels: &[Arc<Subchannel>],
         allowed: impl Fn(usize) -> bool,
-    ) -> Option<(usize, Standing)> {
-        let mut best: Option<(usize, Standing)> = None;
+    ) -> Option<(usize, Connectivity)> {
+        let mut best: Option<(usize, Connectivity)> = None;
         for place in self.iter().filter(|place| allowed(*place)) {
-            let standing = routes[place].standing();
-            if standing == Standing::Up {
-                return Some((place, standing));
+            let connectivity = subchannels[place].connectivity();
+            if connectivity == Connectivity::Up {
+                return Some((place, connectivity));
             }
-            if best.is_none_or(|(_, best)| standing < best) {
-                best = Some((place, standing));
+            if best.is_none_or(|(_, best)| connectivity < best) {
+                best = Some((place, connectivity));
             }
         }
         best

@@ -4,20 +4,20 @@ use tokio::time::Instant;
 
 use super::{
     order::{MOST, Order},
-    route::{Route, Standing},
     scores::{MethodScores, Ruling},
+    subchannel::{Connectivity, Subchannel},
 };
 use crate::policy::{Adaptive, choice::Candidate, score::Score};
 
-/// The order in which the next call of a method takes the routes, by its policy: what it prefers, its share, and what has
+/// The order in which the next call of a method takes the subchannels, by its policy: what it prefers, its share, and what has
 /// been measured. Whether they work is not looked at, but by the adaptive choice.
-pub(super) fn order(routes: &[Arc<Route>], method: &MethodScores, ruling: &Ruling) -> Order {
+pub(super) fn order(subchannels: &[Arc<Subchannel>], method: &MethodScores, ruling: &Ruling) -> Order {
     let Ruling { policy, order, .. } = ruling;
     let mut order = *order;
     if order.len() > 1 {
         let lead = match policy.adaptive {
             Adaptive::Off => usize::from(!method.share.takes(policy.share)),
-            adaptive => measured(routes, method, ruling, &order, adaptive),
+            adaptive => measured(subchannels, method, ruling, &order, adaptive),
         };
         order = order.led_by(lead);
     }
@@ -25,7 +25,7 @@ pub(super) fn order(routes: &[Arc<Route>], method: &MethodScores, ruling: &Rulin
 }
 
 fn measured(
-    routes: &[Arc<Route>],
+    subchannels: &[Arc<Subchannel>],
     method: &MethodScores,
     ruling: &Ruling,
     order: &Order,
@@ -33,10 +33,10 @@ fn measured(
 ) -> usize {
     let mut candidates = [Candidate { works: false, score: Default::default() }; MOST];
     for (candidate, place) in candidates.iter_mut().zip(order.iter()) {
-        let works = routes[place].standing() == Standing::Up;
+        let works = subchannels[place].connectivity() == Connectivity::Up;
         // A call that says nothing of a transport goes by what others have said of it.
         let measured = ruling.policy.measured;
-        let score = if measured { method.service.score(place) } else { routes[place].score() };
+        let score = if measured { method.service.score(place) } else { subchannels[place].score() };
         *candidate = Candidate { works, score };
     }
     let candidates = &mut candidates[..order.len()];
@@ -47,7 +47,7 @@ fn measured(
     }) {
         return tried;
     }
-    let age = routes[0].pulse.age(now);
+    let age = subchannels[0].pulse.age(now);
     method.service.choice.next(adaptive, candidates, now, age)
 }
 

@@ -207,21 +207,21 @@ impl Ruling {
 
 impl ServiceScores {
     /// How it has been doing over the transport at this place.
-    pub(super) fn score(&self, route: usize) -> Score {
-        *self.lock(route)
+    pub(super) fn score(&self, subchannel: usize) -> Score {
+        *self.lock(subchannel)
     }
 
     /// A call ended.
-    pub(super) fn note(&self, route: usize, now: Instant, took: Duration, verdict: Verdict) {
-        self.lock(route).note(now, took, verdict);
+    pub(super) fn note(&self, subchannel: usize, now: Instant, took: Duration, verdict: Verdict) {
+        self.lock(subchannel).note(now, took, verdict);
     }
 
     /// Whether the transport at this place, which is left alone for its calls fail, is to be tried by this call.
-    pub(super) fn try_again(&self, route: usize, now: Instant) -> bool {
-        self.lock(route).try_again(now)
+    pub(super) fn try_again(&self, subchannel: usize, now: Instant) -> bool {
+        self.lock(subchannel).try_again(now)
     }
 
-    fn lock(&self, route: usize) -> MutexGuard<'_, Score> {
-        self.scores[route].lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, subchannel: usize) -> MutexGuard<'_, Score> {
+        self.scores[subchannel].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
-    route::Standing,
     scores::{MethodScores, Ruling},
     shared::Shared,
+    subchannel::Connectivity,
 };
 use crate::{Code, Codec, Context, Payload, Response, Status, deadline, payload::Kept};
 
@@ -55,7 +55,7 @@ impl Shared {
         if ruling.policy.shadow <= 0.0 || !cx.idempotent || !method.shadow.takes(ruling.policy.shadow) {
             return None;
         }
-        let up = |other: usize| other != place && self.routes[other].standing() == Standing::Up;
+        let up = |other: usize| other != place && self.subchannels[other].connectivity() == Connectivity::Up;
         let other = ruling.order.iter().find(|other| up(*other))?;
         let (message, turn) = (kept.again()?, Place::take()?);
         let codec = *cx.codec.get_or_insert(Codec::Protobuf);
@@ -67,12 +67,14 @@ impl Shared {
         tokio::spawn(async move {
             let _turn = turn;
             let limit = copy.deadline;
-            let answer = deadline::bound(limit, shared.routes[other].channel().call(copy, message)).await;
+            let answer =
+                deadline::bound(limit, shared.subchannels[other].channel().call(copy, message)).await;
             let Ok(Some(original)) = original.await else { return };
             let outcome = match see(codec, &answer) {
                 Some(copied) if copied == original => "same",
                 Some(copied) => {
-                    let (one, two) = (shared.routes[place].transport, shared.routes[other].transport);
+                    let (one, two) =
+                        (shared.subchannels[place].transport, shared.subchannels[other].transport);
                     tell(&path, (one, &original), (two, &copied));
                     if copied.is_err() { "failed" } else { "different" }
                 }

@@ -6,8 +6,8 @@ use super::{
     keeper::Keeper,
     order::Order,
     plan,
-    route::{Route, Standing},
     scores::{MethodScores, Methods, Ruling},
+    subchannel::{Connectivity, Subchannel},
     tally::Tally,
 };
 use crate::{
@@ -15,9 +15,9 @@ use crate::{
     policy::{Adaptive, PolicyHandle, budget::Budget, circuit::State},
 };
 
-/// What the calls of a channel share: its routes, and what is known of them.
+/// What the calls of a channel share: its subchannels, and what is known of them.
 pub(super) struct Shared {
-    pub(super) routes: Arc<[Arc<Route>]>,
+    pub(super) subchannels: Arc<[Arc<Subchannel>]>,
     pub(super) methods: Methods,
     pub(super) budget: Arc<Budget>,
     pub(super) tally: Tally,
@@ -30,24 +30,24 @@ pub(super) struct Shared {
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Shared {
-    pub(super) fn new(routes: Vec<Route>, policies: PolicyHandle, tally: Tally) -> Self {
-        let routes = routes.into_iter().map(Arc::new).collect();
-        Self::of(routes, policies, tally, Arc::new(Budget::new()), HashMap::new(), false)
+    pub(super) fn new(subchannels: Vec<Subchannel>, policies: PolicyHandle, tally: Tally) -> Self {
+        let subchannels = subchannels.into_iter().map(Arc::new).collect();
+        Self::of(subchannels, policies, tally, Arc::new(Budget::new()), HashMap::new(), false)
     }
 
-    /// Over routes and with a budget that others may have too; `serving` says which of them each service may take, a bit
+    /// Over subchannels and with a budget that others may have too; `serving` says which of them each service may take, a bit
     /// for each place, and services that it does not name take any.
     pub(super) fn of(
-        routes: Vec<Arc<Route>>,
+        subchannels: Vec<Arc<Subchannel>>,
         policies: PolicyHandle,
         tally: Tally,
         budget: Arc<Budget>,
         serving: HashMap<String, u8>,
         among_others: bool,
     ) -> Self {
-        let transports = routes.iter().map(|route| route.transport).collect();
+        let transports = subchannels.iter().map(|subchannel| subchannel.transport).collect();
         Self {
-            routes: routes.into(),
+            subchannels: subchannels.into(),
             methods: Methods::new(policies, transports, serving, tally.clone()),
             budget,
             tally,
@@ -64,8 +64,12 @@ impl Shared {
     }
 
     /// How well the peer is reached.
-    pub(super) fn standing(&self) -> Standing {
-        self.routes.iter().map(|route| route.standing()).min().unwrap_or(Standing::Down)
+    pub(super) fn connectivity(&self) -> Connectivity {
+        self.subchannels
+            .iter()
+            .map(|subchannel| subchannel.connectivity())
+            .min()
+            .unwrap_or(Connectivity::Down)
     }
 
     /// Completes once no transport to the peer works. Untried ones are tried when the others have failed.
@@ -73,10 +77,15 @@ impl Shared {
         loop {
             let mut news = std::pin::pin!(self.keeper.news());
             news.as_mut().enable();
-            match self.standing() {
-                Standing::Down => return,
-                Standing::Untried if self.routes.iter().any(|route| route.standing() == Standing::Down) => {
-                    self.routes.iter().for_each(|route| _ = route.want());
+            match self.connectivity() {
+                Connectivity::Down => return,
+                Connectivity::Untried
+                    if self
+                        .subchannels
+                        .iter()
+                        .any(|subchannel| subchannel.connectivity() == Connectivity::Down) =>
+                {
+                    self.subchannels.iter().for_each(|subchannel| _ = subchannel.want());
                     self.keeper.wake();
                 }
                 _ => {}
@@ -85,33 +94,35 @@ impl Shared {
         }
     }
 
-    /// The order in which the next call takes the routes.
+    /// The order in which the next call takes the subchannels.
     pub(super) fn order(&self, method: &MethodScores, ruling: &Ruling) -> Order {
         // An untried subchannel has no measurements yet.
-        if ruling.policy.adaptive != Adaptive::Off && self.routes.iter().any(|route| route.want()) {
+        if ruling.policy.adaptive != Adaptive::Off
+            && self.subchannels.iter().any(|subchannel| subchannel.want())
+        {
             self.keeper.wake();
         }
-        let order = plan::order(&self.routes, method, ruling);
+        let order = plan::order(&self.subchannels, method, ruling);
         method.tally().chosen(order.first());
         order
     }
 
-    /// The route that a call takes: the first in its order that works. Waits where none does and one may soon.
+    /// The subchannel that a call takes: the first in its order that works. Waits where none does and one may soon.
     ///
     /// # Errors
     /// `Unavailable`, and not processed, where none does; `DeadlineExceeded` where the call cannot wait for long enough.
     pub(super) async fn open(self: &Arc<Self>, order: &Order, cx: &Context) -> Result<usize, Status> {
         let first = order.first();
-        if self.routes.is_empty() {
+        if self.subchannels.is_empty() {
             return Err(self.unreachable(order));
         }
-        self.keeper.start(&self.routes);
-        if self.routes.len() == 1 && !self.among_others {
+        self.keeper.start(&self.subchannels);
+        if self.subchannels.len() == 1 && !self.among_others {
             // There is no alternative, and the call itself is the fastest probe.
             return Ok(first);
         }
-        match order.best(&self.routes, |_| true) {
-            Some((place, Standing::Up)) => {
+        match order.best(&self.subchannels, |_| true) {
+            Some((place, Connectivity::Up)) => {
                 if place != first {
                     self.passed_over(cx.path(), first, place);
                 }
@@ -127,16 +138,17 @@ impl Shared {
         }
     }
 
-    /// A call takes another route than the one that it prefers, for that does not work, or has not been tried.
+    /// A call takes another subchannel than the one that it prefers, for that does not work, or has not been tried.
     fn passed_over(&self, path: &str, preferred: usize, taken: usize) {
-        let (from, to) = (&self.routes[preferred], &self.routes[taken]);
-        let reason = match from.standing() {
-            Standing::Untried => "untried",
+        let (from, to) = (&self.subchannels[preferred], &self.subchannels[taken]);
+        let reason = match from.connectivity() {
+            Connectivity::Untried => "untried",
             _ => "set_aside",
         };
         // One that is only suspected failed another time.
-        let error =
-            || from.last_error().filter(|_| from.standing() == Standing::Down).map(|(_, error)| error);
+        let error = || {
+            from.last_error().filter(|_| from.connectivity() == Connectivity::Down).map(|(_, error)| error)
+        };
         self.tally.fallback(path, (from, to), reason, error);
         if from.want() {
             self.keeper.wake();
@@ -147,17 +159,17 @@ impl Shared {
         let waiting = self.keeper.wait(order.first());
         let patience = Instant::now() + PATIENCE;
         let until = deadline.map_or(patience, |deadline| deadline.min(patience));
-        if self.routes.iter().any(|route| route.standing() == Standing::Up) {
+        if self.subchannels.iter().any(|subchannel| subchannel.connectivity() == Connectivity::Up) {
             // There is no race while another transport works, so request probes.
-            order.iter().for_each(|place| _ = self.routes[place].want());
+            order.iter().for_each(|place| _ = self.subchannels[place].want());
             self.keeper.wake();
         }
         loop {
             let mut news = std::pin::pin!(waiting.news());
             news.as_mut().enable();
-            match order.best(&self.routes, |_| true) {
-                Some((place, Standing::Up | Standing::Suspected)) => return Ok(place),
-                Some((_, Standing::Down)) if self.among_others || !self.is_probe_due(order, until) => {
+            match order.best(&self.subchannels, |_| true) {
+                Some((place, Connectivity::Up | Connectivity::Suspected)) => return Ok(place),
+                Some((_, Connectivity::Down)) if self.among_others || !self.is_probe_due(order, until) => {
                     return Err(self.unreachable(order));
                 }
                 Some(_) | None => {}
@@ -171,9 +183,9 @@ impl Shared {
         }
     }
 
-    /// Whether one of these routes is asked by then how it is.
+    /// Whether one of these subchannels is asked by then how it is.
     fn is_probe_due(&self, order: &Order, until: Instant) -> bool {
-        order.iter().any(|place| match self.routes[place].state() {
+        order.iter().any(|place| match self.subchannels[place].state() {
             State::Open { until: probe } => probe < until,
             _ => true,
         })
@@ -183,10 +195,10 @@ impl Shared {
         let reasons: Vec<_> = order
             .iter()
             .map(|place| {
-                let route = &self.routes[place];
+                let subchannel = &self.subchannels[place];
                 let reason =
-                    route.last_error().map_or_else(|| "no answer yet".to_owned(), |(_, reason)| reason);
-                format!("{}: {reason}", route.transport)
+                    subchannel.last_error().map_or_else(|| "no answer yet".to_owned(), |(_, reason)| reason);
+                format!("{}: {reason}", subchannel.transport)
             })
             .collect();
         Status::unavailable(format!("no transport reaches the peer: {}", reasons.join("; "))).not_processed()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fallback, route::Route};
+use super::{Fallback, subchannel::Subchannel};
 use crate::{
     Code, Status, method,
     observer::{ChoiceObserver, CircuitObserver, CircuitState, Observer, UNKNOWN},
@@ -43,7 +43,7 @@ impl Tally {
     pub(super) fn fallback(
         &self,
         path: &str,
-        (from, to): (&Route, &Route),
+        (from, to): (&Subchannel, &Subchannel),
         reason: &'static str,
         error: impl FnOnce() -> Option<String>,
     ) {
@@ -56,7 +56,7 @@ impl Tally {
     }
 
     /// A call that failed so is made again, over the same transport or another.
-    pub(super) fn again(&self, path: &str, (from, to): (&Route, &Route), status: &Status) {
+    pub(super) fn again(&self, path: &str, (from, to): (&Subchannel, &Subchannel), status: &Status) {
         if std::ptr::eq(from, to) {
             self.retry(from.transport, reason(status));
         } else {

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    super::{again::Failed, route::Route},
+    super::{again::Failed, subchannel::Subchannel},
     answers::Answers,
     balance::{draw, is_cheaper},
     discovered::is_lost,
@@ -28,7 +28,7 @@ pub(super) struct Cluster(Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) setup: Arc<Setup>,
-    pub(super) seeds: Vec<Arc<Route>>,
+    pub(super) seeds: Vec<Arc<Subchannel>>,
     pub(super) members: ArcSwap<Vec<Arc<Member>>>,
     pub(super) freshness: Freshness,
     /// Notified after each refresh.
@@ -50,7 +50,7 @@ impl Cluster {
     }
 
     /// The cluster of these seeds.
-    pub(super) fn new(setup: Setup, seeds: Vec<Arc<Route>>) -> Self {
+    pub(super) fn new(setup: Setup, seeds: Vec<Arc<Subchannel>>) -> Self {
         Self(Arc::new(Inner {
             setup: Arc::new(setup),
             seeds,
@@ -289,7 +289,7 @@ impl Service for Cluster {
         loop {
             let (member, flight) = attempts.begin(place);
             let current = member.peer.now();
-            let outcome = current.routes.stream(cx, messages).await;
+            let outcome = current.subchannels.stream(cx, messages).await;
             let status = match outcome {
                 // It counts for as long as it goes on.
                 Ok(response) => {
@@ -313,7 +313,7 @@ impl Service for Cluster {
 async fn one(member: &Member, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
     let current = member.peer.now();
     let idempotent = cx.idempotent;
-    let answer = current.routes.unary(cx, message);
+    let answer = current.subchannels.unary(cx, message);
     if !idempotent {
         return answer.await;
     }

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    super::{explain::explain as explain_routes, route::Route},
+    super::{explain::explain as explain_subchannels, subchannel::Subchannel},
     freshness::Freshness,
     listing::Listing,
     peer::Peer,
@@ -30,12 +30,12 @@ impl Discovered {
     /// The channel to the peer, which explains its choices.
     pub(in crate::balance) fn into_channel(self) -> Channel {
         let inner = self.0.clone();
-        Channel::new(self).explained_by(Arc::new(move || explain_routes(inner.peer.now().shared())))
+        Channel::new(self).explained_by(Arc::new(move || explain_subchannels(inner.peer.now().shared())))
     }
 
-    /// The peer at these routes.
-    pub(in crate::balance) fn new(setup: Setup, routes: Vec<Arc<Route>>) -> Self {
-        let peer = Peer::new(Arc::new(setup), routes);
+    /// The peer at these subchannels.
+    pub(in crate::balance) fn new(setup: Setup, subchannels: Vec<Arc<Subchannel>>) -> Self {
+        let peer = Peer::new(Arc::new(setup), subchannels);
         Self(Arc::new(Inner { peer, freshness: Freshness::new(Instant::now()) }))
     }
 
@@ -44,7 +44,7 @@ impl Discovered {
         let inner = Arc::downgrade(&self.0);
         move || {
             if let Some(inner) = inner.upgrade() {
-                inner.peer.now().routes.renewing()();
+                inner.peer.now().subchannels.renewing()();
             }
         }
     }
@@ -52,7 +52,7 @@ impl Discovered {
     /// Tells the peer, over each transport that is known by then, that nothing more comes.
     pub(in crate::balance) fn closing(&self) -> BoxFuture<'static, ()> {
         let inner = self.0.clone();
-        Box::pin(async move { inner.peer.now().routes.closing().await })
+        Box::pin(async move { inner.peer.now().subchannels.closing().await })
     }
 
     /// Asks the directory now, and waits for its answer or for it to take too long.
@@ -101,7 +101,7 @@ async fn learn(inner: Arc<Inner>) {
 impl Service for Discovered {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         self.refresh();
-        let outcome = self.0.peer.now().routes.unary(cx, message).await;
+        let outcome = self.0.peer.now().subchannels.unary(cx, message).await;
         outcome.inspect_err(|status| self.failed(status))
     }
 
@@ -111,7 +111,7 @@ impl Service for Discovered {
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
         self.refresh();
-        let outcome = self.0.peer.now().routes.stream(cx, messages).await;
+        let outcome = self.0.peer.now().subchannels.stream(cx, messages).await;
         outcome.inspect_err(|status| self.failed(status))
     }
 }

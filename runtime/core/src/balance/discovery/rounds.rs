@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::Instant;
 
 use super::{
-    super::route::{Route, Standing},
+    super::subchannel::{Connectivity, Subchannel},
     cluster::Inner,
     listing::Listing,
     member::Member,
@@ -67,7 +67,7 @@ pub(super) async fn learn(inner: Arc<Inner>) {
 async fn round(inner: &Inner) -> Result<Duration, Status> {
     let members = inner.members.load_full();
     let heard = inner.heard();
-    let up = |member: &&Arc<Member>| member.peer.standing() == Standing::Up;
+    let up = |member: &&Arc<Member>| member.peer.connectivity() == Connectivity::Up;
     let first = members.iter().filter(up).nth(inner.turn(members.iter().filter(up).count()));
     if let Some(first) = first
         && let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, first.peer.ask(true, PATIENCE)).await
@@ -167,7 +167,7 @@ fn tell(before: &[Arc<Member>], now: &[Arc<Member>]) {
 
 /// Servers without a directory are taken as they are: each seed is a member.
 fn seeds_alone(inner: &Inner) -> Duration {
-    let member = |seed: &Arc<Route>| {
+    let member = |seed: &Arc<Subchannel>| {
         Arc::new(Member::new(&inner.setup, seed.target.as_str().into(), vec![seed.clone()]))
     };
     if inner.members.load().is_empty() {

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use super::super::{Channel, route::Way};
+use super::super::{Channel, subchannel::Way};
 use crate::{Context, Payload, Response, Service, Status, Streaming, balance::directory};
 
 /// A connection to a discovered address. Before the first call the node there must confirm its id: a loopback address, or

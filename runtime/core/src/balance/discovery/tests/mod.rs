@@ -17,7 +17,7 @@ use std::{
 use super::{
     super::{
         Channel,
-        route::{Common, Route, Way},
+        subchannel::{Common, Subchannel, Way},
         tally::Tally,
     },
     Setup,
@@ -150,8 +150,8 @@ impl Net {
         Setup::with(Box::new(open), policies.into(), Common::counted_by(Tally::default()), among_others)
     }
 
-    fn route(&self, target: &str) -> Arc<Route> {
-        Arc::new(Route::new(
+    fn subchannel(&self, target: &str) -> Arc<Subchannel> {
+        Arc::new(Subchannel::new(
             transport(target),
             target.to_owned(),
             Way::lasting(self.way(target)),

@@ -26,7 +26,7 @@ use crate::{
 use futures_util::future::BoxFuture;
 
 /// One transport to the peer: the connection, and whether it works.
-pub(super) struct Route {
+pub(super) struct Subchannel {
     /// The transport's name.
     pub(super) transport: &'static str,
     /// Where it leads, for people.
@@ -36,7 +36,7 @@ pub(super) struct Route {
     /// Locked behind the circuit.
     shown: Mutex<CircuitTally>,
     /// What the circuit says, for every call to read.
-    standing: AtomicU8,
+    connectivity: AtomicU8,
     pub(super) pulse: Pulse,
     /// Told to calls that can be made elsewhere when this way stops answering.
     pub(super) lost: Arc<Notify>,
@@ -86,7 +86,7 @@ impl Way {
     }
 }
 
-/// What the routes of a channel have in common.
+/// What the subchannels of a channel have in common.
 #[derive(Clone)]
 pub(super) struct Common {
     pub(super) tally: Tally,
@@ -95,15 +95,15 @@ pub(super) struct Common {
 }
 
 impl Common {
-    /// Routes of which this counts.
+    /// Subchannels of which this counts.
     pub(super) fn counted_by(tally: Tally) -> Self {
         Self { tally, longest_pause: LONGEST_PAUSE }
     }
 }
 
-/// How a call sees a route.
+/// How a call sees a subchannel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
+pub(super) enum Connectivity {
     /// It works.
     Up,
     /// Not measured yet.
@@ -118,7 +118,7 @@ pub(super) enum Standing {
 /// way to it, that lets probes in and refuses calls.
 const STRIKES: u32 = 8;
 
-impl Route {
+impl Subchannel {
     /// An untried subchannel.
     pub(super) fn new(transport: &'static str, target: String, way: Way, common: &Common) -> Self {
         Self {
@@ -127,7 +127,7 @@ impl Route {
             way: ArcSwap::from_pointee(way),
             circuit: Mutex::new(Circuit::new(common.longest_pause)),
             shown: Mutex::new(common.tally.circuit(transport)),
-            standing: AtomicU8::new(Standing::Untried as u8),
+            connectivity: AtomicU8::new(Connectivity::Untried as u8),
             pulse: Pulse::new(Instant::now()),
             lost: Arc::default(),
             dark: Mutex::default(),
@@ -169,12 +169,12 @@ impl Route {
         }
     }
 
-    pub(super) fn standing(&self) -> Standing {
-        match self.standing.load(Ordering::Relaxed) {
-            0 => Standing::Up,
-            1 => Standing::Untried,
-            2 => Standing::Suspected,
-            _ => Standing::Down,
+    pub(super) fn connectivity(&self) -> Connectivity {
+        match self.connectivity.load(Ordering::Relaxed) {
+            0 => Connectivity::Up,
+            1 => Connectivity::Untried,
+            2 => Connectivity::Suspected,
+            _ => Connectivity::Down,
         }
     }
 
@@ -194,7 +194,7 @@ impl Route {
 
     /// When it is to be asked how it is because streams are open and silent; `None` where it does not work anyway.
     pub(super) fn streams_are_silent_at(&self) -> Option<Instant> {
-        self.pulse.streams_are_silent_at().filter(|_| self.standing() == Standing::Up)
+        self.pulse.streams_are_silent_at().filter(|_| self.connectivity() == Connectivity::Up)
     }
 
     /// It was asked, and said nothing in time.
@@ -219,7 +219,7 @@ impl Route {
 
     /// Requests a probe if it is untried; returns whether this request was the first.
     pub(super) fn want(&self) -> bool {
-        self.standing() == Standing::Untried && !self.wanted.swap(true, Ordering::Relaxed)
+        self.connectivity() == Connectivity::Untried && !self.wanted.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn is_wanted(&self) -> bool {
@@ -232,7 +232,7 @@ impl Route {
 
     /// A probe was answered.
     pub(super) fn proved(&self, now: Instant) {
-        if self.standing() == Standing::Suspected {
+        if self.connectivity() == Connectivity::Suspected {
             self.pulse.false_alarm();
         }
         self.pulse.beat(now);
@@ -250,7 +250,7 @@ impl Route {
         if self.strikes.load(Ordering::Relaxed) != 0 {
             self.strikes.store(0, Ordering::Relaxed);
         }
-        if self.standing() != Standing::Up {
+        if self.connectivity() != Connectivity::Up {
             self.change(|circuit| circuit.proved(now));
         }
     }
@@ -327,13 +327,13 @@ impl Route {
         let before = circuit.state();
         change(&mut circuit);
         let state = circuit.state();
-        let standing = match state {
-            State::Closed => Standing::Up,
-            State::Untried => Standing::Untried,
-            State::Suspected => Standing::Suspected,
-            State::Open { .. } | State::HalfOpen => Standing::Down,
+        let connectivity = match state {
+            State::Closed => Connectivity::Up,
+            State::Untried => Connectivity::Untried,
+            State::Suspected => Connectivity::Suspected,
+            State::Open { .. } | State::HalfOpen => Connectivity::Down,
         };
-        self.standing.store(standing as u8, Ordering::Relaxed);
+        self.connectivity.store(connectivity as u8, Ordering::Relaxed);
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).is(state);
         drop(circuit);
         if std::mem::discriminant(&before) != std::mem::discriminant(&state) {

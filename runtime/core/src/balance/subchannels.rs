@@ -5,8 +5,8 @@ use super::{
     answers::Answers,
     attempts::{Attempts, Watched},
     explain,
-    route::Route,
     shared::Shared,
+    subchannel::Subchannel,
     tally::Tally,
 };
 use crate::{
@@ -16,11 +16,11 @@ use futures_util::future::BoxFuture;
 
 /// Several transports to one peer: a [`Service`] whose calls each take the one that their policy chooses, and another
 /// where that is safe.
-pub(super) struct Routes(Arc<Shared>);
+pub(super) struct Subchannels(Arc<Shared>);
 
-impl Routes {
-    pub(super) fn new(routes: Vec<Route>, policies: PolicyHandle, tally: Tally) -> Self {
-        Self::over(Arc::new(Shared::new(routes, policies, tally)))
+impl Subchannels {
+    pub(super) fn new(subchannels: Vec<Subchannel>, policies: PolicyHandle, tally: Tally) -> Self {
+        Self::over(Arc::new(Shared::new(subchannels, policies, tally)))
     }
 
     /// Those that are here.
@@ -41,24 +41,25 @@ impl Routes {
 
     /// A function that forces a reconnect on each transport. Call it within a tokio runtime.
     pub(super) fn renewing(&self) -> impl Fn() + Send + Sync + 'static + use<> {
-        let routes = Arc::downgrade(&self.0.routes);
+        let subchannels = Arc::downgrade(&self.0.subchannels);
         move || {
-            for route in routes.upgrade().iter().flat_map(|routes| routes.iter().cloned()) {
-                tokio::spawn(async move { route.renew().await });
+            for subchannel in subchannels.upgrade().iter().flat_map(|subchannels| subchannels.iter().cloned())
+            {
+                tokio::spawn(async move { subchannel.renew().await });
             }
         }
     }
 
     /// Tells the peer over each transport that nothing more comes.
     pub(super) fn closing(&self) -> BoxFuture<'static, ()> {
-        let routes = self.0.routes.clone();
+        let subchannels = self.0.subchannels.clone();
         Box::pin(async move {
-            futures_util::future::join_all(routes.iter().map(|route| route.close())).await;
+            futures_util::future::join_all(subchannels.iter().map(|subchannel| subchannel.close())).await;
         })
     }
 }
 
-impl Service for Routes {
+impl Service for Subchannels {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let Self(shared) = self;
         let method = shared.methods.at(&cx.path);
@@ -101,7 +102,7 @@ impl Service for Routes {
         let idempotent = cx.idempotent;
         let mut cx = cx;
         loop {
-            let opening = shared.routes[place].channel();
+            let opening = shared.subchannels[place].channel();
             let mut flight = attempts.begin(place);
             let outcome = opening.stream(cx, messages).await;
             let status = match outcome {
