@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use super::discovery::{Discovered, Setup};
 use super::{
     Channel, Fallback,
+    observer::{ChannelObserver, OnFallback},
     order::MOST,
     subchannel::{Common, Subchannel, Way},
     subchannels::Subchannels,
-    tally::{OnFallback, Tally},
 };
 use crate::{ConnectOptions, Target, transport::Connected};
 use crate::{Service, Status, policy::PolicyHandle};
@@ -181,7 +181,7 @@ impl ChannelBuilder {
     async fn subchannels(mut self) -> Result<Subchannels, Status> {
         let common = self.common();
         let subchannels = self.ways(&common).await?;
-        Ok(Subchannels::new(subchannels, self.policies, common.tally))
+        Ok(Subchannels::new(subchannels, self.policies, common.observer))
     }
 
     async fn discovered(mut self) -> Result<Discovered, Status> {
@@ -191,8 +191,9 @@ impl ChannelBuilder {
     }
 
     fn common(&mut self) -> Common {
-        let tally = Tally { metrics: self.options.observer.clone(), on_fallback: self.on_fallback.take() };
-        let common = Common::counted_by(tally);
+        let observer =
+            ChannelObserver { metrics: self.options.observer.clone(), on_fallback: self.on_fallback.take() };
+        let common = Common::counted_by(observer);
         Common { longest_pause: self.longest_pause.unwrap_or(common.longest_pause), ..common }
     }
 

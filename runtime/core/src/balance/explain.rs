@@ -1,8 +1,8 @@
 use tokio::time::Instant;
 
 use super::{
-    scores::{Ruling, ServiceScores},
-    shared::Shared,
+    state::ChannelState,
+    stats::{Ruling, ServiceStats},
     subchannel::{Connectivity, Subchannel},
 };
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     policy::{Adaptive, circuit::State},
 };
 
-pub(super) fn explain(shared: &Shared) -> Explanation {
+pub(super) fn explain(shared: &ChannelState) -> Explanation {
     let now = Instant::now();
     Explanation {
         subchannels: shared.subchannels.iter().map(|subchannel| subchannel_now(subchannel, now)).collect(),
@@ -34,7 +34,7 @@ fn subchannel_now(subchannel: &Subchannel, now: Instant) -> SubchannelExplanatio
         target: subchannel.target.clone(),
         state,
         failures: subchannel.failures(),
-        waiting: subchannel.pulse.waiting(),
+        waiting: subchannel.liveness.waiting(),
         round_trip: path.as_ref().and_then(|path| path.round_trip),
         path,
         latency: subchannel.score().latency(),
@@ -44,7 +44,7 @@ fn subchannel_now(subchannel: &Subchannel, now: Instant) -> SubchannelExplanatio
     }
 }
 
-fn service_now(shared: &Shared, service: &ServiceScores) -> ServiceExplanation {
+fn service_now(shared: &ChannelState, service: &ServiceStats) -> ServiceExplanation {
     let ruling = shared.methods.rule(&format!("/{}/", service.name));
     let (policy, order) = (&ruling.policy, &ruling.order);
     let transport = |place: usize| shared.subchannels[place].transport;
@@ -76,7 +76,7 @@ fn service_now(shared: &Shared, service: &ServiceScores) -> ServiceExplanation {
     }
 }
 
-fn rule(shared: &Shared, _: &ServiceScores, ruling: &Ruling) -> String {
+fn rule(shared: &ChannelState, _: &ServiceStats, ruling: &Ruling) -> String {
     let policy = &ruling.policy;
     match policy.adaptive {
         Adaptive::Fastest => "it costs least by what has been measured, or was taken lately".to_owned(),

@@ -4,14 +4,14 @@ use tokio::time::Instant;
 
 use super::{
     order::{MOST, Order},
-    scores::{MethodScores, Ruling},
+    stats::{MethodStats, Ruling},
     subchannel::{Connectivity, Subchannel},
 };
 use crate::policy::{Adaptive, choice::Candidate, score::Score};
 
 /// The order in which the next call of a method takes the subchannels, by its policy: what it prefers, its share, and what has
 /// been measured. Whether they work is not looked at, but by the adaptive choice.
-pub(super) fn order(subchannels: &[Arc<Subchannel>], method: &MethodScores, ruling: &Ruling) -> Order {
+pub(super) fn order(subchannels: &[Arc<Subchannel>], method: &MethodStats, ruling: &Ruling) -> Order {
     let Ruling { policy, order, .. } = ruling;
     let mut order = *order;
     if order.len() > 1 {
@@ -26,7 +26,7 @@ pub(super) fn order(subchannels: &[Arc<Subchannel>], method: &MethodScores, ruli
 
 fn measured(
     subchannels: &[Arc<Subchannel>],
-    method: &MethodScores,
+    method: &MethodStats,
     ruling: &Ruling,
     order: &Order,
     adaptive: Adaptive,
@@ -47,7 +47,7 @@ fn measured(
     }) {
         return tried;
     }
-    let age = subchannels[0].pulse.age(now);
+    let age = subchannels[0].liveness.age(now);
     method.service.choice.next(adaptive, candidates, now, age)
 }
 

@@ -11,8 +11,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     Channel,
-    pulse::Pulse,
-    tally::{CircuitTally, Tally},
+    liveness::Liveness,
+    observer::{ChannelObserver, CircuitGauge},
 };
 use crate::{
     Code, Status,
@@ -34,10 +34,10 @@ pub(super) struct Subchannel {
     way: ArcSwap<Way>,
     circuit: Mutex<Circuit>,
     /// Locked behind the circuit.
-    shown: Mutex<CircuitTally>,
+    shown: Mutex<CircuitGauge>,
     /// What the circuit says, for every call to read.
     connectivity: AtomicU8,
-    pub(super) pulse: Pulse,
+    pub(super) liveness: Liveness,
     /// Told to calls that can be made elsewhere when this way stops answering.
     pub(super) lost: Arc<Notify>,
     /// Whether it was asked and said nothing, and nothing was heard since: what is under way over it is gone.
@@ -89,15 +89,15 @@ impl Way {
 /// What the subchannels of a channel have in common.
 #[derive(Clone)]
 pub(super) struct Common {
-    pub(super) tally: Tally,
+    pub(super) observer: ChannelObserver,
     /// One that does not work is left alone for this long at most.
     pub(super) longest_pause: Duration,
 }
 
 impl Common {
     /// Subchannels of which this counts.
-    pub(super) fn counted_by(tally: Tally) -> Self {
-        Self { tally, longest_pause: LONGEST_PAUSE }
+    pub(super) fn counted_by(observer: ChannelObserver) -> Self {
+        Self { observer, longest_pause: LONGEST_PAUSE }
     }
 }
 
@@ -126,9 +126,9 @@ impl Subchannel {
             target,
             way: ArcSwap::from_pointee(way),
             circuit: Mutex::new(Circuit::new(common.longest_pause)),
-            shown: Mutex::new(common.tally.circuit(transport)),
+            shown: Mutex::new(common.observer.circuit(transport)),
             connectivity: AtomicU8::new(Connectivity::Untried as u8),
-            pulse: Pulse::new(Instant::now()),
+            liveness: Liveness::new(Instant::now()),
             lost: Arc::default(),
             dark: Mutex::default(),
             renewals: AtomicU32::new(0),
@@ -194,7 +194,7 @@ impl Subchannel {
 
     /// When it is to be asked how it is because streams are open and silent; `None` where it does not work anyway.
     pub(super) fn streams_are_silent_at(&self) -> Option<Instant> {
-        self.pulse.streams_are_silent_at().filter(|_| self.connectivity() == Connectivity::Up)
+        self.liveness.streams_are_silent_at().filter(|_| self.connectivity() == Connectivity::Up)
     }
 
     /// It was asked, and said nothing in time.
@@ -233,9 +233,9 @@ impl Subchannel {
     /// A probe was answered.
     pub(super) fn proved(&self, now: Instant) {
         if self.connectivity() == Connectivity::Suspected {
-            self.pulse.false_alarm();
+            self.liveness.false_alarm();
         }
-        self.pulse.beat(now);
+        self.liveness.beat(now);
         *lock(&self.dark) = None;
         lock(&self.news).proved = Some(now);
         self.strikes.store(STRIKES / 2, Ordering::Relaxed);
@@ -244,7 +244,7 @@ impl Subchannel {
 
     /// A call was answered.
     pub(super) fn answered(&self, now: Instant) {
-        self.pulse.beat(now);
+        self.liveness.beat(now);
         *lock(&self.dark) = None;
         lock(&self.news).answered = Some(now);
         if self.strikes.load(Ordering::Relaxed) != 0 {
@@ -277,13 +277,13 @@ impl Subchannel {
 
     /// A call was not answered in time.
     pub(super) fn missed(&self, now: Instant, status: &Status) {
-        self.pulse.miss(now);
+        self.liveness.miss(now);
         self.remember(now, status.message());
     }
 
     /// It does not work.
     pub(super) fn failed(&self, now: Instant, reason: &str) {
-        self.pulse.alarm();
+        self.liveness.alarm();
         self.wanted.store(false, Ordering::Relaxed);
         self.remember(now, reason);
         let News { answered, proved } = *lock(&self.news);

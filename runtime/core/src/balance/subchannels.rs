@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use super::{
     Channel,
-    answers::Answers,
-    attempts::{Attempts, Watched},
+    attempt::{Attempts, Watched},
     explain,
-    shared::Shared,
+    observer::ChannelObserver,
+    response_stream::ResponseStream,
+    state::ChannelState,
     subchannel::Subchannel,
-    tally::Tally,
 };
 use crate::{
     Context, Payload, Response, Service, Status, Streaming, policy::PolicyHandle, streaming::LentStream,
@@ -16,15 +16,19 @@ use futures_util::future::BoxFuture;
 
 /// Several transports to one peer: a [`Service`] whose calls each take the one that their policy chooses, and another
 /// where that is safe.
-pub(super) struct Subchannels(Arc<Shared>);
+pub(super) struct Subchannels(Arc<ChannelState>);
 
 impl Subchannels {
-    pub(super) fn new(subchannels: Vec<Subchannel>, policies: PolicyHandle, tally: Tally) -> Self {
-        Self::over(Arc::new(Shared::new(subchannels, policies, tally)))
+    pub(super) fn new(
+        subchannels: Vec<Subchannel>,
+        policies: PolicyHandle,
+        observer: ChannelObserver,
+    ) -> Self {
+        Self::over(Arc::new(ChannelState::new(subchannels, policies, observer)))
     }
 
     /// Those that are here.
-    pub(super) fn over(shared: Arc<Shared>) -> Self {
+    pub(super) fn over(shared: Arc<ChannelState>) -> Self {
         Self(shared)
     }
 
@@ -35,7 +39,7 @@ impl Subchannels {
     }
 
     /// What their calls share.
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<ChannelState> {
         &self.0
     }
 
@@ -108,8 +112,9 @@ impl Service for Subchannels {
             let status = match outcome {
                 Ok(response) => {
                     let attempt = flight.opened();
-                    let over =
-                        |answers| Answers::over(shared, (place, opening), idempotent, attempt, answers);
+                    let over = |answers| {
+                        ResponseStream::over(shared, (place, opening), idempotent, attempt, answers)
+                    };
                     return Ok(response.map(over));
                 }
                 Err(status) => status,

@@ -46,7 +46,7 @@ trait Words {
 /// What a way does with calls.
 #[derive(Clone, Debug)]
 enum Mood {
-    /// Answers after so long.
+    /// ResponseStream after so long.
     Well(Duration),
     /// Says nothing, ever.
     Dark,
@@ -629,11 +629,14 @@ async fn a_way_that_stays_silent_through_short_calls_is_dialled_anew_also_where_
         subchannel::Way { renew: Box::new(renew), ..subchannel::Way::lasting(Channel::new(before.clone())) };
     let common = subchannel::Common {
         longest_pause: 500 * MS,
-        ..subchannel::Common::counted_by(tally::Tally::default())
+        ..subchannel::Common::counted_by(observer::ChannelObserver::default())
     };
     let subchannel = subchannel::Subchannel::new("grpc", "there".to_owned(), way, &common);
-    let subchannels =
-        subchannels::Subchannels::new(vec![subchannel], PolicyHandle::default(), tally::Tally::default());
+    let subchannels = subchannels::Subchannels::new(
+        vec![subchannel],
+        PolicyHandle::default(),
+        observer::ChannelObserver::default(),
+    );
     let client = WordsClient::new(Channel::new(subchannels));
     assert_eq!(write(&client).await.unwrap(), "before");
     before.is(Mood::Dark);

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{sync::futures::OwnedNotified, time::Instant};
 
-use super::{Channel, probe::probe, pulse::PATIENCE_WITH_STREAMS, subchannel::Subchannel};
+use super::{Channel, liveness::PATIENCE_WITH_STREAMS, probe::probe, subchannel::Subchannel};
 use crate::Code;
 use futures_util::future::BoxFuture;
 
@@ -38,14 +38,14 @@ enum Found {
 impl Vigil {
     /// That of a stream that was opened over this way, which is the subchannel's.
     pub(super) fn over(subchannel: Arc<Subchannel>, way: Channel) -> Self {
-        subchannel.pulse.stream_opened();
+        subchannel.liveness.stream_opened();
         let renewals = subchannel.renewals();
         Self { subchannel, way, renewals, lost: None, check: None }
     }
 
     /// A message has come.
     pub(super) fn heard(&mut self) {
-        self.subchannel.pulse.beat(Instant::now());
+        self.subchannel.liveness.beat(Instant::now());
         self.check = None;
     }
 
@@ -76,7 +76,7 @@ impl Vigil {
     fn check(&self) -> BoxFuture<'static, Found> {
         let (subchannel, way, renewals) = (self.subchannel.clone(), self.way.clone(), self.renewals);
         Box::pin(async move {
-            let patience = subchannel.pulse.heard() + PATIENCE_WITH_STREAMS;
+            let patience = subchannel.liveness.heard() + PATIENCE_WITH_STREAMS;
             if subchannel.is_dark_since(patience) {
                 return Found::Gone;
             }
@@ -98,6 +98,6 @@ impl Vigil {
 
 impl Drop for Vigil {
     fn drop(&mut self) {
-        self.subchannel.pulse.stream_ended();
+        self.subchannel.liveness.stream_ended();
     }
 }

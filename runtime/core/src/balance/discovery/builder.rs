@@ -3,8 +3,8 @@ use std::{fmt, sync::Arc};
 use super::{
     super::{
         Channel, builder,
+        observer::ChannelObserver,
         subchannel::{Common, Subchannel},
-        tally::Tally,
     },
     cluster::Cluster,
     setup::Setup,
@@ -94,7 +94,8 @@ impl ClusterBuilder {
     /// Safe: nothing has been dialled, and what was opened so far is closed.
     pub async fn connect(self) -> Result<Channel, Status> {
         let Self { seeds, policies, options } = self;
-        let common = Common::counted_by(Tally { metrics: options.observer.clone(), on_fallback: None });
+        let common =
+            Common::counted_by(ChannelObserver { metrics: options.observer.clone(), on_fallback: None });
         let setup = Setup::new(options.clone(), policies, common, true);
         let mut subchannels = Vec::new();
         for seed in seeds {

@@ -7,15 +7,15 @@ use arc_swap::ArcSwap;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    super::{again::Failed, subchannel::Subchannel},
-    answers::Answers,
-    balance::{draw, is_cheaper},
+    super::{retry::Failed, subchannel::Subchannel},
+    choice::{draw, is_cheaper},
     discovered::is_lost,
     explain::explain,
-    freshness::Freshness,
     member::{Flight, Member, NEVER},
-    rounds::{Heard, learn},
+    refresh::{Heard, learn},
+    response_stream::ResponseStream,
     setup::Setup,
+    ttl::Ttl,
 };
 use crate::{
     Channel, Clipped, Code, Context, Payload, Response, Service, Status, Streaming, deadline,
@@ -30,7 +30,7 @@ pub(super) struct Inner {
     pub(super) setup: Arc<Setup>,
     pub(super) seeds: Vec<Arc<Subchannel>>,
     pub(super) members: ArcSwap<Vec<Arc<Member>>>,
-    pub(super) freshness: Freshness,
+    pub(super) ttl: Ttl,
     /// Notified after each refresh.
     pub(super) news: Notify,
     heard: Mutex<Option<Heard>>,
@@ -55,7 +55,7 @@ impl Cluster {
             setup: Arc::new(setup),
             seeds,
             members: ArcSwap::default(),
-            freshness: Freshness::new(Instant::now()),
+            ttl: Ttl::new(Instant::now()),
             news: Notify::new(),
             heard: Mutex::default(),
             failure: Mutex::default(),
@@ -65,7 +65,7 @@ impl Cluster {
     /// Refreshes the list of members if it is stale. A call waits for it only if there is no list.
     async fn refresh(&self, cx: &Context) -> Result<(), Status> {
         let Self(inner) = self;
-        if inner.freshness.is_due(Instant::now()) {
+        if inner.ttl.is_due(Instant::now()) {
             tokio::spawn(learn(inner.clone()));
         }
         if inner.members.load().is_empty() { Box::pin(inner.wait(cx)).await } else { Ok(()) }
@@ -100,10 +100,10 @@ impl Inner {
         let news = self.news.notified();
         let mut news = std::pin::pin!(news);
         news.as_mut().enable();
-        if self.freshness.is_due_at_once(Instant::now()) {
+        if self.ttl.is_due_at_once(Instant::now()) {
             tokio::spawn(learn(self.clone()));
         }
-        let asking = self.freshness.is_asked();
+        let asking = self.ttl.is_asked();
         if self.members.load().is_empty() && asking && tokio::time::timeout_at(until, news).await.is_err() {
             return Err(match cx.deadline() {
                 Some(deadline) if deadline <= Instant::now() => deadline::exceeded().not_processed(),
@@ -203,7 +203,7 @@ impl<'a> Attempts<'a> {
 
     /// What the directory said is not true any more: it is asked at once.
     fn hurry(&self) {
-        if self.inner.freshness.is_due_at_once(Instant::now()) {
+        if self.inner.ttl.is_due_at_once(Instant::now()) {
             tokio::spawn(learn(self.inner.clone()));
         }
     }
@@ -237,7 +237,7 @@ impl<'a> Attempts<'a> {
             self.tried.clear();
             self.draw()
         })?;
-        self.inner.setup.common.tally.elsewhere(from, self.members[next].transport(), status);
+        self.inner.setup.common.observer.elsewhere(from, self.members[next].transport(), status);
         Some(next)
     }
 
@@ -294,7 +294,7 @@ impl Service for Cluster {
                 // It counts for as long as it goes on.
                 Ok(response) => {
                     let service = attempts.template.service();
-                    return Ok(response.map(|answers| Answers::of(flight, service, answers)));
+                    return Ok(response.map(|answers| ResponseStream::of(flight, service, answers)));
                 }
                 Err(status) => status,
             };

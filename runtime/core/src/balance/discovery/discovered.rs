@@ -4,13 +4,13 @@ use tokio::time::Instant;
 
 use super::{
     super::{explain::explain as explain_subchannels, subchannel::Subchannel},
-    freshness::Freshness,
     listing::Listing,
     peer::Peer,
     setup::Setup,
+    ttl::Ttl,
 };
 use crate::{
-    Channel, Code, Context, Payload, Response, Service, Status, Streaming, balance::directory::ListResponse,
+    Channel, Code, Context, Payload, Response, Service, Status, Streaming, choice::directory::ListResponse,
 };
 use futures_util::future::BoxFuture;
 
@@ -20,7 +20,7 @@ pub(in crate::balance) struct Discovered(Arc<Inner>);
 
 struct Inner {
     peer: Peer,
-    freshness: Freshness,
+    ttl: Ttl,
 }
 
 /// How long the directory may take, a dial included.
@@ -36,7 +36,7 @@ impl Discovered {
     /// The peer at these subchannels.
     pub(in crate::balance) fn new(setup: Setup, subchannels: Vec<Arc<Subchannel>>) -> Self {
         let peer = Peer::new(Arc::new(setup), subchannels);
-        Self(Arc::new(Inner { peer, freshness: Freshness::new(Instant::now()) }))
+        Self(Arc::new(Inner { peer, ttl: Ttl::new(Instant::now()) }))
     }
 
     /// A function that forces a reconnect on each transport. Call it within a tokio runtime.
@@ -57,20 +57,20 @@ impl Discovered {
 
     /// Asks the directory now, and waits for its answer or for it to take too long.
     pub(in crate::balance) async fn learn(&self) {
-        if self.0.freshness.is_due(Instant::now()) {
+        if self.0.ttl.is_due(Instant::now()) {
             learn(self.0.clone()).await;
         }
     }
 
     fn refresh(&self) {
-        if self.0.freshness.is_due(Instant::now()) {
+        if self.0.ttl.is_due(Instant::now()) {
             tokio::spawn(learn(self.0.clone()));
         }
     }
 
     /// A call failed; where that says that the peer is not where it was, the directory is asked at once.
     fn failed(&self, status: &Status) {
-        if is_lost(status) && self.0.freshness.is_due_at_once(Instant::now()) {
+        if is_lost(status) && self.0.ttl.is_due_at_once(Instant::now()) {
             tokio::spawn(learn(self.0.clone()));
         }
     }
@@ -83,18 +83,18 @@ pub(super) fn is_lost(status: &Status) -> bool {
 
 async fn learn(inner: Arc<Inner>) {
     let asked = inner.peer.ask(false, PATIENCE).await;
-    let freshness = &inner.freshness;
+    let ttl = &inner.ttl;
     match asked {
         Ok(ListResponse { node: Some(node), services, ttl_ms, .. }) => {
             inner.peer.learn(Listing::of(node, services)).await;
-            freshness.told(Instant::now(), Duration::from_millis(ttl_ms));
+            ttl.told(Instant::now(), Duration::from_millis(ttl_ms));
         }
         Err(status) if matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) => {
             tracing::debug!(%status, "the directory of a peer does not answer");
-            freshness.failed(Instant::now());
+            ttl.failed(Instant::now());
         }
         // A server that has no directory, or one from before they told this, or that tells it to others only.
-        Ok(_) | Err(_) => freshness.silent(Instant::now()),
+        Ok(_) | Err(_) => ttl.silent(Instant::now()),
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     super::subchannel::{Connectivity, Subchannel},
-    balance::Load,
+    choice::Load,
     listing::Listing,
     peer::Peer,
     setup::Setup,

@@ -6,17 +6,17 @@ use tokio::sync::Mutex;
 use super::{
     super::{
         order::MOST,
-        shared::Shared,
+        state::ChannelState,
         subchannel::{Connectivity, Subchannel},
         subchannels::Subchannels,
     },
     listing::Listing,
     setup::Setup,
-    vetted::vetted,
+    verify_peer::vetted,
 };
 use crate::{
     Code, Status,
-    balance::directory::{self, ListResponse},
+    choice::directory::{self, ListResponse},
 };
 
 /// A peer whose transports change with what is heard of it. Calls in flight keep those that they have.
@@ -127,7 +127,7 @@ pub(super) async fn ask(
 }
 
 impl Current {
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<ChannelState> {
         self.subchannels.shared()
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::super::{
     builder,
-    shared::Shared,
+    state::ChannelState,
     subchannel::{Common, Subchannel, Way},
 };
 use crate::{
@@ -50,12 +50,12 @@ impl Setup {
         &self,
         subchannels: Vec<Arc<Subchannel>>,
         serving: std::collections::HashMap<String, u8>,
-    ) -> Arc<Shared> {
+    ) -> Arc<ChannelState> {
         let (policies, budget) = (self.policies.clone(), self.budget.clone());
-        Arc::new(Shared::of(
+        Arc::new(ChannelState::of(
             subchannels,
             policies,
-            self.common.tally.clone(),
+            self.common.observer.clone(),
             budget,
             serving,
             self.among_others,

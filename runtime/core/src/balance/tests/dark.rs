@@ -7,9 +7,9 @@ use tokio::{
 
 use super::{
     super::{
+        observer::ChannelObserver,
         subchannel::{Common, Subchannel, Way as SubchannelWay},
         subchannels::Subchannels,
-        tally::Tally,
     },
     *,
 };
@@ -94,12 +94,12 @@ fn client(first: &Line, later: Option<&Line>) -> WordsClient {
         Box::pin(std::future::ready(way))
     };
     let way = SubchannelWay { renew: Box::new(renew), ..SubchannelWay::lasting(Channel::new(first.clone())) };
-    let common = Common::counted_by(Tally::default());
+    let common = Common::counted_by(ChannelObserver::default());
     let subchannel = Subchannel::new("line", "line".to_owned(), way, &common);
     WordsClient::new(Channel::new(Subchannels::new(
         vec![subchannel],
         Policy::default().into(),
-        Tally::default(),
+        ChannelObserver::default(),
     )))
 }
 

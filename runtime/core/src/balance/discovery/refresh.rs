@@ -12,7 +12,7 @@ use super::{
     member::Member,
     peer,
 };
-use crate::{Code, Status, balance::directory::ListResponse};
+use crate::{Code, Status, choice::directory::ListResponse};
 
 /// The timeout of a request to a directory. It covers a dial, and the peer's own requests to members.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -54,11 +54,11 @@ pub(super) async fn learn(inner: Arc<Inner>) {
     let ttl = round(&inner).await;
     let now = Instant::now();
     match ttl {
-        Ok(ttl) => inner.freshness.told(now, ttl),
+        Ok(ttl) => inner.ttl.told(now, ttl),
         Err(status) => {
             tracing::debug!(%status, "no directory lists the members of the cluster");
             inner.fail(status);
-            inner.freshness.failed(now);
+            inner.ttl.failed(now);
         }
     }
     inner.news.notify_waiters();
@@ -110,10 +110,10 @@ async fn round(inner: &Inner) -> Result<Duration, Status> {
     Err(Status::unavailable(failures.join("; ")))
 }
 
-type Answers<'a> = FuturesUnordered<BoxFuture<'a, (String, Answer)>>;
+type ResponseStream<'a> = FuturesUnordered<BoxFuture<'a, (String, Answer)>>;
 
-fn everybody<'a>(inner: &'a Inner, members: &'a [Arc<Member>]) -> Answers<'a> {
-    let answers = Answers::new();
+fn everybody<'a>(inner: &'a Inner, members: &'a [Arc<Member>]) -> ResponseStream<'a> {
+    let answers = ResponseStream::new();
     for member in members {
         answers.push(Box::pin(async move {
             let outcome = member.peer.ask(true, PATIENCE).await;

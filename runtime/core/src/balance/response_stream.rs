@@ -6,14 +6,14 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{attempts::Uncounted, shared::Shared, vigil::Vigil};
+use super::{attempt::Uncounted, state::ChannelState, vigil::Vigil};
 use crate::{Channel, Code, Metadata, Payload, Status, Streaming, streaming::Source};
 
 /// The answers of a stream, whose subchannel is asked after where they break off, and which end where it is gone. Its attempt is
 /// counted at their end.
-pub(super) struct Answers {
+pub(super) struct ResponseStream {
     inner: Streaming<Payload>,
-    shared: Arc<Shared>,
+    shared: Arc<ChannelState>,
     place: usize,
     idempotent: bool,
     attempt: Option<Uncounted>,
@@ -21,10 +21,10 @@ pub(super) struct Answers {
     vigil: Option<Vigil>,
 }
 
-impl Answers {
+impl ResponseStream {
     /// These answers to this attempt, over this way of the subchannel at this place.
     pub(super) fn over(
-        shared: &Arc<Shared>,
+        shared: &Arc<ChannelState>,
         (place, way): (usize, Channel),
         idempotent: bool,
         attempt: Option<Uncounted>,
@@ -53,7 +53,7 @@ impl Answers {
     }
 }
 
-impl Source<Payload> for Answers {
+impl Source<Payload> for ResponseStream {
     fn poll_message(
         mut self: Pin<&mut Self>,
         task: &mut TaskContext<'_>,
@@ -80,7 +80,7 @@ impl Source<Payload> for Answers {
         };
         self.end(status.code());
         if self.shared.subchannels[self.place].struck(Instant::now(), &status) {
-            self.shared.keeper.wake();
+            self.shared.prober.wake();
         }
         Poll::Ready(Some(Err(status.maybe_executed(self.idempotent))))
     }

@@ -3,12 +3,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    keeper::Keeper,
+    observer::ChannelObserver,
     order::Order,
     plan,
-    scores::{MethodScores, Methods, Ruling},
+    prober::Prober,
+    stats::{MethodStats, Methods, Ruling},
     subchannel::{Connectivity, Subchannel},
-    tally::Tally,
 };
 use crate::{
     Code, Context, Status, deadline,
@@ -16,12 +16,12 @@ use crate::{
 };
 
 /// What the calls of a channel share: its subchannels, and what is known of them.
-pub(super) struct Shared {
+pub(super) struct ChannelState {
     pub(super) subchannels: Arc<[Arc<Subchannel>]>,
     pub(super) methods: Methods,
     pub(super) budget: Arc<Budget>,
-    pub(super) tally: Tally,
-    pub(super) keeper: Keeper,
+    pub(super) observer: ChannelObserver,
+    pub(super) prober: Prober,
     /// Whether there are other peers, to which a call may go instead: then it neither waits for this one nor insists.
     pub(super) among_others: bool,
 }
@@ -29,10 +29,14 @@ pub(super) struct Shared {
 /// How long a call waits for a transport that works, where none does.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-impl Shared {
-    pub(super) fn new(subchannels: Vec<Subchannel>, policies: PolicyHandle, tally: Tally) -> Self {
+impl ChannelState {
+    pub(super) fn new(
+        subchannels: Vec<Subchannel>,
+        policies: PolicyHandle,
+        observer: ChannelObserver,
+    ) -> Self {
         let subchannels = subchannels.into_iter().map(Arc::new).collect();
-        Self::of(subchannels, policies, tally, Arc::new(Budget::new()), HashMap::new(), false)
+        Self::of(subchannels, policies, observer, Arc::new(Budget::new()), HashMap::new(), false)
     }
 
     /// Over subchannels and with a budget that others may have too; `serving` says which of them each service may take, a bit
@@ -40,7 +44,7 @@ impl Shared {
     pub(super) fn of(
         subchannels: Vec<Arc<Subchannel>>,
         policies: PolicyHandle,
-        tally: Tally,
+        observer: ChannelObserver,
         budget: Arc<Budget>,
         serving: HashMap<String, u8>,
         among_others: bool,
@@ -48,10 +52,10 @@ impl Shared {
         let transports = subchannels.iter().map(|subchannel| subchannel.transport).collect();
         Self {
             subchannels: subchannels.into(),
-            methods: Methods::new(policies, transports, serving, tally.clone()),
+            methods: Methods::new(policies, transports, serving, observer.clone()),
             budget,
-            tally,
-            keeper: Keeper::default(),
+            observer,
+            prober: Prober::default(),
             among_others,
         }
     }
@@ -75,7 +79,7 @@ impl Shared {
     /// Completes once no transport to the peer works. Untried ones are tried when the others have failed.
     pub(super) async fn lost(&self) {
         loop {
-            let mut news = std::pin::pin!(self.keeper.news());
+            let mut news = std::pin::pin!(self.prober.news());
             news.as_mut().enable();
             match self.connectivity() {
                 Connectivity::Down => return,
@@ -86,7 +90,7 @@ impl Shared {
                         .any(|subchannel| subchannel.connectivity() == Connectivity::Down) =>
                 {
                     self.subchannels.iter().for_each(|subchannel| _ = subchannel.want());
-                    self.keeper.wake();
+                    self.prober.wake();
                 }
                 _ => {}
             }
@@ -95,15 +99,15 @@ impl Shared {
     }
 
     /// The order in which the next call takes the subchannels.
-    pub(super) fn order(&self, method: &MethodScores, ruling: &Ruling) -> Order {
+    pub(super) fn order(&self, method: &MethodStats, ruling: &Ruling) -> Order {
         // An untried subchannel has no measurements yet.
         if ruling.policy.adaptive != Adaptive::Off
             && self.subchannels.iter().any(|subchannel| subchannel.want())
         {
-            self.keeper.wake();
+            self.prober.wake();
         }
         let order = plan::order(&self.subchannels, method, ruling);
-        method.tally().chosen(order.first());
+        method.observer().chosen(order.first());
         order
     }
 
@@ -116,7 +120,7 @@ impl Shared {
         if self.subchannels.is_empty() {
             return Err(self.unreachable(order));
         }
-        self.keeper.start(&self.subchannels);
+        self.prober.start(&self.subchannels);
         if self.subchannels.len() == 1 && !self.among_others {
             // There is no alternative, and the call itself is the fastest probe.
             return Ok(first);
@@ -149,20 +153,20 @@ impl Shared {
         let error = || {
             from.last_error().filter(|_| from.connectivity() == Connectivity::Down).map(|(_, error)| error)
         };
-        self.tally.fallback(path, (from, to), reason, error);
+        self.observer.fallback(path, (from, to), reason, error);
         if from.want() {
-            self.keeper.wake();
+            self.prober.wake();
         }
     }
 
     async fn wait(self: &Arc<Self>, order: &Order, deadline: Option<Instant>) -> Result<usize, Status> {
-        let waiting = self.keeper.wait(order.first());
+        let waiting = self.prober.wait(order.first());
         let patience = Instant::now() + PATIENCE;
         let until = deadline.map_or(patience, |deadline| deadline.min(patience));
         if self.subchannels.iter().any(|subchannel| subchannel.connectivity() == Connectivity::Up) {
             // There is no race while another transport works, so request probes.
             order.iter().for_each(|place| _ = self.subchannels[place].want());
-            self.keeper.wake();
+            self.prober.wake();
         }
         loop {
             let mut news = std::pin::pin!(waiting.news());

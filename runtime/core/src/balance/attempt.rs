@@ -3,10 +3,10 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    again::{Failed, repeatable},
     order::Order,
-    scores::{MethodScores, Ruling},
-    shared::{Shared, is_of_the_way},
+    retry::{Failed, repeatable},
+    state::{ChannelState, is_of_the_way},
+    stats::{MethodStats, Ruling},
     subchannel::{Connectivity, Subchannel},
 };
 use crate::{
@@ -20,8 +20,8 @@ use futures_util::future::BoxFuture;
 
 /// The attempts at one call: which were made, and whether and where another may be.
 pub(super) struct Attempts<'a> {
-    shared: &'a Arc<Shared>,
-    method: &'a Arc<MethodScores>,
+    shared: &'a Arc<ChannelState>,
+    method: &'a Arc<MethodStats>,
     ruling: &'a Ruling,
     order: Order,
     template: Context,
@@ -44,18 +44,18 @@ type Outcome = Result<Response<Payload>, Status>;
 pub(super) struct Begun {
     place: usize,
     subchannel: Arc<Subchannel>,
-    method: Arc<MethodScores>,
+    method: Arc<MethodStats>,
     at: Instant,
     deadline: Option<Instant>,
     noted: bool,
     measured: bool,
-    shared: Arc<Shared>,
+    shared: Arc<ChannelState>,
     uncounted: Option<Uncounted>,
 }
 
 /// An attempt that is to be counted when it ends. Dropped before, it is counted as given up.
 pub(super) struct Uncounted {
-    method: Arc<MethodScores>,
+    method: Arc<MethodStats>,
     subchannel: Arc<Subchannel>,
     place: usize,
     number: u32,
@@ -75,8 +75,8 @@ pub(super) enum Watched {
 
 impl<'a> Attempts<'a> {
     pub(super) fn new(
-        shared: &'a Arc<Shared>,
-        method: &'a Arc<MethodScores>,
+        shared: &'a Arc<ChannelState>,
+        method: &'a Arc<MethodStats>,
         ruling: &'a Ruling,
         order: Order,
         template: Context,
@@ -102,8 +102,8 @@ impl<'a> Attempts<'a> {
         self.tried |= 1 << place;
         let subchannel = self.shared.subchannels[place].clone();
         let at = Instant::now();
-        subchannel.pulse.begin(at);
-        self.shared.keeper.call_made();
+        subchannel.liveness.begin(at);
+        self.shared.prober.call_made();
         let (method, shared) = (self.method.clone(), self.shared.clone());
         let (number, deadline) = (self.number(), self.template.deadline);
         let uncounted = Some(Uncounted {
@@ -187,7 +187,7 @@ impl<'a> Attempts<'a> {
             return self.alone(first, kept).await;
         };
         let path = self.template.path();
-        self.shared.tally.fallback(path, (&from, &self.shared.subchannels[other]), reason, || None);
+        self.shared.observer.fallback(path, (&from, &self.shared.subchannels[other]), reason, || None);
         let cx = self.context();
         let second = self.fly(other, cx, message);
         let (outcome, left) = sooner(first, second).await;
@@ -224,7 +224,7 @@ impl<'a> Attempts<'a> {
             None => self.shared.open(&self.order, &self.template).await.ok()?,
         };
         let (from, to) = (&self.shared.subchannels[failed], &self.shared.subchannels[next]);
-        self.shared.tally.again(self.template.path(), (from, to), status);
+        self.shared.observer.again(self.template.path(), (from, to), status);
         Some(next)
     }
 
@@ -307,7 +307,7 @@ impl Begun {
         }
         self.measure(now, Verdict::of(code));
         match failure {
-            Some(status) if self.subchannel.struck(now, status) => self.shared.keeper.wake(),
+            Some(status) if self.subchannel.struck(now, status) => self.shared.prober.wake(),
             Some(status) if of_the_way => self.subchannel.missed(now, status),
             Some(_) | None => {}
         }
@@ -329,7 +329,7 @@ impl Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        self.subchannel.pulse.end();
+        self.subchannel.liveness.end();
         if self.noted {
             return;
         }
@@ -359,6 +359,6 @@ impl Drop for Uncounted {
             Some(deadline) if deadline <= Instant::now() => Code::DeadlineExceeded,
             _ => Code::Cancelled,
         };
-        self.method.tally().ended(self.place, self.number, self.code.unwrap_or_else(given_up));
+        self.method.observer().ended(self.place, self.number, self.code.unwrap_or_else(given_up));
     }
 }

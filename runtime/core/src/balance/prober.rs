@@ -21,7 +21,7 @@ use futures_util::future::BoxFuture;
 /// or streams are open, and retries failed ones periodically. Its task lives as long as the channel, and sleeps while there
 /// are no calls and all transports work.
 #[derive(Default)]
-pub(super) struct Keeper {
+pub(super) struct Prober {
     signals: Arc<Signals>,
     task: OnceLock<AbortHandle>,
 }
@@ -56,7 +56,7 @@ const TICK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_WITH_SUSPECTS: Duration = Duration::from_secs(1);
 
-impl Keeper {
+impl Prober {
     /// Begins to look after the channel, at its first call.
     pub(super) fn start(&self, subchannels: &Arc<[Arc<Subchannel>]>) {
         self.task.get_or_init(|| {
@@ -105,7 +105,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Prober {
     fn drop(&mut self) {
         if let Some(task) = self.task.get() {
             task.abort();
@@ -157,14 +157,14 @@ impl Rounds {
         let now = Instant::now();
         // From here on any call wakes the task.
         signals.parked.store(true, Ordering::Relaxed);
-        let busy = subchannels.iter().any(|subchannel| subchannel.pulse.waiting() > 0);
+        let busy = subchannels.iter().any(|subchannel| subchannel.liveness.waiting() > 0);
         if busy {
             signals.parked.store(false, Ordering::Relaxed);
         }
         self.gather(subchannels, signals, now);
         let mut next = busy.then(|| now + TICK);
         for (place, subchannel) in subchannels.iter().enumerate() {
-            if subchannel.connectivity() == Connectivity::Up && subchannel.pulse.is_silent(now) {
+            if subchannel.connectivity() == Connectivity::Up && subchannel.liveness.is_silent(now) {
                 subchannel.suspect();
             }
             if self.probes[place].is_some() {

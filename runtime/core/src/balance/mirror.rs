@@ -7,15 +7,15 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
-    scores::{MethodScores, Ruling},
-    shared::Shared,
+    state::ChannelState,
+    stats::{MethodStats, Ruling},
     subchannel::Connectivity,
 };
 use crate::{Code, Codec, Context, Payload, Response, Status, deadline, payload::Kept};
 
 /// The comparison of a call's answer with that of the same call over another transport. The caller gets the first, and
 /// waits for nothing.
-pub(super) struct Shadow(oneshot::Sender<Seen>);
+pub(super) struct Mirror(oneshot::Sender<Seen>);
 
 /// An answer as it is compared: its bytes, or the code of its status. `None` where neither can be seen.
 type Seen = Option<Result<Bytes, Code>>;
@@ -41,17 +41,17 @@ impl Drop for Place {
     }
 }
 
-impl Shared {
+impl ChannelState {
     /// Makes the call over another transport too, where its policy says so of it. Both are encoded in protobuf then, so
     /// that their answers can be compared.
     pub(super) fn shadow(
         self: &Arc<Self>,
-        method: &Arc<MethodScores>,
+        method: &Arc<MethodStats>,
         ruling: &Ruling,
         place: usize,
         cx: &mut Context,
         kept: &Kept,
-    ) -> Option<Shadow> {
+    ) -> Option<Mirror> {
         if ruling.policy.shadow <= 0.0 || !cx.idempotent || !method.shadow.takes(ruling.policy.shadow) {
             return None;
         }
@@ -80,13 +80,13 @@ impl Shared {
                 }
                 None => return,
             };
-            shared.tally.shadowed(&path, outcome);
+            shared.observer.shadowed(&path, outcome);
         });
-        Some(Shadow(sender))
+        Some(Mirror(sender))
     }
 }
 
-impl Shadow {
+impl Mirror {
     /// The caller's answer has come.
     pub(super) fn compare(self, outcome: &Result<Response<Payload>, Status>) {
         // The receiver is gone if the other call was cancelled.
