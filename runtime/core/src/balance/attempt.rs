@@ -3,7 +3,7 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    order::Order,
+    picker::Order,
     retry::{Failed, repeatable},
     state::{ChannelState, is_of_the_way},
     stats::{MethodStats, Ruling},
@@ -237,7 +237,7 @@ impl<'a> Attempts<'a> {
     fn elsewhere(&self) -> Option<usize> {
         let untried = |place: usize| self.tried & (1 << place) == 0;
         let best = self.order.best(&self.shared.subchannels, untried);
-        best.filter(|(_, connectivity)| *connectivity <= Connectivity::Untried).map(|(place, _)| place)
+        best.filter(|(_, connectivity)| *connectivity <= Connectivity::Idle).map(|(place, _)| place)
     }
 }
 

@@ -6,7 +6,7 @@ use super::discovery::{Discovered, Setup};
 use super::{
     Channel, Fallback,
     observer::{ChannelObserver, OnFallback},
-    order::MOST,
+    picker::MOST,
     subchannel::{Common, Subchannel, Way},
     subchannels::Subchannels,
 };

@@ -50,18 +50,18 @@ fn service_now(shared: &ChannelState, service: &ServiceStats) -> ServiceExplanat
     let transport = |place: usize| shared.subchannels[place].transport;
     let best = order.best(&shared.subchannels, |place| policy.fallback || place == order.first());
     let (connectivity, reason) = match best {
-        Some((place, Connectivity::Up)) if place != order.first() => {
+        Some((place, Connectivity::Ready)) if place != order.first() => {
             let why = match shared.subchannels[order.first()].connectivity() {
-                Connectivity::Untried => "has not answered yet",
+                Connectivity::Idle => "has not answered yet",
                 _ => "does not work now",
             };
             (place, format!("{} is preferred and {why}", transport(order.first())))
         }
-        Some((place, Connectivity::Up)) => (place, rule(shared, service, &ruling)),
+        Some((place, Connectivity::Ready)) => (place, rule(shared, service, &ruling)),
         _ => (order.first(), "nothing is known to work; the first call finds out".to_owned()),
     };
     let measured = policy.adaptive == Adaptive::Fastest
-        && best.is_some_and(|(_, connectivity)| connectivity == Connectivity::Up);
+        && best.is_some_and(|(_, connectivity)| connectivity == Connectivity::Ready);
     let taken = if measured { order.at(service.choice.taken()) } else { connectivity };
     ServiceExplanation {
         name: service.name.clone(),

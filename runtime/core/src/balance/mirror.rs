@@ -55,7 +55,8 @@ impl ChannelState {
         if ruling.policy.shadow <= 0.0 || !cx.idempotent || !method.shadow.takes(ruling.policy.shadow) {
             return None;
         }
-        let up = |other: usize| other != place && self.subchannels[other].connectivity() == Connectivity::Up;
+        let up =
+            |other: usize| other != place && self.subchannels[other].connectivity() == Connectivity::Ready;
         let other = ruling.order.iter().find(|other| up(*other))?;
         let (message, turn) = (kept.again()?, Place::take()?);
         let codec = *cx.codec.get_or_insert(Codec::Protobuf);

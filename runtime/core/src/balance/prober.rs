@@ -164,7 +164,7 @@ impl Rounds {
         self.gather(subchannels, signals, now);
         let mut next = busy.then(|| now + TICK);
         for (place, subchannel) in subchannels.iter().enumerate() {
-            if subchannel.connectivity() == Connectivity::Up && subchannel.liveness.is_silent(now) {
+            if subchannel.connectivity() == Connectivity::Ready && subchannel.liveness.is_silent(now) {
                 subchannel.suspect();
             }
             if self.probes[place].is_some() {
@@ -181,7 +181,7 @@ impl Rounds {
 
     /// Calls the runners to the start, where calls wait and nothing works.
     fn gather(&mut self, subchannels: &[Arc<Subchannel>], signals: &Signals, now: Instant) {
-        let over = subchannels.iter().any(|subchannel| subchannel.connectivity() == Connectivity::Up);
+        let over = subchannels.iter().any(|subchannel| subchannel.connectivity() == Connectivity::Ready);
         if over || signals.waiting.load(Ordering::Relaxed) == 0 {
             self.race = None;
         } else if self.race.is_none() {
@@ -190,7 +190,7 @@ impl Rounds {
     }
 
     fn due(&self, subchannels: &[Arc<Subchannel>], place: usize, now: Instant) -> Option<Instant> {
-        if subchannels[place].connectivity() != Connectivity::Untried {
+        if subchannels[place].connectivity() != Connectivity::Idle {
             let subchannel = &subchannels[place];
             return subchannel.probe_at(now).or_else(|| subchannel.streams_are_silent_at());
         }
@@ -201,7 +201,8 @@ impl Rounds {
         let ahead = |other: &usize| race.rank(*other) < race.rank(place);
         let mut others = (0..subchannels.len()).filter(ahead).peekable();
         // The next one starts at once if all before it have failed.
-        let beaten = others.clone().all(|other| subchannels[other].connectivity() == Connectivity::Down);
+        let beaten =
+            others.clone().all(|other| subchannels[other].connectivity() == Connectivity::TransientFailure);
         match others.peek() {
             None => Some(now),
             Some(_) if beaten => Some(now),
@@ -230,7 +231,7 @@ impl Rounds {
         let Some(race) = self.race.take() else { return };
         for (place, subchannel) in subchannels.iter().enumerate() {
             let behind = race.rank(place) > race.rank(winner);
-            if behind && subchannel.connectivity() == Connectivity::Untried && !subchannel.is_wanted() {
+            if behind && subchannel.connectivity() == Connectivity::Idle && !subchannel.is_wanted() {
                 self.probes[place] = None;
             }
         }

@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::{
     observer::ChannelObserver,
-    order::Order,
-    plan,
+    picker,
+    picker::Order,
     prober::Prober,
     stats::{MethodStats, Methods, Ruling},
     subchannel::{Connectivity, Subchannel},
@@ -73,7 +73,7 @@ impl ChannelState {
             .iter()
             .map(|subchannel| subchannel.connectivity())
             .min()
-            .unwrap_or(Connectivity::Down)
+            .unwrap_or(Connectivity::TransientFailure)
     }
 
     /// Completes once no transport to the peer works. Untried ones are tried when the others have failed.
@@ -82,12 +82,12 @@ impl ChannelState {
             let mut news = std::pin::pin!(self.prober.news());
             news.as_mut().enable();
             match self.connectivity() {
-                Connectivity::Down => return,
-                Connectivity::Untried
+                Connectivity::TransientFailure => return,
+                Connectivity::Idle
                     if self
                         .subchannels
                         .iter()
-                        .any(|subchannel| subchannel.connectivity() == Connectivity::Down) =>
+                        .any(|subchannel| subchannel.connectivity() == Connectivity::TransientFailure) =>
                 {
                     self.subchannels.iter().for_each(|subchannel| _ = subchannel.want());
                     self.prober.wake();
@@ -106,7 +106,7 @@ impl ChannelState {
         {
             self.prober.wake();
         }
-        let order = plan::order(&self.subchannels, method, ruling);
+        let order = picker::pick(&self.subchannels, method, ruling);
         method.observer().chosen(order.first());
         order
     }
@@ -126,7 +126,7 @@ impl ChannelState {
             return Ok(first);
         }
         match order.best(&self.subchannels, |_| true) {
-            Some((place, Connectivity::Up)) => {
+            Some((place, Connectivity::Ready)) => {
                 if place != first {
                     self.passed_over(cx.path(), first, place);
                 }
@@ -146,12 +146,14 @@ impl ChannelState {
     fn passed_over(&self, path: &str, preferred: usize, taken: usize) {
         let (from, to) = (&self.subchannels[preferred], &self.subchannels[taken]);
         let reason = match from.connectivity() {
-            Connectivity::Untried => "untried",
+            Connectivity::Idle => "untried",
             _ => "set_aside",
         };
         // One that is only suspected failed another time.
         let error = || {
-            from.last_error().filter(|_| from.connectivity() == Connectivity::Down).map(|(_, error)| error)
+            from.last_error()
+                .filter(|_| from.connectivity() == Connectivity::TransientFailure)
+                .map(|(_, error)| error)
         };
         self.observer.fallback(path, (from, to), reason, error);
         if from.want() {
@@ -163,7 +165,7 @@ impl ChannelState {
         let waiting = self.prober.wait(order.first());
         let patience = Instant::now() + PATIENCE;
         let until = deadline.map_or(patience, |deadline| deadline.min(patience));
-        if self.subchannels.iter().any(|subchannel| subchannel.connectivity() == Connectivity::Up) {
+        if self.subchannels.iter().any(|subchannel| subchannel.connectivity() == Connectivity::Ready) {
             // There is no race while another transport works, so request probes.
             order.iter().for_each(|place| _ = self.subchannels[place].want());
             self.prober.wake();
@@ -172,8 +174,10 @@ impl ChannelState {
             let mut news = std::pin::pin!(waiting.news());
             news.as_mut().enable();
             match order.best(&self.subchannels, |_| true) {
-                Some((place, Connectivity::Up | Connectivity::Suspected)) => return Ok(place),
-                Some((_, Connectivity::Down)) if self.among_others || !self.is_probe_due(order, until) => {
+                Some((place, Connectivity::Ready | Connectivity::Connecting)) => return Ok(place),
+                Some((_, Connectivity::TransientFailure))
+                    if self.among_others || !self.is_probe_due(order, until) =>
+                {
                     return Err(self.unreachable(order));
                 }
                 Some(_) | None => {}

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     observer::{ChannelObserver, MethodObserver},
-    order::Order,
+    picker::Order,
 };
 use crate::{
     context::Path,

@@ -101,17 +101,18 @@ impl Common {
     }
 }
 
-/// How a call sees a subchannel.
+/// The connectivity of a subchannel, from the best to the worst
+/// ([states](https://github.com/grpc/grpc/blob/master/doc/connectivity-semantics-and-api.md)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Connectivity {
     /// It works.
-    Up,
-    /// Not measured yet.
-    Untried,
-    /// It does not answer, and is being asked.
-    Suspected,
+    Ready,
+    /// No call was made over it yet.
+    Idle,
+    /// It does not answer, and is being probed.
+    Connecting,
     /// It does not work.
-    Down,
+    TransientFailure,
 }
 
 /// So many calls that provably did not get through set a way aside, whatever probes say: a server, or something on the
@@ -127,7 +128,7 @@ impl Subchannel {
             way: ArcSwap::from_pointee(way),
             circuit: Mutex::new(Circuit::new(common.longest_pause)),
             shown: Mutex::new(common.observer.circuit(transport)),
-            connectivity: AtomicU8::new(Connectivity::Untried as u8),
+            connectivity: AtomicU8::new(Connectivity::Idle as u8),
             liveness: Liveness::new(Instant::now()),
             lost: Arc::default(),
             dark: Mutex::default(),
@@ -171,10 +172,10 @@ impl Subchannel {
 
     pub(super) fn connectivity(&self) -> Connectivity {
         match self.connectivity.load(Ordering::Relaxed) {
-            0 => Connectivity::Up,
-            1 => Connectivity::Untried,
-            2 => Connectivity::Suspected,
-            _ => Connectivity::Down,
+            0 => Connectivity::Ready,
+            1 => Connectivity::Idle,
+            2 => Connectivity::Connecting,
+            _ => Connectivity::TransientFailure,
         }
     }
 
@@ -194,7 +195,7 @@ impl Subchannel {
 
     /// When it is to be asked how it is because streams are open and silent; `None` where it does not work anyway.
     pub(super) fn streams_are_silent_at(&self) -> Option<Instant> {
-        self.liveness.streams_are_silent_at().filter(|_| self.connectivity() == Connectivity::Up)
+        self.liveness.streams_are_silent_at().filter(|_| self.connectivity() == Connectivity::Ready)
     }
 
     /// It was asked, and said nothing in time.
@@ -219,7 +220,7 @@ impl Subchannel {
 
     /// Requests a probe if it is untried; returns whether this request was the first.
     pub(super) fn want(&self) -> bool {
-        self.connectivity() == Connectivity::Untried && !self.wanted.swap(true, Ordering::Relaxed)
+        self.connectivity() == Connectivity::Idle && !self.wanted.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn is_wanted(&self) -> bool {
@@ -232,7 +233,7 @@ impl Subchannel {
 
     /// A probe was answered.
     pub(super) fn proved(&self, now: Instant) {
-        if self.connectivity() == Connectivity::Suspected {
+        if self.connectivity() == Connectivity::Connecting {
             self.liveness.false_alarm();
         }
         self.liveness.beat(now);
@@ -250,7 +251,7 @@ impl Subchannel {
         if self.strikes.load(Ordering::Relaxed) != 0 {
             self.strikes.store(0, Ordering::Relaxed);
         }
-        if self.connectivity() != Connectivity::Up {
+        if self.connectivity() != Connectivity::Ready {
             self.change(|circuit| circuit.proved(now));
         }
     }
@@ -328,10 +329,10 @@ impl Subchannel {
         change(&mut circuit);
         let state = circuit.state();
         let connectivity = match state {
-            State::Closed => Connectivity::Up,
-            State::Untried => Connectivity::Untried,
-            State::Suspected => Connectivity::Suspected,
-            State::Open { .. } | State::HalfOpen => Connectivity::Down,
+            State::Closed => Connectivity::Ready,
+            State::Untried => Connectivity::Idle,
+            State::Suspected => Connectivity::Connecting,
+            State::Open { .. } | State::HalfOpen => Connectivity::TransientFailure,
         };
         self.connectivity.store(connectivity as u8, Ordering::Relaxed);
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).is(state);

@@ -88,11 +88,11 @@ impl Member {
     pub(super) fn rank(&self, service: &str) -> u8 {
         let serves = self.peer.now().listing.as_ref().and_then(|listing| listing.serves(service));
         let rank = match self.peer.connectivity() {
-            Connectivity::Up => 0,
+            Connectivity::Ready => 0,
             // A new member gets its share of calls at once, unless other members report it as unreachable.
-            Connectivity::Untried => u8::from(!self.is_reached()),
-            Connectivity::Suspected => 2,
-            Connectivity::Down => 3,
+            Connectivity::Idle => u8::from(!self.is_reached()),
+            Connectivity::Connecting => 2,
+            Connectivity::TransientFailure => 3,
         };
         match serves {
             Some(true) => rank,
@@ -131,7 +131,7 @@ impl Member {
     /// A call of it begins.
     pub(super) fn begin(self: &Arc<Self>) -> Flight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let is_reached = self.peer.connectivity() == Connectivity::Up;
+        let is_reached = self.peer.connectivity() == Connectivity::Ready;
         Flight { member: self.clone(), began: Instant::now(), is_reached }
     }
 

@@ -5,7 +5,7 @@ use tokio::sync::Mutex;
 
 use super::{
     super::{
-        order::MOST,
+        picker::MOST,
         state::ChannelState,
         subchannel::{Connectivity, Subchannel},
         subchannels::Subchannels,

@@ -67,7 +67,7 @@ pub(super) async fn learn(inner: Arc<Inner>) {
 async fn round(inner: &Inner) -> Result<Duration, Status> {
     let members = inner.members.load_full();
     let heard = inner.heard();
-    let up = |member: &&Arc<Member>| member.peer.connectivity() == Connectivity::Up;
+    let up = |member: &&Arc<Member>| member.peer.connectivity() == Connectivity::Ready;
     let first = members.iter().filter(up).nth(inner.turn(members.iter().filter(up).count()));
     if let Some(first) = first
         && let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, first.peer.ask(true, PATIENCE)).await
