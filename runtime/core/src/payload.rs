@@ -1,4 +1,4 @@
-mod kept;
+mod replay;
 
 use std::{
     any::{Any, TypeId},
@@ -8,9 +8,9 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
-pub(crate) use self::kept::Kept;
+pub(crate) use self::replay::ReplayPayload;
 
-use self::kept::Slot;
+use self::replay::Slot;
 use crate::{Codec, Message, Status, codec::CodecError};
 
 /// One message at the waist. It stays typed until a transport writes it, so that each transport picks

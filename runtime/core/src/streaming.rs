@@ -1,4 +1,4 @@
-mod lent;
+mod replay;
 mod source;
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
-pub(crate) use lent::LentStream;
+pub(crate) use replay::ReplayStream;
 use source::Holding;
 use source::{Choosing, Events, FromChannel, Map, Mapped, WithTrailers};
 pub(crate) use source::{Event, Source};

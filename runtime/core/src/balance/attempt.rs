@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Code, Context, Payload, Response, Status, deadline,
     metadata::PREVIOUS_ATTEMPTS,
-    payload::Kept,
+    payload::ReplayPayload,
     policy::{Adaptive, Hedge, verdict::Verdict},
     server_timing,
 };
@@ -163,7 +163,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// Goes on after an attempt that failed.
-    pub(super) async fn after_failure(mut self, place: usize, status: Status, kept: &Kept) -> Outcome {
+    pub(super) async fn after_failure(mut self, place: usize, status: Status, kept: &ReplayPayload) -> Outcome {
         let (mut place, mut status) = (place, status);
         loop {
             let next = self.next(place, &status).await;
@@ -180,7 +180,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// Makes another attempt beside one that is under way, and takes the first answer. The other is cancelled.
-    pub(super) async fn beside(mut self, first: Flight, reason: &'static str, kept: &Kept) -> Outcome {
+    pub(super) async fn beside(mut self, first: Flight, reason: &'static str, kept: &ReplayPayload) -> Outcome {
         let from = first.begun.subchannel.clone();
         let other = self.elsewhere().filter(|_| self.shared.budget.withdraw());
         let Some((other, message)) = other.and_then(|other| Some((other, kept.again()?))) else {
@@ -198,7 +198,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    async fn alone(self, mut flight: Flight, kept: &Kept) -> Outcome {
+    async fn alone(self, mut flight: Flight, kept: &ReplayPayload) -> Outcome {
         let place = flight.begun.place;
         match flight.land().await {
             Err(status) => {

@@ -11,7 +11,7 @@ use super::{
     stats::{MethodStats, Ruling},
     subchannel::Connectivity,
 };
-use crate::{Code, Codec, Context, Payload, Response, Status, deadline, payload::Kept};
+use crate::{Code, Codec, Context, Payload, Response, Status, deadline, payload::ReplayPayload};
 
 /// The comparison of a call's answer with that of the same call over another transport. The caller gets the first, and
 /// waits for nothing.
@@ -50,7 +50,7 @@ impl ChannelState {
         ruling: &Ruling,
         place: usize,
         cx: &mut Context,
-        kept: &Kept,
+        kept: &ReplayPayload,
     ) -> Option<Mirror> {
         if ruling.policy.shadow <= 0.0 || !cx.idempotent || !method.shadow.takes(ruling.policy.shadow) {
             return None;

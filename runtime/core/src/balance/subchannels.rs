@@ -10,7 +10,7 @@ use super::{
     subchannel::Subchannel,
 };
 use crate::{
-    Context, Payload, Response, Service, Status, Streaming, policy::PolicyHandle, streaming::LentStream,
+    Context, Payload, Response, Service, Status, Streaming, policy::PolicyHandle, streaming::ReplayStream,
 };
 use futures_util::future::BoxFuture;
 
@@ -101,7 +101,7 @@ impl Service for Subchannels {
         shared.deposit();
         let order = shared.order(&method, &ruling);
         let mut place = shared.open(&order, &cx).await?;
-        let (mut messages, lent) = LentStream::keep(messages);
+        let (mut messages, lent) = ReplayStream::keep(messages);
         let mut attempts = Attempts::new(shared, &method, &ruling, order, cx.again());
         let idempotent = cx.idempotent;
         let mut cx = cx;

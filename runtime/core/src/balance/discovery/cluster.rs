@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Channel, Clipped, Code, Context, Payload, Response, Service, Status, Streaming, deadline,
-    metadata::PREVIOUS_ATTEMPTS, policy::score::Score, streaming::LentStream,
+    metadata::PREVIOUS_ATTEMPTS, policy::score::Score, streaming::ReplayStream,
 };
 
 /// The members of a cluster, each a channel over several transports: a [`Service`] whose calls each take one that serves
@@ -284,7 +284,7 @@ impl Service for Cluster {
         self.refresh(&cx).await?;
         let mut attempts = Attempts::new(&self.0, cx.again());
         let mut place = attempts.first()?;
-        let (mut messages, lent) = LentStream::keep(messages);
+        let (mut messages, lent) = ReplayStream::keep(messages);
         let mut cx = cx;
         loop {
             let (member, flight) = attempts.begin(place);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Codec, Context, Limits, Payload, Response, Service, Status, Streaming,
-    streaming::LentStream,
+    streaming::ReplayStream,
     trace::{CallSpan, System},
 };
 
@@ -206,7 +206,7 @@ impl<D: Dial> Peer<D> {
         if let Some(proof) = connection.early() {
             connection = self.proven(connection, proof).await?;
         }
-        let (messages, lent) = LentStream::keep(messages);
+        let (messages, lent) = ReplayStream::keep(messages);
         let outgoing = self.requester.stream(&cx, messages)?;
         let (refusal, status) = match self.streamed(connection.clone(), outgoing).await {
             Err(Unanswered::Refused(refusal, status)) => (refusal, status),

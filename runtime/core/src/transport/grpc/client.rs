@@ -17,7 +17,7 @@ use crate::{
     Clipped, Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status,
     Streaming, body, deadline,
     encoding::Encoding,
-    streaming::{Event, LentStream},
+    streaming::{Event, ReplayStream},
     trace::{CallSpan, System},
 };
 
@@ -198,7 +198,7 @@ impl<C: Http2> Connection<C> {
     /// are at hand.
     async fn send_many(&self, cx: &Context, messages: Streaming<Payload>) -> Result<Answer, Status> {
         let mut attempts = Attempts::default();
-        let (mut messages, lent) = LentStream::keep(messages);
+        let (mut messages, lent) = ReplayStream::keep(messages);
         loop {
             let failure = Failure::default();
             let (wanted, unwanted) = oneshot::channel();

@@ -7,7 +7,7 @@ use super::{
     config::MuxConfig,
     driver::{self, Driven},
     error::MuxError,
-    halves::{MuxRecv, MuxSend, halves},
+    stream::{MuxRecv, MuxSend, halves},
     preface::{self, Settings},
     shared::Shared,
 };
