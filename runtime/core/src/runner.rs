@@ -1,7 +1,7 @@
 //! What the node (`polywire-runner`) needs of this crate beside the public contract. No part of that contract.
 
 pub use crate::{
-    clipped::reason,
+    truncated::reason,
     context::Path,
     message_type::{MessageType, Recode},
     payload::{EncodeObserver, Typed},

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use polywire::{Clipped, Context, Status, Streaming};
+use polywire::{Context, Status, Streaming, Truncated};
 use polywire_proto::kv::v1;
 use tokio::sync::watch;
 
@@ -321,12 +321,12 @@ fn conflict(command: &Command, revision: u64) -> Status {
     };
     Status::failed_precondition(format!(
         "revision mismatch of key {:?}: expected {expected}, found {found}",
-        Clipped(&command.key)
+        Truncated(&command.key)
     ))
 }
 
 fn missing(key: &str) -> Refusal {
-    Refusal::Status(Status::not_found(format!("key {:?} not found", Clipped(key))))
+    Refusal::Status(Status::not_found(format!("key {:?} not found", Truncated(key))))
 }
 
 fn unreadable(error: super::store::StoreError) -> Refusal {

@@ -18,7 +18,7 @@ use super::{
     ttl::Ttl,
 };
 use crate::{
-    Channel, Clipped, Code, Context, Payload, Response, Service, Status, Streaming, deadline,
+    Channel, Truncated, Code, Context, Payload, Response, Service, Status, Streaming, deadline,
     metadata::PREVIOUS_ATTEMPTS, policy::score::Score, streaming::ReplayStream,
 };
 
@@ -188,7 +188,7 @@ impl<'a> Attempts<'a> {
             self.hurry();
             let asked: Vec<_> = self.members.iter().map(|member| member.name()).collect();
             let (service, asked) = (self.template.service(), asked.join(", "));
-            let service = Clipped(service);
+            let service = Truncated(service);
             let message = format!("no member of the cluster serves {service}; its members are {asked}");
             Status::unimplemented(message).not_processed()
         })

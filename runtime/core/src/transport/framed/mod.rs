@@ -19,7 +19,7 @@ mod tests;
 mod transport;
 
 pub use batched::{Batched, BatchedSend};
-pub(crate) use client::{FirstWrite, RequestStreams, Requester};
+pub(crate) use client::{FirstWrite, RequestStreams, FramedClient};
 pub use link::Dial;
 #[cfg(feature = "iroh")]
 pub(crate) use link::Link;
@@ -33,6 +33,6 @@ pub(crate) use serve::serve_counted;
 )]
 pub(crate) use serve::{Answering, answer_calls};
 pub use serve::{ServeOptions, serve};
-pub(crate) use server::{Responder, serve_connection};
+pub(crate) use server::{FramedServer, serve_connection};
 pub use stream::{Connection, Proof, RecvStream, SendStream, StreamError};
 pub use transport::{Listening, StreamTransport};

@@ -14,7 +14,7 @@ use super::{
     timeout,
 };
 use crate::{
-    Clipped, Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status,
+    Truncated, Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status,
     Streaming, body, deadline,
     encoding::Encoding,
     streaming::{Event, ReplayStream},
@@ -154,7 +154,7 @@ impl<C: Http2> Connection<C> {
         *request.method_mut() = Method::POST;
         *request.version_mut() = http::Version::HTTP_2;
         *request.uri_mut() = cx.path().parse::<Uri>().map_err(|_| {
-            Status::invalid_argument(format!("{:?} is not a method's path", Clipped(cx.path())))
+            Status::invalid_argument(format!("{:?} is not a method's path", Truncated(cx.path())))
                 .not_processed()
         })?;
         let headers = request.headers_mut();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    Clipped, Metadata, Status,
+    Truncated, Metadata, Status,
     metadata::{is_binary, is_reserved},
 };
 
@@ -62,7 +62,7 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Metadata, Status> {
         for part in value.as_bytes().split(|byte| *byte == b',') {
             let decoded = BASE64.decode(part.trim_ascii());
             let decoded =
-                decoded.map_err(|_| Status::internal(format!("metadata {} is not base64", Clipped(key))))?;
+                decoded.map_err(|_| Status::internal(format!("metadata {} is not base64", Truncated(key))))?;
             let _ = metadata.append_received(copy(key), decoded.into());
         }
     }
