@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use set::CompressionSet;
 
-use crate::{Truncated, Status};
+use crate::{Status, Truncated};
 
 /// The compression of messages. Nothing is compressed by default; it is enabled by
 /// [`Call::compression`](crate::Call::compression) for the requests of a call,

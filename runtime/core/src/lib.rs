@@ -24,11 +24,11 @@
 #[allow(unused_extern_crates)]
 extern crate self as polywire;
 
+mod alias;
 pub mod balance;
 mod body;
 mod call;
 mod channel;
-mod truncated;
 mod code;
 mod codec;
 mod compression;
@@ -38,7 +38,6 @@ mod drain;
 mod encoding;
 mod explanation;
 mod extensions;
-mod alias;
 mod gateway;
 pub mod layer;
 mod message;
@@ -63,6 +62,7 @@ mod status;
 mod streaming;
 pub mod trace;
 pub mod transport;
+mod truncated;
 mod watched;
 pub mod wire;
 
@@ -73,11 +73,11 @@ pub mod __private;
 #[path = "runner.rs"]
 pub mod __runner;
 
+pub use alias::Alias;
 pub use balance::{ChannelBuilder, ClusterBuilder, Fallback};
 pub use body::Body;
 pub use call::{Call, Receive};
 pub use channel::Channel;
-pub use truncated::Truncated;
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
 pub use compression::{Compression, CompressionSet, UnknownCompression};
@@ -87,7 +87,6 @@ pub use explanation::{
     Explanation, MemberExplanation, MemberService, ServiceExplanation, SubchannelExplanation, SubchannelState,
 };
 pub use extensions::Extensions;
-pub use alias::Alias;
 pub use gateway::Gateway;
 pub use layer::ServiceExt;
 pub use message::Message;
@@ -118,3 +117,4 @@ pub use transport::unix;
 #[cfg(feature = "websocket")]
 pub use transport::websocket;
 pub use transport::{AlpnError, AlpnName, ConnectOptions, Limits, Target, TargetError};
+pub use truncated::Truncated;

@@ -1,11 +1,11 @@
 //! What the node (`polywire-runner`) needs of this crate beside the public contract. No part of that contract.
 
 pub use crate::{
-    truncated::reason,
     context::Path,
     message_type::{MessageType, Recode},
     payload::{EncodeObserver, Typed},
     transport::{Descriptors, Meter, Ports, register_shared},
+    truncated::reason,
     watched::Watched,
 };
 

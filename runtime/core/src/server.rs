@@ -3,8 +3,8 @@ use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 use tokio::time::Instant;
 
 use crate::{
-    Body, Truncated, Context, Method, Payload, Response, Service, ServiceInfo, Shape, Status, Streaming, body,
-    context::Path, deadline, panic, server_timing,
+    Body, Context, Method, Payload, Response, Service, ServiceInfo, Shape, Status, Streaming, Truncated,
+    body, context::Path, deadline, panic, server_timing,
 };
 
 /// The definition of a service, from the macro: its method table.

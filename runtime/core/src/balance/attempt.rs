@@ -163,7 +163,12 @@ impl<'a> Attempts<'a> {
     }
 
     /// Goes on after an attempt that failed.
-    pub(super) async fn after_failure(mut self, place: usize, status: Status, kept: &ReplayPayload) -> Outcome {
+    pub(super) async fn after_failure(
+        mut self,
+        place: usize,
+        status: Status,
+        kept: &ReplayPayload,
+    ) -> Outcome {
         let (mut place, mut status) = (place, status);
         loop {
             let next = self.next(place, &status).await;
@@ -180,7 +185,12 @@ impl<'a> Attempts<'a> {
     }
 
     /// Makes another attempt beside one that is under way, and takes the first answer. The other is cancelled.
-    pub(super) async fn beside(mut self, first: Flight, reason: &'static str, kept: &ReplayPayload) -> Outcome {
+    pub(super) async fn beside(
+        mut self,
+        first: Flight,
+        reason: &'static str,
+        kept: &ReplayPayload,
+    ) -> Outcome {
         let from = first.begun.subchannel.clone();
         let other = self.elsewhere().filter(|_| self.shared.budget.withdraw());
         let Some((other, message)) = other.and_then(|other| Some((other, kept.again()?))) else {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tower::limit::ConcurrencyLimitLayer;
 
 use super::*;
-use crate::{Channel, Code, Codec, Alias, Gateway, Router, ServiceExt as _};
+use crate::{Alias, Channel, Code, Codec, Gateway, Router, ServiceExt as _};
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 struct Note {

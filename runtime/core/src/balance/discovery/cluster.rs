@@ -18,7 +18,7 @@ use super::{
     ttl::Ttl,
 };
 use crate::{
-    Channel, Truncated, Code, Context, Payload, Response, Service, Status, Streaming, deadline,
+    Channel, Code, Context, Payload, Response, Service, Status, Streaming, Truncated, deadline,
     metadata::PREVIOUS_ATTEMPTS, policy::score::Score, streaming::ReplayStream,
 };
 

@@ -9,7 +9,8 @@ mod incoming;
 mod link;
 mod listener;
 #[cfg(test)]
-mod memory;
+#[path = "tests/pair.rs"]
+mod pair;
 mod peer;
 mod serve;
 mod server;
@@ -19,7 +20,7 @@ mod tests;
 mod transport;
 
 pub use batched::{Batched, BatchedSend};
-pub(crate) use client::{FirstWrite, RequestStreams, FramedClient};
+pub(crate) use client::{FirstWrite, FramedClient, RequestStreams};
 pub use link::Dial;
 #[cfg(feature = "iroh")]
 pub(crate) use link::Link;

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Connection, Dial, FirstWrite, Proof, RequestStreams, FramedClient, StreamError,
+    Connection, Dial, FirstWrite, FramedClient, Proof, RequestStreams, StreamError,
     client::{Outgoing, Unanswered},
     incoming::Refusal,
     link::Link,

@@ -2,7 +2,7 @@ use std::{fmt, io, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{Accepted, Connection, Handshake, Listener, FramedServer, serve_connection};
+use super::{Accepted, Connection, FramedServer, Handshake, Listener, serve_connection};
 use crate::{
     Caller, Channel, Code, Drain, Limits, Service,
     transport::{Arrivals, ConnectionGauge, Refusals, gauge::Counted, scope::Scope},

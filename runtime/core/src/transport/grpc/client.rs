@@ -14,8 +14,8 @@ use super::{
     timeout,
 };
 use crate::{
-    Truncated, Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status,
-    Streaming, body, deadline,
+    Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status, Streaming,
+    Truncated, body, deadline,
     encoding::Encoding,
     streaming::{Event, ReplayStream},
     trace::{CallSpan, System},

@@ -6,9 +6,10 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
 use super::metadata::{self, BASE64};
 use crate::{
-    Code, Metadata, Status, truncated, deadline,
+    Code, Metadata, Status, deadline,
     metadata::{MAX_METADATA, NOT_PROCESSED},
     status::{Fitted, Scale},
+    truncated,
 };
 
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");

@@ -7,11 +7,12 @@ use ::iroh::{
 };
 
 use crate::{
-    Status, truncated,
+    Status,
     transport::{
         NetworkPath,
         framed::{self, StreamError},
     },
+    truncated,
     wire::{ConnectionCode, StreamCode},
 };
 

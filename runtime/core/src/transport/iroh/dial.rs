@@ -12,11 +12,12 @@ use ::iroh::{
 
 use super::{NAME, QuicProfile, alpn::ALPNS, connection::lost, known::Known};
 use crate::{
-    Status, truncated,
+    Status,
     transport::{
         ConnectionGauge,
         framed::{self, Batched},
     },
+    truncated,
     wire::ConnectionCode,
 };
 

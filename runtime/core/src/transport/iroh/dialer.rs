@@ -12,7 +12,7 @@ use crate::{
     Caller, Channel, Codec, Context, Limits, Payload, Response, Service, Status, Streaming,
     transport::{
         ConnectionGauge,
-        framed::{self, Link, FramedClient},
+        framed::{self, FramedClient, Link},
     },
 };
 

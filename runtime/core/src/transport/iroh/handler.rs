@@ -81,11 +81,8 @@ impl ProtocolHandler for Handler {
         // The endpoint belongs to the application, and may have QUIC's default of a hundred.
         connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
         connection.set_max_concurrent_bi_streams(VarInt::from_u32(self.max_concurrent_streams));
-        let answering = Answering {
-            caller: caller(&connection),
-            server: self.server.clone(),
-            drain: self.drain.clone(),
-        };
+        let answering =
+            Answering { caller: caller(&connection), server: self.server.clone(), drain: self.drain.clone() };
         answer_calls(&Batched::new(connection), answering).await;
         Ok(())
     }

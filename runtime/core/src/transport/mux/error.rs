@@ -1,6 +1,6 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use crate::{Status, truncated, transport::framed::StreamError, wire::ConnectionCode};
+use crate::{Status, transport::framed::StreamError, truncated, wire::ConnectionCode};
 
 /// Why a multiplexed connection could not be made, or is over.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -17,13 +17,13 @@ mod connection;
 mod driver;
 mod error;
 mod frame;
-mod stream;
 mod incoming;
 mod outgoing;
 mod preface;
 mod receive;
 mod shared;
 mod state;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod transmit;

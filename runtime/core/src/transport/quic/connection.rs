@@ -6,11 +6,12 @@ use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteErr
 
 use super::{early::Handshake, endpoint::ClientEndpoint};
 use crate::{
-    Status, truncated,
+    Status,
     transport::{
         NetworkPath,
         framed::{self, Proof, StreamError},
     },
+    truncated,
     wire::{ConnectionCode, StreamCode},
 };
 

@@ -15,7 +15,7 @@ use crate::{
     Caller, Channel, Codec, Drain, Limits, Service, Status,
     transport::{
         Arrivals, ConnectionGauge,
-        framed::{Dial, Peer, FramedServer, serve_connection},
+        framed::{Dial, FramedServer, Peer, serve_connection},
     },
 };
 

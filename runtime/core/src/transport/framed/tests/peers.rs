@@ -9,7 +9,7 @@ use crate::{
     context::Path,
     transport::{
         Arrivals,
-        framed::{Connection, RecvStream, FramedClient, FramedServer, StreamError, serve_connection},
+        framed::{Connection, FramedClient, FramedServer, RecvStream, StreamError, serve_connection},
     },
     wire::{self, FrameKind, FrameReader, RequestCompression, ResponseHead, Tail},
 };

@@ -19,7 +19,7 @@ use crate::{
     Streaming,
     transport::{
         Arrivals,
-        framed::{Connection, Dial, Peer, RecvStream, FramedServer, SendStream, serve_connection},
+        framed::{Connection, Dial, FramedServer, Peer, RecvStream, SendStream, serve_connection},
     },
     wire::{self, StreamCode},
 };
@@ -62,9 +62,7 @@ fn served(service: impl Service) -> (End, Drain) {
     };
     let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
     let following = drain.clone();
-    tokio::spawn(
-        async move { serve_connection(&far, caller, server, following, || Duration::ZERO).await },
-    );
+    tokio::spawn(async move { serve_connection(&far, caller, server, following, || Duration::ZERO).await });
     (near, drain)
 }
 
