@@ -150,18 +150,20 @@ impl Peer {
 
     pub(super) fn report(&self) -> PeerReport {
         let state = self.lock();
-        let routes = state.subchannels();
-        let latest = state.contact(&routes);
-        let route = routes.iter().find(|route| latest.is_some_and(|(_, name)| name == route.transport));
+        let subchannels = state.subchannels();
+        let latest = state.contact(&subchannels);
+        let subchannel = subchannels
+            .iter()
+            .find(|subchannel| latest.is_some_and(|(_, name)| name == subchannel.transport));
         PeerReport {
             id: self.id,
             member: state.member.clone(),
             transport: latest.map(|(_, transport)| transport),
             last_contact: latest.map(|(at, _)| at.elapsed()),
-            latency: route.and_then(|route| route.latency),
-            path: route.and_then(|route| route.path.clone()),
-            failures: state.failures(&routes),
-            past: state.past(&routes),
+            latency: subchannel.and_then(|subchannel| subchannel.latency),
+            path: subchannel.and_then(|subchannel| subchannel.path.clone()),
+            failures: state.failures(&subchannels),
+            past: state.past(&subchannels),
         }
     }
 

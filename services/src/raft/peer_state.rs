@@ -70,37 +70,42 @@ impl PeerState {
     }
 
     /// How each transport is doing.
-    pub(super) fn routes(&self) -> Vec<SubchannelExplanation> {
+    pub(super) fn subchannels(&self) -> Vec<SubchannelExplanation> {
         let explained = self.open.as_ref().and_then(|open| open.channel.explain());
         explained.map(|explained| explained.subchannels).unwrap_or_default()
     }
 
     /// Whether every transport works.
     pub(super) fn is_well(&self) -> bool {
-        self.subchannels().iter().all(|route| route.state == SubchannelState::Closed && !route.is_failing)
+        self.subchannels()
+            .iter()
+            .all(|subchannel| subchannel.state == SubchannelState::Closed && !subchannel.is_failing)
     }
 
     /// The transport of the latest outcome, or the preferred one before the first.
     pub(super) fn transport(&self, transports: &[String]) -> &'static str {
-        let heard = |route: &SubchannelExplanation| {
-            let failed = route.last_error.as_ref().map(|(_, ago)| *ago);
-            [route.last_answer, failed].into_iter().flatten().min().unwrap_or(Duration::MAX)
+        let heard = |subchannel: &SubchannelExplanation| {
+            let failed = subchannel.last_error.as_ref().map(|(_, ago)| *ago);
+            [subchannel.last_answer, failed].into_iter().flatten().min().unwrap_or(Duration::MAX)
         };
-        let latest = self.subchannels().into_iter().min_by_key(heard).map(|route| route.transport);
+        let latest = self.subchannels().into_iter().min_by_key(heard).map(|subchannel| subchannel.transport);
         latest.unwrap_or(if transports.first().is_some_and(|name| name == "iroh") { "iroh" } else { "grpc" })
     }
 
     /// When and over which transport a call was answered last.
-    pub(super) fn contact(&self, routes: &[SubchannelExplanation]) -> Option<(Instant, &'static str)> {
+    pub(super) fn contact(&self, subchannels: &[SubchannelExplanation]) -> Option<(Instant, &'static str)> {
         let now = Instant::now();
-        let at =
-            |route: &SubchannelExplanation| Some((now.checked_sub(route.last_answer?)?, route.transport));
-        routes.iter().filter_map(at).chain(self.contact).max_by_key(|(at, _)| *at)
+        let at = |subchannel: &SubchannelExplanation| {
+            Some((now.checked_sub(subchannel.last_answer?)?, subchannel.transport))
+        };
+        subchannels.iter().filter_map(at).chain(self.contact).max_by_key(|(at, _)| *at)
     }
 
-    pub(super) fn failures(&self, routes: &[SubchannelExplanation]) -> Vec<(&'static str, String)> {
-        let failing = routes.iter().filter(|route| route.is_failing);
-        let why = |route: &SubchannelExplanation| Some((route.transport, route.last_error.clone()?.0));
+    pub(super) fn failures(&self, subchannels: &[SubchannelExplanation]) -> Vec<(&'static str, String)> {
+        let failing = subchannels.iter().filter(|subchannel| subchannel.is_failing);
+        let why = |subchannel: &SubchannelExplanation| {
+            Some((subchannel.transport, subchannel.last_error.clone()?.0))
+        };
         let mut failures: Vec<_> = failing.filter_map(why).collect();
         if let Some(Failing { transport, reason }) = &self.failing
             && failures.iter().all(|(name, _)| name != transport)
@@ -110,15 +115,18 @@ impl PeerState {
         failures
     }
 
-    pub(super) fn past(&self, routes: &[SubchannelExplanation]) -> Vec<(&'static str, Duration, String)> {
-        let met = |route: &SubchannelExplanation| {
-            let (reason, ago) = route.last_error.clone()?;
-            Some((route.transport, ago, reason))
+    pub(super) fn past(
+        &self,
+        subchannels: &[SubchannelExplanation],
+    ) -> Vec<(&'static str, Duration, String)> {
+        let met = |subchannel: &SubchannelExplanation| {
+            let (reason, ago) = subchannel.last_error.clone()?;
+            Some((subchannel.transport, ago, reason))
         };
         let noted =
             self.past.iter().map(|(transport, (at, reason))| (*transport, at.elapsed(), reason.clone()));
         let mut latest = BTreeMap::new();
-        for (transport, ago, reason) in routes.iter().filter_map(met).chain(noted) {
+        for (transport, ago, reason) in subchannels.iter().filter_map(met).chain(noted) {
             let other = latest.get(transport).is_some_and(|(other, _)| *other <= ago);
             if !other {
                 latest.insert(transport, (ago, reason));

@@ -621,7 +621,7 @@ async fn what_is_not_measured_says_nothing_and_goes_where_the_others_go() {
 async fn a_way_that_stays_silent_through_short_calls_is_dialled_anew_also_where_it_is_the_only_one() {
     let (before, after) = (Way::new("before"), Way::new("after"));
     let next = after.clone();
-    let renew = move || -> BoxFuture<Option<subchannel::Way>> {
+    let renew = move || -> BoxFuture<'static, Option<subchannel::Way>> {
         let way = subchannel::Way::lasting(Channel::new(next.clone()));
         Box::pin(std::future::ready(Some(way)))
     };

@@ -9,7 +9,7 @@ use super::{Payload, Repr, Typed};
 /// available until it is moved out, as by a handler in this process.
 pub(crate) struct ReplayPayload {
     repr: KeptRepr,
-    plain: bool,
+    uncompressed: bool,
 }
 
 enum KeptRepr {
@@ -40,7 +40,7 @@ impl Slot {
 impl Payload {
     /// The same message to be sent, and what gives it again. Costs one allocation, and none where it is encoded already.
     pub(crate) fn keep(self) -> (Self, ReplayPayload) {
-        let Self { repr, observer, plain } = self;
+        let Self { repr, observer, uncompressed } = self;
         let (repr, kept) = match repr {
             Repr::Typed(message) => {
                 let slot = Arc::new(Slot(Mutex::new(Some(message))));
@@ -51,7 +51,7 @@ impl Payload {
                 (Repr::Encoded(codec, bytes.clone()), KeptRepr::Encoded(codec, bytes))
             }
         };
-        (Self { repr, observer, plain }, ReplayPayload { repr: kept, plain })
+        (Self { repr, observer, uncompressed }, ReplayPayload { repr: kept, uncompressed })
     }
 }
 
@@ -70,7 +70,7 @@ impl ReplayPayload {
             KeptRepr::Lent(slot) => slot.is_there().then(|| Repr::Lent(slot.clone()))?,
             KeptRepr::Encoded(codec, bytes) => Repr::Encoded(*codec, bytes.clone()),
         };
-        Some(Payload { repr, observer: None, plain: self.plain })
+        Some(Payload { repr, observer: None, uncompressed: self.uncompressed })
     }
 }
 

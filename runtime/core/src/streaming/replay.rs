@@ -5,12 +5,12 @@ use std::{
 };
 
 use super::{Source, Streaming};
-use crate::{Metadata, Payload, Status, payload::Kept};
+use crate::{Metadata, Payload, Status, payload::ReplayPayload};
 
 /// The requests of a stream, which can be sent again while its first messages are kept: as long as this lives, and no
 /// more than [`KEPT`] of them was taken. A single one that is there already can be sent as often as a unary call's.
 pub(crate) enum ReplayStream {
-    One(Kept),
+    One(ReplayPayload),
     Many(Lender),
 }
 
@@ -31,7 +31,7 @@ struct Lent {
     /// Whether what is taken of it is kept.
     keeps: bool,
     /// What was taken of it, all of it while that is kept.
-    taken: Vec<Kept>,
+    taken: Vec<ReplayPayload>,
     /// What that weighs.
     weight: usize,
 }
@@ -58,7 +58,7 @@ impl ReplayStream {
             Self::One(kept) => kept.again().map(Streaming::once),
             Self::Many(Lender(shared)) => {
                 let mut lent = lock(shared);
-                if !lent.keeps || !lent.taken.iter().all(Kept::is_there) {
+                if !lent.keeps || !lent.taken.iter().all(ReplayPayload::is_there) {
                     return None;
                 }
                 lent.attempt += 1;

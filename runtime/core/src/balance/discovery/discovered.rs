@@ -10,7 +10,7 @@ use super::{
     ttl::Ttl,
 };
 use crate::{
-    Channel, Code, Context, Payload, Response, Service, Status, Streaming, choice::directory::ListResponse,
+    Channel, Code, Context, Payload, Response, Service, Status, Streaming, balance::directory::ListResponse,
 };
 use futures_util::future::BoxFuture;
 

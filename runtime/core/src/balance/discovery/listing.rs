@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::super::subchannel::Subchannel;
-use crate::choice::directory;
+use crate::balance::directory;
 
 /// What a node has told of itself, or another member of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

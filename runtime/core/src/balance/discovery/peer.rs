@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Code, Status,
-    choice::directory::{self, ListResponse},
+    balance::directory::{self, ListResponse},
 };
 
 /// A peer whose transports change with what is heard of it. Calls in flight keep those that they have.

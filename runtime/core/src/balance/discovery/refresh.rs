@@ -12,7 +12,7 @@ use super::{
     member::Member,
     peer,
 };
-use crate::{Code, Status, choice::directory::ListResponse};
+use crate::{Code, Status, balance::directory::ListResponse};
 
 /// The timeout of a request to a directory. It covers a dial, and the peer's own requests to members.
 const PATIENCE: Duration = Duration::from_secs(3);

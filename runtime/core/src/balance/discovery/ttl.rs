@@ -149,10 +149,10 @@ mod tests {
     #[test]
     fn an_answer_is_believed_for_neither_no_time_nor_for_ever() {
         let start = Instant::now();
-        for (ttl, believed) in [(Duration::ZERO, LEAST), (Duration::MAX, MOST)] {
+        for (told, believed) in [(Duration::ZERO, LEAST), (Duration::MAX, MOST)] {
             let ttl = Ttl::new(start);
             assert!(ttl.is_due(start));
-            ttl.told(start, ttl);
+            ttl.told(start, told);
             assert!(!ttl.is_due(start + believed - MS));
             assert!(ttl.is_due(start + believed));
         }

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::Mutex;
 
 use super::super::{Channel, subchannel::Way};
-use crate::{Context, Payload, Response, Service, Status, Streaming, choice::directory};
+use crate::{Context, Payload, Response, Service, Status, Streaming, balance::directory};
 
 /// A connection to a discovered address. Before the first call the node there must confirm its id: a loopback address, or
 /// one that has been reassigned to another machine, leads to another node.

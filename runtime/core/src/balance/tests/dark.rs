@@ -89,7 +89,7 @@ impl Service for Line {
 /// A client over these connections, each of which is dialled once the one before it was given up.
 fn client(first: &Line, later: Option<&Line>) -> WordsClient {
     let later = later.cloned();
-    let renew = move || -> BoxFuture<Option<SubchannelWay>> {
+    let renew = move || -> BoxFuture<'static, Option<SubchannelWay>> {
         let way = later.clone().map(|line| SubchannelWay::lasting(Channel::new(line)));
         Box::pin(std::future::ready(way))
     };

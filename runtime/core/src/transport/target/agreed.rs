@@ -104,7 +104,7 @@ impl Service for Agreed {
             });
         }
         let mut again = cx.again();
-        let (messages, kept) = Kept::of(messages);
+        let (messages, kept) = ReplayPayload::of(messages);
         let outcome = self.inner.stream(cx, messages).await;
         let Some(codec) = self.learn(outcome.as_ref().map(|_| ())) else {
             kept.over();
@@ -125,12 +125,12 @@ impl Service for Agreed {
 }
 
 /// The requests of a stream; a single one that is there already stays single, for transports have a shorter way for it.
-enum Kept {
-    One(crate::payload::Kept),
+enum ReplayPayload {
+    One(crate::payload::ReplayPayload),
     Many(Replay),
 }
 
-impl Kept {
+impl ReplayPayload {
     fn of(messages: Streaming<Payload>) -> (Streaming<Payload>, Self) {
         match messages.into_single() {
             Ok(message) => {

@@ -5,7 +5,7 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use crate::{Metadata, Payload, Status, Streaming, payload::Kept, streaming::Source};
+use crate::{Metadata, Payload, Status, Streaming, payload::ReplayPayload, streaming::Source};
 
 /// How many messages of a stream are kept for a second attempt. A refusal comes within a round trip.
 const MOST: usize = 16;
@@ -18,7 +18,7 @@ struct Requests {
     /// What has not been taken yet.
     rest: Streaming<Payload>,
     /// What has, in order; `None` once it is too much, or nothing is kept any more.
-    taken: Option<Vec<Kept>>,
+    taken: Option<Vec<ReplayPayload>>,
     attempt: u32,
 }
 
@@ -34,7 +34,7 @@ impl Replay {
     pub(super) fn again(self) -> Option<Streaming<Payload>> {
         let mut requests = lock(&self.0);
         let taken = requests.taken.take()?;
-        let sent = taken.iter().map(Kept::again).collect::<Option<VecDeque<_>>>()?;
+        let sent = taken.iter().map(ReplayPayload::again).collect::<Option<VecDeque<_>>>()?;
         requests.attempt += 1;
         let attempt = requests.attempt;
         drop(requests);

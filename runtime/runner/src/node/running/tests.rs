@@ -2,6 +2,7 @@ use std::{net::Ipv4Addr, path::Path};
 
 use super::*;
 use crate::config::Mode;
+use polywire_core::Service as _;
 
 /// A node on free ports of loopback, over one transport.
 fn config(mode: Mode, data_dir: &Path) -> Config {

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     Context, Payload, Response, Service, Status, Streaming,
-    choice::directory::{self, Endpoint, LIST, ListRequest, ListResponse},
+    balance::directory::{self, Endpoint, LIST, ListRequest, ListResponse},
     policy::PolicyHandle,
 };
 
