@@ -189,7 +189,11 @@ async fn survivor(led: bool) {
 
     let refused = told(node, &["init"]).await;
     assert_eq!(refused.code, 64 + 6, "{}", refused.stdout);
-    assert!(refused.stderr.contains("already in a cluster of 3 members; nothing was done"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("already in a cluster of 3 members; nothing was done"),
+        "{}",
+        refused.stderr
+    );
     let before = cluster.status(left).await.unwrap();
     let begun = Instant::now();
     let refused = told(node, &["leave"]).await;
