@@ -335,6 +335,6 @@ mod tests {
              expected at most 10000"
         );
         let unapplied = keeps_up(&metrics(20_001, 10_000), 0).unwrap_err();
-        assert!(unapplied.starts_with("10001 entries of the log are not applied yet"), "{unapplied}");
+        assert!(unapplied.starts_with("10001 log entries are not applied yet"), "{unapplied}");
     }
 }

@@ -11,7 +11,7 @@ use super::NodeBuilder;
 ///
 /// /// Adds the schemas that reflection needs.
 /// fn schemas(node: NodeBuilder) -> NodeBuilder {
-///     node.descriptors(&[][..])
+///     node.descriptors(&b""[..])
 /// }
 ///
 /// let node = Node::builder().with(schemas);

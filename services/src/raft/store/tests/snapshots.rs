@@ -105,7 +105,7 @@ async fn a_log_that_begins_too_late_is_refused_where_no_snapshot_stands_for_the_
         drop((store, received));
         fs::write(place.path().join("snapshots").join(&meta.snapshot_id), left).unwrap();
         let error = Store::open(&place.path()).unwrap_err();
-        assert!(error.to_string().contains("the log begins behind entry 5"), "{error}");
+        assert!(error.to_string().contains("the log starts after entry 5"), "{error}");
     }
 }
 
