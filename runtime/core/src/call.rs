@@ -13,7 +13,7 @@ use crate::{
     Status, Streaming, body, context::Path, deadline,
 };
 
-/// A call that has been described and not yet made: awaiting it makes it. Until then options can be set.
+/// A call to make. Set options on it, then await it.
 ///
 /// `R` is the response: a message, or a [`Streaming`] of them. Awaiting the call gives the message alone;
 /// [`response`](Self::response) gives the metadata too.
@@ -30,8 +30,7 @@ use crate::{
 /// ```
 ///
 /// # Cancel safety
-/// Dropping the future, or the stream it gave, cancels the call at the server: its handler's future is
-/// dropped.
+/// Dropping the future, or the stream that it returned, cancels the call: the server drops its handler's future.
 #[must_use = "a call is made by awaiting it"]
 pub struct Call<R> {
     channel: Channel,
@@ -42,14 +41,14 @@ pub struct Call<R> {
 }
 
 impl<R> Call<R> {
-    /// Describes a call. Generated clients do this.
+    /// Creates a call. Generated clients use this.
     pub fn new(channel: &Channel, method: &'static Method, body: Body) -> Self {
         Self { channel: channel.clone(), method, cx: Ok(Context::new()), body, response: PhantomData }
     }
 
-    /// Makes the call as part of this context: with its metadata, codec, compression and deadline while
-    /// it is the caller's own; with the deadline and the trace alone where it is the context of a call being handled. What was set
-    /// before stays, and the earlier deadline wins. Extensions stay behind.
+    /// Makes the call part of this context. A context of the caller's own adds its metadata, codec, compression and
+    /// deadline; the context of a call being handled adds its deadline and trace alone. Options set before stay, the earlier
+    /// deadline applies, and extensions are not copied.
     pub fn context(mut self, cx: &Context) -> Self {
         if let Ok(own) = &mut self.cx {
             own.join(cx);
@@ -57,8 +56,8 @@ impl<R> Call<R> {
         self
     }
 
-    /// The call fails with `DeadlineExceeded` this long after now, here and at the server. An earlier
-    /// deadline stays.
+    /// Sets a deadline relative to now, which applies here and at the server. The call then fails with
+    /// `DeadlineExceeded`. An earlier deadline stays.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.change(|cx| Ok(cx.with_timeout(timeout)))
     }
@@ -83,9 +82,8 @@ impl<R> Call<R> {
         self.change(|cx| Ok(cx.with_codec(codec)))
     }
 
-    /// Compresses the requests with this. A server that does not know it fails the call with `Unimplemented`,
-    /// and so does a build that does not, before anything is sent. Answers are compressed as the server
-    /// chooses.
+    /// Compresses the requests. A server without this compression fails the call with `Unimplemented`; a client without it
+    /// does so before anything is sent. The server chooses the compression of responses.
     pub fn compression(self, compression: Compression) -> Self {
         self.change(|cx| Ok(cx.with_compression(compression)))
     }
@@ -97,10 +95,10 @@ impl<R> Call<R> {
 }
 
 impl<R: Receive> Call<R> {
-    /// Makes the call and gives the response with the metadata around it.
+    /// Makes the call and returns the response with its metadata.
     ///
     /// # Errors
-    /// The status that the call ended with, from the server or from this side.
+    /// The status of the failed call, from the server or from this side.
     ///
     /// # Cancel safety
     /// Dropping the future cancels the call, as the type says.
@@ -141,7 +139,7 @@ fn invalid(error: MetadataError) -> Status {
     Status::invalid_argument(error.to_string())
 }
 
-/// What a call can answer with: a message, or a stream of them. Sealed: these two are all there are.
+/// The response of a call: a message or a stream of messages. Sealed.
 pub trait Receive: Sized + Send + 'static + sealed::Receive {}
 
 impl<R: sealed::Receive + Send + 'static> Receive for R {}
@@ -190,6 +188,6 @@ mod sealed {
 
 fn decode<M: Message>(response: Response<Payload>) -> Result<Response<M>, Status> {
     let Response { metadata, message, trailers, compression } = response;
-    let compression = compression.filter(|_| !message.is_plain());
+    let compression = compression.filter(|_| !message.is_uncompressed());
     Ok(Response { metadata, message: message.decode()?, trailers, compression })
 }

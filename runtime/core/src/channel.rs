@@ -7,20 +7,20 @@ use crate::{
     service::DynService,
 };
 
-/// A shared handle to a [`Service`]: to a connection, a server in this process, a router, a layered one of these, or to
-/// several transports of which each call takes the one that its [`Policy`](crate::policy::Policy) chooses. Clones share it.
-/// Generated clients hold one.
+/// A shared handle to a [`Service`]: a connection, a server in this process, a router, a layer around one of these, or a load
+/// balancer over several transports, which chooses by [`Policy`](crate::policy::Policy) for each call. Clones share the
+/// service. Generated clients hold a channel.
 #[derive(Clone)]
 pub struct Channel {
     service: Arc<dyn DynService>,
     explains: Option<Arc<Explain>>,
 }
 
-/// Tells how calls choose their transport now.
+/// Returns the current explanation of how calls choose their transport.
 type Explain = dyn Fn() -> Explanation + Send + Sync;
 
 impl Channel {
-    /// A channel to this service. One that is a channel already is taken as it is.
+    /// Creates a channel to this service. A service that is a channel itself is returned unchanged.
     pub fn new(service: impl Service) -> Self {
         let mut service = Some(service);
         let channel = (&mut service as &mut dyn Any).downcast_mut::<Option<Self>>().and_then(Option::take);
@@ -31,19 +31,19 @@ impl Channel {
         })
     }
 
-    /// The same, which tells how its calls choose their transport.
+    /// Sets the function that explains how calls choose their transport.
     pub(crate) fn explained_by(mut self, explains: Arc<Explain>) -> Self {
         self.explains = Some(explains);
         self
     }
 
-    /// Explains as the other does: what is around a channel chooses nothing.
+    /// Uses the explanation of the inner channel, as a layer does not choose transports.
     pub(crate) fn explained_as(mut self, inner: &Self) -> Self {
         self.explains = inner.explains.clone();
         self
     }
 
-    /// As [`Service::unary`], in the one box that it takes.
+    /// As [`Service::unary`], with a single boxed future.
     pub(crate) fn call(
         &self,
         cx: Context,
@@ -52,7 +52,7 @@ impl Channel {
         self.service.clone().dyn_unary(cx, message)
     }
 
-    /// How calls choose their transport now, and why; `None` where there is nothing to choose.
+    /// Explains how calls choose their transport now; `None` if there is only one.
     pub fn explain(&self) -> Option<Explanation> {
         self.explains.as_ref().map(|explain| explain())
     }

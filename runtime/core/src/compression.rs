@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 pub use set::CompressionSet;
 
-use crate::{Clipped, Status};
+use crate::{Status, Truncated};
 
-/// How messages are made smaller on their way. Nothing is compressed unless somebody asks for it:
+/// The compression of messages. Nothing is compressed by default; it is enabled by
 /// [`Call::compression`](crate::Call::compression) for the requests of a call,
 /// [`Response::with_compression`](crate::Response::with_compression) for the answers.
 ///
@@ -73,7 +73,7 @@ impl Compression {
 pub(crate) fn unknown(name: &str) -> Status {
     Status::unimplemented(format!(
         "compression {:?} is not known here; supported: {}",
-        Clipped(name),
+        Truncated(name),
         CompressionSet::supported()
     ))
 }
@@ -84,7 +84,7 @@ impl fmt::Display for Compression {
     }
 }
 
-/// A compression name that nobody knows.
+/// An unknown compression name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("compression {0:?} is not known; expected `gzip` or `zstd`")]
 pub struct UnknownCompression(String);

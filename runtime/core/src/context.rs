@@ -8,13 +8,11 @@ use crate::{
     observer::CallObserver,
 };
 
-/// Everything a call carries but its messages: where it goes, its metadata, its deadline, its codec, who
-/// makes it, and what layers put beside it.
+/// The parts of a call other than its messages: path, metadata, deadline, codec, caller, and extensions from layers.
 ///
-/// A handler takes `&Context` as an optional first argument. A client takes one through
-/// [`Call::context`](crate::Call::context), or builds a fresh one with [`Context::new`]. Handing a
-/// handler's context to a further call passes on what should travel (the deadline, the trace) and keeps back what
-/// was meant for this hop (metadata, codec, compression and caller).
+/// A handler takes `&Context` as an optional first argument. A client passes one with
+/// [`Call::context`](crate::Call::context), or creates one with [`Context::new`]. A further call with a handler's context
+/// inherits the deadline and the trace, and not what belongs to one hop: metadata, codec, compression and caller.
 #[derive(Debug, Default)]
 pub struct Context {
     pub(crate) path: Path,
@@ -24,7 +22,7 @@ pub struct Context {
     pub(crate) compression: Option<Compression>,
     pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) message_limit: Option<usize>,
-    /// Whether the method table says that the call may be made twice.
+    /// Whether the method is idempotent according to the method table.
     pub(crate) idempotent: bool,
     pub(crate) extensions: Extensions,
     /// The trace, where it is not the one that the metadata name.
@@ -33,28 +31,27 @@ pub struct Context {
     pub(crate) counted: Option<Arc<dyn CallObserver>>,
 }
 
-/// Who makes a call, as far as the transport knows.
+/// The caller of a call, as known to the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The transport the call came over, for instance `grpc` or `iroh`.
+    /// The transport of the call, such as `grpc` or `iroh`.
     pub transport: &'static str,
-    /// What the peer has proved to be: its endpoint id on Iroh; `None` where the transport proves nothing.
+    /// The proven identity of the peer: its endpoint id on Iroh; `None` for transports without authentication.
     pub identity: Option<String>,
-    /// Where the connection comes from, in the transport's notation.
+    /// The peer's address, in the transport's notation.
     pub address: Option<String>,
 }
 
 impl Context {
-    /// A context for an outgoing call: no metadata, no deadline, the transport's own codec.
+    /// Creates a context for an outgoing call: no metadata, no deadline, the transport's default codec.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A context for a call that has arrived: what a transport makes of what its peer sent. The deadline,
-    /// metadata and codec are added to it.
+    /// Creates a context for an incoming call, for transports, which then add the deadline, metadata and codec.
     ///
     /// # Errors
-    /// `Unimplemented` when the path is not of the form `/package.Service/Method`.
+    /// `Unimplemented` if the path does not have the form `/package.Service/Method`.
     pub fn incoming(path: impl Into<Bytes>, caller: Arc<Caller>) -> Result<Self, Status> {
         Ok(Self { path: Path::parse(path.into())?, caller: Some(caller), ..Self::default() })
     }
@@ -66,7 +63,7 @@ impl Context {
         Self { path, idempotent, ..self }
     }
 
-    /// The same context with this deadline, or the earlier one it already had.
+    /// Sets the deadline, unless the context has an earlier one.
     #[doc(hidden)]
     #[must_use]
     pub fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
@@ -84,71 +81,71 @@ impl Context {
         method::split(self.path()).0
     }
 
-    /// The metadata that came with the call.
+    /// The metadata of the call.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// The metadata, to be changed.
+    /// The metadata, mutable.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
 
-    /// When the caller stops waiting. The handler's future is dropped then.
+    /// The deadline, at which the server drops the handler's future.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// How long until the deadline; zero when it has passed, `None` without one.
+    /// The time until the deadline; zero if it has passed, `None` without one.
     pub fn time_left(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// The codec of the messages, where it has been decided.
+    /// The codec of the messages, if it is decided.
     pub fn codec(&self) -> Option<Codec> {
         self.codec
     }
 
-    /// What the caller compresses its messages with; `None` for plain ones, and for a unary request that came
-    /// plain nevertheless. Of a stream's messages,
-    /// [`Streaming::last_compression`](crate::Streaming::last_compression) tells.
+    /// The compression of the caller's messages; `None` for uncompressed ones, and for a unary request whose message was
+    /// uncompressed in spite of a compression. For messages of a stream see
+    /// [`Streaming::last_compression`](crate::Streaming::last_compression).
     pub fn compression(&self) -> Option<Compression> {
         self.compression
     }
 
-    /// The largest message that this call may carry in either direction, in bytes, where its method or whoever
-    /// serves it says so. A transport keeps the least of this and its own [`Limits`](crate::Limits).
+    /// The largest message of this call in either direction, in bytes, if its method or its server sets one. A transport
+    /// applies the smaller of this and its own [`Limits`](crate::Limits).
     pub fn message_limit(&self) -> Option<usize> {
         self.message_limit
     }
 
-    /// Who makes the call; `None` for a call within the process.
+    /// The caller; `None` for a call within the process.
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_deref()
     }
 
-    /// The transport that the call came over; `in-process` without one.
+    /// The transport of an incoming call; `in-process` without one.
     pub fn transport(&self) -> &'static str {
         self.caller().map_or("in-process", |caller| caller.transport)
     }
 
-    /// Where in a trace the call is: the span of this process where somebody records it, else what the metadata
-    /// `traceparent` and `tracestate` say. `None` without a trace, and where what they say is malformed.
+    /// The trace context of the call: this process's span if it is recorded, otherwise the metadata `traceparent` and
+    /// `tracestate`. `None` without a trace or if the metadata is malformed.
     pub fn trace(&self) -> Option<TraceContext> {
         self.trace.as_deref().cloned().or_else(|| TraceContext::read(&self.metadata))
     }
 
-    /// What layers put beside the call.
+    /// The extensions that layers have added.
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
     }
 
-    /// What layers put beside the call, to be changed.
+    /// The extensions, mutable.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         &mut self.extensions
     }
 
-    /// The same context with one more ASCII metadata entry.
+    /// Adds an ASCII metadata entry.
     ///
     /// # Errors
     /// As [`Metadata::append`].
@@ -157,22 +154,22 @@ impl Context {
         Ok(self)
     }
 
-    /// The same context with a deadline that far from now, or the earlier one it already had.
+    /// Sets a deadline relative to now, unless the context has an earlier one.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.shorten_to(timeout);
         self
     }
 
-    /// The same context with this codec.
+    /// Sets the codec.
     #[must_use]
     pub fn with_codec(mut self, codec: Codec) -> Self {
         self.codec = Some(codec);
         self
     }
 
-    /// The same context with this limit on messages, in bytes, or the smaller one it already had. A transport says
-    /// so of a call that has arrived, for whoever passes it on.
+    /// Sets the limit of messages in bytes, unless the context has a smaller one. Transports set it for incoming calls, for
+    /// services that forward them.
     ///
     /// ```
     /// let cx = polywire::Context::new().with_message_limit(4_096).with_message_limit(1 << 20);
@@ -184,23 +181,22 @@ impl Context {
         self
     }
 
-    /// The same context, its call's requests compressed with this. A server that does not know it, or a build
-    /// that does not, fails the call with `Unimplemented`.
+    /// Compresses the requests. A server or a client without this compression fails the call with `Unimplemented`.
     #[must_use]
     pub fn with_compression(mut self, compression: Compression) -> Self {
         self.compression = Some(compression);
         self
     }
 
-    /// The same context, its call made from here in a trace. Metadata that name another trace win, where no span of
-    /// this process is recorded.
+    /// Sets the trace context of the call. If no span of this process is recorded, a trace named by the metadata takes
+    /// precedence.
     #[must_use]
     pub fn with_trace(mut self, trace: TraceContext) -> Self {
         self.trace = Some(Box::new(trace));
         self
     }
 
-    /// The same context for another attempt at the call. What layers put beside it stays with the first.
+    /// The context for another attempt of the call, without extensions.
     pub(crate) fn again(&self) -> Self {
         Self {
             path: self.path.clone(),
@@ -217,9 +213,9 @@ impl Context {
         }
     }
 
-    /// Makes a further call part of `cx`: with its metadata, codec, compression and deadline while it is the caller's
-    /// own; of one that came in with a call, with the deadline and the trace alone. What was set before stays, the
-    /// earlier deadline wins.
+    /// Makes a further call part of `cx`. A context of the caller's own adds its metadata, codec, compression and deadline;
+    /// the context of an incoming call adds its deadline and trace alone. Options set before stay, and the earlier deadline
+    /// applies.
     pub(crate) fn join(&mut self, cx: &Self) {
         self.deadline = match (self.deadline, cx.deadline) {
             (Some(own), Some(other)) => Some(own.min(other)),
@@ -235,7 +231,7 @@ impl Context {
         }
     }
 
-    /// Puts the trace into the metadata, unless the caller has named one there in so many words.
+    /// Adds the trace to the metadata, unless the metadata names one.
     pub(crate) fn write_trace(&mut self) {
         if let Some(trace) = self.trace.take()
             && !TraceContext::is_in(&self.metadata)
@@ -260,18 +256,18 @@ impl Context {
     }
 }
 
-/// A path that is UTF-8: one from a method table, or one that shares the buffer it came in.
+/// A UTF-8 path, from a method table or in the buffer of a received request.
 #[derive(Clone, Debug)]
 pub enum Path {
-    /// Of a method table.
+    /// From a method table.
     Static(&'static str),
-    /// Shares the buffer that it came in.
+    /// In the buffer of a received request.
     Received(Bytes),
 }
 
 impl Path {
-    /// Reads a path that a peer sent: `/package.Service/Method`, and nothing that could mean something else
-    /// to whoever reads it next (a query, a fragment, a further slash).
+    /// Parses a received path, `/package.Service/Method`, without parts that a later parser could interpret differently: a
+    /// query, a fragment or a further slash.
     pub(crate) fn parse(bytes: Bytes) -> Result<Self, Status> {
         let named = |part: &[u8]| {
             let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');

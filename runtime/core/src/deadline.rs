@@ -23,8 +23,8 @@ pub fn bound<F>(deadline: Option<Instant>, future: F) -> Bound<F> {
     Bound { future, limit: deadline.map(Limit::At), late: EXCEEDED, begun: false, sleep: None }
 }
 
-/// The outcome of a call that somebody waits for, or `DeadlineExceeded` once the deadline passes, which says whether the call
-/// may be repeated.
+/// The outcome of an outgoing call, or `DeadlineExceeded` once the deadline passes, marked by whether the call may be
+/// retried.
 pub(crate) fn bound_call<F>(deadline: Option<Instant>, idempotent: bool, call: F) -> Bound<F> {
     Bound { future: call, limit: deadline.map(Limit::At), late: late(idempotent), begun: false, sleep: None }
 }
@@ -85,7 +85,7 @@ pub fn bound_stream<T: Send + 'static>(deadline: Option<Instant>, stream: Stream
     bound_answers(deadline, true, stream)
 }
 
-/// The same of the answers to a call that somebody waits for.
+/// The same for the responses of an outgoing call.
 pub(crate) fn bound_answers<T: Send + 'static>(
     deadline: Option<Instant>,
     idempotent: bool,
@@ -101,8 +101,8 @@ pub(crate) fn bound_answers<T: Send + 'static>(
     }
 }
 
-/// The same stream, dropped at the deadline also while nobody polls it, as HTTP/2 does not poll the body of a
-/// stream whose window is full.
+/// The same stream, dropped at the deadline even if it is not polled: HTTP/2 does not poll the body of a stream whose window
+/// is full.
 #[cfg(feature = "grpc")]
 pub(crate) fn watched_stream<T: Send + 'static>(
     deadline: Option<Instant>,

@@ -2,47 +2,47 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// A shutdown in two phases that any number of servers follow, whatever their transport.
+/// A shutdown in two phases for any number of servers on any transport.
 ///
-/// A clone is the same shutdown. Phases only go forward, and calling the same one again changes nothing.
+/// Clones share the shutdown. Phases only go forward, and repeating one has no effect.
 #[derive(Clone, Debug)]
 pub struct Drain {
     phase: Arc<watch::Sender<Phase>>,
 }
 
-/// How far a [`Drain`] has come. Later phases compare greater.
+/// The phase of a [`Drain`]. Later phases compare greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Everything is served.
+    /// New connections and calls are accepted.
     Serving,
-    /// No new connections and calls; what is in flight goes on.
+    /// No new connections and calls are accepted; calls in flight continue.
     Stopping,
-    /// Whatever is left is ended.
+    /// Remaining calls and connections are cut.
     Cut,
 }
 
 impl Drain {
-    /// A shutdown that has not begun.
+    /// Creates a shutdown that has not started.
     pub fn new() -> Self {
         Self { phase: Arc::new(watch::Sender::new(Phase::Serving)) }
     }
 
-    /// Closes listeners and tells every client to start nothing more here; calls in flight go on.
+    /// Closes listeners and tells clients to start no further calls; calls in flight continue.
     pub fn stop(&self) {
         self.advance(Phase::Stopping);
     }
 
-    /// Ends every connection and call that is left. Implies [`stop`](Self::stop).
+    /// Cuts the remaining connections and calls. Implies [`stop`](Self::stop).
     pub fn cut(&self) {
         self.advance(Phase::Cut);
     }
 
-    /// The phase now.
+    /// The current phase.
     pub fn phase(&self) -> Phase {
         *self.phase.borrow()
     }
 
-    /// Waits until [`stop`](Self::stop) or [`cut`](Self::cut) was called; returns at once when it was.
+    /// Waits until [`stop`](Self::stop) or [`cut`](Self::cut) is called; returns at once if it already was.
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -50,7 +50,7 @@ impl Drain {
         self.reached(Phase::Stopping).await;
     }
 
-    /// Waits until [`cut`](Self::cut) was called; returns at once when it was.
+    /// Waits until [`cut`](Self::cut) is called; returns at once if it already was.
     ///
     /// # Cancel safety
     /// Cancel safe.

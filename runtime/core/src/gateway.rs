@@ -22,7 +22,7 @@ use crate::{
 /// `FailedPrecondition` and not processed, with the names that it came by: gateways that call one another pass a call
 /// round and round.
 ///
-/// A handler that calls somebody else is the opposite case: of its context only the deadline and the trace travel on.
+/// A handler that makes its own calls is the opposite case: it passes on only the deadline and the trace of its context.
 ///
 /// ```
 /// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
@@ -33,7 +33,7 @@ use crate::{
 /// use polywire::{Gateway, Router};
 ///
 /// # let connection = DemoServer::new(Imp);
-/// // Whatever this process does not serve itself, somebody behind a connection may.
+/// // Services that this process does not have are forwarded to a connection.
 /// let router = Router::new();
 /// router.set_fallback(Gateway::new(connection).over("iroh"));
 /// ```
@@ -100,13 +100,13 @@ impl Gateway {
             return Err(Status::codec_refused(refusal, &self.codecs));
         }
         via::pass(&mut cx.metadata, &self.name)?;
-        // The listener's limits hold on both sides. Who came without any has the usual ones.
+        // The listener's limits apply on both sides; a call without limits gets the defaults.
         cx.message_limit.get_or_insert(Limits::default().max_message_bytes);
         Ok(())
     }
 
-    /// Says of a call that did not get to the target where it went. No handler has seen it, so these are nobody's
-    /// words that are changed.
+    /// Adds the target to the status of a call that did not reach it. No handler has produced that status, so its text may
+    /// change.
     fn unreached(&self, status: Status) -> Status {
         if status.code() != Code::Unavailable || !status.is_not_processed() {
             return status;
@@ -152,8 +152,8 @@ impl fmt::Debug for Gateway {
     }
 }
 
-/// The same messages; one that is there with the end behind it, as that of a method whose shape nobody here knows
-/// mostly is, as the single message that travels in the call's first write. Waits for nothing.
+/// The same messages. A message that is already followed by the end, as for most methods of unknown shape, becomes a single
+/// message, which travels in the call's first write. Does not wait.
 ///
 /// # Errors
 /// Where the messages have failed already, so that there is nothing to trouble the target with.

@@ -2,8 +2,8 @@ use std::{fmt, str};
 
 use bytes::Bytes;
 
-/// What travels beside the messages of a call: keys with ASCII values, and `-bin` keys with binary ones,
-/// as in gRPC. A key may occur several times; order is kept per key.
+/// The metadata of a call, as in gRPC: keys with ASCII values, and `-bin` keys with binary values. A key may occur several
+/// times; the order is kept per key.
 ///
 /// Keys are lower-case `[0-9a-z_.-]`; those that begin with `grpc-`, but for the two by which clients and servers speak of
 /// further attempts (`grpc-previous-rpc-attempts`, `grpc-retry-pushback-ms`), and the names that HTTP/2 gives a
@@ -22,22 +22,22 @@ use bytes::Bytes;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Metadata(Vec<(Key, Bytes)>);
 
-/// A metadata key that has been checked.
+/// A valid metadata key.
 type Key = Bytes;
 
-/// Why a metadata entry was refused.
+/// The error of an invalid metadata entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataError {
-    /// The key has a character that is not in `[0-9a-z_.-]`, or is empty.
+    /// The key is empty or has a character other than `[0-9a-z_.-]`.
     #[error("metadata key {0:?} is not of lower-case letters, digits, `_`, `-` and `.`")]
     Key(String),
-    /// The key means something to the protocol itself.
+    /// The key is reserved by the protocol.
     #[error("metadata key {0:?} is reserved")]
     Reserved(String),
-    /// An ASCII value holds something else than printable ASCII.
+    /// An ASCII value has other characters than printable ASCII.
     #[error("the value of metadata key {0:?} is not printable ASCII; use a key that ends in `-bin`")]
     Value(String),
-    /// An ASCII value begins or ends with a space, which HTTP does not keep.
+    /// An ASCII value starts or ends with a space, which HTTP does not preserve.
     #[error(
         "the value of metadata key {0:?} begins or ends with a space; expected none there, or a key that ends in `-bin`"
     )]
@@ -53,7 +53,7 @@ pub enum MetadataError {
 }
 
 impl Metadata {
-    /// No entries; allocates nothing.
+    /// Creates empty metadata, without an allocation.
     pub const fn new() -> Self {
         Self(Vec::new())
     }
@@ -63,13 +63,13 @@ impl Metadata {
         self.0.is_empty()
     }
 
-    /// How many entries there are, repeated keys counted each time.
+    /// The number of entries; repeated keys count each time.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// What the entries weigh, counted as HTTP/2 counts a header list: each key and value, and 32 bytes
-    /// an entry (RFC 9113, section 6.5.2).
+    /// The size of the entries, computed as that of an HTTP/2 header list: each key and value, and 32 bytes per entry (RFC
+    /// 9113, section 6.5.2).
     pub fn weight(&self) -> usize {
         self.0.iter().map(|(key, value)| key.len() + value.len() + 32).sum()
     }
@@ -77,8 +77,8 @@ impl Metadata {
     /// Adds an ASCII entry behind those of the same key.
     ///
     /// # Errors
-    /// When the key is malformed, reserved or ends in `-bin`, or the value is not printable ASCII or has a space at
-    /// either end: HTTP/2 peers may take that away, so that it would not mean the same on every transport.
+    /// If the key is malformed, reserved or ends in `-bin`, or the value is not printable ASCII or has a space at either end:
+    /// HTTP/2 peers may remove such a space, so that the value would depend on the transport.
     pub fn append(&mut self, key: &str, value: impl Into<String>) -> Result<(), MetadataError> {
         self.append_raw(Bytes::copy_from_slice(key.as_bytes()), Bytes::from(value.into()), Some(false))
     }
@@ -86,7 +86,7 @@ impl Metadata {
     /// Adds a binary entry behind those of the same key.
     ///
     /// # Errors
-    /// When the key is malformed, reserved or does not end in `-bin`.
+    /// If the key is malformed, reserved or does not end in `-bin`.
     pub fn append_bin(&mut self, key: &str, value: impl Into<Bytes>) -> Result<(), MetadataError> {
         self.append_raw(Bytes::copy_from_slice(key.as_bytes()), value.into(), Some(true))
     }
@@ -94,7 +94,7 @@ impl Metadata {
     /// Sets an ASCII entry, replacing those of the same key.
     ///
     /// # Errors
-    /// As [`append`](Self::append); nothing is replaced then.
+    /// As [`append`](Self::append); the existing entries then stay.
     pub fn insert(&mut self, key: &str, value: impl Into<String>) -> Result<(), MetadataError> {
         self.append(key, value)?;
         self.keep_last();
@@ -104,7 +104,7 @@ impl Metadata {
     /// Sets a binary entry, replacing those of the same key.
     ///
     /// # Errors
-    /// As [`append_bin`](Self::append_bin); nothing is replaced then.
+    /// As [`append_bin`](Self::append_bin); the existing entries then stay.
     pub fn insert_bin(&mut self, key: &str, value: impl Into<Bytes>) -> Result<(), MetadataError> {
         self.append_bin(key, value)?;
         self.keep_last();
@@ -116,7 +116,7 @@ impl Metadata {
         self.get_all(key).next()
     }
 
-    /// Every ASCII value of the key, in order.
+    /// All ASCII values of the key, in order.
     pub fn get_all<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a str> + use<'a, 'k> {
         self.values(key)
             .filter(move |_| !is_binary(key.as_bytes()))
@@ -128,23 +128,22 @@ impl Metadata {
         self.get_all_bin(key).next()
     }
 
-    /// Every binary value of the key, in order.
+    /// All binary values of the key, in order.
     pub fn get_all_bin<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a Bytes> + use<'a, 'k> {
         self.values(key).filter(move |_| is_binary(key.as_bytes()))
     }
 
-    /// Every entry: key and raw value. A key that ends in `-bin` has a binary value, every other one a
-    /// value of printable ASCII.
+    /// All entries: key and raw value. A key that ends in `-bin` has a binary value, others have printable ASCII.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Bytes)> {
         self.0.iter().filter_map(|(key, value)| Some((str::from_utf8(key).ok()?, value)))
     }
 
-    /// Removes every entry of the key.
+    /// Removes all entries of the key.
     pub fn remove(&mut self, key: &str) {
         self.0.retain(|(candidate, _)| candidate != key.as_bytes());
     }
 
-    /// Adds every entry of the other behind one's own.
+    /// Appends all entries of the other metadata.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }

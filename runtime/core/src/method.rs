@@ -38,7 +38,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// What is known of a method without calling it: one row of a service's table.
+/// A row of a service's method table.
 #[derive(Clone, Copy, Debug)]
 pub struct Method {
     path: &'static str,
@@ -83,35 +83,35 @@ impl Method {
         }
     }
 
-    /// Calling it twice does what calling it once does.
+    /// Marks the method as idempotent: two calls have the effect of one.
     #[must_use]
     pub const fn idempotent(mut self) -> Self {
         self.idempotent = true;
         self
     }
 
-    /// The deadline of a call that brings none, and the longest that one may bring; at both ends.
+    /// Sets the default and upper bound of a call's timeout, at both ends.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// The largest message either way, in bytes, where it is less than the transport's limit.
+    /// Sets the largest message in either direction, in bytes, if it is below the transport's limit.
     #[must_use]
     pub const fn max_message_bytes(mut self, bytes: usize) -> Self {
         self.max_message_bytes = Some(bytes);
         self
     }
 
-    /// The doc comment of the trait's method.
+    /// Sets the documentation: the doc comment of the trait's method.
     #[must_use]
     pub const fn docs(mut self, docs: &'static str) -> Self {
         self.docs = docs;
         self
     }
 
-    /// The types of its messages, as the macro knows them.
+    /// Sets the message types, for the macro.
     #[doc(hidden)]
     #[must_use]
     pub const fn messages(mut self, request: MessageType, response: MessageType) -> Self {
@@ -139,7 +139,7 @@ impl Method {
         self.shape
     }
 
-    /// Whether calling it twice does what calling it once does.
+    /// Whether the method is idempotent: two calls have the effect of one.
     pub const fn is_idempotent(&self) -> bool {
         self.idempotent
     }

@@ -1,56 +1,56 @@
 use crate::{Compression, Metadata};
 
-/// An answer with the metadata around it. A handler that has none to give returns its message bare.
+/// A response with its metadata. A handler without metadata returns its message directly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response<T> {
-    /// Metadata that leads the answer: the caller has it before the first message.
+    /// Leading metadata, which the caller receives before the first message.
     pub metadata: Metadata,
     /// The message, or the stream of them.
     pub message: T,
-    /// Metadata that trails a single message. A stream brings its own:
+    /// Trailing metadata of a single message. A stream carries its own:
     /// [`Streaming::with_trailers`](crate::Streaming::with_trailers).
     pub trailers: Metadata,
-    /// What the messages are compressed with; `None` for plain ones. Where the caller does not accept it, or
-    /// this build does not know it, they travel plain. Of an answer that was received, `None` also where the
-    /// one message came plain nevertheless.
+    /// The compression of the messages; `None` for uncompressed ones. They are sent uncompressed if the caller does not
+    /// accept the compression or this build lacks it. For a received unary response, `None` also if its message was
+    /// uncompressed in spite of a compression.
     pub compression: Option<Compression>,
 }
 
 impl<T> Response<T> {
-    /// An answer without metadata.
+    /// Creates a response without metadata.
     pub fn new(message: T) -> Self {
         Self { metadata: Metadata::new(), message, trailers: Metadata::new(), compression: None }
     }
 
-    /// The same answer with this leading metadata.
+    /// Sets the leading metadata.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata;
         self
     }
 
-    /// The same answer with this trailing metadata.
+    /// Sets the trailing metadata.
     #[must_use]
     pub fn with_trailers(mut self, trailers: Metadata) -> Self {
         self.trailers = trailers;
         self
     }
 
-    /// The same answer, its messages compressed with this where the caller accepts it.
-    /// [`Streaming::compress_if`](crate::Streaming::compress_if) chooses some of a stream's.
+    /// Compresses the messages if the caller accepts it.
+    /// [`Streaming::compress_if`](crate::Streaming::compress_if) limits it to some messages of a stream.
     #[must_use]
     pub fn with_compression(mut self, compression: Compression) -> Self {
         self.compression = Some(compression);
         self
     }
 
-    /// The same around another message.
+    /// Converts the message.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Response<U> {
         let Self { metadata, message, trailers, compression } = self;
         Response { metadata, message: change(message), trailers, compression }
     }
 
-    /// The message alone.
+    /// Returns the message.
     pub fn into_message(self) -> T {
         self.message
     }

@@ -5,8 +5,8 @@ use tokio::sync::watch;
 
 use crate::{Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, server};
 
-/// Several services behind one: a call goes to the one that its path names. Clones share the table, and
-/// services may be added and removed while calls run; a call that is under way keeps its service.
+/// Dispatches calls to several services by path. Clones share the table. Services may be added and removed while calls run;
+/// a call in flight keeps its service.
 ///
 /// ```
 /// # #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)] pub struct Empty {}
@@ -25,7 +25,7 @@ pub struct Router(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     table: ArcSwap<Table>,
-    /// How often the table has changed.
+    /// The number of changes of the table.
     changes: watch::Sender<u64>,
 }
 
@@ -42,20 +42,20 @@ struct Entry {
 }
 
 impl Router {
-    /// A router to nothing: every call is `Unimplemented`.
+    /// Creates a router without services: every call is `Unimplemented`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same router with these services added.
+    /// Adds services and returns the router.
     #[must_use]
     pub fn with(self, service: impl Service) -> Self {
         self.add(service);
         self
     }
 
-    /// Adds the services that answer at `service`, replacing those of the same name. A connection does not
-    /// know what answers behind it, and adds nothing: that is for [`set_fallback`](Self::set_fallback).
+    /// Adds the services of `service`, and replaces those with the same names. A connection does not know its peer's
+    /// services and adds none; use it with [`set_fallback`](Self::set_fallback).
     pub fn add(&self, service: impl Service) {
         let added = std::any::type_name_of_val(&service);
         let channel = Channel::new(service);
@@ -70,21 +70,20 @@ impl Router {
         });
     }
 
-    /// Removes the service of this name; calls to it are `Unimplemented` from now on. Returns whether it
-    /// was there.
+    /// Removes the service with this name, so that its calls are `Unimplemented`. Returns whether it existed.
     pub fn remove(&self, name: &str) -> bool {
         let mut removed = false;
         self.change(|table| removed = table.services.remove(name).is_some());
         removed
     }
 
-    /// Sends calls that no service answers to this one, for instance to another node.
+    /// Sets the service for calls that no other service answers, for instance a connection to another node.
     pub fn set_fallback(&self, service: impl Service) {
         let channel = Channel::new(service);
         self.change(|table| table.fallback = Some(channel));
     }
 
-    /// How often services have been added or removed; the receiver learns of each change.
+    /// Watches the number of changes of the table.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }

@@ -3,23 +3,23 @@ use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 use tokio::time::Instant;
 
 use crate::{
-    Body, Clipped, Context, Method, Payload, Response, Service, ServiceInfo, Shape, Status, Streaming, body,
-    context::Path, deadline, panic, server_timing,
+    Body, Context, Method, Payload, Response, Service, ServiceInfo, Shape, Status, Streaming, Truncated,
+    body, context::Path, deadline, panic, server_timing,
 };
 
-/// A service as the macro describes it: its method table.
+/// The definition of a service, from the macro: its method table.
 pub trait Definition: Send + Sync + 'static {
-    /// The table.
+    /// The method table.
     const SERVICE: ServiceInfo;
 }
 
-/// What serves one service that the macro has described: a [`Server`], or a layer around one.
+/// A service with a definition from the macro: a [`Server`], or a layer around one.
 pub trait Defined {
-    /// The table.
+    /// The method table.
     const SERVICE: ServiceInfo;
 }
 
-/// How the methods of a [`Definition`] are called on an implementation of its trait.
+/// Dispatches calls of a [`Definition`] to an implementation of its trait.
 #[diagnostic::on_unimplemented(
     message = "`{T}` does not implement the service's trait",
     note = "a server is made of a value that implements the annotated trait"
@@ -37,25 +37,25 @@ pub trait Dispatch<T>: Definition {
 /// An implementation of an annotated trait, ready to answer calls: a [`Service`]. A generated
 /// `GreeterServer<T>` is an alias of this.
 ///
-/// Whatever transport a call comes over, here its deadline is enforced, the method's own timeout is
-/// applied, and a panic in the handler becomes `Internal` for that one call.
+/// For calls on every transport it enforces the deadline, applies the method's own timeout, and converts a panic in the
+/// handler to `Internal` for that call.
 pub struct Server<D, T> {
     implementation: Arc<T>,
     definition: PhantomData<fn() -> D>,
 }
 
 impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
-    /// Serves this implementation.
+    /// Creates a server of this implementation.
     pub fn new(implementation: T) -> Self {
         Self::from_arc(Arc::new(implementation))
     }
 
-    /// Serves an implementation that others hold too.
+    /// Creates a server of a shared implementation.
     pub fn from_arc(implementation: Arc<T>) -> Self {
         Self { implementation, definition: PhantomData }
     }
 
-    /// What is served.
+    /// The implementation.
     pub fn info(&self) -> ServiceInfo {
         D::SERVICE
     }
@@ -96,7 +96,7 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
 
 impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
     async fn unary(&self, mut cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        if message.is_plain() {
+        if message.is_uncompressed() {
             cx.compression = None;
         }
         let begun = server_timing::is_asked(cx.metadata()).then(Instant::now);
@@ -157,10 +157,10 @@ impl<D: Definition, T> fmt::Debug for Server<D, T> {
     }
 }
 
-/// That the method may be called with one message for one answer.
+/// Checks that the method allows a unary call.
 ///
 /// # Errors
-/// `Unimplemented` where it streams: its answers would be held back until the last of them, which may never come.
+/// `Unimplemented` for a streaming method: its responses would be held back until the last one, which may never come.
 pub(crate) fn expect_unary(method: &Method) -> Result<(), Status> {
     match method.shape() {
         Shape::Unary => Ok(()),
@@ -172,9 +172,9 @@ pub(crate) fn expect_unary(method: &Method) -> Result<(), Status> {
     }
 }
 
-/// The answer to a path that nobody serves: certainly not processed.
+/// The status for an unknown path: certainly not processed.
 pub(crate) fn unimplemented(cx: &Context) -> Status {
-    Status::unimplemented(format!("no method {} is served here", Clipped(cx.path()))).not_processed()
+    Status::unimplemented(format!("no method {} is served here", Truncated(cx.path()))).not_processed()
 }
 
 #[cfg(test)]

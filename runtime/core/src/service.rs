@@ -4,46 +4,53 @@ use futures_util::future::BoxFuture;
 
 use crate::{Context, Method, Payload, Response, ServiceInfo, Status, Streaming};
 
-/// The waist: what a generated server is, what a router is, what a layer is, what a client's connection
-/// is. The same trait at both ends, so any server is a client and any connection can be served.
+/// The waist of the framework: generated servers, routers, layers and client connections implement it. The trait is the
+/// same at both ends, so any server is a client and any connection can be served.
 ///
-/// It has two verbs. An implementation that knows no better answers both from one place; one that does
-/// (a transport with a short way for a single message) gains from being told which it is.
+/// It has two verbs. An implementation may answer both with the same code; a transport with a faster path for single
+/// messages benefits from the distinction.
 ///
-/// Dropping the future, or the stream it returned, cancels the call.
+/// # Cancel safety
+/// Dropping a future, or the stream that it returned, cancels the call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither a connection nor a server",
-    note = "what a transport makes of a peer, a generated `…Server`, a `Router` and a `Channel` are"
+    note = "a transport's connection, a generated `…Server`, a `Router` and a `Channel` are"
 )]
 pub trait Service: Send + Sync + 'static {
-    /// One message in, one message out.
+    /// Makes a call with one request and one response.
+    ///
+    /// # Errors
+    /// The status of the failed call.
     fn unary(
         &self,
         cx: Context,
         message: Payload,
     ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send;
 
-    /// Any number of messages in, any number out.
+    /// Makes a call with a stream of requests and a stream of responses, of any length.
+    ///
+    /// # Errors
+    /// The status of a call that failed before its response; later failures end the response stream.
     fn stream(
         &self,
         cx: Context,
         messages: Streaming<Payload>,
     ) -> impl Future<Output = Result<Response<Streaming<Payload>>, Status>> + Send;
 
-    /// What is known of the method at this path, without calling it. `None` where nothing is known,
-    /// which is not to say that it is not served: a connection cannot tell.
+    /// The table entry of the method at this path, as known without a call. `None` does not mean that the method is not
+    /// served: a connection does not know its peer's methods.
     fn method(&self, path: &str) -> Option<&'static Method> {
         let _ = path;
         None
     }
 
-    /// The services that answer here, as far as is known without asking anyone.
+    /// The services that answer here, as known without a call.
     fn services(&self) -> Vec<ServiceInfo> {
         Vec::new()
     }
 }
 
-/// [`Service`] as an object. Futures own a handle to the service, so that callers can store them.
+/// The object-safe form of [`Service`]. Futures own a handle to the service, so that callers can store them.
 pub(crate) trait DynService: Send + Sync + 'static {
     fn dyn_unary(
         self: Arc<Self>,

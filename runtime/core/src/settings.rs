@@ -1,11 +1,13 @@
-//! What can be set on a transport: sections of the configuration, as each transport declares its own.
+//! Settings of transports: each transport declares its section of the configuration.
 //!
-//! A section says of each key its type, its default and its documentation; what reads configurations (the node) does the
-//! rest. No format is named here.
+//! A section declares the type, the default and the documentation of each key. The node reads configurations; this module
+//! knows no file format.
 
 #[macro_use]
 mod section;
 
+#[cfg(feature = "durations")]
+pub mod duration;
 #[cfg(any(feature = "grpc", feature = "settings"))]
 mod grpc;
 #[cfg(any(feature = "iroh", feature = "settings"))]
@@ -24,7 +26,3 @@ pub use self::{
     section::{Key, Outline, join},
     setting::{MAX_DURATION, MAX_MESSAGE_SIZE},
 };
-
-/// Durations as people write them, `10s` or `500ms`, for [`section!`](crate::section).
-#[cfg(feature = "durations")]
-pub use humantime_serde as duration;

@@ -8,11 +8,10 @@ pub(crate) use fitted::{Fitted, Scale};
 
 use crate::{Code, Metadata};
 
-/// How a call failed: a [`Code`], a message for people, details for programs, and the metadata that
-/// trails the answer.
+/// The status of a failed call: a [`Code`], a message for people, details for programs, and trailing metadata.
 ///
-/// A `Status` is one pointer wide, so that `Result<T, Status>` costs a successful call nothing. An error
-/// type of your own takes part by converting into it.
+/// A `Status` is one pointer wide, so that `Result<T, Status>` costs a successful call nothing. Your own error types
+/// convert into it.
 ///
 /// ```
 /// use polywire::{Code, Status};
@@ -40,7 +39,7 @@ struct Inner {
 }
 
 impl Status {
-    /// A status of this code with a message for people.
+    /// Creates a status with this code and a message for people.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
             code,
@@ -57,7 +56,7 @@ impl Status {
         self.0.code
     }
 
-    /// The message for people; possibly empty.
+    /// The message for people, which may be empty.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -67,59 +66,58 @@ impl Status {
         &self.0.details
     }
 
-    /// The metadata that trails the answer.
+    /// The trailing metadata.
     pub fn metadata(&self) -> &Metadata {
         &self.0.metadata
     }
 
-    /// The metadata that trails the answer, to be changed.
+    /// The trailing metadata, mutable.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.0.metadata
     }
 
-    /// True where it is certain that no handler saw the call, so that it may be made again, here or
-    /// over another transport, whatever the method does.
+    /// Whether it is certain that no handler processed the call. It may then be retried, over the same transport or another,
+    /// even if the method is not idempotent.
     pub fn is_not_processed(&self) -> bool {
         self.0.not_processed
     }
 
-    /// The same status with details for programs.
+    /// Sets the details for programs.
     #[must_use]
     pub fn with_details(mut self, details: impl Into<Bytes>) -> Self {
         self.0.details = details.into();
         self
     }
 
-    /// The same status with trailing metadata.
+    /// Sets the trailing metadata.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.0.metadata = metadata;
         self
     }
 
-    /// The same status, with the error that caused it. The cause stays on this side of the wire.
+    /// Sets the error that caused the status. The cause is not sent to the peer.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.source = Some(Arc::from(source.into()));
         self
     }
 
-    /// The same status, marked as [not processed](Self::is_not_processed). For transports: say it only
-    /// of a call that provably reached no handler.
+    /// Marks the status as [not processed](Self::is_not_processed). For transports, and only for calls that provably
+    /// reached no handler.
     #[must_use]
     pub fn not_processed(mut self) -> Self {
         self.0.not_processed = true;
         self
     }
 
-    /// The same status in other words.
+    /// Replaces the message.
     pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {
         self.0.message = message.into();
         self
     }
 
-    /// The same status of a call that failed on the way, as its caller is told: where it may have been executed, and it
-    /// matters how often it is, that it may.
+    /// Marks errors of calls that may have run on the server, unless the call is idempotent.
     pub(crate) fn maybe_executed(self, idempotent: bool) -> Self {
         const MAYBE: &str = "; the call may have been executed";
         let of_the_way = matches!(self.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled);
@@ -131,8 +129,8 @@ impl Status {
         self.with_message(message)
     }
 
-    /// The same status from somebody who has seen the call, whatever a further call of theirs met; and
-    /// who failed, so that it cannot be `Ok`.
+    /// Marks the status as that of a peer that has processed the call, even if a further call of the peer was not
+    /// processed. It is a failure, so it cannot be `Ok`.
     pub(crate) fn processed(mut self) -> Self {
         self.0.not_processed = false;
         if self.0.code == Code::Ok {

@@ -1,4 +1,4 @@
-mod lent;
+mod replay;
 mod source;
 
 use std::{
@@ -10,18 +10,17 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
-pub(crate) use lent::LentStream;
+pub(crate) use replay::ReplayStream;
 use source::Holding;
 use source::{Choosing, Events, FromChannel, Map, Mapped, WithTrailers};
 pub(crate) use source::{Event, Source};
 
 use crate::{Compression, Message, Metadata, Payload, Status};
 
-/// A stream of messages, the same type in both directions: what a handler is given, what it returns,
-/// what a client sends and what it reads.
+/// A stream of messages. The type is the same in both directions, for handlers and clients.
 ///
-/// Made from anything that is a `Stream` of `Result<T, Status>`; costs one box. It is fused: after the
-/// end or an error it yields nothing more. Dropping it cancels the call at its other end.
+/// It wraps any `Stream` of `Result<T, Status>` in one box. It is fused: after the end or an error it yields nothing more.
+/// Dropping it cancels the call at the other end.
 ///
 /// ```
 /// use polywire::Streaming;
@@ -36,9 +35,9 @@ use crate::{Compression, Message, Metadata, Payload, Status};
 pub struct Streaming<T> {
     source: State<T>,
     trailers: Metadata,
-    /// What the messages of this direction came compressed with, the plain ones apart.
+    /// The compression of received messages, except uncompressed ones.
     compression: Option<Compression>,
-    /// Whether the last message travels plain, where there is no source that knows.
+    /// Whether the last message is uncompressed, if there is no source that knows.
     plain: bool,
 }
 
@@ -49,22 +48,22 @@ enum State<T> {
 }
 
 impl<T> Streaming<T> {
-    /// A stream made of any other.
+    /// Creates a stream from any other.
     pub fn new(stream: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Self {
         Self::from_source(stream)
     }
 
-    /// A stream of one message; costs no box.
+    /// Creates a stream of one message, without a box.
     pub fn once(message: T) -> Self {
         Self::from_state(State::Once(message))
     }
 
-    /// A stream that has ended already.
+    /// Creates an empty stream.
     pub fn empty() -> Self {
         Self::from_state(State::Ended)
     }
 
-    /// A stream of these messages. (The trait `FromIterator` cannot ask for `Send`.)
+    /// Creates a stream of these messages. (The trait `FromIterator` cannot require `Send`.)
     #[allow(clippy::should_implement_trait)]
     pub fn from_iter(messages: impl IntoIterator<Item = T, IntoIter: Send + 'static>) -> Self
     where
@@ -73,11 +72,11 @@ impl<T> Streaming<T> {
         Self::new(futures_util::stream::iter(messages.into_iter().map(Ok)))
     }
 
-    /// A stream fed from elsewhere: at most `capacity` messages wait in it, and a sender that is ahead
-    /// waits. It ends when every sender is dropped.
+    /// Creates a stream with a sender. At most `capacity` messages are buffered, then the sender waits. The stream ends when
+    /// all senders are dropped.
     ///
     /// # Panics
-    /// When `capacity` is 0.
+    /// If `capacity` is 0.
     pub fn channel(capacity: usize) -> (mpsc::Sender<Result<T, Status>>, Self)
     where
         T: Send + 'static,
@@ -86,8 +85,8 @@ impl<T> Streaming<T> {
         (sender, Self::from_source(FromChannel(receiver)))
     }
 
-    /// The same stream, trailed by the metadata that `trailers` computes once it has ended well. A
-    /// stream that fails carries its metadata in its [`Status`].
+    /// Sets a function that computes the trailing metadata once the stream has ended successfully. A failed stream carries
+    /// its metadata in its [`Status`].
     #[must_use]
     pub fn with_trailers(self, trailers: impl FnOnce() -> Metadata + Send + 'static) -> Self
     where
@@ -98,8 +97,8 @@ impl<T> Streaming<T> {
         Self::from_source(source).received_with(compression)
     }
 
-    /// The same stream, of whose messages only those are compressed that `choose` says yes to, where it is sent
-    /// in a direction that has a [`Compression`]. Without this, all of them are.
+    /// Compresses only the messages for which `choose` returns true, if the direction has a [`Compression`]. Without this,
+    /// all messages are compressed.
     #[must_use]
     pub fn compress_if(self, choose: impl FnMut(&T) -> bool + Send + 'static) -> Self
     where
@@ -114,23 +113,23 @@ impl<T> Streaming<T> {
     /// The status that ended the stream early.
     ///
     /// # Cancel safety
-    /// Safe: a message is taken only by the call that returns it.
+    /// Cancel safe: no message is lost.
     pub async fn message(&mut self) -> Result<Option<T>, Status> {
         std::future::poll_fn(|task| self.poll_message(task)).await.transpose()
     }
 
-    /// The metadata that trailed the stream; empty before its end.
+    /// The trailing metadata of the stream; empty before its end.
     pub fn trailers(&self) -> &Metadata {
         &self.trailers
     }
 
-    /// What the last message came compressed with; `None` where it came plain. Says nothing before the first
-    /// message, or of a stream that did not come with a call.
+    /// The compression of the last received message; `None` if it was uncompressed, before the first message, and for
+    /// streams of this process.
     pub fn last_compression(&self) -> Option<Compression> {
         self.compression.filter(|_| !self.last_is_plain())
     }
 
-    /// The same stream, which keeps something alive until it has ended or is dropped.
+    /// Keeps a value alive until the stream has ended or is dropped.
     #[must_use]
     pub fn holding(self, held: impl Send + 'static) -> Self
     where
@@ -148,7 +147,7 @@ impl<T> Streaming<T> {
         Self { source, trailers: Metadata::new(), compression: None, plain: false }
     }
 
-    /// A stream of what a transport reads: messages, and the trailing metadata behind the last of them.
+    /// Creates a stream of a transport's messages and trailing metadata.
     pub(crate) fn from_events(events: impl Stream<Item = Result<Event<T>, Status>> + Send + 'static) -> Self
     where
         T: Send + 'static,
@@ -156,7 +155,7 @@ impl<T> Streaming<T> {
         Self::from_source(Events { events, trailers: Metadata::new() })
     }
 
-    /// The one message of a stream that is known to have just one.
+    /// The message of a stream that is known to have exactly one.
     pub(crate) fn into_single(self) -> Result<T, Self> {
         match self.source {
             State::Once(message) => Ok(message),
@@ -202,8 +201,8 @@ impl<T> Streaming<T> {
     }
 
     /// The same stream, whose messages came compressed with this, but for those that
-    /// [are plain](Payload::is_plain): what [`last_compression`](Self::last_compression) tells. For a transport that
-    /// has received it; whoever sends chooses by [`Response::with_compression`](crate::Response::with_compression).
+    /// [are plain](Payload::is_uncompressed): what [`last_compression`](Self::last_compression) tells. For a transport that
+    /// has received it; a sender chooses by [`Response::with_compression`](crate::Response::with_compression).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -222,7 +221,7 @@ impl<T> Streaming<T> {
         self
     }
 
-    /// Whether polling it runs anybody's code.
+    /// Whether polling it runs user code.
     pub(crate) fn runs_code(&self) -> bool {
         matches!(self.source, State::Flowing(_))
     }
@@ -235,7 +234,7 @@ impl<T> Streaming<T> {
 impl<M: Message> Streaming<M> {
     /// The stream as the waist carries it.
     pub(crate) fn into_payloads(self) -> Streaming<Payload> {
-        self.map_messages(|message, plain| Ok(Payload::new(message).with_plain(*plain)))
+        self.map_messages(|message, plain| Ok(Payload::new(message).with_uncompressed(*plain)))
     }
 }
 
@@ -243,7 +242,7 @@ impl Streaming<Payload> {
     /// The stream as the user sees it.
     pub(crate) fn into_messages<M: Message>(self) -> Streaming<M> {
         self.map_messages(|message, plain| {
-            *plain = message.is_plain();
+            *plain = message.is_uncompressed();
             message.decode()
         })
     }
@@ -251,7 +250,7 @@ impl Streaming<Payload> {
     /// The same of the requests that a handler reads: bytes that are no such message are the caller's mistake.
     pub(crate) fn into_requests<M: Message>(self) -> Streaming<M> {
         self.map_messages(|message, plain| {
-            *plain = message.is_plain();
+            *plain = message.is_uncompressed();
             message.into_request()
         })
     }

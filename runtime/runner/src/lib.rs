@@ -1,17 +1,17 @@
 //! The node: a program that is assembled from services and a configuration, with health, metrics, an HTTP side and a
 //! command line.
 //!
-//! Programs use it through `polywire`, which has all of it under the same names.
+//! Programs use it through `polywire`, which re-exports it under the same names.
 //!
 //! Arrows point down only:
 //!
 //! ```text
 //! cli          the commands of a node's binary
-//! node         services, transports, checks and the HTTP side, put together
-//! transports   how a node configures and binds a transport
-//! config       what can be set, and how it is put together
-//! metrics      what a node counts
-//! health       how a node is
+//! node         assembles services, transports, checks and the HTTP side
+//! transports   configures and binds transports
+//! config       settings and their layers
+//! metrics      the node's metrics
+//! health       the node's health
 //! ```
 
 // So that the expansions of `polywire_core::section!` and of the macros work here.

@@ -1,16 +1,15 @@
-//! What expansions of `#[polywire::main]` name. No part of the public contract.
+//! Items for expansions of `#[polywire::main]`. They are not part of the public contract.
 
 pub use crate::cli::IntoNodeBuilder;
 
-/// How a binary ends whose transport could not be registered.
+/// Reports a transport that could not be registered, and returns the exit status.
 pub fn refused(error: &polywire_core::transport::RegisterError) -> std::process::ExitCode {
-    // Where stderr is closed, the exit status still tells.
+    // If stderr is closed, the exit status still reports the failure.
     let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("error: {error}\n"));
     std::process::ExitCode::FAILURE
 }
 
-/// What `#[polywire::main]` makes of a function: a binary with the node's commands, which calls the function
-/// within a tokio runtime.
+/// The `main` of `#[polywire::main]`: a binary with the node's commands. It calls the function within a tokio runtime.
 pub fn main<R: IntoNodeBuilder>(
     name: &'static str,
     version: &'static str,
@@ -20,7 +19,7 @@ pub fn main<R: IntoNodeBuilder>(
     crate::cli::main(crate::cli::Build { name, version, commit }, async move { node().into_node_builder() })
 }
 
-/// As [`main`], of an `async` function.
+/// As [`main`], for an `async` function.
 pub fn main_async<R: IntoNodeBuilder, F: Future<Output = R>>(
     name: &'static str,
     version: &'static str,

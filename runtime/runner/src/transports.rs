@@ -1,8 +1,9 @@
-//! How a node configures and binds a transport: the section of each, read and checked without knowing its type.
+//! Configures and binds transports: reads and checks the section of each without knowing its type.
 
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock};
 
 use futures_util::future::BoxFuture;
+use parking_lot::RwLock;
 use polywire_core::{
     __runner::register_shared,
     settings::{Outline, Section as _},
@@ -12,26 +13,26 @@ use toml::{Table, Value};
 
 use crate::config::{ReadError, read_section};
 
-/// [`Transport`] as an object, as far as a node needs it.
+/// The object-safe form of [`Transport`], with the parts that a node needs.
 pub(crate) trait DynTransport: Send + Sync {
     fn dyn_name(&self) -> &'static str;
 
     fn dyn_schemes(&self) -> &'static [Scheme];
 
-    /// Binds with the values of its section; keys that are not there have their defaults.
+    /// Binds with the values of the section. Absent keys have their defaults.
     fn dyn_bind(
         self: Arc<Self>,
         section: Table,
         node: BindContext,
     ) -> BoxFuture<'static, Result<Box<dyn DynBound>, BindError>>;
 
-    /// Adds the outline of its section.
+    /// Adds the outline of the section.
     fn outline(&self, path: &str, into: &mut Vec<Outline>);
 
-    /// Reads its section, and gives it with every default.
+    /// Reads the section, and returns it with all defaults.
     fn read(&self, section: &Table, unknown: &mut dyn FnMut(String)) -> Result<Table, ReadError>;
 
-    /// The keys of its section that are out of range.
+    /// Adds the keys of the section that are out of range.
     fn faults(&self, section: &Table, path: &str, into: &mut Vec<(String, &'static str)>);
 }
 
@@ -64,7 +65,7 @@ impl<T: Transport> DynTransport for T {
 
     fn read(&self, section: &Table, unknown: &mut dyn FnMut(String)) -> Result<Table, ReadError> {
         let config = read_section::<T::Config>(section, unknown)?;
-        // What TOML has just said, it can say again.
+        // Values from TOML convert back to TOML.
         Ok(Table::try_from(&config).unwrap_or_else(|_| section.clone()))
     }
 
@@ -75,7 +76,7 @@ impl<T: Transport> DynTransport for T {
     }
 }
 
-/// [`Bound`] as an object.
+/// The object-safe form of [`Bound`].
 pub(crate) trait DynBound: Send {
     fn dyn_target(&self) -> String;
 
@@ -118,10 +119,10 @@ impl<B: Bound> DynBound for B {
 
 type Known = Arc<dyn DynTransport>;
 
-/// Every transport that configurations of this process may name.
+/// The transports that configurations of this process may name.
 static REGISTRY: LazyLock<RwLock<Vec<Known>>> = LazyLock::new(|| RwLock::new(built_in()));
 
-/// Those of this build.
+/// The transports of this build.
 fn built_in() -> Vec<Known> {
     vec![
         #[cfg(feature = "grpc")]
@@ -139,13 +140,12 @@ fn built_in() -> Vec<Known> {
     ]
 }
 
-/// Makes a transport known to this process: targets of its schemes can be called, `[transport.NAME]` is read,
-/// and nodes serve over it where that section is enabled. To be done before a target or a configuration is
-/// read; `#[polywire::main(transports = [Pigeon])]` does it in time. Repeating it changes nothing.
+/// Registers a transport in this process: channels call targets of its schemes, the configuration has its section
+/// `[transport.NAME]`, and nodes serve it if that section is enabled. Register it before a target or a configuration is
+/// read, as `#[polywire::main(transports = [Pigeon])]` does. A repeated registration has no effect.
 ///
 /// # Errors
-/// When its name or one of its schemes is taken by another transport, the name is malformed, or its section has
-/// no key `enabled`.
+/// If the name or a scheme belongs to another transport, the name is malformed, or the section has no key `enabled`.
 pub fn register(transport: impl Transport) -> Result<(), RegisterError> {
     let transport = Arc::new(transport);
     let known: Known = transport.clone();
@@ -156,18 +156,18 @@ pub fn register(transport: impl Transport) -> Result<(), RegisterError> {
     if !outlines.iter().any(enabled) {
         return Err(RegisterError::NotSwitchable(name));
     }
-    // Refuses a name that is malformed or another's.
+    // Refuses malformed and duplicate names.
     register_shared(transport)?;
-    let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
+    let mut registry = REGISTRY.write();
     if registry.iter().all(|other| other.dyn_name() != name) {
         registry.push(known);
     }
     Ok(())
 }
 
-/// The transports, in the order in which they were registered.
+/// The transports in the order of registration.
 pub(crate) fn all() -> Vec<Known> {
-    REGISTRY.read().unwrap_or_else(PoisonError::into_inner).clone()
+    REGISTRY.read().clone()
 }
 
 /// The transport of this name.

@@ -50,19 +50,7 @@ const INVERTED: &[(&str, &str)] = &[
 ];
 
 /// The directories and files that are held to these words.
-const HELD: &[&str] = &[
-    "README.md",
-    "docs",
-    "examples",
-    "macros",
-    "proto",
-    "runtime/src/cli",
-    "runtime/src/config",
-    "runtime/src/directory.rs",
-    "runtime/src/health.rs",
-    "runtime/src/metrics",
-    "runtime/src/node",
-];
+const HELD: &[&str] = &["README.md", "docs", "examples", "macros", "proto", "runtime/core", "runtime/runner"];
 
 /// Those that are not held to them yet. This list becomes shorter and gets no new entries.
 const PENDING: &[&str] = &["CONTRIBUTING.md", "runtime", "services"];

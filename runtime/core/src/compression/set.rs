@@ -47,8 +47,7 @@ impl CompressionSet {
         Compression::ALL.into_iter().filter(move |compression| self.contains(*compression))
     }
 
-    /// What the answers to somebody who accepts these are compressed with, when they are to be compressed
-    /// with `wanted`: with that, or not at all.
+    /// The compression of responses to a peer that accepts this set: `wanted` if the set has it, otherwise none.
     pub(crate) fn agree(self, wanted: Option<Compression>) -> Option<Compression> {
         wanted.filter(|wanted| self.contains(*wanted) && wanted.is_supported())
     }

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 use super::{Adaptive, score::Score};
 
-/// Which of several transports a service takes by what has been measured, and how it comes back to others.
+/// The choice of a transport for a service by measurements, with hysteresis.
 ///
-/// The one in use is kept until another is clearly better, and then for a while, which is longer each time that the choice
-/// changes soon again: whoever follows every change flaps. One call in fifty goes over the transport that has not been used for
-/// longest, so that what is known of it stays true, and one in ten while too little is known of it.
+/// The chosen transport stays until another is clearly better, and then for a minimum time that grows with frequent changes,
+/// to prevent flapping. One call in fifty uses the least recently used transport, to keep its measurements current; one in
+/// ten while it has too few measurements.
 #[derive(Debug, Default)]
 pub(crate) struct Choice {
     taken: AtomicUsize,
@@ -25,8 +25,8 @@ pub(crate) struct Choice {
 /// One that is to be taken instead must cost at most this much of the one in use.
 const CLEARLY: f64 = 0.8;
 
-/// How long one that was taken is kept, unless it stops working: at first, and at most. The time doubles with each change, and
-/// begins anew once one has been kept for [`STABLE`].
+/// The minimum time to keep a working transport: at first, and at most. It doubles with each change, and is reset once a
+/// choice has lasted for [`STABLE`].
 const DWELL: Duration = Duration::from_secs(2);
 const LONGEST_DWELL: Duration = Duration::from_secs(30);
 const STABLE: Duration = Duration::from_secs(60);
@@ -75,7 +75,7 @@ impl Choice {
         let on_first = self.taken.load(Ordering::Relaxed) == 0;
         let bound = if on_first { threshold } else { threshold.mul_f64(CLEARLY) };
         let fast = candidates[0].score.latency().is_none_or(|latency| latency <= bound);
-        // Another is taken that works; of what nobody has tried, the preferred one is as good as any.
+        // Prefer another one that works; among untried ones keep the preferred order.
         let other_works = candidates.get(1).is_some_and(|other| other.works);
         let taken = usize::from(!(candidates[0].works && fast) && other_works);
         self.taken.store(taken, Ordering::Relaxed);
@@ -112,7 +112,7 @@ impl Choice {
     }
 
     fn take(&self, index: usize, age: Duration) -> usize {
-        // The first is taken from nobody.
+        // The first choice replaces none.
         let is_hasty = self.since.load(Ordering::Relaxed) > 0 && self.kept(age) < STABLE;
         let hasty = if is_hasty { self.hasty.load(Ordering::Relaxed).saturating_add(1) } else { 0 };
         self.hasty.store(hasty, Ordering::Relaxed);

@@ -20,7 +20,7 @@ pub(crate) struct Circuit {
 /// What is known of a way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Nobody has tried it.
+    /// Not tried yet.
     Untried,
     /// It works.
     Closed,
@@ -32,13 +32,13 @@ pub(crate) enum State {
     HalfOpen,
 }
 
-/// The first pause, and the longest unless somebody says otherwise. A way that works again is taken again within the
-/// longest and the time that a probe takes.
+/// The first pause, and the default of the longest. A recovered subchannel is used again within the longest pause and the
+/// duration of a probe.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// A way that has worked for this long has recovered, and its pauses begin anew. One that comes and goes is left alone for
-/// longer each time.
+/// A subchannel that has worked for this long has recovered, and its pauses are reset. One that fails repeatedly is paused
+/// for longer each time.
 const STABLE: Duration = Duration::from_secs(30);
 
 impl Circuit {

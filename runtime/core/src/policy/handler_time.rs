@@ -19,7 +19,8 @@ struct State {
     unasked: u32,
 }
 
-/// A call asks when as many have not, or when this long nobody has: often enough to know, too seldom to cost.
+/// One call in this many asks for the handler's time, and one after each such interval: often enough to be accurate, rarely
+/// enough to be cheap.
 const EVERY: u32 = 64;
 const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
@@ -50,7 +51,7 @@ impl HandlerTime {
         state.average = Some(state.average.map_or(took, weighed));
     }
 
-    /// What of a call's time is no transport's; nothing where nobody tells.
+    /// The share of a call's time that belongs to the handler; zero if unknown.
     pub(crate) fn taken_off(&self) -> Duration {
         self.lock().average.map_or(Duration::ZERO, |average| average.mul_f64(TAKEN_OFF))
     }

@@ -44,8 +44,8 @@ const MOST: f64 = 0.5;
 /// How much more a slower call counts than a faster one.
 const RISE: f64 = 4.0;
 
-/// A call is remarkably slow that takes so many times the average. One or two in a row count as if they had taken that, and no
-/// more than faster ones do: they are somebody's bad luck, and only the third says that something has changed.
+/// A call is an outlier if it takes this many times the average. One or two in a row are clamped to that value, as they are
+/// chance; only the third in a row indicates a change.
 const REMARKABLE: f64 = 2.0;
 const BAD_LUCK: u8 = 2;
 

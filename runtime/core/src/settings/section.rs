@@ -83,11 +83,10 @@ pub fn join(path: &str, name: &str) -> String {
 
 /// Declares a section of the configuration: keys as `pub key: Type = default`, then the sections below it.
 ///
-/// The doc comment of a key is its rustdoc. Its first paragraph is also the help of the key's flag and the comment in
-/// [`Config::to_toml`](crate::config::Config::to_toml). A type implements [`Setting`](crate::config::Setting), which
-/// checks its range. `Type as "module"` sets a serde module: `polywire::config::duration` for a `Duration` and
-/// `polywire::config::path` for a path. The struct implements `Default`, serde's traits and
-/// [`Section`](crate::config::Section).
+/// The doc comment of a key is its rustdoc. Its first paragraph is also the help of the key's flag and its comment in the
+/// output of `config print`. A type implements [`Setting`](crate::settings::Setting), which checks its range. `Type as
+/// "module"` sets a serde module: `polywire::settings::duration` for a `Duration` and `polywire::settings::path` for a path.
+/// The struct implements `Default`, serde's traits and [`Section`](crate::settings::Section).
 ///
 /// ```
 /// polywire::section! {

@@ -20,11 +20,11 @@ pub(super) fn adopt(span: &Span, parent: &TraceContext) {
         true,
         parent.state().parse().unwrap_or_default(),
     );
-    // An error says that nobody records the span.
+    // An error means that the span is not recorded.
     let _ = span.set_parent(Context::new().with_remote_span_context(parent));
 }
 
-/// What the span is to its children in other processes, where somebody records it. It has begun then.
+/// The context of the span for children in other processes, if it is recorded. This starts the span.
 #[cfg(feature = "opentelemetry")]
 pub(super) fn context(span: &Span) -> Option<TraceContext> {
     use opentelemetry::trace::TraceContextExt as _;

@@ -7,7 +7,7 @@ use std::{
 use super::state;
 use crate::Metadata;
 
-/// Where in a trace a call is made: the trace, the span that makes the call, and whether anybody records it.
+/// The trace context of a call: the trace, the calling span, and whether it is recorded.
 ///
 /// It is what the header `traceparent` says, read as
 /// [W3C Trace Context, section 3.2](https://www.w3.org/TR/trace-context/#traceparent-header) asks, with the
@@ -39,7 +39,7 @@ pub struct InvalidTraceParent;
 const PARENT: &str = "traceparent";
 const STATE: &str = "tracestate";
 
-/// Somebody records the trace.
+/// The flag of a recorded trace.
 const SAMPLED: u8 = 0b01;
 
 /// The trace's id is random. Source:
@@ -54,7 +54,7 @@ impl TraceContext {
         valid.then(|| Self { trace_id, span_id, flags: flags & (SAMPLED | RANDOM), state: Box::default() })
     }
 
-    /// A new trace that nobody is to record: for calls of which a trace would tell nothing, such as heartbeats.
+    /// A new trace that is not recorded, for calls whose traces are of no use, such as heartbeats.
     pub fn unsampled() -> Self {
         // What hash maps are seeded with is random enough to be told from other traces.
         let random = || RandomState::new().hash_one(()).max(1);
@@ -81,7 +81,7 @@ impl TraceContext {
         self.span_id
     }
 
-    /// Whether whoever makes the call records the trace.
+    /// Whether the caller records the trace.
     pub fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
     }
@@ -116,7 +116,7 @@ impl TraceContext {
     /// Puts it into the metadata, in the place of another.
     pub(crate) fn write(&self, metadata: &mut Metadata) {
         metadata.remove(STATE);
-        // Both are printable ASCII, under keys that nobody reserves.
+        // Both are printable ASCII, under keys that are not reserved.
         let _ = metadata.insert(PARENT, self.to_string());
         if !self.state.is_empty() {
             let _ = metadata.append(STATE, self.state.to_string());

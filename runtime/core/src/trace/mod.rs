@@ -14,10 +14,9 @@
 //! duration and peer, and the reason of a failure.
 //!
 //! With the feature `opentelemetry`, and a subscriber that has the layer of `tracing-opentelemetry`, a span's
-//! identity is what travels: the server's span is the child of the client's. Otherwise nobody would ever see a span
-//! of this process, so what came with a call is passed on as it is. For a handler's own calls to go on with the
-//! trace, hand them its context by [`Call::context`](crate::Call::context); within the handler's span they find it
-//! by themselves where spans are recorded.
+//! identity is sent: the server's span is the child of the client's. Without them, spans of this process are not recorded,
+//! and the received trace context is forwarded unchanged. To continue the trace in a handler's own calls, pass its context
+//! with [`Call::context`](crate::Call::context); if spans are recorded, calls within the handler's span find it themselves.
 
 mod bridge;
 mod context;

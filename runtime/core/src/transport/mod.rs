@@ -98,8 +98,8 @@ pub trait Transport: Send + Sync + 'static {
         Codec::MessagePack
     }
 
-    /// Whether its targets mean something else in another process or on another machine, so that a node tells them to
-    /// nobody. They do not, unless the transport says so.
+    /// Whether its targets are local to a process or a machine, so that a node does not advertise them. The default is
+    /// `false`.
     fn is_local(&self) -> bool {
         false
     }
@@ -113,11 +113,11 @@ pub trait Transport: Send + Sync + 'static {
     /// A way to the peer. Nothing is dialled before the first call; a peer that cannot be reached fails the
     /// calls, with `Unavailable` and as not processed.
     ///
-    /// Somebody else counts the calls. The connections are counted here, where the options have
+    /// The caller counts the calls. The transport counts the connections if the options have
     /// [`metrics`](ConnectOptions::metrics), by [`Metrics::connections`](crate::observer::Metrics::connections).
     ///
     /// # Errors
-    /// When the options cannot be used with this transport, or it can dial nobody at all.
+    /// If the transport does not support the options, or cannot dial at all.
     fn connect(
         &self,
         address: Self::Address,
@@ -148,7 +148,7 @@ pub struct Connected {
     pub close: BoxFuture<'static, ()>,
     /// Tells which way the packets take.
     pub path: PathProbe,
-    /// Has the next call dial anew, whatever becomes of the connection that there is.
+    /// Forces a reconnect on the next call; calls in flight keep the old connection.
     pub renew: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -166,8 +166,7 @@ impl Connected {
         self
     }
 
-    /// The same channel, whose next call dials anew once this was called. Where there is none, whoever wants a new
-    /// connection connects again.
+    /// Adds a function that forces a reconnect on the next call. Without one, a new connection requires a new channel.
     #[must_use]
     pub fn renewing(mut self, renew: impl Fn() + Send + Sync + 'static) -> Self {
         self.renew = Some(Box::new(renew));

@@ -34,7 +34,7 @@ use futures_util::future::BoxFuture;
 /// | `quic://host:port?key=PUBLIC_KEY` | plain QUIC, to the server that has this key |
 /// | `unix:///path/to/socket` | a Unix socket |
 /// | `ws://host:port/path`, `wss://…` | WebSockets, in plaintext or over TLS |
-/// | `memory://name` | whoever in this process has bound the name |
+/// | `memory://name` | the server in this process that has bound the name |
 /// | `endpoint…` | an Iroh endpoint ticket, which says the same in one word |
 ///
 /// Each is there where its feature is, and a [registered](crate::transport::register) transport brings its own.

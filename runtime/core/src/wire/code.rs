@@ -46,7 +46,7 @@ impl StreamCode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ConnectionCode {
-    /// Nobody needs it any more.
+    /// It is no longer needed.
     Closed = 0x00,
     /// The responder has shut down. Calls that had no answer by then may have been processed.
     ShutDown = 0x10,

@@ -177,7 +177,7 @@ fn put_accepts(buffer: &mut BytesMut, accepts: CompressionSet) {
     accepts.iter().for_each(|compression| buffer.put_u8(compression_number(compression)));
 }
 
-/// Those of the numbers that are known; the others are of use to nobody here.
+/// The known compressions among the numbers; others are ignored.
 fn accepts(numbers: &[u8]) -> CompressionSet {
     let known = numbers.iter().filter_map(|number| compression(*number).ok());
     known.fold(CompressionSet::none(), CompressionSet::with)

@@ -44,7 +44,7 @@ pub enum WireError {
     /// The messages are in a codec that this side does not know.
     #[error("codec {0:#04x} is not known; protobuf is 0x00, MessagePack 0x01")]
     UnknownCodec(u8),
-    /// The messages are compressed in a way that nobody on this side knows.
+    /// The messages have an unknown compression.
     #[error("compression {0:#04x} is not known; gzip is 0x01, zstd 0x02")]
     UnknownCompression(u8),
     /// Something is larger than this side takes.

@@ -3,13 +3,13 @@ use std::time::Duration;
 use polywire_core::settings::{MAX_DURATION, Setting};
 use serde::{Deserialize, Serialize};
 
-/// A time to wait for, which may be none: `"0s"`.
+/// A delay, which may be zero: `"0s"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Delay(#[serde(with = "humantime_serde")] pub Duration);
+pub struct Delay(#[serde(with = "polywire_core::settings::duration")] pub Duration);
 
 impl Delay {
-    /// None at all.
+    /// No delay.
     pub const ZERO: Self = Self(Duration::ZERO);
 }
 

@@ -75,7 +75,7 @@ pub(crate) use self::{
 };
 pub use polywire_core::settings::{Grpc, Iroh, Section, Setting, path};
 
-/// Durations as text, such as `10s` or `500ms`, for [`section!`](crate::section).
+/// Durations as text, such as `10s` or `500ms`, for [`section!`](polywire_core::section).
 pub use polywire_core::settings::duration;
 
 polywire_core::section! {

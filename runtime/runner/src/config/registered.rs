@@ -9,7 +9,7 @@ use crate::transports::{self, DynTransport};
 use polywire_core::settings::join;
 use polywire_core::transport::Transport;
 
-/// The sections `[transport.NAME]` of [registered](crate::transport::register) transports, with defaults filled in.
+/// The sections `[transport.NAME]` of [registered](crate::register) transports, with defaults filled in.
 #[derive(Clone, Debug, Default)]
 pub struct Registered(BTreeMap<String, Table>);
 

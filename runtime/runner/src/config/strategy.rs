@@ -40,7 +40,7 @@ polywire_core::section! {
 }
 
 impl Strategy {
-    /// The policies of a [`Channel`](crate::Channel).
+    /// The policies of a [`Channel`](polywire_core::Channel).
     pub fn policies(&self) -> Policies {
         let on_iroh = Policy::default().prefer(["iroh", "grpc"]).fallback(self.fallback_to_grpc);
         let on_grpc = Policy::default().prefer(["grpc", "iroh"]);

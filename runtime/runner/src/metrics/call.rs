@@ -11,8 +11,7 @@ use polywire_core::{
 };
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
-/// The metrics of one method on one transport. A clone is the same metrics; see
-/// [`Metrics::call`](super::Metrics::call).
+/// The metrics of one method on one transport, from [`Metrics::call`](super::Metrics::call). Clones share the metrics.
 #[derive(Clone)]
 pub struct CallMetrics {
     series: Arc<Series>,
@@ -21,7 +20,7 @@ pub struct CallMetrics {
 pub(super) struct Series {
     pub(super) calls: IntCounterVec,
     pub(super) labels: [&'static str; 3],
-    /// The series of each code, looked up when it is first met.
+    /// The series of each code, looked up at its first use.
     pub(super) by_code: [OnceLock<IntCounter>; Code::ALL.len()],
     pub(super) duration: Histogram,
     pub(super) in_flight: IntGauge,
@@ -41,8 +40,7 @@ impl Series {
 }
 
 impl CallMetrics {
-    /// The success counter is there from the start, at zero: a rate cannot be taken of a series that appears
-    /// at one.
+    /// Creates the success counter at zero: a series that first appears at one has no rate.
     pub(super) fn new(series: Series) -> Self {
         series.by_code(Code::Ok);
         Self { series: Arc::new(series) }
@@ -53,12 +51,12 @@ impl CallMetrics {
         InFlight::start(self.series.clone(), None)
     }
 
-    /// Counts messages received and their encoded bytes, without framing.
+    /// Counts received messages and their encoded bytes, without framing.
     pub fn received(&self, messages: u64, bytes: u64) {
         self.series.received(messages, bytes);
     }
 
-    /// Counts messages sent and their encoded bytes, without framing.
+    /// Counts sent messages and their encoded bytes, without framing.
     pub fn sent(&self, messages: u64, bytes: u64) {
         self.series.sent(messages);
         self.series.bytes_sent.inc_by(bytes);

@@ -7,7 +7,7 @@ use prometheus::{
     proto::MetricFamily,
 };
 
-/// Samples of another origin, read at every scrape.
+/// Samples of another source, read at every scrape.
 pub(super) struct Collected {
     samples: Box<dyn Collect>,
     descriptions: Vec<Desc>,
@@ -15,7 +15,7 @@ pub(super) struct Collected {
 
 impl Collected {
     /// # Errors
-    /// When a name or a label is malformed.
+    /// If a name or a label is malformed.
     pub(super) fn new(samples: Box<dyn Collect>) -> Result<Self, prometheus::Error> {
         let families = families(samples.samples())?;
         let descriptions = families.iter().flat_map(|family| family.desc()).cloned().collect();
@@ -23,7 +23,7 @@ impl Collected {
     }
 }
 
-/// The samples as families, by their names.
+/// The samples as families by name.
 fn families(samples: Vec<Sample>) -> Result<Vec<Box<dyn Collector>>, prometheus::Error> {
     let mut by_name = BTreeMap::<String, Vec<Sample>>::new();
     for sample in samples {
@@ -63,7 +63,7 @@ impl Collector for Collected {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        // The names were well-formed when they were described.
+        // The names are checked when they are described.
         let families = families(self.samples.samples()).unwrap_or_default();
         families.iter().flat_map(|family| family.collect()).collect()
     }

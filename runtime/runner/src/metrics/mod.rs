@@ -24,7 +24,7 @@
 //!
 //! Client metrics cover the calls that the node makes: Raft's, those that a gateway forwards, and those made with
 //! [`Node::connect_options`](crate::Node::connect_options) or
-//! [`ConnectOptions::metrics`](crate::ConnectOptions::metrics). `polywire_connections` has the role `server` for accepted
+//! [`ConnectOptions::metrics`](polywire_core::ConnectOptions::metrics). `polywire_connections` has the role `server` for accepted
 //! connections and `client` for dialled ones; `memory://` has no connections. A message counts as sent once it is handed to
 //! the transport. Its bytes count at each encoding: twice if gRPC retries a call that was not processed.
 //!

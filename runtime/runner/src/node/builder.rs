@@ -148,7 +148,7 @@ impl NodeBuilder {
         self
     }
 
-    /// Wraps all services on all transports in a tower layer, or one from [`layer::wrap`](crate::layer::wrap). This
+    /// Wraps all services on all transports in a tower layer, or one from [`layer::wrap`](polywire_core::layer::wrap). This
     /// includes health checks, reflection, calls between members of a cluster and calls forwarded to an
     /// [`upstream`](Self::upstream); a layer that refuses calls should let those through by `request.context.service()`.
     /// Calls pass layers in the order in which they were added.

@@ -11,11 +11,11 @@ use tokio::{task::JoinSet, time::Instant};
 use super::validity::{Standing, Validity};
 use crate::Health;
 
-/// How often what is wrong with a certificate is said again.
+/// The interval of repeated warnings about a certificate.
 const REMINDER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Looks after the certificates that are there now: reads them again when they change, and says what is wrong with them in
-/// the log and in the node's health. What was there stays where new files cannot be used.
+/// Watches the current certificates: reloads them when their files change, and reports problems in the log and in the node's
+/// health. If the new files are invalid, the old certificate stays in use.
 pub(super) fn watch(certificates: &Certificates, health: &Health, tasks: &mut JoinSet<()>) {
     for listed in certificates.list() {
         let mut watch = Watch { listed, health: health.clone(), refused: None, said: None };
@@ -25,7 +25,7 @@ pub(super) fn watch(certificates: &Certificates, health: &Health, tasks: &mut Jo
     }
 }
 
-/// How long each is still valid, for metrics; `None` without any.
+/// The metrics of the certificates' remaining validity; `None` without certificates.
 pub(super) fn collector(
     certificates: &Certificates,
 ) -> Result<Option<Box<dyn Collector>>, prometheus::Error> {
@@ -36,13 +36,13 @@ pub(super) fn collector(
     Ok(Some(Box::new(Expiries { certificates: certificates.clone(), description })))
 }
 
-/// One certificate, and what has been said of it.
+/// The watch of one certificate.
 struct Watch {
     listed: Listed,
     health: Health,
-    /// Why its files as they are cannot be used.
+    /// The problem of its current files.
     refused: Option<String>,
-    /// What was wrong with its validity when that was said last, and when.
+    /// The last reported validity and the time of the report.
     said: Option<(Standing, Instant)>,
 }
 
@@ -53,7 +53,7 @@ impl Watch {
             tokio::select! {
                 () = watched.changed() => {}
                 () = certificates.asked() => watched.settle().await,
-                // Time passes too.
+                // The validity also changes with time.
                 () = tokio::time::sleep(JUDGING) => {
                     self.judge();
                     continue;
@@ -66,7 +66,7 @@ impl Watch {
 
     async fn renew(&mut self) {
         let certificate = self.listed.certificate.clone();
-        // Reading a file may block, and takes no longer than the disk.
+        // Reading a file blocks the thread.
         let renewed = tokio::task::spawn_blocking(move || certificate.renew()).await;
         let outcome = match renewed {
             Ok(outcome) => outcome.map_err(|error| error.to_string()),
@@ -80,7 +80,7 @@ impl Watch {
                 tracing::error!(
                     transport,
                     problem,
-                    "the changed certificate is refused, and the one before is shown on"
+                    "the changed certificate is refused; the previous one stays in use"
                 );
             }
         }
@@ -93,10 +93,10 @@ impl Watch {
         tracing::info!(transport, %file, expires, "the certificate and its key were read");
     }
 
-    /// Says how the certificate is, where that is not what was said last.
+    /// Reports the validity if it has changed since the last report.
     fn judge(&mut self) {
         let Listed { transport, certificate, .. } = &self.listed;
-        // What cannot be read has been refused when it was loaded.
+        // Unreadable certificates are refused when they are loaded.
         let Some(validity) = validity(certificate) else { return };
         let now = SystemTime::now();
         let (standing, problem) = (validity.standing(now), validity.problem(now));
@@ -115,26 +115,26 @@ impl Watch {
             self.said = Some((standing, Instant::now()));
         }
         let refused = self.refused.as_ref();
-        let refused =
-            refused.map(|problem| format!("the changed one is refused, the one before is shown: {problem}"));
+        let refused = refused
+            .map(|problem| format!("the changed one is refused, the previous one stays in use: {problem}"));
         let note = Vec::from_iter(problem.into_iter().chain(refused)).join("; ");
-        // It is no reason not to be ready: other transports work, and so do clients that trust a key. All nodes of a fleet
-        // whose certificate expires would be gone at once.
+        // The node stays ready: other transports and clients that pin a key still work, and an expired certificate would
+        // otherwise take down a whole fleet at once.
         self.health.note(&format!("certificate of {transport}"), (!note.is_empty()).then_some(note));
     }
 }
 
-/// How often it is looked whether a certificate has come near its end.
+/// The interval of validity checks.
 const JUDGING: Duration = Duration::from_secs(60);
 
-/// Reads the validities whenever there is a scrape.
+/// Collects the validities at each scrape.
 struct Expiries {
     certificates: Certificates,
     description: Vec<Desc>,
 }
 
 fn gauge() -> Result<IntGaugeVec, prometheus::Error> {
-    let help = "Time until the certificate that a transport shows, or one of its chain, expires; negative once it has.";
+    let help = "Time until the first certificate of a transport's chain expires; negative after that.";
     IntGaugeVec::new(Opts::new("polywire_tls_certificate_expiry_seconds", help), &["transport"])
 }
 
@@ -144,7 +144,7 @@ impl Collector for Expiries {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        // The name was well-formed when it was described.
+        // The constant name is well-formed.
         let Ok(gauge) = gauge() else { return Vec::new() };
         for Listed { transport, certificate, .. } in self.certificates.list() {
             if let Some(validity) = validity(&certificate) {
@@ -155,7 +155,7 @@ impl Collector for Expiries {
     }
 }
 
-/// From when until when what is shown is valid.
+/// The validity of the certificate chain.
 fn validity(certificate: &LiveCertificate) -> Option<Validity> {
     Validity::of_chain(&certificate.chain())
 }

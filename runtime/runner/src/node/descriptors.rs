@@ -3,25 +3,25 @@
 use polywire_core::__runner::Descriptors;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What there is for connections now, with everything open that the node keeps open.
+/// The free descriptors for connections, once the node has opened its permanent ones.
 pub(super) fn of_process() -> Descriptors {
     let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
     Descriptors::within(limit, open())
 }
 
-/// Raises the number of descriptors that this process may have as far as it may: the soft limit of 1,024 is for programs
-/// that use select(2) (<https://0pointer.net/blog/file-descriptor-limits.html>).
+/// Raises the process's limit of descriptors to the hard limit. The usual soft limit of 1,024 exists for programs that use
+/// select(2) (<https://0pointer.net/blog/file-descriptor-limits.html>).
 pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
-        // Where it is refused, the one that there is holds.
+        // If it fails, the current limit applies.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     }
 }
 
-/// How many descriptors the process has open.
+/// The number of open descriptors of the process.
 fn open() -> usize {
-    /// About what a node has that serves no connection, where the system cannot be asked.
+    /// An estimate for an idle node, if the system does not report the number.
     const USUAL: usize = 48;
     std::fs::read_dir("/proc/self/fd").map_or(USUAL, Iterator::count)
 }

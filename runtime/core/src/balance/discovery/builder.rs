@@ -3,31 +3,30 @@ use std::{fmt, sync::Arc};
 use super::{
     super::{
         Channel, builder,
-        route::{Common, Route},
-        tally::Tally,
+        observer::ChannelObserver,
+        subchannel::{Common, Subchannel},
     },
     cluster::Cluster,
     setup::Setup,
 };
 use crate::{ConnectOptions, Status, Target, policy::PolicyHandle};
 
-/// A [`Channel`] to all members of a cluster, being put together from some that are known.
+/// Builds a [`Channel`] to all members of a cluster from some known ones.
 ///
-/// Whoever is asked tells who they are, what each serves and where. Each call takes a member that serves it and works: of two
-/// that are drawn at random the one for which (calls in flight + 1) × average latency is less, where latencies are told apart
-/// when one is twice the other. What fails fast is not fast: a member where calls of the service fail by a share of 0.3 more
-/// than at the best is left alone, but for a call each few seconds that tries it, until three in a row went well there; which
-/// codes speak against a member is what `runtime/ADAPTIVE.md` says. At the member it takes a transport by its policy. A call that fails goes to another member
-/// only where nobody has seen it or the method is idempotent, within the deadline and one budget for all members, as the
-/// server's pushback says.
+/// The known members' directories list all members, their services and their endpoints. Each call picks a working member
+/// that serves it: of two random ones that with the lower (calls in flight + 1) × average latency, where latencies differ if
+/// one is at least twice the other. Failing fast does not count as fast: a member at which calls of the service fail with a
+/// share of 0.3 above the best member is ejected, except for a trial call every few seconds, until three in a row succeed;
+/// `runtime/ADAPTIVE.md` lists the codes that count. At the member the call takes a transport by its policy. A failed call
+/// moves to another member only if it was not processed or the method is idempotent, within the deadline, the retry budget of
+/// all members and the server's pushback.
 ///
-/// What is known goes stale after what the directory says, 5 s on a node, and is then asked for again beside the calls, of
-/// any member that works; at once where a call finds nobody. Members that join, leave or move are followed, and those of
-/// another cluster, or that have not heard the latest of this one, are not believed. Servers without a directory are members
-/// themselves.
+/// The list is valid for the time that the directory states, 5 s on a node. Then any working member is asked for a new list,
+/// concurrently with calls; at once if a call finds no member. The channel follows members that join, leave or move, and
+/// ignores lists of other clusters and outdated ones. Servers without a directory are members themselves.
 ///
-/// A call fails as `Unimplemented` where no member serves it, and as `Unavailable` where none that does is reached; both say
-/// who was asked, and that the call was not processed.
+/// A call fails with `Unimplemented` if no member serves it, and with `Unavailable` if no serving member is reachable. Both
+/// statuses name the members and state that the call was not processed.
 ///
 /// ```no_run
 /// # async fn show() -> Result<(), polywire::Status> {
@@ -95,15 +94,21 @@ impl ClusterBuilder {
     /// Safe: nothing has been dialled, and what was opened so far is closed.
     pub async fn connect(self) -> Result<Channel, Status> {
         let Self { seeds, policies, options } = self;
-        let common = Common::counted_by(Tally { metrics: options.observer.clone(), on_fallback: None });
+        let common =
+            Common::counted_by(ChannelObserver { metrics: options.observer.clone(), on_fallback: None });
         let setup = Setup::new(options.clone(), policies, common, true);
-        let mut routes = Vec::new();
+        let mut subchannels = Vec::new();
         for seed in seeds {
             let target = seed.map_err(Status::invalid_argument)?;
             let way = builder::open(Arc::new((target.clone(), options.clone()))).await?;
-            routes.push(Arc::new(Route::new(target.transport(), target.to_string(), way, &setup.common)));
+            subchannels.push(Arc::new(Subchannel::new(
+                target.transport(),
+                target.to_string(),
+                way,
+                &setup.common,
+            )));
         }
-        Ok(Cluster::new(setup, routes).into_channel())
+        Ok(Cluster::new(setup, subchannels).into_channel())
     }
 }
 

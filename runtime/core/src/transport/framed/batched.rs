@@ -25,7 +25,7 @@ pub struct Batched<C: Connection>(Arc<Shared<C>>);
 
 struct Shared<C: Connection> {
     connection: C,
-    /// How many calls are open, whoever opened them.
+    /// The number of open calls, of both sides.
     open: AtomicUsize,
     opening: Gathering<Opening<C>>,
     ending: Gathering<Ending<C::Send>>,
@@ -230,7 +230,7 @@ impl<C: Connection> Drop for OpenCall<C> {
     }
 }
 
-/// What gathers until somebody takes all of it.
+/// Items that accumulate until they are taken all at once.
 struct Gathering<T>(Mutex<Vec<T>>);
 
 impl<T> Default for Gathering<T> {
@@ -240,7 +240,7 @@ impl<T> Default for Gathering<T> {
 }
 
 impl<T> Gathering<T> {
-    /// Adds one; true where it is the first, and somebody has to be told to take them.
+    /// Adds an item; true if it is the first, so that the taker must be woken.
     fn add(&self, item: T) -> bool {
         let mut items = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         items.push(item);

@@ -86,11 +86,11 @@ impl<D: Dial> Link<D> {
         }
     }
 
-    /// Has the next call dial anew. Calls on the connection that there is go on.
+    /// Forces a reconnect on the next call; calls in flight keep the old connection.
     pub(crate) fn forget(&self) {
         self.current.store(None);
-        // Whoever counts it would hold it until it times out, and Iroh sends to where it led for as long as anybody does,
-        // also what is to find the peer at its new address.
+        // The counting task would keep the connection until its timeout, and Iroh would send to its old address all that
+        // time, including packets that should find the peer at its new address.
         self.counting.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
@@ -162,7 +162,7 @@ impl<D: Dial> Link<D> {
         (Box::pin(outcome) as BoxFuture<'static, _>).shared()
     }
 
-    /// Counts the connection, where anybody wants to know, until it has ended or this lets go of it.
+    /// Counts the connection, if there is a gauge, until it ends or this link drops it.
     fn count(&self, connection: Arc<D::Connection>) {
         let Some(gauge) = self.dial.gauge() else { return };
         let (let_go, released) = oneshot::channel();

@@ -11,8 +11,8 @@ pub trait Listener: Send + 'static {
     /// What is accepted.
     type Connection: Connection;
 
-    /// The next attempt; `None` once nothing more can come. Whatever takes a round trip is left to the
-    /// handshake, so that a slow peer keeps nobody else waiting.
+    /// The next attempt; `None` once there can be no more. Round trips belong to the handshake, so that a slow peer does not
+    /// delay others.
     ///
     /// # Errors
     /// What the operating system says of this one attempt, or that it is out of resources. Accepting goes on

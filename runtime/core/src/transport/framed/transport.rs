@@ -51,7 +51,7 @@ pub trait StreamTransport: Clone + Send + Sync + 'static {
     /// What is wrong with it, for people.
     fn parse(&self, scheme: &'static str, rest: &str) -> Result<Self::Address, String>;
 
-    /// Makes a connection. It is given up after [`ConnectOptions::connect_timeout`]. Somebody else counts it.
+    /// Makes a connection. The caller counts it and cancels the dial after [`ConnectOptions::connect_timeout`].
     ///
     /// # Errors
     /// `Unavailable` where the peer cannot be reached, `InvalidArgument` where the options cannot be used.
@@ -79,7 +79,7 @@ pub struct Listening<L> {
     pub listener: L,
     /// Where it is reached from this machine: a target.
     pub target: String,
-    /// How connections are accepted; somebody else counts them.
+    /// The options of accepting connections. The caller counts connections.
     pub options: ServeOptions,
 }
 

@@ -6,7 +6,7 @@ use std::{
 
 use ::http::{Request, Response};
 use hyper::body::Incoming;
-use tokio_rustls::rustls::ServerConfig;
+use rustls::ServerConfig;
 use tonic::body::Body;
 
 use super::{Adapter, NAME};
@@ -76,7 +76,7 @@ impl Bound for Listening {
     }
 
     fn alpns(&self) -> Vec<String> {
-        // In plaintext nobody negotiates.
+        // There is no ALPN in plaintext.
         self.options.tls.iter().map(|_| "h2".to_owned()).collect()
     }
 

@@ -92,7 +92,7 @@ async fn connect(uri: &Uri, patience: Option<Duration>) -> io::Result<TcpStream>
     })
 }
 
-/// A connection that counts until whoever uses it drops it, which they do when it has ended.
+/// A connection that is counted until its user drops it, which happens when it has ended.
 pub(super) struct Tcp {
     io: TokioIo<Heard<TcpStream>>,
     _counted: Counted,

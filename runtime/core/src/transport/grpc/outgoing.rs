@@ -118,7 +118,7 @@ impl Failure {
     }
 }
 
-/// Held for as long as somebody wants the answers to a request.
+/// Held while the responses to a request are wanted.
 pub(super) type Wanted = oneshot::Sender<Infallible>;
 
 impl Many {

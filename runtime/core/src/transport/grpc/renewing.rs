@@ -11,8 +11,8 @@ use crate::{
     watched::{INTERVAL, SETTLING, Stamp},
 };
 
-/// A connection under TLS that is made anew when the file of its authorities has changed. Calls in flight stay on the one
-/// that they began on; new ones trust what is in the file now, and none else.
+/// A TLS connection that is replaced when its file of certificate authorities changes. Calls in flight keep the old
+/// connection; new calls trust the authorities of the current file alone.
 pub(super) struct Renewing {
     now: ArcSwap<Channel>,
     make: Box<dyn Fn() -> Result<Channel, Status> + Send + Sync>,

@@ -48,7 +48,7 @@ impl Address {
             return Err("the host is missing".to_owned());
         }
         match authority.port_u16() {
-            Some(0) => Err("nobody can be called at port 0".to_owned()),
+            Some(0) => Err("port 0 cannot be dialled".to_owned()),
             Some(_) => Ok(Self { authority, tls }),
             None if authority.as_str() == authority.host() => Err("the port is missing".to_owned()),
             None => Err("the port is not a number from 1 to 65535".to_owned()),
@@ -191,7 +191,7 @@ mod tests {
             ("grpc://[::1]", "the port is missing"),
             ("grpc://127.0.0.1:70000", "the port is not a number from 1 to 65535"),
             ("grpc://127.0.0.1:http", "the port is not a number from 1 to 65535"),
-            ("grpc://127.0.0.1:0", "nobody can be called at port 0"),
+            ("grpc://127.0.0.1:0", "port 0 cannot be dialled"),
             ("grpc://:7001", "the host is missing"),
             ("grpc://", "malformed"),
             ("grpc://a b:7001", "the host is malformed"),

@@ -80,7 +80,7 @@ async fn shake(
     }
 }
 
-/// Who is at the other end of a connection.
+/// The caller at the other end of a connection.
 pub(super) fn caller(connection: &Connection) -> Caller {
     let address = selected(connection).map(|address| match address {
         TransportAddr::Ip(address) => address.to_string(),

@@ -33,7 +33,7 @@ struct Connections {
 const FEW: usize = 16;
 
 impl Known {
-    /// Remembers this one for as long as somebody has it.
+    /// Remembers the connection while it is in use.
     pub(super) fn add(&self, connection: &Connection) {
         let mut connections = self.lock();
         if connections.handles.len() >= connections.crowded.max(FEW) {

@@ -60,7 +60,7 @@ pub async fn serve(endpoint: Endpoint, service: impl Service, options: ServeOpti
     serve_known(endpoint, known, Channel::new(service), options, arrivals, drain).await;
 }
 
-/// [`serve`], where somebody wants to know of the connections.
+/// [`serve`] that also records connections.
 pub(super) async fn serve_known(
     endpoint: Endpoint,
     known: Known,

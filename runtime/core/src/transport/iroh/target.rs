@@ -128,7 +128,7 @@ fn way(peer: &Peer) -> impl Fn() -> Option<NetworkPath> + Send + Sync + use<> {
     move || link.upgrade()?.path()
 }
 
-/// Has the next call dial anew.
+/// Forces a reconnect on the next call.
 fn renew(peer: &Peer) -> impl Fn() + Send + Sync + use<> {
     let link = peer.weak_link();
     move || {
@@ -194,7 +194,7 @@ impl Service for OnOwnEndpoint {
     }
 }
 
-/// An endpoint that nobody else has: closed with the last use of it.
+/// An endpoint of its own, which is closed with its last use.
 struct OwnEndpoint(Endpoint);
 
 impl Drop for OwnEndpoint {

@@ -35,7 +35,7 @@ impl Bound for Listening {
         let _over = Over(&server);
         name.serve(server.clone());
         drain.stopping().await;
-        // Whoever comes now finds nobody, and knows that nothing was processed.
+        // From now on callers find no server, and know that the call was not processed.
         drop(name);
         tokio::select! {
             () = server.idle() => {}

@@ -3,7 +3,7 @@
 //!
 //! In everything else a call means what it means on a network. It crosses a boundary that has limits, drains and
 //! can be cut; metadata that was meant for this hop stops here; a stream runs in a task of its own, is held back
-//! by a reader that is slow, and ends by its deadline whether or not anybody reads. (A plain
+//! by a reader that is slow, and ends by its deadline even if it is not read. (A plain
 //! [`Channel`](crate::Channel) to a server has none of that: it is a function call.) Sizes are those that the
 //! messages would have in protobuf.
 //!
@@ -15,7 +15,7 @@
 
 mod bound;
 mod connection;
-mod crossing;
+mod dispatch;
 mod names;
 mod server;
 mod transport;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{Address, server::Server};
 
-/// Who answers under each name; nobody yet, where it is bound and not served.
+/// The server of each name; none yet if the name is bound and not served.
 static NAMES: LazyLock<Mutex<HashMap<Address, Slot>>> = LazyLock::new(Mutex::default);
 
 type Slot = watch::Sender<Option<Arc<Server>>>;
@@ -24,7 +24,7 @@ pub(super) struct Taken {
 }
 
 impl Taken {
-    /// Takes the name; `None` where somebody has it.
+    /// Takes the name; `None` if it is taken.
     pub(super) fn new(address: Address) -> Option<Self> {
         let slot = watch::Sender::new(None);
         match names().entry(address.clone()) {
@@ -53,7 +53,7 @@ impl Drop for Taken {
     }
 }
 
-/// Who answers under this name, once it is served; `None` where nobody has it.
+/// The server of this name, once it is served; `None` if the name is not bound.
 pub(super) async fn find(address: &Address) -> Option<Arc<Server>> {
     // Only the receiver is kept: a name that is given up meanwhile ends the waiting.
     let mut slot = names().get(address)?.subscribe();

@@ -9,22 +9,22 @@ use crate::{
 crate::section! {
     /// Calls within the process; nothing is encoded.
     pub struct Config {
-        /// Whether the node serves over it.
+        /// Whether the node serves this transport.
         pub enabled: bool = false,
         /// The name in targets, memory://NAME. Of two nodes in one process, each needs its own.
         pub name: String = "node".to_owned(),
         /// Largest message in either direction, in bytes as protobuf, from 1 to 1 GiB.
         pub max_message_size: usize = 4_194_304,
-        /// Calls in progress on one channel; it waits with the next.
+        /// Most calls in progress per channel, which queues further ones.
         pub max_concurrent_streams: u32 = 1024,
     }
 }
 
-/// The transport: calls to whoever in this process has bound a name.
+/// The transport: calls to a server in this process by its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory;
 
-/// The name that somebody has bound: `memory://name`.
+/// A bound name: `memory://name`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address(String);
 

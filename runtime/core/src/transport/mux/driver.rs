@@ -47,7 +47,7 @@ pub(super) async fn drive<T>(
     let _ = tokio::time::timeout(PARTING, part(reader, writer, &shared.0, batch, end)).await;
 }
 
-/// Whatever becomes of the driver, also before it has begun, nobody waits for it.
+/// Ends the connection when the driver ends for any reason, even before its first poll, so that no stream waits for it.
 pub(super) struct Driven(pub(super) Arc<Shared>);
 
 impl Drop for Driven {

@@ -64,7 +64,7 @@ impl Incoming {
         self.end.is_some()
     }
 
-    /// Takes bytes that have arrived; returns how many of them nobody wants.
+    /// Takes received bytes; returns the number of discarded ones.
     pub(super) fn arrive(
         &mut self,
         payload: BytesMut,

@@ -33,7 +33,7 @@ impl Shared {
         }
     }
 
-    /// Changes the state. Who is woken by the change finds the lock free.
+    /// Changes the state. Tasks that the change wakes find the lock free.
     pub(super) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = change(&mut state);
@@ -58,7 +58,7 @@ impl Shared {
         }
     }
 
-    /// The connection is over, for whoever holds a part of it. The first reason counts.
+    /// Ends the connection for all of its streams. The first reason stays.
     pub(super) fn end(&self, error: MuxError) {
         self.with(|state| state.end(error.clone()));
         self.over.send_if_modified(|over| {

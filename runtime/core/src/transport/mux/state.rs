@@ -21,7 +21,7 @@ pub(super) struct State {
     pub(super) highest: u64,
     /// How many streams of the peer's are open.
     pub(super) peers_open: u32,
-    /// Streams that nobody has accepted yet.
+    /// Streams to accept.
     pub(super) arrived: VecDeque<u64>,
     /// Streams with bytes to write, in turn.
     pub(super) ready: VecDeque<u64>,

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::Status;
 
@@ -22,7 +22,7 @@ impl Authorities {
     ///
     /// # Errors
     /// `InvalidArgument`, not processed, when it cannot be read, or holds no certificate: one without any would
-    /// be taken without complaint by most, and then nobody trusted.
+    /// be accepted by most libraries, which would then trust no server.
     pub(crate) fn read(file: &Path) -> Result<Self, Status> {
         let name = file.display();
         let invalid = |problem: String| Status::invalid_argument(problem).not_processed();

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_rustls::rustls::ServerConfig;
+use rustls::ServerConfig;
 
 use crate::transport::ConnectionGauge;
 
@@ -46,7 +46,7 @@ impl ListenerOptions {
     ///
     /// A client that does not empty its socket cannot answer a PING either, so keep-alive's patience is the
     /// measure. Without this bound a PING's timeout alone does not free the connection: closing begins with a
-    /// GOAWAY, and that would wait behind the bytes that nobody reads.
+    /// GOAWAY, which would wait behind the unread bytes.
     pub(super) fn write_stall_limit(&self) -> Duration {
         self.keep_alive_interval.saturating_add(self.keep_alive_timeout)
     }

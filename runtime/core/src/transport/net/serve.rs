@@ -45,7 +45,7 @@ pub(super) async fn serve<A, P>(
             }
         }
     }
-    // Before waiting for the others: a client must meet a closed port, not a backlog that nobody empties.
+    // Before waiting for the others: clients must see a closed port, not a backlog without an acceptor.
     drop(acceptor);
     while let Some(ended) = connections.join_next().await {
         report(ended);

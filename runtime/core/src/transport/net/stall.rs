@@ -31,7 +31,7 @@ impl<Io> WriteStall<Io> {
         }
         let end = *self.since.get_or_insert_with(Instant::now) + self.limit;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
-        // Set for an earlier stall, it fires too early for this one, which is when it is set anew.
+        // A timer of an earlier stall fires too early for this one, and is then set again.
         while Instant::now() < end {
             ready!(timer.as_mut().poll(cx).map(|()| timer.as_mut().reset(end)));
         }

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 /// Runs the streams of one HTTP/2 connection as tasks, and knows when the last has ended.
 ///
-/// hyper's tasks end by themselves once their connection is gone, at their next wake; this is for whoever
+/// hyper's tasks end by themselves once their connection is gone, at their next wake; this is for code that
 /// must know that no handler runs any more. A clone of a channel's sender counts a stream, which is cheaper
 /// than a set of tasks and frees each at its end.
 #[derive(Clone)]

@@ -60,7 +60,7 @@ fn parse_authority(text: &str) -> Result<Authority, String> {
         return Err("the host is missing".to_owned());
     }
     match authority.port_u16() {
-        Some(0) => Err("nobody can be called at port 0".to_owned()),
+        Some(0) => Err("port 0 cannot be dialled".to_owned()),
         Some(_) => Ok(authority),
         None if authority.as_str() == authority.host() => Err("the port is missing".to_owned()),
         None => Err("the port is not a number from 1 to 65535".to_owned()),
@@ -102,7 +102,7 @@ mod tests {
     fn what_is_wrong_is_said() {
         let cases = [
             ("quic://127.0.0.1".to_owned(), "the port is missing"),
-            ("quic://127.0.0.1:0".to_owned(), "nobody can be called at port 0"),
+            ("quic://127.0.0.1:0".to_owned(), "port 0 cannot be dialled"),
             ("quic://127.0.0.1:quic".to_owned(), "the port is not a number from 1 to 65535"),
             ("quic://:7002".to_owned(), "the host is missing"),
             ("quic://me@host:7002".to_owned(), "a user name has no place there"),

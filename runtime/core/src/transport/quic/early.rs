@@ -21,9 +21,9 @@ use crate::{Status, transport::framed::StreamError, watched::Stamp, wire::Connec
 /// new connection costs two. It goes into [`ConnectOptions::with`](crate::ConnectOptions::with), and the server
 /// must have [`zero_rtt`](super::Config::zero_rtt).
 ///
-/// Whoever listens on the way can send early data to the server again, and nobody can tell. So calls of other
-/// methods, and streams, wait for the handshake on this side; and a server hands what comes early to idempotent
-/// methods alone. A call that the server does not take early is made again after the handshake.
+/// An attacker on the path can replay early data undetected. So calls of other methods, and streams, wait for the handshake
+/// on this side, and a server passes early data to idempotent methods alone. A call that the server does not accept early is
+/// retried after the handshake.
 ///
 /// What servers give for it is kept here and works once: clones share it, and channels should. To a host with
 /// several addresses nothing goes early, for the one that answers is not known yet.

@@ -63,7 +63,7 @@ impl ClientEndpoint {
     }
 }
 
-/// A peer on this machine is dialled from loopback, so that nobody else can reach the socket.
+/// A peer on this machine is dialled from loopback, so that other machines cannot reach the socket.
 fn local(remote: IpAddr) -> IpAddr {
     match remote {
         IpAddr::V4(ip) if ip.is_loopback() => Ipv4Addr::LOCALHOST.into(),

@@ -13,7 +13,7 @@ use super::{PublicKey, raw_key};
 
 /// The key with which a caller proves who it is, to servers that show a key themselves: there it is the
 /// [`Caller::identity`](crate::Caller::identity). It goes into
-/// [`ConnectOptions::with`](crate::ConnectOptions::with); without, callers are nobody in particular.
+/// [`ConnectOptions::with`](crate::ConnectOptions::with); without it, callers are anonymous.
 #[derive(Clone)]
 pub struct Identity {
     secret_key: [u8; 32],

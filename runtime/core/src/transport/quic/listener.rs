@@ -199,7 +199,7 @@ async fn shake_early(incoming: Incoming) -> Result<Accepted<Batched<Connection>>
     Ok(Accepted::new(Batched::new(connection), caller))
 }
 
-/// Who is at the other end of a connection.
+/// The caller at the other end of a connection.
 fn caller(quic: &quinn::Connection) -> Caller {
     let shown = quic.peer_identity().and_then(|shown| shown.downcast::<Vec<CertificateDer<'static>>>().ok());
     let key = shown.as_deref().and_then(|shown| PublicKey::shown(shown.first()?));

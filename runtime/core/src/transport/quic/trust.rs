@@ -1,4 +1,4 @@
-//! Whom a caller takes for the server that its target means.
+//! The verification of the server that a target names.
 
 use std::{path::Path, sync::Arc};
 

@@ -12,7 +12,7 @@ pub enum TargetError {
         /// The forms that are known.
         expected: String,
     },
-    /// It names a scheme that nobody here knows.
+    /// The scheme is unknown.
     #[error("`{scheme}://` is not built in; {}expected {expected}", did_you_mean(.meant))]
     UnknownScheme {
         /// The scheme.

@@ -100,7 +100,7 @@ impl ConnectOptions {
         self
     }
 
-    /// Reads the CA file, where there is one, so that one that cannot be used is found out before anybody is called.
+    /// Reads the CA file, if there is one, so that an unusable file is reported before a call.
     ///
     /// # Errors
     /// `InvalidArgument`, which names the file, when it cannot be read or holds no certificate.

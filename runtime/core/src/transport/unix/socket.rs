@@ -9,18 +9,18 @@ use std::{
 
 use tokio::net::UnixListener;
 
-/// A socket in the file system that is removed with this, unless somebody has put another in its place.
+/// A socket in the file system. Dropping this removes it, unless another process has replaced it.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) listener: UnixListener,
     path: PathBuf,
-    /// Device and inode: what is there now may be somebody else's.
+    /// Device and inode, to recognize a replaced file.
     file: (u64, u64),
 }
 
 impl Socket {
     /// Binds a socket at the path, with these permissions. One that a process left behind when it was killed is
-    /// replaced; one that somebody answers at is not.
+    /// replaced; one with a listening process is not.
     pub(super) fn bind(path: PathBuf, mode: u32) -> io::Result<Self> {
         remove_stale(&path)?;
         let listener = UnixListener::bind(&path)?;
@@ -30,7 +30,7 @@ impl Socket {
     }
 }
 
-/// Removes a socket that nobody answers at.
+/// Removes a socket without a listening process.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -40,7 +40,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file, and it is no socket"));
     }
     match UnixStream::connect(path) {
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody answers there already")),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there")),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         Err(error) => Err(error),
     }

@@ -18,22 +18,22 @@ use crate::{
 crate::section! {
     /// Unix sockets, between processes of one machine.
     pub struct Config {
-        /// Whether the node serves over it.
+        /// Whether the node serves this transport.
         pub enabled: bool = false,
-        /// Where the socket is made; a relative path is one in the working directory. A socket that a killed
-        /// process left there is replaced.
+        /// Path of the socket; a relative path starts at the working directory. A leftover socket of a killed
+        /// process is replaced.
         pub path: PathBuf = PathBuf::from("polywire.sock"),
-        /// Whether every user of this machine may connect (mode 0666), or the node's own alone (0600).
+        /// Whether all users of this machine may connect (mode 0666), or only the node's own user (0600).
         pub all_users: bool = false,
         /// Largest message in either direction, in bytes, from 1 to 1 GiB.
         pub max_message_size: usize = 4_194_304,
-        /// Calls in progress that a peer may have on one connection; it waits with the next.
+        /// Most calls in progress per connection; the peer queues further ones.
         pub max_concurrent_streams: u32 = 1024,
-        /// Connections open at a time; further ones are refused.
+        /// Most open connections; further ones are refused.
         pub max_connections: u32 = 4096,
-        /// How long a new connection may take until both sides have greeted each other.
+        /// Timeout of the handshake of a new connection.
         pub handshake_timeout: Duration as "crate::settings::duration" = Duration::from_secs(10),
-        /// How long one message may take to arrive once it has begun.
+        /// Timeout of receiving one message, from its first byte to its last.
         pub message_timeout: Duration as "crate::settings::duration" = Duration::from_secs(20),
     }
 }

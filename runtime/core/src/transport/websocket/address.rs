@@ -32,7 +32,7 @@ impl Address {
         let behind_host =
             uri.authority().map_or("", |authority| &authority.as_str()[authority.host().len()..]);
         match uri.port_u16() {
-            Some(0) => Err("nobody can be called at port 0".to_owned()),
+            Some(0) => Err("port 0 cannot be dialled".to_owned()),
             None if !behind_host.is_empty() => Err("the port is not a number from 1 to 65535".to_owned()),
             _ => Ok(Self { uri, tls }),
         }
@@ -96,7 +96,7 @@ mod tests {
             ("", "the host is missing"),
             (":7003", "the host is missing"),
             ("/path", "the host is missing"),
-            ("h:0", "nobody can be called at port 0"),
+            ("h:0", "port 0 cannot be dialled"),
             ("h:70000", "the port is not a number from 1 to 65535"),
             ("h:", "the port is not a number from 1 to 65535"),
             ("me@h:1", "a user name has no place there"),

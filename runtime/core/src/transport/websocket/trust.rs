@@ -1,8 +1,8 @@
-//! Whom a caller takes for the server that its target names.
+//! The verification of the server that a target names.
 
 use std::{path::Path, sync::Arc};
 
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use crate::{Status, transport::net::Authorities};
 

@@ -33,7 +33,7 @@ const MAX_HEAD: usize = 16 << 10;
 /// The version of the WebSocket protocol, RFC 6455's.
 const VERSION: HeaderValue = HeaderValue::from_static("13");
 
-/// Who gets a WebSocket.
+/// The requests that get a WebSocket.
 pub(super) struct Gate {
     pub(super) path: String,
     pub(super) allowed_origins: Vec<Origin>,
