@@ -39,6 +39,7 @@ mod guide {
         Node: "node.md"
         Gateway: "gateway.md"
         LoadBalancing: "load-balancing.md"
+        Cluster: "cluster.md"
         Migration: "migration.md"
         WritingATransport: "writing-a-transport.md"
         Extending: "extending.md"

@@ -90,7 +90,8 @@
 //! | memory | `memory://name`, within a process | | `memory` |
 //! | your own | what its [`Transport`](transport::Transport) parses | what it says | |
 //!
-//! All of them are on by default, and so are `node`, `gzip` and `zstd`; `mux`, `opentelemetry`, `otlp` and `conformance` are not.
+//! All of them are on by default, and so are `node`, `gzip` and `zstd`; `mux`, `opentelemetry` and `otlp` are not. The suite that
+//! transports are held to is the crate `polywire-conformance`.
 //!
 //! # Cancel safety
 //!

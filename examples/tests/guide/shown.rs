@@ -15,10 +15,10 @@ fn rust(page: &Page) -> Vec<Block> {
 /// Where the pages show a file word for word: the page, what the block has and no other block of the page, the file.
 const SHOWN: [(&str, &str, &str); 7] = [
     ("README.md", "impl Greeter for English", "examples/hello.rs"),
-    ("README.md", "use inventory::", "examples/inventory/src/main.rs"),
+    ("README.md", "polywire_services::node()", "examples/inventory/src/main.rs"),
     ("docs/src/first-service.md", "pub trait Inventory", "examples/inventory/src/lib.rs"),
-    ("docs/src/first-service.md", "use inventory::", "examples/inventory/src/main.rs"),
-    ("docs/src/node.md", "use inventory::", "examples/inventory/src/main.rs"),
+    ("docs/src/first-service.md", "polywire_services::node()", "examples/inventory/src/main.rs"),
+    ("docs/src/node.md", "polywire_services::node()", "examples/inventory/src/main.rs"),
     ("docs/src/writing-a-transport.md", "impl StreamTransport for Tcp", "examples/tcp/src/lib.rs"),
     ("docs/src/writing-a-transport.md", "use polywire_tcp::Tcp;", "examples/tcp/src/main.rs"),
 ];

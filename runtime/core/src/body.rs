@@ -47,6 +47,9 @@ impl Body {
 }
 
 /// The only message of a stream, which has been read to its end when this returns.
+///
+/// # Cancel safety
+/// Not safe: messages that were read are lost.
 pub async fn single(messages: &mut Streaming<Payload>) -> Result<Payload, Status> {
     let Some(message) = messages.message().await? else {
         return Err(none_came());

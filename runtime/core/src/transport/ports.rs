@@ -23,6 +23,9 @@ impl Ports {
     }
 
     /// As [`BindContext::bind`](super::BindContext::bind), for the listener of this name.
+    ///
+    /// # Cancel safety
+    /// As the future of `bind`, whose socket is closed unless it was returned.
     pub async fn bind<T, E, F>(
         &self,
         name: &str,

@@ -35,6 +35,9 @@ impl Listener {
     }
 
     /// Binds to this address, and says where that is.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing stays bound.
     #[doc(hidden)]
     pub async fn bind_at(address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
         let listener = Self::bind(address).await?;
