@@ -1,4 +1,4 @@
-//! The verdict on a cluster, from the node that answers.
+//! The health of a cluster, as the node that answers sees it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use polywire_proto::monitoring::v1;
 
 use crate::{member::Member, peer_report::PeerReport, reachability::ProbeReport};
 
-/// What a verdict is made of.
+/// What the health of a cluster is made of.
 pub(crate) struct Findings<'a> {
     /// How the node itself is.
     pub(crate) own: &'a HealthReport,
@@ -19,7 +19,8 @@ pub(crate) struct Findings<'a> {
     pub(crate) calls: &'a [PeerReport],
     /// What asking them has shown, in the order of their ids.
     pub(crate) probes: &'a [ProbeReport],
-    /// Whether the node serves over the transport of this name: what it does not, it need not be reached by.
+    /// Whether the node serves over the transport of this name: others need not be reachable over a transport that the
+    /// node itself lacks.
     pub(crate) serves: &'a dyn Fn(&str) -> bool,
 }
 
@@ -48,7 +49,7 @@ impl Findings<'_> {
             None => format!("over {}", probe.transport),
         };
         if probes.is_empty() {
-            return vec![format!("{name} has no address that leads there from elsewhere")];
+            return vec![format!("{name} advertises no address that other machines can dial")];
         }
         if probes.iter().all(|probe| !probe.reachable) {
             let failures: Vec<_> = probes.iter().map(|probe| failure(probe)).collect();
@@ -84,13 +85,13 @@ fn peer(id: u64, member: &Member, calls: Option<&PeerReport>, probes: &[&ProbeRe
         ways: probes.iter().map(|probe| tell(probe, calls)).collect(),
         ..v1::PeerHealth::default()
     };
-    // What members have to say to each other goes the way that Raft chooses; who has nothing to say knows the ways.
+    // Raft's own calls tell the transport that is in use; without any, the probes tell.
     let first = || probes.iter().find(|probe| probe.reachable);
     let over = |transport: Option<&str>| probes.iter().find(|probe| Some(probe.transport) == transport);
     match calls.filter(|calls| calls.is_reachable()) {
         Some(calls) => v1::PeerHealth {
             transport: calls.transport.unwrap_or_default().to_owned(),
-            // Calls that were refused say nothing of how long the way is.
+            // Refused calls have no latency.
             round_trip_us: calls.latency.or_else(|| over(calls.transport)?.round_trip).map(microseconds),
             last_contact_ms: calls.last_contact.map(milliseconds),
             path: calls.path.as_ref().map(path),
@@ -106,7 +107,7 @@ fn peer(id: u64, member: &Member, calls: Option<&PeerReport>, probes: &[&ProbeRe
     }
 }
 
-/// An endpoint of a member, with the latest error of probes and calls.
+/// An endpoint, with the latest error of its probe and of Raft's calls.
 fn tell(probe: &ProbeReport, calls: Option<&PeerReport>) -> v1::PeerWay {
     let met = calls.into_iter().flat_map(|calls| &calls.past);
     let met = met.filter(|(transport, _, _)| *transport == probe.transport);

@@ -1,4 +1,4 @@
-//! The standard health service of gRPC, for every transport.
+//! The standard gRPC health service, over every transport.
 
 use futures_util::stream::unfold;
 use polywire::{Clipped, Health as Registry, NodeState, Router, Service, Status, Streaming};
@@ -8,21 +8,20 @@ use polywire_proto::grpc::health::v1::{
 };
 use tokio::sync::watch;
 
-/// Tells whether the node and its services take calls. Source:
+/// Reports whether the node and its services take calls. Source:
 /// [gRPC health checking](https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
 #[polywire::service(package = "grpc.health.v1")]
 pub trait Health {
-    /// How one service is now; of the node as a whole under the empty name. `NotFound` where there is no
-    /// such service.
+    /// The status of one service; the empty name stands for the node. `NotFound` for an unknown service.
     #[rpc(idempotent)]
     async fn check(&self, request: HealthCheckRequest) -> Result<HealthCheckResponse, Status>;
 
-    /// How every service is now, and the node under the empty name.
+    /// The status of every service, and of the node under the empty name.
     #[rpc(idempotent)]
     async fn list(&self, request: HealthListRequest) -> Result<HealthListResponse, Status>;
 
-    /// How one service is now, and again at each change. Of a service that there is not, `SERVICE_UNKNOWN`,
-    /// until there is. Ends when the node drains, after having said so.
+    /// Streams the status of one service, now and at each change; `SERVICE_UNKNOWN` while there is no such service.
+    /// Ends when the node drains, after a last `NOT_SERVING`.
     #[rpc(idempotent)]
     async fn watch(&self, request: HealthCheckRequest) -> Result<Streaming<HealthCheckResponse>, Status>;
 }
@@ -35,7 +34,7 @@ pub struct NodeHealth {
 }
 
 impl NodeHealth {
-    /// Reports what the registry says of the services that the router has.
+    /// Reports the registry's state for the services of the router.
     pub fn new(registry: Registry, router: Router) -> Self {
         Self { registry, router }
     }
@@ -57,7 +56,7 @@ impl Health for NodeHealth {
     async fn check(&self, request: HealthCheckRequest) -> Result<HealthCheckResponse, Status> {
         match self.status(&request.service) {
             ServingStatus::ServiceUnknown => {
-                Err(Status::not_found(format!("no service {:?} here", Clipped(&request.service))))
+                Err(Status::not_found(format!("service {:?} not found", Clipped(&request.service))))
             }
             status => Ok(response(status)),
         }
@@ -85,7 +84,7 @@ impl Health for NodeHealth {
     }
 }
 
-/// One watcher, and what it has been told last.
+/// One watcher and the last status that it was sent.
 struct HealthWatch {
     health: NodeHealth,
     service: String,

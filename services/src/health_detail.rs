@@ -1,12 +1,12 @@
-//! How a node is, and why.
+//! The health of a node in detail, with reasons.
 
 use polywire::{Health as Registry, NodeState, Status};
 use polywire_proto::health::v1;
 
-/// Tells how a node is, and why.
+/// Reports the health of a node, with reasons.
 #[polywire::service(package = "polywire.health.v1")]
 pub trait Health {
-    /// Everything that health knows: the same that `/readyz?verbose` says.
+    /// The whole health report: the same as `/readyz?verbose`.
     #[rpc(idempotent)]
     async fn detail(&self, request: v1::DetailRequest) -> Result<v1::DetailResponse, Status>;
 }
@@ -16,7 +16,7 @@ pub trait Health {
 pub struct HealthDetail(Registry);
 
 impl HealthDetail {
-    /// Says what this registry knows.
+    /// Reports on this registry.
     pub fn new(registry: Registry) -> Self {
         Self(registry)
     }

@@ -21,6 +21,11 @@
 //! ```
 //!
 //! A program that takes this crate with `default-features = false` compiles neither openraft nor redb.
+//!
+//! # Cancel safety
+//! Dropping the future of a client's call cancels the call, and dropping a stream ends it. A read is safe to drop. A write of
+//! the key-value store may be executed all the same: a request id makes it safe to repeat. A change of the cluster that has
+//! begun goes on.
 
 mod cluster_health;
 mod command_line;

@@ -1,4 +1,4 @@
-//! This node, as it tells others where it is reached.
+//! This node, with the name and the addresses that it advertises.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -9,13 +9,13 @@ use polywire::{NodeHandle, Target};
 
 use crate::member::Member;
 
-/// What this node says of itself.
+/// This node, once it has been bound.
 #[derive(Clone, Debug)]
 pub(crate) struct LocalNode {
     node: NodeHandle,
     name: String,
-    /// Drawn for this run of the process. A node that is restored from a backup, or whose volume is cloned, has the key and
-    /// the data of another, but not this.
+    /// Drawn at random for this run of the process. A copy of the data directory has the same key and data, but another
+    /// incarnation.
     incarnation: u64,
 }
 
@@ -34,7 +34,7 @@ impl LocalNode {
         &self.node
     }
 
-    /// It as a member, with the addresses that it has now.
+    /// This node as a member, with its current addresses.
     pub(crate) fn member(&self) -> Member {
         let config = &self.node.parts.config;
         let targets = self.node.targets_now();

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 /// A node of the cluster, as all of them know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// What people call it.
+    /// Its name, for people.
     pub name: String,
     /// Its Ed25519 public key in hexadecimal, which is its Iroh endpoint id.
     pub endpoint_id: String,
-    /// Where it is reached, a target for each transport that it serves.
+    /// Its targets, one for each transport that it serves.
     pub targets: Vec<String>,
-    /// Which run of its process it is, drawn at each start; 0 for a version that draws none.
+    /// The run of its process, drawn at random at each start; 0 from a version that draws none.
     #[serde(default)]
     pub incarnation: u64,
 }

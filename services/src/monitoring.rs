@@ -1,4 +1,4 @@
-//! What a node measures of itself, of its machine and of its peers.
+//! A node's metrics, its machine, and how its peers are reached.
 
 use std::{
     ops::RangeInclusive,
@@ -25,43 +25,43 @@ use crate::{
     reachability::Reachability,
 };
 
-/// Tells what a node measures.
+/// Reports what a node measures.
 #[polywire::service(package = "polywire.monitoring.v1")]
 pub trait Monitoring {
     /// The metrics: the same text as `/metrics`.
     #[rpc(idempotent)]
     async fn get_metrics(&self, request: v1::GetMetricsRequest) -> Result<v1::GetMetricsResponse, Status>;
 
-    /// The machine and the process. Shares of processors are of the time since they were last asked for, or of a
-    /// fifth of a second.
+    /// The machine and the process. Processor shares cover the time since the last reading, or a fifth of a second at
+    /// the first.
     #[rpc(idempotent)]
     async fn get_system_info(&self, request: v1::GetSystemInfoRequest) -> Result<v1::SystemInfo, Status>;
 
-    /// How the other members of the cluster are reached from this node: each is asked over every transport that it has
-    /// an address for, which takes a second where one does not answer.
+    /// How the other members of the cluster are reached from this node: each is called over every transport that it has
+    /// an address for, which takes a second where one does not answer. A node without a cluster has no peers.
     #[rpc(idempotent)]
     async fn get_cluster_health(
         &self,
         request: v1::GetClusterHealthRequest,
     ) -> Result<v1::ClusterHealth, Status>;
 
-    /// The vital signs, now and again and again. Ends when the node drains.
+    /// Streams the vital signs at an interval. Ends when the node drains.
     #[rpc(idempotent)]
     async fn watch_vitals(&self, request: v1::WatchVitalsRequest) -> Result<Streaming<v1::Vitals>, Status>;
 
-    /// The calls that ended lately, over each transport: those that the node answered, and those that it made.
+    /// The calls that ended recently, for each transport: calls that the node answered and calls that it made.
     #[rpc(idempotent)]
     async fn get_traffic(&self, request: v1::GetTrafficRequest) -> Result<v1::GetTrafficResponse, Status>;
 }
 
-/// The milliseconds that a watcher may ask for between two readings: more often would be a load, more rarely is
-/// what single calls are for.
+/// The interval between two readings that a request may name, in milliseconds. A shorter one would be a load; for a
+/// longer one, single calls do.
 const INTERVAL: RangeInclusive<u64> = 100..=3_600_000;
 
-/// The milliseconds between two readings where none are asked for.
+/// The default interval between two readings, in milliseconds.
 const USUAL: u64 = 1_000;
 
-/// The range of a requested window in milliseconds, and the default of a minute.
+/// The window of recent calls that a request may name, in milliseconds, and the default of a minute.
 const WINDOW: RangeInclusive<u64> = 1_000..=300_000;
 const USUAL_WINDOW: u64 = 60_000;
 
@@ -75,7 +75,7 @@ pub struct NodeMonitoring {
     data_dir: PathBuf,
     transports: Transport,
     reachability: Reachability,
-    /// Created by the first request.
+    /// Made at the first request.
     machine: Arc<Mutex<Option<Machine>>>,
 }
 
@@ -106,10 +106,10 @@ impl NodeMonitoring {
             }
             machine.as_mut().map(read).transpose()
         });
-        let failed = |error: String| Status::internal(format!("the machine cannot be read: {error}"));
+        let failed = |error: String| Status::internal(format!("system information is unavailable: {error}"));
         let outcome = reading.await.map_err(|error| failed(error.to_string()))?;
         let outcome = outcome.map_err(|error| failed(error.to_string()))?;
-        outcome.ok_or_else(|| failed("it is not there".to_owned()))
+        outcome.ok_or_else(|| failed("no reading".to_owned()))
     }
 
     async fn vitals(&self) -> Result<v1::Vitals, Status> {

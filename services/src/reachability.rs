@@ -1,4 +1,4 @@
-//! Which probes lead to the other members of the cluster, found out by asking them.
+//! Over which transports the other members of the cluster are reachable, found out by calling them.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -21,13 +21,13 @@ pub(crate) struct Reachability(Arc<Mutex<ProbeTable>>);
 
 #[derive(Default)]
 struct ProbeTable {
-    /// When those were asked who have answered last.
+    /// When the last finished round began.
     begun: Option<Instant>,
     /// By the member's id and the target.
     probes: BTreeMap<(u64, String), Probe>,
 }
 
-/// A way to one member.
+/// One endpoint of one member.
 struct Probe {
     target: Target,
     /// In which place among the targets of its member it is.
@@ -53,19 +53,18 @@ pub(crate) struct ProbeReport {
     pub(crate) round_trip: Option<Duration>,
     /// How long ago that was.
     pub(crate) last_contact: Option<Duration>,
-    /// The way of the packets, while there is a connection.
+    /// The network path, while there is a connection.
     pub(crate) path: Option<NetworkPath>,
     /// How long ago and why it failed last, whether or not it has answered since.
     pub(crate) last_error: Option<(Duration, String)>,
 }
 
 impl Reachability {
-    /// Asks each of these members over every transport that it has an address for, side by side, and tells how that
-    /// went, in the order of their ids and of their targets. Of callers that come at once, those who had to wait are
-    /// told what was found out meanwhile.
+    /// Calls each of these members over every transport that it has an address for, concurrently, and reports the
+    /// outcomes in the order of their ids and targets. Concurrent callers share one round of calls.
     ///
     /// # Cancel safety
-    /// Safe: members that have not answered yet are as they were before.
+    /// Safe: members that have not answered yet keep their last outcome.
     pub(crate) async fn ask(&self, options: &ConnectOptions, members: &[(u64, Member)]) -> Vec<ProbeReport> {
         let arrived = Instant::now();
         let mut state = self.0.lock().await;
@@ -83,13 +82,13 @@ impl Reachability {
 }
 
 impl ProbeTable {
-    /// Takes up new probes and forgets those that are no more. Where a member has moved, what was known of the way to it
-    /// over the same transport stays known.
+    /// Adds probes of new endpoints and drops those of removed ones. After a member has moved, the history of its
+    /// endpoint over the same transport is kept.
     fn learn(&mut self, members: &[(u64, Member)]) {
         let mut before = std::mem::take(&mut self.probes);
         for (id, member) in members {
             let targets = member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
-            // A local address leads to another node on another machine.
+            // A local address, such as a Unix socket, means another node on another machine.
             for (place, target) in targets.enumerate().filter(|(_, to)| !to.is_local()) {
                 let key = (*id, target.to_string());
                 let probe = before.remove(&key).or_else(|| moved(&mut before, *id, member, &target));
@@ -100,7 +99,7 @@ impl ProbeTable {
     }
 }
 
-/// The way to where the member was before it was reached at this target.
+/// The probe of the endpoint that the member had before this target.
 fn moved(
     before: &mut BTreeMap<(u64, String), Probe>,
     id: u64,
@@ -141,7 +140,7 @@ impl Probe {
             Some((channel, _)) => channel.clone(),
             None => {
                 let opened = self.target.open(options).await?;
-                // What the dial takes is not the way's length.
+                // The dial does not count as round trip.
                 check(&opened.channel).await?;
                 self.open.insert((opened.channel, opened.path)).0.clone()
             }
@@ -165,18 +164,18 @@ impl Probe {
     }
 }
 
-/// One call, as cheap as any and served by every node. Whatever the member answers, it is there.
+/// One cheap call that every node serves. Any answer shows that the member is there.
 async fn check(channel: &Channel) -> Result<(), Status> {
     // Traces of what is asked all the time would hide those of calls.
     let cx = Context::new().with_trace(TraceContext::unsampled()).with_codec(Codec::Protobuf);
     let whole = HealthCheckRequest::default();
     match HealthClient::new(channel.clone()).check(whole).context(&cx).timeout(PATIENCE).await {
-        Err(status) if is_of_the_way(status.code()) => Err(status),
+        Err(status) if is_transport_failure(status.code()) => Err(status),
         Err(_) | Ok(_) => Ok(()),
     }
 }
 
-fn is_of_the_way(code: Code) -> bool {
+fn is_transport_failure(code: Code) -> bool {
     matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown)
 }
 

@@ -1,5 +1,5 @@
-//! The standard reflection service of gRPC, for every transport: what grpcurl and `polywire-node call` learn
-//! a service's messages from.
+//! The standard gRPC reflection service, over every transport: grpcurl and `polywire-node call` read the schemas of a
+//! service from it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -14,7 +14,7 @@ use polywire_proto::grpc::reflection::v1::{
 use prost::Message;
 use prost_reflect::{DescriptorPool, FileDescriptor};
 
-/// Tells clients what is served and of what messages. Source:
+/// Gives clients the services and the schemas of their messages. Source:
 /// [gRPC server reflection](https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
 #[polywire::service(package = "grpc.reflection.v1")]
 pub trait ServerReflection {
@@ -36,12 +36,12 @@ impl Schemas {
     /// Reads encoded `google.protobuf.FileDescriptorSet`s.
     ///
     /// # Panics
-    /// When one of them is not that: it was compiled in, so the binary is wrong.
+    /// When one of them cannot be decoded: it was compiled in, so the binary is wrong.
     pub fn new(router: Router, descriptor_sets: &[Bytes]) -> Self {
         let mut pool = DescriptorPool::new();
         for set in descriptor_sets {
             if let Err(error) = pool.decode_file_descriptor_set(set.clone()) {
-                panic!("a file descriptor set that is compiled in cannot be read: {error}");
+                panic!("invalid compiled-in file descriptor set: {error}");
             }
         }
         Self { router, pool: Arc::new(pool) }
@@ -98,7 +98,8 @@ impl ServerReflection for Schemas {
         Ok(Streaming::new(questions.map(move |question| {
             let question = question?;
             let asked = question.message_request.as_ref();
-            let asked = asked.ok_or_else(|| Status::invalid_argument("the request asks nothing"))?;
+            let asked = asked
+                .ok_or_else(|| Status::invalid_argument("missing message_request; expected a question"))?;
             let answer = schemas.answer(asked).unwrap_or_else(|status| {
                 MessageResponse::ErrorResponse(ErrorResponse {
                     error_code: status.code().number().into(),
@@ -132,7 +133,7 @@ fn collect(file: &FileDescriptor, seen: &mut BTreeSet<String>, answer: &mut File
 }
 
 fn unknown(symbol: &str) -> Status {
-    Status::new(Code::NotFound, format!("nothing is known of {:?} here", Clipped(symbol)))
+    Status::new(Code::NotFound, format!("symbol or file {:?} not found", Clipped(symbol)))
 }
 
 #[cfg(test)]

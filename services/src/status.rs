@@ -1,4 +1,4 @@
-//! How a node's cluster and its consensus are.
+//! The status of a node's cluster and of its consensus.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use url::Url;
 
 use crate::{draining::draining, member::Member, node_context::NodeContext};
 
-/// Tells how the cluster and its consensus are.
+/// Reports on the cluster and its consensus.
 #[polywire::service(package = "polywire.status.v1")]
 pub trait Status {
-    /// How the cluster is, as its leader sees it; as this node does, while no leader can be reached.
+    /// The cluster as its leader sees it, or as this node sees it while no leader is reachable.
     #[rpc(idempotent)]
     async fn get_cluster_status(
         &self,
@@ -20,12 +20,12 @@ pub trait Status {
         request: v1::GetClusterStatusRequest,
     ) -> Result<v1::ClusterStatus, CallStatus>;
 
-    /// How consensus is at this node.
+    /// The state of consensus at this node. `Unimplemented` in a node without a cluster.
     #[rpc(idempotent)]
     async fn get_raft_status(&self, request: v1::GetRaftStatusRequest) -> Result<v1::RaftStatus, CallStatus>;
 
-    /// How the cluster is, as this node sees it, now and after each change of leader, term, role or member. Ends
-    /// when the node drains, and with `Unavailable` where its Raft fails.
+    /// Streams the cluster as this node sees it, now and after each change of leader, term, role or member. Ends when
+    /// the node drains, and with `Unavailable` when its Raft fails.
     #[rpc(idempotent)]
     async fn watch_cluster(
         &self,

@@ -155,6 +155,7 @@ fn late(idempotent: bool) -> &'static str {
     if idempotent { EXCEEDED } else { EXCEEDED_MAYBE }
 }
 
+/// The status of a call whose deadline has passed.
 pub fn exceeded() -> Status {
     Status::deadline_exceeded(EXCEEDED)
 }

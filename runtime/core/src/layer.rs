@@ -152,7 +152,7 @@ pub trait ServiceExt: Service + Sized {
     /// ```
     fn layer<L>(self, layer: &L) -> Layered<L::Service, Self>
     where
-        L: tower::Layer<Inner, Service: TowerService>,
+        L: Layer<Inner, Service: TowerService>,
     {
         Layered::new(self, layer)
     }
@@ -170,7 +170,7 @@ impl Channel {
     #[must_use]
     pub fn layer<L>(self, layer: &L) -> Self
     where
-        L: tower::Layer<Inner, Service: TowerService>,
+        L: Layer<Inner, Service: TowerService>,
     {
         Self::new(Layered::<_, Self>::new(self.clone(), layer)).explained_as(&self)
     }

@@ -32,6 +32,6 @@ impl MessageType {
 }
 
 /// Decodes as this type and encodes again.
-pub fn recode<M: Message>(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn recode<M: Message>(bytes: &[u8]) -> Option<Vec<u8>> {
     M::decode(bytes).ok().map(|message| message.encode_to_vec())
 }

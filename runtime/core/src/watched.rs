@@ -11,14 +11,14 @@ use std::{
 };
 
 /// How often the files are looked at.
-pub const INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long files must have stood still to be read: a program that writes one in parts pauses for less.
-pub const SETTLING: Duration = Duration::from_millis(250);
+pub(crate) const SETTLING: Duration = Duration::from_millis(250);
 
 /// By which it shows that what is at a path is another file, or has other contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     length: u64,
@@ -29,7 +29,7 @@ pub struct Stamp {
 
 impl Stamp {
     /// That of the file at this path, behind all links; `None` where there is none.
-    pub fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         Some(Self {
             device: metadata.dev(),
@@ -47,7 +47,7 @@ impl Stamp {
         not(feature = "grpc"),
         expect(dead_code, reason = "for connections that look when they are used")
     )]
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         let changed = u64::try_from(self.changed.0).unwrap_or(0);
         let nanoseconds = u32::try_from(self.changed.1).unwrap_or(0);
         let changed = UNIX_EPOCH + Duration::new(changed, nanoseconds);

@@ -1,4 +1,4 @@
-//! A name for a schema that changes when it does.
+//! A fingerprint of a schema: it changes when the schema does.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -7,7 +7,8 @@ use polywire::ServiceInfo;
 use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use sha2::{Digest as _, Sha256};
 
-/// The number of hexadecimal digits of the hash. 64 bits distinguish a million schemas, and there is no reason to forge one.
+/// How many hexadecimal digits of the hash are shown: 64 bits tell a million schemas apart. The fingerprint is not meant to
+/// resist forgery.
 const DIGITS: usize = 16;
 
 /// Hashes schemas: the methods with their shapes and, where their descriptors are known, all messages that they can carry.
@@ -24,7 +25,7 @@ impl Fingerprints {
         let mut pool = DescriptorPool::new();
         for set in descriptor_sets {
             if let Err(error) = pool.decode_file_descriptor_set(set.clone()) {
-                panic!("a file descriptor set that is compiled in cannot be read: {error}");
+                panic!("invalid compiled-in file descriptor set: {error}");
             }
         }
         Self(pool)

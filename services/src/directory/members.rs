@@ -33,12 +33,11 @@ struct KnownMember {
 }
 
 impl Members {
-    /// These members with what they serve. Those that have not been asked lately are, side by side and each for itself
-    /// alone, so that a question never goes in circles. Of callers that come at once, those who had to wait are told what
-    /// was found out meanwhile.
+    /// These members with what they serve. Asks members whose answer has expired, concurrently; each answers for itself
+    /// alone, so a question never goes in circles. Concurrent callers share one round.
     ///
     /// # Cancel safety
-    /// Safe: members that have not answered yet are as they were before.
+    /// Safe: members that have not answered yet keep their last answer.
     pub(super) async fn ask(&self, own: &NodeHandle, revision: u64, members: Vec<Member>) -> Vec<v1::Member> {
         let mut state = self.0.lock().await;
         let lately = |(at, of): (Instant, u64)| of == revision && at.elapsed() < TTL;
@@ -53,7 +52,7 @@ impl Members {
 }
 
 impl MemberTable {
-    /// Takes up new members and forgets those that are no more. One that has moved is called where it is now.
+    /// Adds new members and drops removed ones. A member that has moved gets a new channel.
     fn learn(&mut self, members: Vec<Member>) {
         let mut before = std::mem::take(&mut self.known);
         for member in members {
@@ -93,9 +92,10 @@ impl KnownMember {
         let told = DirectoryClient::new(channel).list(request).context(&cx).timeout(PATIENCE).await?;
         match &told.node {
             // Another may have taken its address.
-            Some(node) if node.id != self.member.endpoint_id => {
-                Err(Status::unavailable(format!("another node, {}, answers where it was", node.id)))
-            }
+            Some(node) if node.id != self.member.endpoint_id => Err(Status::unavailable(format!(
+                "node id mismatch at its last known address: found {}",
+                node.id
+            ))),
             Some(node) if !node.conflict.is_empty() => Err(Status::unavailable(node.conflict.clone())),
             _ => Ok(told),
         }
@@ -124,7 +124,9 @@ async fn connect(own: &NodeHandle, member: &Member) -> Result<Channel, Status> {
     let targets = member.targets.iter().filter_map(|text| text.parse::<Target>().ok());
     let targets: Vec<_> = targets.filter(|target| !target.is_local()).collect();
     if targets.is_empty() {
-        return Err(Status::unavailable(format!("no address of {member} can be called from here")));
+        return Err(Status::unavailable(format!(
+            "member {member} has no address that can be dialled from here"
+        )));
     }
     own.channel().targets(targets).connect().await
 }

@@ -7,7 +7,7 @@ mod service;
 use std::{fmt, sync::Arc};
 
 use parking_lot::Mutex;
-use polywire::{Exposure, NodeHandle, Parts, Router, ServiceInfo, Status};
+use polywire::{Exposure, NodeHandle, Parts, Router, Service as _, ServiceInfo, Status};
 use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 
 pub use self::service::{Directory, DirectoryClient, DirectoryServer};

@@ -5,16 +5,16 @@ use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 
 use crate::member::Member;
 
-/// Tells what a node serves.
+/// Lists what a node serves.
 #[polywire::service(package = "polywire.directory.v1")]
 pub trait Directory {
-    /// What is served now.
+    /// Lists the services, and on request the members of the cluster.
     #[rpc(idempotent)]
     async fn list(&self, request: ListRequest) -> Result<ListResponse, Status>;
 }
 
-/// The time for which an answer may be cached. A client that cannot reach a moved member refreshes at once, so this bounds
-/// the time until a new member is noticed.
+/// How long an answer stays valid. A caller that cannot reach a member asks again at once, so this bounds only how long a
+/// new member goes unnoticed.
 pub(super) const TTL: Duration = Duration::from_secs(5);
 
 /// A member as the directory lists it.

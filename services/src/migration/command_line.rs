@@ -80,7 +80,7 @@ enum Side {
     Client,
 }
 
-const VERDICT: &str = "It is not safe where a node does not tell of its calls; where fewer than --min-calls went over \
+const VERDICT: &str = "It is not safe where a node did not report its calls; where fewer than --min-calls went over \
 the new transport; where more of them fail than over the old one, by more than --max-error-rate and by more than \
 chance explains (5 %, Newcombe's interval); or where their p99 is more than --max-p99-ratio times as long, chance \
 aside, a p99 below 1 ms counting as 1 ms and fewer than --min-calls unary calls over either not being compared. What \

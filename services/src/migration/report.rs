@@ -120,7 +120,7 @@ impl fmt::Display for Report {
 impl Report {
     fn verdicts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Unreached { target, reason } in &self.unreached {
-            writeln!(f, "not safe: {target} does not tell of its calls: {reason}")?;
+            writeln!(f, "not safe: {target} did not report its calls: {reason}")?;
         }
         if self.services.is_empty() {
             writeln!(

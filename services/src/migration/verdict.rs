@@ -141,7 +141,7 @@ impl Rules {
             baseline.count()
         )];
         if baseline.count() == 0 {
-            findings.push(format!("nothing goes over {from} any more"));
+            findings.push(format!("no calls go over {from} any more"));
         } else if self.has_latencies(candidate) && self.has_latencies(baseline) {
             let p99 = |calls: &Calls| calls.durations.quantile(0.99).map(time).unwrap_or_default();
             findings.push(format!(
@@ -157,7 +157,7 @@ impl Rules {
 }
 
 /// Whether the service is one that every node has, or is none in particular: what is called there says nothing of a
-/// migration. The key-value store counts as an application's service.
+/// migration. The key-value store is an application's own.
 fn is_built_in(service: &str) -> bool {
     let of_node = ["grpc.", "polywire."].iter().any(|package| service.starts_with(package));
     service == "unknown" || (of_node && !service.starts_with("polywire.kv."))
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn where_all_calls_have_moved_they_are_judged_alone() {
         let (safe, reasons) = verdict(calls(400, 0, 0), Calls::default());
-        assert!(safe && reasons.contains("nothing goes over grpc any more"), "{reasons}");
+        assert!(safe && reasons.contains("no calls go over grpc any more"), "{reasons}");
         unsafe_for(calls(400, 40, 0), Calls::default(), "10.00 % of the calls over iroh fail");
     }
 

@@ -53,7 +53,7 @@ pub(super) async fn introduce(handle: &Handle) -> Result<(), Status> {
                 }
             }
             Err(status) if conflict(&status).is_some() => return Err(status),
-            Err(status) => tracing::debug!(%status, "a member has not heard where this node is"),
+            Err(status) => tracing::debug!(%status, "a member could not be told this node's address"),
         }
     }
     Ok(())

@@ -57,7 +57,7 @@ impl Announcing {
         let told = self.said.is_some_and(|(code, at)| code == status.code() && at.elapsed() < REMINDER);
         if !told {
             self.said = Some((status.code(), Instant::now()));
-            tracing::warn!(%status, "the cluster does not know yet where this node is reached now");
+            tracing::warn!(%status, "the cluster does not know this node's current address yet");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Forms one cluster of nodes that list each other in `cluster.peers`, without an operator.
+//! How nodes that list each other in `cluster.peers` become one cluster by themselves.
 //!
-//! A node that is in no cluster asks all of its peers. Where one of them is in a cluster, it joins that. Where all of
-//! them have answered and none is in a cluster, the node with the smallest id forms one, and the others find it. So
-//! nodes that list each other form exactly one, whatever the order in which they start.
+//! A node that is in no cluster asks all of its peers. If one of them is in a cluster, the node joins it. If all of them
+//! have answered and none is in a cluster, the node with the smallest id forms one, and the others find it. Nodes that
+//! list each other therefore form exactly one cluster, in whatever order they start.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ enum Found {
     Cluster(Target),
     /// None of them is, and this node has the smallest id.
     Smallest,
-    /// Another node must act first.
+    /// Another node must go first.
     Wait(String),
 }
 
@@ -78,7 +78,9 @@ async fn ask(running: &Running, peers: &[Target]) -> Found {
     match silent.is_empty() {
         false => Found::Wait(format!("peers do not answer: {}", silent.join("; "))),
         true if smallest == running.id => Found::Smallest,
-        true => Found::Wait(format!("node {smallest}, whose id is the smallest, has to form one")),
+        true => Found::Wait(format!(
+            "waiting for node {smallest}, which has the smallest id, to form the cluster"
+        )),
     }
 }
 

@@ -6,24 +6,23 @@ use polywire_proto::cluster::v1;
 /// Forms and changes a cluster.
 #[polywire::service(package = "polywire.cluster.v1")]
 pub trait Cluster {
-    /// How the cluster is, as the node that is asked knows it.
+    /// The cluster as the node that is asked knows it.
     #[rpc(idempotent)]
     async fn status(&self, request: v1::StatusRequest) -> Result<v1::StatusResponse, Status>;
 
-    /// Tells a node that is in no cluster to form one of its own. `AlreadyExists` where it is in one: then nothing was
-    /// done.
+    /// Lets a node that is in no cluster form one of its own. `AlreadyExists`, without a change, where it is in one.
     #[rpc(idempotent)]
     async fn init(&self, request: v1::InitRequest) -> Result<v1::InitResponse, Status>;
 
-    /// Tells a node to join the cluster of another. It must hold no data of its own.
+    /// Lets a node join the cluster of another. The node must hold no data.
     #[rpc(timeout = "30s")]
     async fn join(&self, cx: &Context, request: v1::JoinRequest) -> Result<v1::JoinResponse, Status>;
 
-    /// Tells a node to leave its cluster. It is one of its own then, without data.
+    /// Lets a node leave its cluster. It then forms a cluster of its own, without data.
     #[rpc(timeout = "30s")]
     async fn leave(&self, cx: &Context, request: v1::LeaveRequest) -> Result<v1::LeaveResponse, Status>;
 
-    /// Makes a node a member; whichever member is asked tells the leader.
+    /// Makes a node a member. Any member forwards this to the leader.
     #[rpc(idempotent)]
     async fn add_member(
         &self,
@@ -31,8 +30,7 @@ pub trait Cluster {
         request: v1::AddMemberRequest,
     ) -> Result<v1::AddMemberResponse, Status>;
 
-    /// Tells where a member is reached now; whichever member is asked tells the leader. `NotFound` where there is no
-    /// such member.
+    /// Updates the addresses of a member. Any member forwards this to the leader. `NotFound` for an unknown member.
     #[rpc(idempotent)]
     async fn update_member(
         &self,
@@ -40,8 +38,7 @@ pub trait Cluster {
         request: v1::UpdateMemberRequest,
     ) -> Result<v1::UpdateMemberResponse, Status>;
 
-    /// Takes a member out of the cluster; whichever member is asked tells the leader. `NotFound` where there is no such
-    /// member.
+    /// Removes a member. Any member forwards this to the leader. `NotFound` for an unknown member.
     #[rpc(idempotent)]
     async fn remove_member(
         &self,

@@ -58,7 +58,7 @@ impl Cluster for ClusterNode {
 
     async fn join(&self, cx: &Context, request: v1::JoinRequest) -> Result<v1::JoinResponse, Status> {
         let seed = request.seed.parse::<Target>();
-        let seed = seed.map_err(|error| Status::invalid_argument(format!("the seed: {error}")))?;
+        let seed = seed.map_err(|error| Status::invalid_argument(format!("invalid seed: {error}")))?;
         let joined = join(&self.0, cx, &seed).await?;
         Ok(v1::JoinResponse { already_member: !joined })
     }

@@ -1,4 +1,4 @@
-//! What a scrape is told of consensus.
+//! The Prometheus metrics of consensus.
 
 use openraft::ServerState;
 use prometheus::{
@@ -12,7 +12,7 @@ use super::{
     metrics::{Metrics, voters},
 };
 
-/// Collects Raft's metrics at each scrape, once Raft has started.
+/// Reads Raft's own figures at each scrape; has no samples before Raft has started.
 pub(super) struct RaftCollector {
     handle: Handle,
     gauges: Vec<(IntGauge, Reading)>,

@@ -79,9 +79,9 @@ impl Args {
         | What::Remove { told, .. }
         | What::Status(told)) = &self.what;
         match (&told.target, &self.node) {
-            (Some(_), Some(_)) => Err(CommandError::Usage(
-                "the node is named twice; expected a TARGET behind the command, or --node".to_owned(),
-            )),
+            (Some(_), Some(_)) => {
+                Err(CommandError::Usage("the node is named twice; expected TARGET or --node".to_owned()))
+            }
             (Some(target), None) | (None, Some(target)) => Ok(target.clone()),
             (None, None) => DEFAULT.parse().map_err(|error| CommandError::Usage(format!("{error}"))),
         }
@@ -155,7 +155,7 @@ async fn remove(client: &ClusterClient, seen: &Seen, member: &str) -> Result<(),
     let id = match *seen.find(member) {
         [found] => found.id,
         [] => {
-            let problem = format!("no member {member:?}; the members are {}", seen.names());
+            let problem = format!("member {member:?} not found; the members are {}", seen.names());
             return Err(Status::not_found(problem).into());
         }
         ref several => {

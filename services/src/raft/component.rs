@@ -6,9 +6,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
-use polywire::{
-    Channel, Component, ComponentError, Health, NodeHandle, Parts, Service as _, ServiceExt as _, Status,
-};
+use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, ServiceExt as _, Status};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
@@ -52,17 +50,17 @@ impl RaftComponent {
         Self { lifecycle: Lifecycle::new(handle), parts: parts.clone(), tasks: Mutex::default() }
     }
 
-    /// This node's part in the cluster, for services that report on it.
+    /// This node's Raft, for services that use it.
     pub fn handle(&self) -> &Handle {
         &self.lifecycle.handle
     }
 
-    /// Nothing takes the place of a task that has panicked.
+    /// Runs a task until the component stops. A panicked task is not restarted: the node reports that it needs a restart.
     fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let health = self.parts.health.clone();
         let task = async move {
             if AssertUnwindSafe(task).catch_unwind().await.is_err() {
-                health.needs_restart(format!("the task of the cluster that {name} has panicked"));
+                health.needs_restart(format!("the cluster's task {name} has panicked"));
             }
         };
         self.tasks.lock().spawn(task);
@@ -89,13 +87,13 @@ impl Component for RaftComponent {
         node.parts.metrics.add_collector(Box::new(RaftCollector::new(self.handle().clone())?))?;
         check(&node.parts.health, self.handle());
         if !peers.is_empty() {
-            self.spawn("forms it", bootstrap::join_or_form(self.lifecycle.clone(), peers));
+            self.spawn("bootstrap", bootstrap::join_or_form(self.lifecycle.clone(), peers));
         }
         let health = &node.parts.health;
-        self.spawn("knows the others", keep_known(self.lifecycle.clone()));
-        self.spawn("looks at its health", keep_healthy(self.handle().clone(), health.clone()));
-        self.spawn("opens its storage", reopening::keep_open(self.lifecycle.clone(), health.clone()));
-        self.spawn("tells of it", events::tell(self.handle().clone()));
+        self.spawn("announce", keep_known(self.lifecycle.clone()));
+        self.spawn("health", keep_healthy(self.handle().clone(), health.clone()));
+        self.spawn("storage", reopening::keep_open(self.lifecycle.clone(), health.clone()));
+        self.spawn("events", events::tell(self.handle().clone()));
         Ok(())
     }
 
@@ -153,7 +151,7 @@ fn keeps_up(metrics: &Metrics, leader_commit: u64) -> Result<(), String> {
     }
     let behind = metrics.last_log_index.unwrap_or_default().saturating_sub(applied);
     match behind > LAG {
-        true => Err(format!("{behind} entries of the log are not applied yet, expected at most {LAG}")),
+        true => Err(format!("{behind} log entries are not applied yet; expected at most {LAG}")),
         false => Ok(()),
     }
 }
@@ -165,13 +163,13 @@ fn voters_are_none(membership: &openraft::StoredMembership<u64, Member>) -> bool
 fn peers_health(handle: &Handle) -> Result<(), String> {
     let metrics = handle.metrics().ok_or("Raft has not started")?;
     if metrics.running_state.is_err() {
-        return Err("not known, for Raft has stopped".to_owned());
+        return Err("unknown: Raft has stopped".to_owned());
     }
     if metrics.current_leader.is_some() {
         return Ok(());
     }
     if !leads(&metrics) {
-        return Err("no member that leads has been heard of".to_owned());
+        return Err("no leader is known".to_owned());
     }
     let silence = match metrics.millis_since_quorum_ack {
         Some(silence) => format!("for {silence} ms"),
@@ -278,7 +276,7 @@ fn is_news(known: &Member, now: &Member, told: Option<Instant>) -> bool {
     *known != Member { incarnation, ..now.clone() }
 }
 
-/// What the health says of members of which there are two is under this name.
+/// The name of the health note about members with two processes.
 const CONFLICT: &str = "identity";
 
 /// Tells the other members where this node is, and lets it stand for election once they have been asked whether it is the

@@ -42,7 +42,7 @@ impl Dialling {
             if !Arc::ptr_eq(&now, &self.seen.load()) {
                 let policy = now.of(VOTE);
                 if *policy != self.rule.load().policy {
-                    tracing::info!(transports = ?policy.prefer, "Raft is called over other transports from now on");
+                    tracing::info!(transports = ?policy.prefer, "Raft switches to other transports");
                     self.rule.store(Arc::new(Rule::new(policy.clone())));
                 }
                 self.seen.store(now);

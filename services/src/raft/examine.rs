@@ -34,7 +34,7 @@ pub(super) async fn examine(
     // One after the other: of two that come at once, the second meets the first.
     let _turn = running.examining.lock().await;
     let Some(known) = running.known(id) else {
-        return Err(Status::not_found(format!("node {id} is no member of this cluster")));
+        return Err(Status::not_found(format!("node {id} is not a member of this cluster")));
     };
     let latest = running.peers.latest(id, &known);
     if id == running.id || latest == *told {

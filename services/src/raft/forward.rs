@@ -1,4 +1,4 @@
-//! What only the leader can do, done at the leader by whichever member was asked.
+//! Calls that only the leader can answer: the member that is asked forwards them.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -15,10 +15,10 @@ use super::{
     server::fatal,
 };
 
-/// Marks a call as already forwarded to the leader, so that it is not forwarded again.
+/// Marks a call that was forwarded to the leader already: it is not forwarded again.
 pub(crate) const FORWARDED: &str = "polywire-forwarded";
 
-/// Says of an answer that the call was sent on to a member that does not lead, and may be made again.
+/// Marks an answer of a member that does not lead: the call may be repeated.
 const NOT_LEADER: &str = "polywire-not-leader";
 
 /// How long a call may take that has no deadline: by then the members have elected a leader, if they can.
@@ -66,7 +66,7 @@ impl Handle {
         self.by_then(cx, by, repeatable, here, there).await
     }
 
-    /// Reads local state of the leader: `here` or `there` as in [`at_leader`](Self::at_leader).
+    /// Asks the leader for something that it knows by itself: `here` or `there` as in [`at_leader`](Self::at_leader).
     ///
     /// # Errors
     /// As there, at the latest by then.
@@ -157,13 +157,11 @@ fn not_leader() -> Status {
 }
 
 fn lost() -> Status {
-    Status::unavailable("the leader was lost while it was working on the call, which may have been executed")
+    Status::unavailable("the leader was lost during the call, which may have been executed")
 }
 
 fn unconfirmed() -> Status {
-    Status::deadline_exceeded(
-        "no majority of the cluster has confirmed the call in time; it may be executed yet",
-    )
+    Status::deadline_exceeded("no majority has confirmed the call in time; it may still be executed")
 }
 
 /// What a write that this node was asked to lead came to.
@@ -177,7 +175,7 @@ pub(super) fn refusal(error: RaftError<u64, ClientWriteError<u64, Member>>) -> R
     }
 }
 
-/// Makes sure that what this node has applied is what the cluster has agreed on.
+/// Returns once this node has applied everything that the cluster had agreed on when it was called: a linearizable read.
 pub(super) async fn current(running: &Running) -> Result<(), Refusal> {
     match running.raft.ensure_linearizable().await {
         Ok(_) => Ok(()),

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{draining::draining, peer_report::PeerReport};
 
-/// This node's part in the cluster, to the services that use it; there before it has started. Clones share it.
+/// This node's Raft, for the services that use it; exists before Raft has started. Clones share it.
 #[derive(Clone)]
 pub struct Handle(Arc<RaftSlot>);
 
@@ -31,7 +31,7 @@ struct RaftSlot {
     conflicts: Conflicts,
 }
 
-/// The leader of the cluster.
+/// Who leads.
 pub(super) enum Leader {
     /// This node.
     This(Arc<Running>),
@@ -40,7 +40,7 @@ pub(super) enum Leader {
 }
 
 impl Handle {
-    /// One that has not started, of a node whose health this is.
+    /// A handle of a Raft that has not started, in the node with this health.
     pub(super) fn new(health: Health) -> Self {
         Self(Arc::new(RaftSlot {
             running: ArcSwapOption::empty(),
@@ -51,10 +51,10 @@ impl Handle {
         }))
     }
 
-    /// What runs now.
+    /// The Raft that runs now.
     ///
     /// # Errors
-    /// `Unavailable` before Raft has started and while it restarts.
+    /// `Unavailable` before it has started, and while it starts anew.
     pub fn running(&self) -> Result<Arc<Running>, Status> {
         let none = || {
             let why = self.0.stopped.load();
@@ -64,22 +64,25 @@ impl Handle {
         self.0.running.load_full().ok_or_else(none)
     }
 
-    /// What Raft says of itself now; `None` before it has started.
+    /// Raft's metrics now; `None` before it has started.
     pub fn metrics(&self) -> Option<Metrics> {
         Some(self.running().ok()?.metrics())
     }
 
-    /// How the other members are doing, as this node's calls to them have shown.
+    /// How the other members answer this node's calls.
     pub fn peers(&self) -> Vec<PeerReport> {
         self.running().map(|running| running.peers.reports()).unwrap_or_default()
     }
 
-    /// Tells when another Raft runs than before.
+    /// Changes whenever another Raft takes the place of the one before.
     pub fn starts(&self) -> watch::Receiver<u64> {
         self.0.started.subscribe()
     }
 
     /// Returns once the node drains: streams that have no end of their own end then.
+    ///
+    /// # Cancel safety
+    /// Safe: it only waits.
     pub async fn draining(&self) {
         draining(&self.0.health).await;
     }
@@ -100,7 +103,7 @@ impl Handle {
         self.0.started.send_modify(|count| *count += 1);
     }
 
-    /// Says why nothing runs here, to those who ask.
+    /// Sets why no Raft runs here, for callers.
     pub(super) fn stopped(&self, why: String) {
         self.0.stopped.store(Some(Arc::new(why)));
     }
@@ -108,7 +111,7 @@ impl Handle {
     /// The leader; waits until there is one.
     ///
     /// # Errors
-    /// `Unavailable` if there is no leader by then or Raft has failed here; the call was not processed.
+    /// `Unavailable` when there is no leader by then, and where Raft has failed here; nothing was processed.
     pub(super) async fn leader(&self, by: Instant) -> Result<Leader, Status> {
         let mut starts = self.starts();
         let waiting = async {

@@ -27,15 +27,16 @@ pub(super) async fn join(lifecycle: &Lifecycle, cx: &Context, seed: &Target) -> 
 async fn enter(lifecycle: &Lifecycle, seed: &Target, by: Instant) -> Result<bool, Status> {
     let running = lifecycle.handle.running()?;
     running.admitted()?;
-    let at_seed =
-        |status: Status| Status::new(status.code(), format!("the seed {seed} says: {}", status.message()));
+    let at_seed = |status: Status| Status::new(status.code(), format!("seed {seed}: {}", status.message()));
     let opened = seed.open(running.peers.options()).await.map_err(at_seed)?;
     let client = ClusterClient::new(opened.channel);
     let left = || by.saturating_duration_since(Instant::now());
     let found = client.status(v1::StatusRequest {}).timeout(left()).await.map_err(at_seed)?;
     let own = v1::Member { id: running.id, ..member(running.id, &running.member(), false) };
     if found.this.as_ref().is_some_and(|this| this.id == running.id) {
-        return Err(Status::invalid_argument(format!("the seed {seed} is this node; expected another")));
+        return Err(Status::invalid_argument(format!(
+            "invalid seed {seed}: it is this node; expected a member of the cluster"
+        )));
     }
     let listed = found.members.iter().find(|member| member.id == running.id);
     let at_home = running.store.cluster().is_some_and(|own| *own == *found.cluster_id);
@@ -85,8 +86,11 @@ async fn wait_for_membership(lifecycle: &Lifecycle, by: Instant) -> Result<(), S
     let running = lifecycle.handle.running()?;
     let mut metrics = running.raft.metrics();
     let votes = metrics.wait_for(|metrics| voters(metrics).contains(&running.id));
-    let late =
-        || Status::deadline_exceeded("this node is a member now, and has not heard of it from the leader");
+    let late = || {
+        Status::deadline_exceeded(
+            "this node is a member now, but no message from the leader has confirmed it in time",
+        )
+    };
     match tokio::time::timeout_at(by, votes).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(late()),
@@ -96,7 +100,7 @@ async fn wait_for_membership(lifecycle: &Lifecycle, by: Instant) -> Result<(), S
 /// A member that votes, and has lost its vote and what it has acknowledged, must not be taken for what it was.
 fn lost(id: u64) -> Status {
     Status::failed_precondition(format!(
-        "node {id} is a voter of this cluster, and has lost what it had: remove it \
+        "node {id} is a voter of this cluster, and has lost its data: remove it \
          (polywire.cluster.v1.Cluster/RemoveMember), and let it join again"
     ))
 }
@@ -106,13 +110,13 @@ async fn free_to_join(running: &Running) -> Result<(), Status> {
     let metrics = running.metrics();
     let members = metrics.membership_config.membership().nodes().count();
     if members > 1 {
-        let problem = format!("this node is in a cluster of {members}; let it leave that first");
+        let problem = format!("this node is in a cluster of {members} members; leave that cluster first");
         return Err(Status::failed_precondition(problem));
     }
     let revision = running.reader.revision().await.map_err(|error| Status::internal(error.to_string()))?;
     if revision > 0 {
         return Err(Status::failed_precondition(format!(
-            "this node holds data of its own ({revision} writes), which joining another cluster would lose"
+            "this node holds data ({revision} writes) that joining another cluster would discard"
         )));
     }
     Ok(())

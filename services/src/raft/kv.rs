@@ -21,23 +21,23 @@ use super::{
 /// allow stale answers: they read what that member has, also while the cluster has no leader.
 #[polywire::service(package = "polywire.kv.v1")]
 pub trait Kv {
-    /// What a key holds; `NotFound` where there is no such key.
+    /// Reads a key. `NotFound` where there is no such key.
     #[rpc(idempotent)]
     async fn get(&self, cx: &Context, request: v1::GetRequest) -> Result<v1::GetResponse, Status>;
 
-    /// Writes a key. `FailedPrecondition` where it has not the expected revision. With a request id, a write that
+    /// Writes a key. `FailedPrecondition` where its revision is not the expected one. With a request id, a write that
     /// is sent again is applied once.
     async fn put(&self, cx: &Context, request: v1::PutRequest) -> Result<v1::PutResponse, Status>;
 
-    /// Takes a key out; one that is not there is none the less. `FailedPrecondition` as for `put`.
+    /// Deletes a key; deleting a missing key succeeds. `FailedPrecondition` as for `put`.
     async fn delete(&self, cx: &Context, request: v1::DeleteRequest) -> Result<v1::DeleteResponse, Status>;
 
-    /// The keys that begin with something.
+    /// Lists the keys with a prefix.
     #[rpc(idempotent)]
     async fn list(&self, cx: &Context, request: v1::ListRequest) -> Result<v1::ListResponse, Status>;
 
-    /// The changes from now on. Ends with `DataLoss` when the watcher fell behind, or the member that was asked took
-    /// a snapshot: list, and watch again. Ends with `Unavailable` where this member's Raft fails: watch at another.
+    /// Streams the changes from now on. Ends with `DataLoss` when the watcher falls behind or the member installs a
+    /// snapshot: list, and watch again. Ends with `Unavailable` when this member's Raft fails: watch another member.
     async fn watch(
         &self,
         cx: &Context,
@@ -54,7 +54,7 @@ const REQUEST_ID: usize = 256;
 /// How many keys one answer lists.
 const LIST: usize = 1_000;
 
-/// How much the keys and values of one answer may weigh, in bytes; at least one is in it.
+/// How many bytes of keys and values one answer has at most; it has one key at least.
 const LIST_BYTES: usize = 1 << 20;
 
 /// The key-value store of the cluster that this node is in.
@@ -107,12 +107,12 @@ impl KvNode {
         match outcome {
             Outcome::Written { revision, existed } => Ok((revision, existed)),
             Outcome::Conflict { revision } => Err(conflict(&command, revision)),
-            Outcome::None => Err(Status::internal("a write came to nothing")),
+            Outcome::None => Err(Status::internal("the write has no outcome")),
         }
     }
 }
 
-/// The request of a write, for the leader.
+/// The request of a write, to be forwarded to the leader.
 #[derive(Clone)]
 enum Forward {
     Put(v1::PutRequest),
@@ -272,7 +272,7 @@ async fn find(running: &Running, key: String) -> Result<v1::GetResponse, Refusal
     Ok(v1::GetResponse { item: Some(item(key, stored)) })
 }
 
-/// The keys here that begin with something.
+/// The keys with a prefix, as this node has them.
 async fn page(running: &Running, request: v1::ListRequest) -> Result<v1::ListResponse, Refusal> {
     let limit = match request.limit as usize {
         0 => LIST,
@@ -293,12 +293,12 @@ fn check(handle: &Handle, command: &Command) -> Result<(), Status> {
     let most = handle.running()?.max_value_bytes;
     let length = command.value.as_ref().map_or(0, Bytes::len);
     if length > most {
-        let problem = format!("expected a value of at most {most} bytes, found {length}");
+        let problem = format!("value too large: expected at most {most} bytes, found {length}");
         return Err(Status::invalid_argument(problem));
     }
     match command.request_id.as_ref().map(String::len) {
         Some(length) if !(1..=REQUEST_ID).contains(&length) => Err(Status::invalid_argument(format!(
-            "expected a request id of 1 to {REQUEST_ID} bytes, found {length}"
+            "invalid request id length: expected 1 to {REQUEST_ID} bytes, found {length}"
         ))),
         _ => Ok(()),
     }
@@ -307,26 +307,26 @@ fn check(handle: &Handle, command: &Command) -> Result<(), Status> {
 fn check_key(key: &str) -> Result<(), Status> {
     match key.len() {
         1..=KEY => Ok(()),
-        length => {
-            Err(Status::invalid_argument(format!("expected a key of 1 to {KEY} bytes, found {length}")))
-        }
+        length => Err(Status::invalid_argument(format!(
+            "invalid key length: expected 1 to {KEY} bytes, found {length}"
+        ))),
     }
 }
 
 fn conflict(command: &Command, revision: u64) -> Status {
     let expected = command.expected_revision.unwrap_or_default();
     let found = match revision {
-        0 => "there is no such key".to_owned(),
-        revision => format!("it has {revision}"),
+        0 => "no such key".to_owned(),
+        revision => revision.to_string(),
     };
     Status::failed_precondition(format!(
-        "expected revision {expected} of {:?}, and {found}",
+        "revision mismatch of key {:?}: expected {expected}, found {found}",
         Clipped(&command.key)
     ))
 }
 
 fn missing(key: &str) -> Refusal {
-    Refusal::Status(Status::not_found(format!("there is no key {:?}", Clipped(key))))
+    Refusal::Status(Status::not_found(format!("key {:?} not found", Clipped(key))))
 }
 
 fn unreadable(error: super::store::StoreError) -> Refusal {

@@ -42,7 +42,7 @@ async fn exit(lifecycle: &Lifecycle, by: Instant) -> Result<(), Status> {
     );
     drop(running);
     lifecycle.begin_anew().await?;
-    self.0.form().await
+    lifecycle.form_new().await
 }
 
 /// Has this node taken out of the cluster: by the leader, and where this node hears of none by way of the others.

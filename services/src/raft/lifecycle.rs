@@ -19,14 +19,14 @@ use super::{
 };
 use crate::local_node::LocalNode;
 
-/// The lifecycle of this node's Raft: start, restart and end. Clones share it.
+/// Starts, restarts and stops this node's Raft. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Lifecycle {
     pub(super) handle: Handle,
     setup: Arc<OnceLock<Setup>>,
     /// Held by what changes which cluster the node is in.
     changing: Arc<Mutex<()>>,
-    /// The changes in progress, which continue if their caller is gone.
+    /// Such changes, which continue after their callers have left.
     changes: Arc<SyncMutex<JoinSet<()>>>,
 }
 
@@ -59,7 +59,7 @@ impl Lifecycle {
         Ok(self.lead_alone().await?)
     }
 
-    /// Makes a node that is its whole cluster the leader at once, without an election timeout.
+    /// A node that is its whole cluster elects itself at once instead of after a timeout.
     async fn lead_alone(&self) -> Result<(), Status> {
         let running = self.handle.running()?;
         let mut metrics = running.raft.metrics();
@@ -115,7 +115,7 @@ impl Lifecycle {
         if let Ok(running) = running
             && let Err(error) = running.raft.shutdown().await
         {
-            tracing::warn!(%error, "Raft did not end well");
+            tracing::warn!(%error, "Raft did not shut down cleanly");
         }
     }
 
@@ -125,8 +125,8 @@ impl Lifecycle {
     /// Those of the change; `Unavailable` where the node stops before it is through.
     ///
     /// # Cancel safety
-    /// A change that has begun goes on: half of one leaves a node that is in no cluster, or a cluster with a member
-    /// that is none.
+    /// Safe: a change that has begun continues. Half a change would leave a node in no cluster, or a cluster with a
+    /// missing member.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         change: impl Future<Output = Result<T, Status>> + Send + 'static,
@@ -136,7 +136,7 @@ impl Lifecycle {
         let task = async move {
             let _changing = changing.lock().await;
             if !tell.is_closed() {
-                // The caller may be gone.
+                // The caller may have left.
                 let _ = tell.send(change.await);
             }
         };
@@ -168,7 +168,7 @@ impl Lifecycle {
         match running.raft.initialize(members).await {
             Ok(()) => tracing::info!(cluster = running.cluster_id(), "this node has formed a cluster"),
             Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-            Err(error) => return Err(Status::internal(format!("no cluster could be formed: {error}"))),
+            Err(error) => return Err(Status::internal(format!("the cluster cannot be formed: {error}"))),
         }
         // What Raft says of itself follows what it has done.
         let formed =
@@ -182,9 +182,11 @@ impl Lifecycle {
         let metrics = self.handle.running()?.metrics();
         match voters(&metrics).len() {
             0 => self.form().await,
-            1 => Err(Status::already_exists("this node is a cluster of its own already; nothing was done")),
+            1 => {
+                Err(Status::already_exists("this node already forms a cluster of its own; nothing was done"))
+            }
             members => Err(Status::already_exists(format!(
-                "this node is in a cluster of {members} already; nothing was done"
+                "this node is already in a cluster of {members} members; nothing was done"
             ))),
         }
     }
@@ -196,7 +198,7 @@ impl Lifecycle {
         let store = self.handle.running().ok().map(|running| running.store.clone());
         self.end().await;
         let directory = setup.directory.clone();
-        // Readers of the old files may continue; new files replace them.
+        // Readers of the old files may continue; new files take their place.
         let clearing = move || {
             if let Some(store) = store {
                 store.retire();
@@ -229,7 +231,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_change_that_has_begun_goes_on_without_whoever_asked_for_it() {
+    async fn a_change_that_has_begun_continues_without_its_caller() {
         let lifecycle = Lifecycle::new(Handle::new(Health::new()));
         let (begin, begun) = oneshot::channel();
         let (go_on, may_go_on) = oneshot::channel::<()>();
@@ -245,7 +247,7 @@ mod tests {
         begun.await.unwrap();
 
         let mut next = Box::pin(lifecycle.change(async { Err::<(), _>(Status::aborted("the next")) }));
-        let given_up = lifecycle.change::<()>(async { panic!("nobody waits for this one") });
+        let given_up = lifecycle.change::<()>(async { panic!("this change has no caller") });
         assert!(poll!(&mut next).is_pending(), "one after the other");
         given_up.now_or_never();
         drop(change);

@@ -75,7 +75,8 @@ pub(super) async fn remove_member(
     // A member may have left for another cluster since the caller heard of it.
     let own = handle.running()?.cluster_id();
     if !own.is_empty() && !request.cluster_id.is_empty() && own != request.cluster_id {
-        let problem = format!("this member is in the cluster {own}, not in {}", request.cluster_id);
+        let problem =
+            format!("cluster id mismatch: this member is in {own}; expected {}", request.cluster_id);
         return Err(Status::failed_precondition(problem));
     }
     let id = request.id;
@@ -88,7 +89,7 @@ pub(super) async fn remove_member(
     }
 }
 
-/// The request of a change, for the leader.
+/// The request of a change, to be forwarded to the leader.
 #[derive(Clone)]
 enum ForwardChange {
     Add(v1::AddMemberRequest),
@@ -147,9 +148,9 @@ async fn add(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal
     if tokio::time::timeout(CATCH_UP, caught_up(&running, id)).await.is_err() {
         let removed = changed(&running, ChangeMembers::RemoveNodes(BTreeSet::from([id]))).await;
         if removed.is_err() {
-            tracing::warn!(id, "a node that could not be reached stays a learner");
+            tracing::warn!(id, "an unreachable node stays a learner");
         }
-        let problem = format!("the leader cannot reach {node}, which is to join");
+        let problem = format!("the joining node {node} is unreachable from the leader");
         return Err(Refusal::Status(Status::failed_precondition(problem)));
     }
     changed(&running, ChangeMembers::AddVoterIds(BTreeSet::from([id]))).await
@@ -182,10 +183,10 @@ async fn update(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refu
 }
 
 fn no_member(id: u64) -> Status {
-    Status::not_found(format!("node {id} is no member of this cluster"))
+    Status::not_found(format!("node {id} is not a member of this cluster"))
 }
 
-/// A node that was to be taken out, and is no member, is out.
+/// A node that is not a member any more counts as removed.
 pub(super) fn gone(status: Status) -> Result<(), Status> {
     match status.code() {
         Code::NotFound => Ok(()),
@@ -207,9 +208,8 @@ async fn remove(running: Arc<Running>, id: u64) -> Result<(), Refusal> {
     changed(&running, change).await
 }
 
-/// Waits until a majority confirms that this node leads. A change that is begun without one stays in the log, and would
-/// go through once the others are back. Where members are reached now must be noted all the same: without that there may
-/// be no majority.
+/// Waits until a majority confirms that this node leads. A change that begins without a majority stays in the log and
+/// takes effect once the others are back. Updates of addresses skip this: without them there may be no majority.
 async fn confirmed(running: &Running) -> Result<(), Refusal> {
     let by = Instant::now() + CONFIRMED;
     loop {

@@ -22,7 +22,7 @@ const LONGEST: usize = 4 << 10;
 const TARGETS: usize = 32;
 
 pub(super) fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), Status> {
-    let wrong = |problem: String| Err(Status::invalid_argument(format!("the member: {problem}")));
+    let wrong = |problem: String| Err(Status::invalid_argument(format!("invalid member: {problem}")));
     let Some(member) = member else { return wrong("expected one, found none".to_owned()) };
     if id(&member.endpoint_id) != Some(member.id) {
         return wrong(format!(
@@ -36,7 +36,7 @@ pub(super) fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), S
         return wrong(format!("expected at most {TARGETS} targets, and texts of at most {LONGEST} bytes"));
     }
     if member.targets.is_empty() {
-        return wrong("expected a target at least, found none".to_owned());
+        return wrong("expected at least one target, found none".to_owned());
     }
     let node = Member {
         name: member.name,

@@ -1,6 +1,5 @@
-//! A real Raft cluster, by annotation: consensus is `openraft`, its storage is `redb` in the data directory, and its
-//! network is a service like any other, called through the generated client over the transport that
-//! `transport.strategy.raft_transport` says.
+//! A Raft cluster with a key-value store. Consensus is `openraft`, storage is `redb` in the data directory, and the network
+//! is an annotated service like any other, called over the transport that `transport.strategy.raft_transport` names.
 //!
 //! A member's id is the first eight bytes of its public key.
 

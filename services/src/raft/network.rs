@@ -201,7 +201,7 @@ impl Patience {
             let last = so_far >= self.size;
             let installing = if last { Duration::from_secs(self.size / INSTALLED) } else { Duration::ZERO };
             let limit = self.chunk + installing;
-            // No more progress reports means that all parts are sent, and the member installs the snapshot.
+            // The sender is gone after the last chunk: from then on the member installs the snapshot.
             let moved = async {
                 if taken.changed().await.is_err() {
                     std::future::pending::<()>().await;

@@ -95,7 +95,7 @@ impl Peer {
         builder.policy(rule.policies.clone()).longest_pause(PAUSE).on_fallback(move |fallback| {
             if fallback.reason != "untried" && !is_rerouted.swap(true, Ordering::Relaxed) {
                 let error = fallback.error.as_deref().unwrap_or(fallback.reason);
-                tracing::warn!(member, target = fallback.from, error, "a member is not reached");
+                tracing::warn!(member, target = fallback.from, error, "a member is unreachable");
             }
         })
     }
@@ -116,12 +116,12 @@ impl Peer {
                     let transport = state.transport(rule.transports());
                     if std::mem::take(&mut state.loss_told) {
                         let name = &state.member.name;
-                        tracing::info!(member = self.id, name, transport, "a member is reached again");
+                        tracing::info!(member = self.id, name, transport, "a member is reachable again");
                     }
                 }
                 if self.is_rerouted.load(Ordering::Relaxed) && state.is_well() {
                     self.is_rerouted.store(false, Ordering::Relaxed);
-                    tracing::info!(member = self.id, "a member is reached again over every transport");
+                    tracing::info!(member = self.id, "a member is reachable again over every transport");
                 }
             }
             Some(status) => {
@@ -131,7 +131,7 @@ impl Peer {
                 {
                     state.loss_told = true;
                     let name = &state.member.name;
-                    tracing::warn!(member = self.id, name, transport, %status, hidden, "a member is not reached");
+                    tracing::warn!(member = self.id, name, transport, %status, hidden, "a member is unreachable");
                 }
                 state.past.insert(transport, (Instant::now(), status.to_string()));
                 state.failing = Some(Failing { transport, reason: status.to_string() });

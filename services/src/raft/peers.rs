@@ -6,7 +6,7 @@ use polywire::{ConnectOptions, config::RaftTransport, policy::PolicyHandle};
 use super::{Member, dialling::Dialling, peer::Peer};
 use crate::peer_report::PeerReport;
 
-/// The ways to the other members. Clones share them.
+/// The channels to the other members. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Peers(Arc<PeerTable>);
 
@@ -29,7 +29,7 @@ pub(super) struct Moved {
 const CONNECT: Duration = Duration::from_secs(2);
 
 impl Peers {
-    /// No ways yet; those to come follow this rule, or what the policies of the node say instead.
+    /// No channels yet. New ones follow this rule, or the policies of the node where they are given.
     pub(super) fn new(options: &ConnectOptions, rule: RaftTransport, given: Option<PolicyHandle>) -> Self {
         let options = options.clone().connect_timeout(CONNECT);
         let dialling = Dialling::new(options, rule.policy(), given);
@@ -40,7 +40,7 @@ impl Peers {
         }))
     }
 
-    /// The way to this member, as the cluster knows it; where the member itself has said later where it is, the way there.
+    /// The channel to this member, at the address that the cluster knows, or at a newer one that the member has announced.
     pub(super) fn learn(&self, id: u64, member: &Member) -> Arc<Peer> {
         let member = &self.latest(id, member);
         let mut peers = self.lock();
@@ -91,7 +91,7 @@ impl Peers {
         self.moved_members().retain(|id, _| keep(*id));
     }
 
-    /// How each is doing, in the order of their ids.
+    /// How each of them answers, in the order of their ids.
     pub fn reports(&self) -> Vec<PeerReport> {
         self.lock().values().map(|peer| peer.report()).collect()
     }

@@ -132,7 +132,7 @@ impl Quorum {
     /// Why the leader that Raft names is none; `None` where it is one. `name` says what people call a member.
     pub(super) fn problem(&self, metrics: &Metrics, name: impl Fn(u64) -> String) -> Option<String> {
         let Some(leader) = metrics.current_leader else {
-            return Some(format!("there is no leader in term {}", metrics.current_term));
+            return Some(format!("no leader in term {}", metrics.current_term));
         };
         if self.leader(metrics).is_some() {
             return None;
@@ -143,7 +143,7 @@ impl Quorum {
         };
         let age = self.age(metrics);
         if leads(metrics) {
-            return Some(format!("no majority has confirmed {} that this node leads", since(age)));
+            return Some(format!("no majority has confirmed this node as leader {}", since(age)));
         }
         let silence = self.of(leader, metrics).map(|heard| heard.at.elapsed());
         let name = name(leader);
@@ -151,7 +151,7 @@ impl Quorum {
             Some(silence) if silence <= self.0.limit => {
                 format!("the leader {name} has had no majority {}", since(age))
             }
-            silence => format!("the leader {name} has not been heard of {}", since(silence)),
+            silence => format!("no message from the leader {name} {}", since(silence)),
         })
     }
 
@@ -192,19 +192,19 @@ mod tests {
     fn a_leader_leads_once_a_majority_has_answered_and_for_as_long_as_it_does() {
         let quorum = Quorum::new(LIMIT);
         assert_eq!(quorum.leader(&leader(None)), None);
-        let why = "no majority has confirmed since the start that this node leads";
+        let why = "no majority has confirmed this node as leader since the start";
         assert_eq!(problem(&quorum, &leader(None)).unwrap(), why);
         assert_eq!(quorum.leader(&leader(Some(0))), Some(1));
         assert_eq!(problem(&quorum, &leader(Some(2_400))), None);
         assert_eq!(quorum.leader(&leader(Some(2_401))), None);
-        let why = "no majority has confirmed for 2401 ms that this node leads";
+        let why = "no majority has confirmed this node as leader for 2401 ms";
         assert_eq!(problem(&quorum, &leader(Some(2_401))).unwrap(), why);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_follower_believes_a_leader_that_it_hears_and_that_has_a_majority() {
         let quorum = Quorum::new(LIMIT);
-        let why = "the leader node-2 has not been heard of since the start";
+        let why = "no message from the leader node-2 since the start";
         assert_eq!(problem(&quorum, &follower(2)).unwrap(), why);
         quorum.heard(&vote(2), Some(NEVER));
         let why = "the leader node-2 has had no majority since the start";
@@ -216,7 +216,7 @@ mod tests {
         let why = "the leader node-2 has had no majority for 2401 ms";
         assert_eq!(problem(&quorum, &follower(2)).unwrap(), why);
         tokio::time::advance(Duration::from_millis(400)).await;
-        let why = "the leader node-2 has not been heard of for 2401 ms";
+        let why = "no message from the leader node-2 for 2401 ms";
         assert_eq!(problem(&quorum, &follower(2)).unwrap(), why);
         quorum.heard(&vote(2), None);
         assert_eq!(problem(&quorum, &follower(2)), None, "an older version is believed");

@@ -36,9 +36,9 @@ pub(super) async fn keep_open(lifecycle: Lifecycle, health: Health) {
         if since.elapsed() >= WELL {
             pause = PAUSES.0;
         }
-        tracing::error!(%cause, "Raft has failed; it begins again once the disk takes writes");
+        tracing::error!(%cause, "Raft has failed; it restarts once the disk accepts writes");
         begin_again(&lifecycle, &health, &mut pause).await;
-        tracing::info!("the storage is open again, and Raft has begun again");
+        tracing::info!("the storage is open again, and Raft has restarted");
         since = Instant::now();
     }
 }
@@ -84,7 +84,7 @@ async fn begin_again(lifecycle: &Lifecycle, health: &Health, pause: &mut Duratio
             health.needs_restart(format!("the storage cannot be opened again: {error}"));
         }
         if error != said {
-            tracing::warn!(error, "Raft cannot begin again yet");
+            tracing::warn!(error, "Raft cannot restart yet");
             said = error;
         }
     }

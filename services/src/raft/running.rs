@@ -20,11 +20,11 @@ use super::{
 };
 use crate::local_node::LocalNode;
 
-/// A Raft that runs.
+/// A running Raft.
 pub struct Running {
     /// This node's id.
     pub id: u64,
-    /// What this node says of itself.
+    /// This node.
     pub(super) local_node: LocalNode,
     /// Consensus.
     pub raft: openraft::Raft<TypeConfig>,
@@ -32,7 +32,7 @@ pub struct Running {
     pub store: Store,
     /// The key-value store, for reading.
     pub reader: KvReader,
-    /// The ways to the others.
+    /// The channels to the other members.
     pub peers: Peers,
     /// How many bytes a value may have.
     pub max_value_bytes: usize,
@@ -67,8 +67,8 @@ impl Running {
         }
     }
 
-    /// The others have been asked, or none of them answers: this node stands for election and answers candidates and
-    /// leaders from now on.
+    /// Lets this node stand for election and answer candidates and leaders from now on: the other members have been
+    /// asked, or none of them answers.
     pub(super) fn begin(&self) {
         self.introduced.store(true, Ordering::Relaxed);
         self.raft.runtime_config().elect(true);
@@ -83,14 +83,12 @@ impl Running {
         self.admitted()?;
         match self.introduced.load(Ordering::Relaxed) {
             true => Ok(()),
-            false => {
-                Err(Status::unavailable("this node has not told the others yet that it is there")
-                    .not_processed())
-            }
+            false => Err(Status::unavailable("this node has not announced itself to the other members yet")
+                .not_processed()),
         }
     }
 
-    /// This node does not take part any more.
+    /// Ends this node's part in its cluster.
     pub(super) async fn withdraw(&self, problem: &str) {
         let raft = self.raft.runtime_config();
         raft.elect(false);
@@ -101,7 +99,7 @@ impl Running {
         }
         tracing::error!(problem, "this node is kept out of its cluster");
         if let Err(error) = self.store.refuse(problem).await {
-            tracing::error!(%error, "that this node is kept out cannot be kept for its next start");
+            tracing::error!(%error, "the exclusion of this node cannot be written for its next start");
         }
     }
 
@@ -110,8 +108,8 @@ impl Running {
         self.store.cluster().map(|id| id.to_string()).unwrap_or_default()
     }
 
-    /// Raft's current metrics. If Raft has stopped, this node has no role and no leader. A leader without a recent
-    /// confirmation by a majority does not count; if that is this node, it appears as a candidate.
+    /// Raft's metrics now. After Raft has stopped, this node has no role and follows no leader. A leader that no majority
+    /// has confirmed recently does not count; if that leader is this node, it reports itself as a candidate.
     pub fn metrics(&self) -> Metrics {
         let mut metrics = self.raft.metrics().borrow().clone();
         if self.quorum.leader(&metrics).is_none() {
@@ -128,14 +126,14 @@ impl Running {
         metrics
     }
 
-    /// Why there is no leader that a majority confirms; `None` where there is one.
+    /// Why no majority confirms a leader; `None` where one does.
     pub(super) fn leaderless(&self) -> Option<String> {
         let metrics = self.raft.metrics().borrow().clone();
         self.quorum.problem(&metrics, |id| name(&metrics, id))
     }
 
-    /// How long ago a majority has confirmed the leader; `None` where there is no leader, or none that one has confirmed
-    /// since this node was started.
+    /// How long ago a majority confirmed the leader; `None` without a leader, and before the first confirmation since
+    /// this node started.
     pub(crate) fn quorum_age(&self) -> Option<Duration> {
         self.quorum.age(&self.raft.metrics().borrow())
     }

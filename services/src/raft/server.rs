@@ -1,4 +1,4 @@
-//! What the members of a cluster say to each other.
+//! The service that the members of a cluster call each other by.
 
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use polywire_proto::raft::v1::{self, append_entries_response::Outcome};
 
 use super::{handle::Handle, running::Running, store::StoreError, wire};
 
-/// What the members of a cluster say to each other. Source: Ongaro and Ousterhout,
+/// How the members of a cluster talk to each other. Source: Ongaro and Ousterhout,
 /// [In Search of an Understandable Consensus Algorithm](https://raft.github.io/raft.pdf).
 #[polywire::service(package = "polywire.raft.v1")]
 pub trait Raft {
@@ -22,7 +22,7 @@ pub trait Raft {
         request: v1::AppendEntriesRequest,
     ) -> Result<v1::AppendEntriesResponse, Status>;
 
-    /// Votes for a candidate, or not.
+    /// Votes for a candidate or refuses to.
     #[rpc(idempotent)]
     async fn vote(&self, request: v1::VoteRequest) -> Result<v1::VoteResponse, Status>;
 
@@ -105,7 +105,7 @@ impl Raft for RaftNode {
         mut requests: Streaming<v1::InstallSnapshotRequest>,
     ) -> Result<v1::InstallSnapshotResponse, Status> {
         let running = self.0.running()?;
-        let none = || Status::invalid_argument("the first message must say which snapshot comes");
+        let none = || Status::invalid_argument("missing snapshot head in the first message");
         let first = requests.message().await?.ok_or_else(none)?;
         let head = first.head.ok_or_else(none)?;
         meant_for(&running, head.to, &head.cluster_id)?;
@@ -115,16 +115,16 @@ impl Raft for RaftNode {
         loop {
             size += data.len() as u64;
             if size > head.size {
-                return Err(Status::invalid_argument("the snapshot is longer than its head says"));
+                return Err(Status::invalid_argument("the snapshot is longer than announced"));
             }
             receipt.write(&data).await.map_err(|error| failed_with(&error))?;
             let Some(next) = requests.message().await? else { break };
             data = next.data;
         }
         if size < head.size {
-            return Err(Status::invalid_argument("the snapshot is shorter than its head says"));
+            return Err(Status::invalid_argument("the snapshot is shorter than announced"));
         }
-        // What is not whole must not come to Raft, which would stop.
+        // Raft stops on a snapshot that is not whole, so it never sees one.
         let received = receipt.finish(meta).await.map_err(refused)?;
         // Raft goes on with it whether or not the caller waits, and so must what keeps the file for it.
         let installing = tokio::spawn(received.install(running.raft.clone(), vote));
@@ -133,12 +133,16 @@ impl Raft for RaftNode {
     }
 }
 
-/// An address may have passed to another node since the caller learnt it, and a node to another cluster. One that has
-/// lost what it had must not vote again in a term in which it has voted, nor be counted among those who hold an entry.
+/// Checks that the caller means this node: its address may have belonged to another node, or the node to another cluster.
+/// A node that has lost its data must not vote again in a term in which it has voted, and must not count as a holder of
+/// an entry.
 fn meant_for(running: &Running, id: u64, cluster: &str) -> Result<(), Status> {
     running.takes_part()?;
     if id != running.id {
-        return Err(Status::failed_precondition(format!("this is node {}, not node {id}", running.id)));
+        return Err(Status::failed_precondition(format!(
+            "node id mismatch: this is node {}; expected {id}",
+            running.id
+        )));
     }
     let found = match running.store.cluster() {
         Some(own) if own.is_empty() || cluster.is_empty() || *own == *cluster => return Ok(()),
@@ -146,8 +150,8 @@ fn meant_for(running: &Running, id: u64, cluster: &str) -> Result<(), Status> {
         None => "in no cluster".to_owned(),
     };
     Err(Status::failed_precondition(format!(
-        "node {id} is {found}, and has not joined the cluster {cluster}; if it was a member there, it has lost what \
-         it had: remove it there, and let it join again"
+        "node {id} is {found}; expected the cluster {cluster}. If it was a member there, it has lost its data: remove it \
+         there, and let it join again"
     )))
 }
 
@@ -168,7 +172,7 @@ pub(super) fn fatal(error: Fatal<u64>) -> Status {
 fn refused(error: StoreError) -> Status {
     match error {
         StoreError::Snapshot { problem } => {
-            tracing::warn!(problem, "a member has sent a snapshot that cannot be used");
+            tracing::warn!(problem, "a member has sent an unusable snapshot");
             Status::data_loss(problem)
         }
         error => failed_with(&error),
@@ -176,5 +180,5 @@ fn refused(error: StoreError) -> Status {
 }
 
 fn failed_with(error: &dyn std::error::Error) -> Status {
-    Status::internal(format!("a snapshot cannot be taken in: {error}"))
+    Status::internal(format!("the snapshot cannot be stored: {error}"))
 }

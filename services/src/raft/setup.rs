@@ -159,8 +159,3 @@ fn raft_config(cluster: &polywire::config::Cluster) -> Result<Config, ComponentE
 pub(super) fn is_in_use(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(StoreError::InUse { .. }))
 }
-
-/// The members that vote.
-pub(super) fn voters(metrics: &super::Metrics) -> BTreeSet<u64> {
-    metrics.membership_config.membership().voter_ids().collect()
-}

@@ -1,4 +1,4 @@
-//! What the service `status` says of this node's cluster.
+//! The answers of the service `status` about this node's cluster.
 
 use std::{
     sync::{Arc, Weak},
@@ -89,7 +89,7 @@ struct ClusterWatch {
 }
 
 impl ClusterWatch {
-    /// The next status with other changes than replication progress; `None` once the node drains.
+    /// The next status in which more has changed than the progress of replication; `None` once the node drains.
     ///
     /// # Errors
     /// `Unavailable` where Raft fails here: there is nothing more to be seen from this node.

@@ -52,7 +52,7 @@ class Kv(unittest.TestCase):
         for place, stub in enumerate(self.stubs):
             code, said = self.refused(stub.Put, put)
             self.assertEqual(code, grpc.StatusCode.FAILED_PRECONDITION)
-            self.assertEqual(said, f'expected revision 0 of "expected", and it has {revision}')
+            self.assertEqual(said, f'revision mismatch of key "expected": expected 0, found {revision}')
             code, over = members.refused_over_iroh(place, NAME + "Put", put)
             self.assertEqual(code, grpc.StatusCode.FAILED_PRECONDITION.value[0])
             self.assertIn(said, over)
@@ -72,10 +72,10 @@ class Kv(unittest.TestCase):
         self.assertFalse(self.at(2).Delete(kv.DeleteRequest(key="gone"), timeout=target.PATIENCE).existed)
         for place, stub in enumerate(self.stubs):
             request = kv.GetRequest(key="gone")
-            self.assertEqual(self.refused(stub.Get, request), (grpc.StatusCode.NOT_FOUND, 'there is no key "gone"'))
+            self.assertEqual(self.refused(stub.Get, request), (grpc.StatusCode.NOT_FOUND, 'key "gone" not found'))
             code, said = members.refused_over_iroh(place, NAME + "Get", request)
             self.assertEqual(code, grpc.StatusCode.NOT_FOUND.value[0])
-            self.assertIn('there is no key "gone"', said)
+            self.assertIn('key "gone" not found', said)
 
     def test_a_watcher_at_each_is_told_of_every_change_in_its_order(self):
         watches = [stub.Watch(kv.WatchRequest(prefix="watch/")) for stub in self.stubs]

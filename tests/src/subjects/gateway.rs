@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use polywire::{
-    Channel, Codec, ConnectOptions, Drain, Gateway, Service, ServiceExt as _, Status,
+    Channel, Codec, ConnectOptions, Drain, Gateway, ServiceExt as _, Status,
     transport::{BindContext, BindError, Bound, Connected, Scheme, Serving, Transport},
 };
 

@@ -18,7 +18,7 @@ pub use options::ConnectOptions;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
-    Channel, Codec, Service as _, Status,
+    Channel, Codec, Status,
     transport::{Connected, Meter, Transport},
 };
 use futures_util::future::BoxFuture;

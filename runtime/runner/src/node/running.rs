@@ -14,7 +14,7 @@ use crate::{Health, NodeState, config::Config};
 use futures_util::future::BoxFuture;
 use polywire_core::{
     __runner::{Meter, Ports, panic},
-    Channel, ChannelBuilder, ConnectOptions, Drain, Service,
+    Channel, ChannelBuilder, ConnectOptions, Drain,
     transport::{
         BindContext, BindError,
         net::{Listener, ListenerOptions, reachable},

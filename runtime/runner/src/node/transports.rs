@@ -9,7 +9,7 @@ use crate::{
 use futures_util::future::BoxFuture;
 use polywire_core::{
     __runner::{Descriptors, Ports},
-    Channel, ConnectOptions, Drain, Service,
+    Channel, ConnectOptions, Drain,
     transport::{BindContext, LiveTarget, Serving},
 };
 

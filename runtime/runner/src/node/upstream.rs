@@ -1,7 +1,6 @@
 use std::path::PathBuf;
 
 use super::{NodeError, Parts, Targets};
-use crate::config;
 use futures_util::future::BoxFuture;
 use polywire_core::{Channel, Codec, ConnectOptions, Gateway, Limits, Target, transport::Connected};
 

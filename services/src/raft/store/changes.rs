@@ -31,10 +31,10 @@ impl Change {
     }
 }
 
-/// How much the changes may weigh that wait for slow watchers, in bytes. They are there once, however many watch.
+/// How many bytes of changes wait for slow watchers at most, for all watchers together.
 const BEHIND: usize = 16 << 20;
 
-/// The latest changes for watchers, up to a size of [`BEHIND`]; empty without watchers.
+/// The latest changes, for watchers: as many as weigh [`BEHIND`]; none without a watcher.
 #[derive(Debug)]
 pub(super) struct Latest {
     ring: Arc<Mutex<Ring>>,
@@ -95,13 +95,13 @@ pub struct Changes {
 pub struct Missed(pub u64);
 
 impl Changes {
-    /// The next change; `None` once there are no more, because the store is gone.
+    /// The next change; `None` once the store is closed.
     ///
     /// # Errors
-    /// When the watcher fell behind by more than is kept in memory. What comes after that is what is left.
+    /// When the watcher fell behind by more than is kept in memory. The next call returns the oldest change that is left.
     ///
     /// # Cancel safety
-    /// Dropped, it has taken nothing.
+    /// Safe: a dropped call takes no change.
     pub async fn next(&mut self) -> Result<Option<Change>, Missed> {
         loop {
             self.count.borrow_and_update();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_larger_than_the_bound_is_told_and_where_nobody_watches_nothing_is_held() {
+    async fn a_change_larger_than_the_bound_is_told_and_without_a_watcher_nothing_is_held() {
         let latest = Latest::new();
         let mut changes = latest.watch();
         latest.push(written(1, BEHIND));

@@ -16,7 +16,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another process has it.
-    #[error("{}: in use by another process; expected one node a data directory", path.display())]
+    #[error("{}: in use by another process; expected one node per data directory", path.display())]
     InUse {
         /// The file.
         path: PathBuf,

@@ -49,13 +49,13 @@ impl File {
         // What is not the database's own may trip over an assertion of its.
         let opened = catch(|| Database::open(&path));
         let Ok(opened) = opened.inspect_err(|panic| panic.say("the database")) else {
-            return Err(StoreError::broken(&path, "is damaged, or was cut short"));
+            return Err(StoreError::broken(&path, "is damaged or truncated"));
         };
         let database = opened.map_err(|error| match StoreError::database(&path, error) {
             StoreError::Disk { source, .. }
                 if matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
             {
-                StoreError::broken(&path, format!("is damaged, or was cut short ({source})"))
+                StoreError::broken(&path, format!("is damaged or truncated ({source})"))
             }
             error => error,
         })?;

@@ -1,4 +1,4 @@
-//! What a node of the cluster keeps: the log, the vote and the state machine, in `redb` files below the data
+//! What a member keeps on disk: the log, the vote and the state machine, in `redb` files below the data
 //! directory.
 //!
 //! Everything that Raft acknowledges is on disk before: a write of the log or of the vote returns after its `fsync`.
@@ -75,7 +75,7 @@ impl Store {
             if path.is_dir()
                 && let Err(error) = std::fs::remove_dir_all(&path)
             {
-                tracing::warn!(path = %path.display(), %error, "a directory was left behind");
+                tracing::warn!(path = %path.display(), %error, "a leftover directory cannot be removed");
             }
         }
     }
@@ -111,8 +111,8 @@ impl Store {
         DiskFailure::of([self.log.refused(), self.state.file.refused()])
     }
 
-    /// The id of the cluster that this node has formed or asked to join; empty where that has none, because it was
-    /// formed by an older version. `None` for a node that has done neither, or has lost all that it had.
+    /// The id of the cluster that this node has formed or asked to join; empty for a cluster of an older version, which
+    /// has none. `None` for a node that has done neither, or has lost its data.
     pub fn cluster(&self) -> Option<Arc<str>> {
         self.identity.cluster()
     }
@@ -140,23 +140,29 @@ impl Store {
         self.identity.refuse(reason).await
     }
 
-    /// From now on this node belongs to the cluster with this id. Waits for the disk.
+    /// Sets the cluster that this node belongs to. Waits for the disk.
     ///
     /// # Errors
     /// When the disk cannot be written.
+    ///
+    /// # Cancel safety
+    /// Not safe: the write goes on, and the file may have the id while this store still returns the old one.
     pub async fn join_cluster(&self, id: &str) -> Result<(), StoreError> {
         self.identity.set(id).await
     }
 
-    /// From now on this node belongs to a cluster that there has not been before. Waits for the disk.
+    /// Sets a new cluster id, drawn at random. Waits for the disk.
     ///
     /// # Errors
     /// When the disk cannot be written.
+    ///
+    /// # Cancel safety
+    /// Not safe: the write goes on, and the file may have the id while this store still returns the old one.
     pub async fn found_cluster(&self) -> Result<(), StoreError> {
         self.identity.set(&identity::random()).await
     }
 
-    /// Removes unneeded snapshots.
+    /// Removes unused snapshots.
     pub(super) fn tidy(&self) -> Result<(), StoreError> {
         let _publishing = self.state.snapshots().publish()?;
         self.state.tidy()
@@ -169,10 +175,13 @@ impl Store {
         self.state.snapshots().retire();
     }
 
-    /// Begins to take in a snapshot of another member.
+    /// Begins to receive a snapshot of another member.
     ///
     /// # Errors
     /// When the disk cannot be written.
+    ///
+    /// # Cancel safety
+    /// Safe: the file of a dropped call is removed.
     pub async fn receive(&self) -> Result<Receipt, StoreError> {
         Receipt::begin(self.state.clone()).await
     }
@@ -201,7 +210,7 @@ impl Store {
         let applied = self.state.applied()?;
         if purged > applied {
             let problem = format!(
-                "the log begins behind {}, and the state machine has come to {} only",
+                "the log starts after {}, but the state machine has only reached {}",
                 shown(purged.map(|id| id.index)),
                 shown(applied.map(|id| id.index)),
             );
@@ -228,7 +237,10 @@ impl Store {
     /// Writes to both files and waits for the disk.
     ///
     /// # Errors
-    /// What keeps them from being written, for people.
+    /// Why they cannot be written, as text for an operator.
+    ///
+    /// # Cancel safety
+    /// Safe: a probe that has begun goes on, and its result is lost.
     pub async fn probe(&self) -> Result<(), String> {
         let store = self.clone();
         let probing = tokio::task::spawn_blocking(move || {

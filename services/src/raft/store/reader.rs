@@ -21,6 +21,9 @@ impl KvReader {
     ///
     /// # Errors
     /// When the disk cannot be read.
+    ///
+    /// # Cancel safety
+    /// Safe: it changes nothing.
     pub async fn get(&self, key: String) -> Result<Option<Stored>, StoreError> {
         self.with(move |state| {
             state.file.read(|transaction| {
@@ -38,6 +41,9 @@ impl KvReader {
     ///
     /// # Errors
     /// When the disk cannot be read.
+    ///
+    /// # Cancel safety
+    /// Safe: it changes nothing.
     pub async fn list(
         &self,
         prefix: String,
@@ -79,6 +85,9 @@ impl KvReader {
     ///
     /// # Errors
     /// When the disk cannot be read.
+    ///
+    /// # Cancel safety
+    /// Safe: it changes nothing.
     pub async fn revision(&self) -> Result<u64, StoreError> {
         self.with(|state| {
             state.file.read(|transaction| Ok(state.file.get(transaction, REVISION)?.unwrap_or(0)))

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::raft::{Member, TypeConfig};
 
-/// A snapshot that is being taken in. Dropped, it is gone.
+/// A snapshot that is being received. Dropping it removes it.
 #[derive(Debug)]
 pub struct Receipt {
     state: Arc<KvState>,
@@ -28,18 +28,24 @@ impl Receipt {
         .await
     }
 
-    /// Writes what comes next of it.
+    /// Appends to it.
     ///
     /// # Errors
     /// When the disk cannot be written.
+    ///
+    /// # Cancel safety
+    /// Not safe: part of the data may be written. Drop the receipt then.
     pub async fn write(&mut self, data: &[u8]) -> io::Result<()> {
         self.file.write_all(data).await
     }
 
-    /// Reads it again and puts it where the next start finds it, should this node crash before it is installed.
+    /// Checks it and puts it in place, so that the next start installs it if this node crashes before it is installed.
     ///
     /// # Errors
     /// [`StoreError::Snapshot`] where it is not whole, or not what `meta` says; others where the disk refuses.
+    ///
+    /// # Cancel safety
+    /// Safe: the snapshot is in place and unused, or gone; the next one removes it.
     pub async fn finish(mut self, meta: SnapshotMeta<u64, Member>) -> Result<Received, StoreError> {
         let failed = |source| self.state.snapshots().failed(source);
         self.file.flush().await.map_err(failed)?;
@@ -59,7 +65,7 @@ impl Receipt {
     }
 }
 
-/// A snapshot that is whole and on disk. It stays there until it has become of no use, or this is dropped.
+/// A snapshot that is whole and on disk. It stays there until it is superseded or this is dropped.
 #[derive(Debug)]
 pub struct Received {
     state: Arc<KvState>,
@@ -69,13 +75,13 @@ pub struct Received {
 }
 
 impl Received {
-    /// Hands it to Raft, and waits until that has installed it or has said that it will not.
+    /// Hands it to Raft, and waits until Raft has installed or refused it.
     ///
     /// # Errors
     /// When Raft has stopped.
     ///
     /// # Cancel safety
-    /// None: Raft goes on with it, and needs the file for that.
+    /// Not safe: Raft continues and needs the file that a dropped call removes.
     pub async fn install(
         self,
         raft: openraft::Raft<TypeConfig>,

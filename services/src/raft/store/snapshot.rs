@@ -119,7 +119,7 @@ pub(super) fn load(
     Ok(Head { applied, membership })
 }
 
-/// Reads a received snapshot file completely and returns its description, without changing the store.
+/// Reads all of a received file and returns its head; changes nothing.
 ///
 /// # Errors
 /// [`StoreError::Snapshot`] when it is not whole, or is of a version that cannot be read.
@@ -191,7 +191,7 @@ fn next(state: &File, records: &mut impl Read) -> Result<Record, StoreError> {
 }
 
 fn incomplete(problem: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("a snapshot cannot be used: {problem}"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("unusable snapshot: {problem}"))
 }
 
 /// Sums up what is written.

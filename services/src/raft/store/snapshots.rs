@@ -43,7 +43,7 @@ impl Snapshots {
         let publishing = self.publishing.lock();
         match *publishing {
             false => Ok(publishing),
-            true => Err(self.failed(io::Error::other("this store has made way for another"))),
+            true => Err(self.failed(io::Error::other("this store was replaced by another"))),
         }
     }
 
@@ -82,7 +82,7 @@ impl Snapshots {
         Ok(held)
     }
 
-    /// Removes what is neither kept nor in use. Only for who [publishes](Self::publish).
+    /// Removes what is neither kept nor in use. The caller holds the lock of [`publish`](Self::publish).
     pub(super) fn tidy(&self, kept: Option<&str>) -> Result<(), StoreError> {
         for entry in fs::read_dir(&self.path).map_err(|source| self.failed(source))? {
             let entry = entry.map_err(|source| self.failed(source))?;

@@ -152,7 +152,7 @@ impl KvState {
         self.file.put(transaction, SNAPSHOT, kept)
     }
 
-    /// Removes unneeded snapshots. Only the publisher of snapshots calls this.
+    /// Removes unused snapshots. The caller holds the publishing lock.
     pub(super) fn tidy(&self) -> Result<(), StoreError> {
         self.snapshots.tidy(self.kept()?.map(|kept| kept.name).as_deref())
     }

@@ -1,6 +1,6 @@
 //! The cases themselves, within the process.
 
-use polywire::{Router, Service, ServiceExt as _};
+use polywire::{Router, ServiceExt as _};
 use polywire_interop::{
     cases::{self, Peer},
     implementation::Implementation,

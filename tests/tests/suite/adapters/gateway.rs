@@ -1,5 +1,5 @@
 use polywire::{
-    Code, Codec, Compression, Drain, Response, Router, Service, ServiceExt as _, Status, Streaming,
+    Code, Codec, Compression, Drain, Response, Router, ServiceExt as _, Status, Streaming,
     grpc::Adapter,
     iroh::Peer,
     net::{Listener, ListenerOptions},

@@ -1,5 +1,5 @@
 use iroh::protocol::Router;
-use polywire::{Code, Service as _, ServiceExt as _, iroh::Peer, layer::wrap};
+use polywire::{Code, ServiceExt as _, iroh::Peer, layer::wrap};
 use polywire_tests::{
     bearer::{Bearer, TOKEN, sending},
     endpoint,

@@ -1,4 +1,3 @@
-use polywire::ServiceExt as _;
 use std::{
     future::pending,
     net::SocketAddr,

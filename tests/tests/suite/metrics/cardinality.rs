@@ -25,7 +25,7 @@ use super::{samples, value};
 use crate::{
     iroh_transport::raw::{Ending, ending, open},
     node::ask,
-    wire_stranger,
+    spec_client,
 };
 
 /// How many calls are made over each transport.
@@ -98,7 +98,7 @@ impl MadeUp {
 async fn thousands_of_calls_that_a_client_made_up_add_no_series() {
     let node = Node::start(&[]).await;
     let client = Http2::connect(node.grpc_address()).await;
-    let (connection, _endpoint) = wire_stranger::connect(&node, "polywire/1").await;
+    let (connection, _endpoint) = spec_client::connect(&node, "polywire/1").await;
     let attack = async |calls: usize| {
         let over_grpc = stream::iter(0..calls).map(|number| MadeUp::new(number).over_grpc(&client));
         let over_iroh = stream::iter(0..calls).map(|number| MadeUp::new(number).over_iroh(&connection));

@@ -18,7 +18,7 @@ use polywire_tests::{
 };
 
 use super::samples;
-use crate::{iroh_transport::raw, node::ask, wire_stranger};
+use crate::{iroh_transport::raw, node::ask, spec_client};
 
 /// What a message of the node's may weigh on any transport, in bytes.
 const LIMIT: usize = 4_096;
@@ -234,7 +234,7 @@ async fn what_a_listener_refuses_by_its_own_rules_counts_as_that() {
     expected.extend(one("unknown", "unknown", Code::Unimplemented));
     assert_eq!(counted(&node.get("/metrics").await.body, "grpc"), expected);
 
-    let (connection, _endpoint) = wire_stranger::connect(&node, "x/status/1").await;
+    let (connection, _endpoint) = spec_client::connect(&node, "x/status/1").await;
     let mut call = bytes::BytesMut::new();
     let compression = RequestCompression::default();
     put_request_head(&mut call, CHECK, Codec::Protobuf, true, None, compression, &Metadata::new());
@@ -259,7 +259,7 @@ async fn a_call_whose_time_is_over_when_it_arrives_counts_as_that() {
         let over = client.call(CHECK, &[("grpc-timeout", timeout)], &ask("")).await;
         assert_eq!(over.grpc_status(), Code::DeadlineExceeded.number(), "{timeout}");
     }
-    let (connection, _endpoint) = wire_stranger::connect(&node, "polywire/1").await;
+    let (connection, _endpoint) = spec_client::connect(&node, "polywire/1").await;
     let mut call = bytes::BytesMut::new();
     let compression = RequestCompression::default();
     let over = Some(Duration::ZERO);

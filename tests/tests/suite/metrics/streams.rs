@@ -21,7 +21,7 @@ use super::{samples, value};
 use crate::{
     iroh_transport::raw,
     node::{ask, connect},
-    wire_stranger,
+    spec_client,
 };
 
 /// How a stream ends, as its request says.
@@ -165,7 +165,7 @@ async fn a_stream_that_its_deadline_ends_counts_as_that() {
     let late = client.call(path, &[("grpc-timeout", "200m")], &ask("")).await;
     assert_eq!(late.grpc_status(), Code::DeadlineExceeded.number(), "{late:?}");
 
-    let (connection, _endpoint) = wire_stranger::connect(&node, "polywire/1").await;
+    let (connection, _endpoint) = spec_client::connect(&node, "polywire/1").await;
     let mut call = BytesMut::new();
     let (timeout, compression) = (Some(Duration::from_millis(200)), RequestCompression::default());
     put_request_head(&mut call, path, Codec::Protobuf, false, timeout, compression, &Metadata::new());

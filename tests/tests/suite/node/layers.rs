@@ -1,6 +1,6 @@
 //! Layers around everything that a node serves, in this process.
 
-use polywire::{Code, ConnectOptions, Service as _, ServiceExt as _, Target, config::Loader, layer::wrap};
+use polywire::{Code, ConnectOptions, ServiceExt as _, Target, config::Loader, layer::wrap};
 use polywire_tests::{
     bearer::{Bearer, TOKEN, sending},
     inventory::{GetRequest, InventoryClient, Stock},

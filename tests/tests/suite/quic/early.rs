@@ -10,7 +10,7 @@ use std::{
 
 use super::{Server, one_way::OneWay};
 use polywire::{
-    Channel, ConnectOptions, Context, Response, Service, ServiceExt as _, Target,
+    Channel, ConnectOptions, Context, Response, ServiceExt as _, Target,
     quic::{Config, EarlyData},
 };
 use polywire_tests::{

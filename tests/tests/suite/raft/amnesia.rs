@@ -44,7 +44,7 @@ async fn a_voter_that_has_lost_what_it_had_does_not_vote_until_it_has_joined_aga
     eventually("the leader is told why", async || {
         let told = monitoring.get_cluster_health(GetClusterHealthRequest {}).await.ok()?;
         let peer = told.peers.iter().find(|peer| peer.id == id)?;
-        let said = peer.errors.iter().any(|error| format!("{error:?}").contains("it has lost what it had"));
+        let said = peer.errors.iter().any(|error| format!("{error:?}").contains("it has lost its data"));
         // Its process is there, and answers everything but Raft.
         (said && !told.healthy).then_some(())
     })
@@ -62,7 +62,7 @@ async fn a_voter_that_has_lost_what_it_had_does_not_vote_until_it_has_joined_aga
     let (seed, joining) = (cluster.node(other).grpc().to_owned(), connect(cluster.node(lost).grpc()).await);
     let joining = ClusterClient::new(joining);
     let refused = joining.join(JoinRequest { seed: seed.clone() }).await.unwrap_err();
-    assert!(refused.message().contains("is a voter of this cluster, and has lost what it had"), "{refused}");
+    assert!(refused.message().contains("is a voter of this cluster, and has lost its data"), "{refused}");
     let seed_client = ClusterClient::new(connect(&seed).await);
     seed_client
         .remove_member(RemoveMemberRequest { id, cluster_id: status.cluster_id.clone() })

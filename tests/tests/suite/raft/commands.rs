@@ -37,7 +37,7 @@ async fn what_names_no_member_is_not_found_whichever_member_is_asked() {
         let request = RemoveMemberRequest { id: 7, cluster_id: seen.cluster_id.clone() };
         let refused = client.remove_member(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::NotFound, "{refused}");
-        assert_eq!(refused.message(), "node 7 is no member of this cluster");
+        assert_eq!(refused.message(), "node 7 is not a member of this cluster");
         let member = Member { id: 7, endpoint_id: format!("{:016x}", 7), ..seen.this.clone().unwrap() };
         let refused = client
             .update_member(UpdateMemberRequest { member: Some(member), ..UpdateMemberRequest::default() })
@@ -58,7 +58,7 @@ async fn what_has_been_done_before_is_not_done_again_and_the_command_says_so() {
     let refused = told(&one, &["init"]).await;
     assert_eq!(refused.code, 64 + 6, "{}", refused.stdout);
     assert!(
-        refused.stderr.contains("is a cluster of its own already; nothing was done"),
+        refused.stderr.contains("already forms a cluster of its own; nothing was done"),
         "{}",
         refused.stderr
     );
@@ -67,7 +67,7 @@ async fn what_has_been_done_before_is_not_done_again_and_the_command_says_so() {
     assert_eq!(refused.code, 64 + 6, "{}", refused.stdout);
     assert!(refused.stderr.contains("already; nothing was done"), "{}", refused.stderr);
     let refused = ClusterClient::new(connect(two.grpc()).await).init(InitRequest {}).await.unwrap_err();
-    assert_eq!(refused.message(), "this node is in a cluster of 2 already; nothing was done");
+    assert_eq!(refused.message(), "this node is already in a cluster of 2 members; nothing was done");
 }
 
 #[tokio::test]

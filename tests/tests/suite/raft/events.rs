@@ -33,7 +33,7 @@ async fn elections_and_members_that_come_go_and_are_lost_are_a_line_each() {
     assert!(votes.contains(&next_name) && votes.contains(&other_name), "{elected}");
     let follows = said(&other_log, "this node follows a leader");
     assert!(follows.iter().any(|line| line["leader"] == *next_name && line["term"] == term), "{other_log}");
-    for message in ["a member is not reached", "a member is reached again"] {
+    for message in ["a member is unreachable", "a member is reachable again"] {
         let told = said(&next_log, message);
         assert!(told.iter().any(|line| line["name"] == *old_name), "{message}: {next_log}");
     }

@@ -112,10 +112,10 @@ async fn fill_the_disk_of(full: usize) {
     let log = cluster.kill(full).await.stderr;
     let told = log
         .lines()
-        .find(|line| line.contains("begins again once the disk takes writes"))
+        .find(|line| line.contains("restarts once the disk accepts writes"))
         .unwrap_or_else(|| panic!("{log}"));
     assert!(told.contains("ERROR") && names_the_cause(told), "{told}");
-    assert!(log.contains("Raft has begun again"), "{log}");
+    assert!(log.contains("Raft has restarted"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -107,9 +107,9 @@ async fn a_member_that_is_started_alone_is_not_ready_until_a_majority_is_there()
     let leader = killed.remove(0).start().await;
     assert_eq!(leader.get("/readyz").await.status, 503, "from the first moment");
     assert_eq!(gauge(&leader, "quorum_age_seconds").await, f64::INFINITY);
-    assert_not_ready(&leader, "no majority has confirmed since the start that this node leads").await;
+    assert_not_ready(&leader, "no majority has confirmed this node as leader since the start").await;
     refused(&leader).await;
-    assert_not_ready(&leader, "no majority has confirmed since the start that this node leads").await;
+    assert_not_ready(&leader, "no majority has confirmed this node as leader since the start").await;
 
     let other = killed.remove(0).start().await;
     for node in [&leader, &other] {
@@ -135,7 +135,7 @@ async fn a_follower_whose_leader_has_lost_its_majority_knows_no_leader() {
             .await;
     }
     assert!(gauge(&follower, "quorum_age_seconds").await > 2.0);
-    assert_not_ready(&leader, "no majority has confirmed for ").await;
+    assert_not_ready(&leader, "no majority has confirmed this node as leader for ").await;
     // It hears its leader several times a second.
     assert_not_ready(&follower, "the leader ").await;
     let page = follower.get("/readyz?verbose").await;

@@ -9,7 +9,7 @@ use super::{
     Connection, NAME, client::Http2, connector::Connector, keep_alive::KeptAlive, renewing::Renewing,
 };
 use crate::{
-    Channel, Code, ConnectOptions, Limits, Service as _, Status,
+    Channel, Code, ConnectOptions, Limits, Status,
     transport::{
         Connected, NetworkPath, Scheme,
         net::{Authorities, FirstByte, distrusted},

@@ -141,7 +141,7 @@ fn target(endpoint: &Endpoint, relay: Option<&RelayUrl>) -> String {
             addresses.push(address);
         }
     }
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    let mut query = form_urlencoded::Serializer::new(String::new());
     for address in addresses {
         query.append_pair("addr", &address.to_string());
     }

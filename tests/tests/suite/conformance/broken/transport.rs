@@ -1,7 +1,7 @@
 use std::future::pending;
 
 use polywire::{
-    Codec, ConnectOptions, Drain, Service, ServiceExt as _, Status, config,
+    Codec, ConnectOptions, Drain, ServiceExt as _, Status, config,
     grpc::{self, Grpc},
     transport::{BindContext, BindError, Bound, Connected, Scheme, Serving, Transport},
 };
