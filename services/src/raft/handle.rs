@@ -31,7 +31,7 @@ struct RaftSlot {
     conflicts: Conflicts,
 }
 
-/// Who leads.
+/// The leader of the cluster.
 pub(super) enum Leader {
     /// This node.
     This(Arc<Running>),
@@ -54,7 +54,7 @@ impl Handle {
     /// The Raft that runs now.
     ///
     /// # Errors
-    /// `Unavailable` before it has started, and while it starts anew.
+    /// `Unavailable` before Raft has started and while it restarts.
     pub fn running(&self) -> Result<Arc<Running>, Status> {
         let none = || {
             let why = self.0.stopped.load();
