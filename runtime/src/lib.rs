@@ -157,12 +157,13 @@ pub use polywire_core::unix;
 #[cfg(feature = "websocket")]
 pub use polywire_core::websocket;
 pub use polywire_core::{
-    AlpnError, AlpnName, Body, Call, Caller, Channel, ChannelBuilder, Clipped, ClusterBuilder, Code, Codec,
-    CodecError, Compression, CompressionSet, ConnectOptions, Context, Drain, Explanation, Extensions, Facade,
+    Alias, AlpnError, AlpnName, Body, Call, Caller, Channel, ChannelBuilder, ClusterBuilder, Code, Codec,
+    CodecError, Compression, CompressionSet, ConnectOptions, Context, Drain, Explanation, Extensions,
     Fallback, Gateway, InvalidTraceParent, Limits, MemberExplanation, MemberService, Message, Metadata,
-    MetadataError, Method, NetworkPath, Payload, Phase, Receive, Response, RouteExplanation, RouteState,
-    Router, Server, Service, ServiceExplanation, ServiceExt, ServiceInfo, Shape, ShortName, ShortNameError,
-    Status, Streaming, Target, TargetError, TraceContext, UnknownCodec, UnknownCompression,
+    MetadataError, Method, NetworkPath, Payload, Phase, Receive, Response, Router, Server, Service,
+    ServiceExplanation, ServiceExt, ServiceInfo, Shape, ShortName, ShortNameError, Status, Streaming,
+    SubchannelExplanation, SubchannelState, Target, TargetError, TraceContext, Truncated, UnknownCodec,
+    UnknownCompression,
 };
 pub use polywire_core::{layer, observer, policy, section, settings, trace, transport::net, wire};
 pub use polywire_macros::{main, service};

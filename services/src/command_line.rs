@@ -1,13 +1,13 @@
-//! What the commands of the built-in services have in common.
+//! Options that the commands of the built-in services share.
 
 use std::path::PathBuf;
 
 use polywire::{ConnectOptions, cli::CommandError};
 
-/// How a command connects that was given this file of certificate authorities, or none.
+/// The connect options of a command, with its file of certificate authorities, if any.
 ///
 /// # Errors
-/// When the file cannot be used: that is no failure of a call.
+/// When the file cannot be used; this is not the status of a call.
 pub(crate) fn connect_options(ca: Option<PathBuf>) -> Result<ConnectOptions, CommandError> {
     let Some(file) = ca else { return Ok(ConnectOptions::new()) };
     let options = ConnectOptions::new().ca_file(file);

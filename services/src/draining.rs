@@ -1,6 +1,6 @@
 use polywire::{Health, NodeState};
 
-/// Returns once the node drains: streams that have no end of their own end then.
+/// Returns once the node drains: streams without an end of their own end then.
 pub(crate) async fn draining(health: &Health) {
     let mut reports = health.watch();
     // The sender is held by `health`.

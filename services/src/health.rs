@@ -1,7 +1,7 @@
 //! The standard gRPC health service, over every transport.
 
 use futures_util::stream::unfold;
-use polywire::{Clipped, Health as Registry, NodeState, Router, Service, Status, Streaming};
+use polywire::{Health as Registry, NodeState, Router, Service, Status, Streaming, Truncated};
 use polywire_proto::grpc::health::v1::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
     health_check_response::ServingStatus,
@@ -56,7 +56,7 @@ impl Health for NodeHealth {
     async fn check(&self, request: HealthCheckRequest) -> Result<HealthCheckResponse, Status> {
         match self.status(&request.service) {
             ServingStatus::ServiceUnknown => {
-                Err(Status::not_found(format!("service {:?} not found", Clipped(&request.service))))
+                Err(Status::not_found(format!("service {:?} not found", Truncated(&request.service))))
             }
             status => Ok(response(status)),
         }

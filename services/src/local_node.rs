@@ -52,15 +52,14 @@ impl LocalNode {
     }
 }
 
-/// The targets that others are told: those that were configured, and what is bound for the transports that these do
-/// not name.
+/// The advertised targets: the configured ones, and the bound ones for all other transports.
 fn advertised(configured: &[Target], bound: impl Iterator<Item = (&'static str, String)>) -> Vec<String> {
     let others =
         bound.filter(|(transport, _)| configured.iter().all(|target| target.transport() != *transport));
     configured.iter().map(Target::to_string).chain(others.map(|(_, target)| target)).collect()
 }
 
-/// The target for those on other machines: what listens on every address is reached at loopback from this one alone.
+/// The target for other machines: a listener on every address is bound to loopback only for this machine.
 fn from_elsewhere(target: String, bound: SocketAddr, own: impl Fn(&SocketAddr) -> Option<IpAddr>) -> String {
     if !bound.ip().is_unspecified() {
         return target;
@@ -74,8 +73,8 @@ fn from_elsewhere(target: String, bound: SocketAddr, own: impl Fn(&SocketAddr) -
     }
 }
 
-/// The address of this machine that packets to far networks would leave from, where it has one. None is sent: to
-/// connect a UDP socket is to ask for the route.
+/// The source address of this machine for distant networks, if it has one. No packet is sent: connecting a UDP socket
+/// only looks up the route.
 fn own_address(bound: &SocketAddr) -> Option<IpAddr> {
     // Addresses for documentation (RFC 5737, RFC 3849), which are on no machine's own network.
     let far: IpAddr = match bound {

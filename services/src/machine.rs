@@ -14,13 +14,13 @@ use tokio::time::Instant;
 pub(crate) struct Machine {
     system: System,
     pid: Pid,
-    /// When processors were looked at last: their shares are of the time since then.
+    /// When the processors were read last: shares cover the time since then.
     looked: Option<Instant>,
 }
 
 impl Machine {
     /// # Errors
-    /// When the system does not let itself be read.
+    /// When the system information is unavailable.
     pub(crate) fn new() -> Result<Self, Error> {
         let system = System::new_with_specifics(
             RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()),
@@ -31,7 +31,7 @@ impl Machine {
     /// Everything, with the file system of this directory.
     ///
     /// # Errors
-    /// When the system does not say one of them.
+    /// When one of them is unavailable.
     pub(crate) fn info(&mut self, data_dir: &Path) -> Result<v1::SystemInfo, Error> {
         let process = self.process();
         let networks = Networks::new_with_refreshed_list()?;
@@ -79,7 +79,7 @@ impl Machine {
         self.system.used_memory()
     }
 
-    /// Looks at the processors; the first time twice, for a share is of the time between two looks.
+    /// Reads the processors; twice at first, because a share covers the time between two readings.
     fn look(&mut self) {
         let first = self.looked.is_none();
         if self.looked.is_some_and(|at| at.elapsed() < MINIMUM_CPU_UPDATE_INTERVAL) {

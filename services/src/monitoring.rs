@@ -94,7 +94,7 @@ impl NodeMonitoring {
         }
     }
 
-    /// Reads something where it may block.
+    /// Reads the machine on a thread that may block.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&mut Machine) -> Result<T, sysinfo::Error> + Send + 'static,
@@ -198,7 +198,7 @@ fn traffic(router: &Router, calls: &RecentCalls) -> v1::MethodTraffic {
     }
 }
 
-/// So many milliseconds as were asked for, or the usual ones.
+/// The requested milliseconds, or the default.
 fn milliseconds(what: &str, asked: u64, usual: u64, allowed: RangeInclusive<u64>) -> Result<u64, Status> {
     match asked {
         0 => Ok(usual),

@@ -17,7 +17,7 @@ pub(crate) struct NodeContext {
 }
 
 impl NodeContext {
-    /// That of the node with these parts.
+    /// The context of the node with these parts.
     pub(crate) fn of(parts: &Parts) -> Arc<Self> {
         parts.shared()
     }

@@ -15,7 +15,7 @@ use crate::{health::HealthClient, member::Member};
 /// How long a member may take to be dialled and to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The probes to members, kept from one question to the next. Clones share them.
+/// The probes of the members' endpoints, kept from one round to the next. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Reachability(Arc<Mutex<ProbeTable>>);
 
@@ -30,7 +30,7 @@ struct ProbeTable {
 /// One endpoint of one member.
 struct Probe {
     target: Target,
-    /// In which place among the targets of its member it is.
+    /// Its index among the targets of its member.
     place: usize,
     open: Option<(Channel, PathProbe)>,
     reachable: bool,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use polywire::{Clipped, Code, Router, Service, Status, Streaming};
+use polywire::{Code, Router, Service, Status, Streaming, Truncated};
 use polywire_proto::grpc::reflection::v1::{
     ErrorResponse, ExtensionNumberResponse, FileDescriptorResponse, ListServiceResponse,
     ServerReflectionRequest, ServerReflectionResponse, ServiceResponse,
@@ -133,7 +133,7 @@ fn collect(file: &FileDescriptor, seen: &mut BTreeSet<String>, answer: &mut File
 }
 
 fn unknown(symbol: &str) -> Status {
-    Status::new(Code::NotFound, format!("symbol or file {:?} not found", Clipped(symbol)))
+    Status::new(Code::NotFound, format!("symbol or file {:?} not found", Truncated(symbol)))
 }
 
 #[cfg(test)]

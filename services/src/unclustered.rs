@@ -1,4 +1,4 @@
-//! What a node without a cluster does with the keys of the configuration that are about one.
+//! The configuration keys of a cluster, in a node without one.
 
 use polywire::{
     ComponentError,
@@ -24,7 +24,7 @@ pub(crate) fn check(config: &Config) -> Result<(), ComponentError> {
     }
 }
 
-/// The keys that are set and that only a cluster reads. `cluster.advertise` is none of them: the directory tells it.
+/// The keys that are set and that only a cluster reads. The directory reads `cluster.advertise`, so it is not among them.
 fn without_effect(config: &Config) -> Vec<&'static str> {
     let (cluster, strategy) = (Cluster::default(), Strategy::default());
     let keys = [

@@ -57,8 +57,8 @@ pub fn node_modules() -> PathBuf {
 /// # Panics
 /// When they do not build although all is there, and as [`skipped`].
 pub fn go() -> Option<PathBuf> {
-    let files = ["go/build.sh", "go/server.go"].map(|file| Path::new(SCRIPTS).join(file));
-    let directory = installed("go", &[&files[0], &files[1]], |directory| {
+    let files = ["go/build.sh", "debian.sh", "go/server.go"].map(|file| Path::new(SCRIPTS).join(file));
+    let directory = installed("go", &files.each_ref().map(|file| &**file), |directory| {
         let mut build = Command::new(&files[0]);
         let status = build.arg(directory).status().expect("a shell");
         assert!(status.success() || status.code() == Some(UNAVAILABLE), "{build:?} failed");

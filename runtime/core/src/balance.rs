@@ -1,26 +1,25 @@
 //! One channel over several transports to a peer, or over the members of a cluster: which of them a call takes, and what
 //! becomes of a call that fails there.
 
-mod again;
-mod answers;
-mod attempts;
+mod attempt;
 mod builder;
 #[doc(hidden)]
 pub mod directory;
 mod discovery;
 mod explain;
 mod fallback;
-mod keeper;
-mod order;
-mod plan;
+mod liveness;
+mod mirror;
+mod observer;
+mod picker;
 pub(crate) mod probe;
-mod pulse;
-mod route;
-mod routes;
-mod scores;
-mod shadow;
-mod shared;
-mod tally;
+mod prober;
+mod response_stream;
+mod retry;
+mod state;
+mod stats;
+mod subchannel;
+mod subchannels;
 #[cfg(test)]
 mod tests;
 mod vigil;

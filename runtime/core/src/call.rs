@@ -188,6 +188,6 @@ mod sealed {
 
 fn decode<M: Message>(response: Response<Payload>) -> Result<Response<M>, Status> {
     let Response { metadata, message, trailers, compression } = response;
-    let compression = compression.filter(|_| !message.is_plain());
+    let compression = compression.filter(|_| !message.is_uncompressed());
     Ok(Response { metadata, message: message.decode()?, trailers, compression })
 }

@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use rmp_serde::config::BytesMode;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-use crate::{Message, clipped};
+use crate::{Message, truncated};
 
 /// How a message becomes bytes. Independent of the transport: the codec of a call travels in its head,
 /// and the server answers in the codec it was asked in.
@@ -105,7 +105,7 @@ impl Codec {
     }
 
     fn decode_error(self, error: &dyn fmt::Display) -> CodecError {
-        CodecError::Decode { codec: self, reason: clipped::reason(error) }
+        CodecError::Decode { codec: self, reason: truncated::reason(error) }
     }
 }
 

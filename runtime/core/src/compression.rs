@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use set::CompressionSet;
 
-use crate::{Clipped, Status};
+use crate::{Status, Truncated};
 
 /// The compression of messages. Nothing is compressed by default; it is enabled by
 /// [`Call::compression`](crate::Call::compression) for the requests of a call,
@@ -73,7 +73,7 @@ impl Compression {
 pub(crate) fn unknown(name: &str) -> Status {
     Status::unimplemented(format!(
         "compression {:?} is not known here; supported: {}",
-        Clipped(name),
+        Truncated(name),
         CompressionSet::supported()
     ))
 }

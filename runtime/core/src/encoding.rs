@@ -21,7 +21,7 @@ impl Encoding {
 
     /// What this message is to be compressed with.
     pub(crate) fn compression_of(&self, message: &Payload) -> Option<Compression> {
-        self.compression.filter(|_| !message.is_plain())
+        self.compression.filter(|_| !message.is_uncompressed())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::NetworkPath;
 #[non_exhaustive]
 pub struct Explanation {
     /// Each transport, in the channel's order.
-    pub routes: Vec<RouteExplanation>,
+    pub subchannels: Vec<SubchannelExplanation>,
     /// Each service that was called: what a call of it would take now, and why.
     pub services: Vec<ServiceExplanation>,
     /// The members of a cluster, where the channel leads to one; the transports are theirs then.
@@ -33,7 +33,7 @@ pub struct MemberExplanation {
     /// Each service of which it was called.
     pub services: Vec<MemberService>,
     /// Each transport that leads to it.
-    pub routes: Vec<RouteExplanation>,
+    pub subchannels: Vec<SubchannelExplanation>,
 }
 
 /// How a service has been doing at one member of a cluster.
@@ -51,13 +51,13 @@ pub struct MemberService {
 /// One transport of a channel.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct RouteExplanation {
+pub struct SubchannelExplanation {
     /// The transport's name.
     pub transport: &'static str,
     /// Where it leads.
     pub target: String,
     /// Whether it works.
-    pub state: RouteState,
+    pub state: SubchannelState,
     /// How often it failed in a row.
     pub failures: u32,
     /// How many calls wait for their answer over it.
@@ -80,7 +80,7 @@ pub struct RouteExplanation {
 /// Whether a transport works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum RouteState {
+pub enum SubchannelState {
     /// Not tried yet.
     Untried,
     /// It works.
@@ -107,7 +107,7 @@ pub struct ServiceExplanation {
     pub scores: Vec<(Option<Duration>, f64)>,
 }
 
-impl fmt::Display for RouteState {
+impl fmt::Display for SubchannelState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Untried => f.write_str("untried"),
@@ -119,7 +119,7 @@ impl fmt::Display for RouteState {
     }
 }
 
-impl fmt::Display for RouteExplanation {
+impl fmt::Display for SubchannelExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<10} {:<16} {}", self.transport, self.state.to_string(), self.target)?;
         if let Some(relay) = self.path.as_ref().and_then(|path| path.relay.as_ref()) {
@@ -142,8 +142,8 @@ impl fmt::Display for MemberExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unreached = if self.reached { "" } else { "; it did not answer the member that told of it" };
         writeln!(f, "member {} ({}): {} calls in flight{unreached}", self.name, self.id, self.in_flight)?;
-        for route in &self.routes {
-            writeln!(f, "  {route}")?;
+        for subchannel in &self.subchannels {
+            writeln!(f, "  {subchannel}")?;
         }
         for MemberService { name, latency, errors } in &self.services {
             let latency = latency.map_or_else(|| "not answered yet".to_owned(), short);
@@ -155,17 +155,17 @@ impl fmt::Display for MemberExplanation {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for route in &self.routes {
-            writeln!(f, "{route}")?;
+        for subchannel in &self.subchannels {
+            writeln!(f, "{subchannel}")?;
         }
         for member in &self.members {
             write!(f, "{member}")?;
         }
         for service in &self.services {
             writeln!(f, "{} takes {}: {}", service.name, service.taken, service.reason)?;
-            for (route, (latency, errors)) in self.routes.iter().zip(&service.scores) {
+            for (subchannel, (latency, errors)) in self.subchannels.iter().zip(&service.scores) {
                 let latency = latency.map_or_else(|| "nothing measured yet".to_owned(), short);
-                writeln!(f, "  {:<10} {latency}, {:.1} % fail", route.transport, 100.0 * errors)?;
+                writeln!(f, "  {:<10} {latency}, {:.1} % fail", subchannel.transport, 100.0 * errors)?;
             }
         }
         writeln!(f, "{} further attempts may be made", self.budget)

@@ -24,11 +24,11 @@
 #[allow(unused_extern_crates)]
 extern crate self as polywire;
 
+mod alias;
 pub mod balance;
 mod body;
 mod call;
 mod channel;
-mod clipped;
 mod code;
 mod codec;
 mod compression;
@@ -38,13 +38,13 @@ mod drain;
 mod encoding;
 mod explanation;
 mod extensions;
-mod facade;
 mod gateway;
 pub mod layer;
 mod message;
 mod message_type;
 mod metadata;
 mod method;
+#[cfg(feature = "suggestions")]
 mod nearest;
 mod network_path;
 pub mod observer;
@@ -62,6 +62,7 @@ mod status;
 mod streaming;
 pub mod trace;
 pub mod transport;
+mod truncated;
 mod watched;
 pub mod wire;
 
@@ -72,21 +73,20 @@ pub mod __private;
 #[path = "runner.rs"]
 pub mod __runner;
 
+pub use alias::Alias;
 pub use balance::{ChannelBuilder, ClusterBuilder, Fallback};
 pub use body::Body;
 pub use call::{Call, Receive};
 pub use channel::Channel;
-pub use clipped::Clipped;
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
 pub use compression::{Compression, CompressionSet, UnknownCompression};
 pub use context::{Caller, Context};
 pub use drain::{Drain, Phase};
 pub use explanation::{
-    Explanation, MemberExplanation, MemberService, RouteExplanation, RouteState, ServiceExplanation,
+    Explanation, MemberExplanation, MemberService, ServiceExplanation, SubchannelExplanation, SubchannelState,
 };
 pub use extensions::Extensions;
-pub use facade::Facade;
 pub use gateway::Gateway;
 pub use layer::ServiceExt;
 pub use message::Message;
@@ -117,3 +117,4 @@ pub use transport::unix;
 #[cfg(feature = "websocket")]
 pub use transport::websocket;
 pub use transport::{AlpnError, AlpnName, ConnectOptions, Limits, Target, TargetError};
+pub use truncated::Truncated;

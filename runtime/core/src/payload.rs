@@ -1,4 +1,4 @@
-mod kept;
+mod replay;
 
 use std::{
     any::{Any, TypeId},
@@ -8,9 +8,9 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
-pub(crate) use self::kept::Kept;
+pub(crate) use self::replay::ReplayPayload;
 
-use self::kept::Slot;
+use self::replay::Slot;
 use crate::{Codec, Message, Status, codec::CodecError};
 
 /// One message at the waist. It stays typed until a transport writes it, so that each transport picks
@@ -19,7 +19,7 @@ use crate::{Codec, Message, Status, codec::CodecError};
 pub struct Payload {
     repr: Repr,
     observer: Option<Arc<dyn EncodeObserver>>,
-    plain: bool,
+    uncompressed: bool,
 }
 
 enum Repr {
@@ -68,17 +68,17 @@ impl<M: Message> Typed for M {
 impl Payload {
     /// A message that is still typed.
     pub fn new<M: Message>(message: M) -> Self {
-        Self { repr: Repr::Typed(Box::new(message)), observer: None, plain: false }
+        Self { repr: Repr::Typed(Box::new(message)), observer: None, uncompressed: false }
     }
 
     /// A message that writes itself.
     pub fn typed(message: impl Typed + 'static) -> Self {
-        Self { repr: Repr::Typed(Box::new(message)), observer: None, plain: false }
+        Self { repr: Repr::Typed(Box::new(message)), observer: None, uncompressed: false }
     }
 
     /// A message that is already encoded.
     pub fn encoded(codec: Codec, bytes: Bytes) -> Self {
-        Self { repr: Repr::Encoded(codec, bytes), observer: None, plain: false }
+        Self { repr: Repr::Encoded(codec, bytes), observer: None, uncompressed: false }
     }
 
     /// The bytes, where the message is encoded in this codec already.
@@ -97,18 +97,18 @@ impl Payload {
         }
     }
 
-    /// The same message; `plain` says whether it travels without compression where its direction has one.
+    /// The same message; `uncompressed` says whether it travels without compression where its direction has one.
     /// One that came so says so too: a gateway that passes it on sends it the same way.
     #[must_use]
-    pub fn with_plain(mut self, plain: bool) -> Self {
-        self.plain = plain;
+    pub fn with_uncompressed(mut self, uncompressed: bool) -> Self {
+        self.uncompressed = uncompressed;
         self
     }
 
     /// Whether the message travels without compression where its direction has one. Says nothing where it
     /// has none.
-    pub fn is_plain(&self) -> bool {
-        self.plain
+    pub fn is_uncompressed(&self) -> bool {
+        self.uncompressed
     }
 
     /// Appends the message in this codec.
@@ -198,7 +198,7 @@ impl Payload {
             Err(Repr::Encoded(codec, bytes)) => (codec, bytes),
             Err(repr) => {
                 let mut buffer = BytesMut::new();
-                Self { repr, observer: None, plain: false }.append(Codec::Protobuf, &mut buffer)?;
+                Self { repr, observer: None, uncompressed: false }.append(Codec::Protobuf, &mut buffer)?;
                 (Codec::Protobuf, buffer.freeze())
             }
         };

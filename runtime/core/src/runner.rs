@@ -1,14 +1,16 @@
 //! What the node (`polywire-runner`) needs of this crate beside the public contract. No part of that contract.
 
 pub use crate::{
-    clipped::reason,
     context::Path,
     message_type::{MessageType, Recode},
-    nearest::{distance, nearest},
     payload::{EncodeObserver, Typed},
     transport::{Descriptors, Meter, Ports, register_shared},
+    truncated::reason,
     watched::Watched,
 };
+
+#[cfg(feature = "suggestions")]
+pub use crate::nearest::{distance, nearest};
 
 /// The messages of the directory.
 pub mod directory {

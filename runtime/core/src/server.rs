@@ -3,8 +3,8 @@ use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 use tokio::time::Instant;
 
 use crate::{
-    Body, Clipped, Context, Method, Payload, Response, Service, ServiceInfo, Shape, Status, Streaming, body,
-    context::Path, deadline, panic, server_timing,
+    Body, Context, Method, Payload, Response, Service, ServiceInfo, Shape, Status, Streaming, Truncated,
+    body, context::Path, deadline, panic, server_timing,
 };
 
 /// The definition of a service, from the macro: its method table.
@@ -96,7 +96,7 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
 
 impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
     async fn unary(&self, mut cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        if message.is_plain() {
+        if message.is_uncompressed() {
             cx.compression = None;
         }
         let begun = server_timing::is_asked(cx.metadata()).then(Instant::now);
@@ -174,7 +174,7 @@ pub(crate) fn expect_unary(method: &Method) -> Result<(), Status> {
 
 /// The status for an unknown path: certainly not processed.
 pub(crate) fn unimplemented(cx: &Context) -> Status {
-    Status::unimplemented(format!("no method {} is served here", Clipped(cx.path()))).not_processed()
+    Status::unimplemented(format!("no method {} is served here", Truncated(cx.path()))).not_processed()
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 #[macro_use]
 mod section;
 
+#[cfg(feature = "durations")]
+pub mod duration;
 #[cfg(any(feature = "grpc", feature = "settings"))]
 mod grpc;
 #[cfg(any(feature = "iroh", feature = "settings"))]
@@ -24,7 +26,3 @@ pub use self::{
     section::{Key, Outline, join},
     setting::{MAX_DURATION, MAX_MESSAGE_SIZE},
 };
-
-/// Durations as text, such as `10s` or `500ms`, for [`section!`](crate::section).
-#[cfg(feature = "durations")]
-pub use humantime_serde as duration;

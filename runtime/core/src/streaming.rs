@@ -1,4 +1,4 @@
-mod lent;
+mod replay;
 mod source;
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 use futures_core::Stream;
 use tokio::sync::mpsc;
 
-pub(crate) use lent::LentStream;
+pub(crate) use replay::ReplayStream;
 use source::Holding;
 use source::{Choosing, Events, FromChannel, Map, Mapped, WithTrailers};
 pub(crate) use source::{Event, Source};
@@ -201,7 +201,7 @@ impl<T> Streaming<T> {
     }
 
     /// The same stream, whose messages came compressed with this, but for those that
-    /// [are plain](Payload::is_plain): what [`last_compression`](Self::last_compression) tells. For a transport that
+    /// [are plain](Payload::is_uncompressed): what [`last_compression`](Self::last_compression) tells. For a transport that
     /// has received it; a sender chooses by [`Response::with_compression`](crate::Response::with_compression).
     ///
     /// ```
@@ -234,7 +234,7 @@ impl<T> Streaming<T> {
 impl<M: Message> Streaming<M> {
     /// The stream as the waist carries it.
     pub(crate) fn into_payloads(self) -> Streaming<Payload> {
-        self.map_messages(|message, plain| Ok(Payload::new(message).with_plain(*plain)))
+        self.map_messages(|message, plain| Ok(Payload::new(message).with_uncompressed(*plain)))
     }
 }
 
@@ -242,7 +242,7 @@ impl Streaming<Payload> {
     /// The stream as the user sees it.
     pub(crate) fn into_messages<M: Message>(self) -> Streaming<M> {
         self.map_messages(|message, plain| {
-            *plain = message.is_plain();
+            *plain = message.is_uncompressed();
             message.decode()
         })
     }
@@ -250,7 +250,7 @@ impl Streaming<Payload> {
     /// The same of the requests that a handler reads: bytes that are no such message are the caller's mistake.
     pub(crate) fn into_requests<M: Message>(self) -> Streaming<M> {
         self.map_messages(|message, plain| {
-            *plain = message.is_plain();
+            *plain = message.is_uncompressed();
             message.into_request()
         })
     }

@@ -11,13 +11,13 @@ use crate::member::Member;
 /// How long a member may take to be dialled and to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the other members of the cluster serve, as they have told this node. Clones share it.
+/// What the other members of the cluster serve, as they answered last. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Members(Arc<Mutex<MemberTable>>);
 
 #[derive(Default)]
 struct MemberTable {
-    /// When they were asked last, and of which revision of the cluster they were.
+    /// When they were asked last, and the revision of the cluster then.
     asked: Option<(Instant, u64)>,
     known: Vec<KnownMember>,
 }
@@ -26,7 +26,7 @@ struct MemberTable {
 struct KnownMember {
     member: Member,
     channel: Option<Channel>,
-    /// What it said last, and when.
+    /// Its last answer, and when it came.
     told: Option<(Instant, ListResponse)>,
     /// Why it did not answer when it was asked last.
     failure: Option<String>,
@@ -86,12 +86,12 @@ impl KnownMember {
             Some(channel) => channel.clone(),
             None => self.channel.insert(connect(own, &self.member).await?).clone(),
         };
-        // Traces of what is asked all the time would hide those of calls.
+        // Traces of routine calls would hide those of other calls.
         let cx = Context::new().with_trace(TraceContext::unsampled()).with_codec(Codec::Protobuf);
         let request = ListRequest { members: false };
         let told = DirectoryClient::new(channel).list(request).context(&cx).timeout(PATIENCE).await?;
         match &told.node {
-            // Another may have taken its address.
+            // Another node may have taken its address.
             Some(node) if node.id != self.member.endpoint_id => Err(Status::unavailable(format!(
                 "node id mismatch at its last known address: found {}",
                 node.id

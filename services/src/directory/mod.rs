@@ -1,4 +1,4 @@
-//! What a node serves and over which transports, and where the other members of its cluster do.
+//! The directory: what a node and the other members of its cluster serve, over which transports and where.
 
 mod fingerprint;
 mod members;
@@ -28,7 +28,7 @@ struct NodeServices {
     fingerprints: Fingerprints,
     context: Arc<NodeContext>,
     members: Members,
-    /// The services without their endpoints, and of which state of the router they are.
+    /// The services without their endpoints, with the change count of the router that they belong to.
     services: Mutex<Option<(u64, Vec<v1::Service>)>>,
 }
 
@@ -125,7 +125,7 @@ impl Directory for NodeDirectory {
 fn own_node(local: &LocalNode) -> v1::Node {
     let mut node = node(&local.member());
     for endpoint in &mut node.endpoints {
-        // Of those that lead to one service, that service tells.
+        // ALPNs of a single service are listed with that service.
         endpoint.alpns = local.node().alpns(&endpoint.transport, "");
     }
     node

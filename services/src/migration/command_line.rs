@@ -32,14 +32,14 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct StatusArgs {
-    /// The running nodes that are asked, whose calls are added up
+    /// The running nodes, whose calls are added up
     #[arg(value_name = "TARGET", required_unless_present = "node")]
     targets: Vec<Target>,
     /// The same, or one more
     #[arg(long, value_name = "TARGET")]
     node: Vec<Target>,
-    /// Judges this service, by its short or full name, and no other that is not named too; by default all that had calls,
-    /// but for those that every node has
+    /// Judges this service, by its short or full name; repeatable; by default every service with calls that not every node
+    /// has
     #[arg(long, value_name = "SERVICE")]
     service: Vec<String>,
     /// The transport that calls are moved away from
@@ -48,7 +48,7 @@ struct StatusArgs {
     /// The transport that calls are moved to
     #[arg(long, value_name = "TRANSPORT", default_value = "iroh")]
     to: String,
-    /// Which calls of the nodes: those that they answer, or those that they make, which shows also what got nowhere
+    /// Which calls of the nodes: calls that they answer, or calls that they make, which include calls that reached no server
     #[arg(long, value_enum, default_value_t = Side::Server)]
     side: Side,
     /// Counts the calls that ended in this time, from 1s to 5m

@@ -1,4 +1,4 @@
-/// How many of a number of calls something is true of.
+/// A proportion of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Proportion {
     pub(super) hits: u64,

@@ -8,7 +8,7 @@ use super::{
     verdict::{Rules, Verdict, percent, time},
 };
 
-/// What is told of a migration: for people by `Display`, and as JSON.
+/// The report on a migration: for people by `Display`, and as JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     /// Whether it is safe to move more calls, for all services.
@@ -17,7 +17,7 @@ pub(super) struct Report {
     to: String,
     /// Over how long calls were counted.
     window_seconds: f64,
-    /// The nodes that did not tell.
+    /// The nodes that did not answer.
     unreached: Vec<Unreached>,
     services: Vec<Service>,
 }

@@ -7,16 +7,16 @@ use polywire_proto::monitoring::v1::{CallSide, GetTrafficRequest, GetTrafficResp
 use super::traffic::Traffic;
 use crate::monitoring::MonitoringClient;
 
-/// What several nodes tell of their calls.
+/// The recent calls of several nodes.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     pub(super) traffic: Traffic,
-    /// Those that do not tell, and why.
+    /// The nodes that did not answer, and why.
     pub(super) silent: Vec<(Target, Status)>,
 }
 
 impl Survey {
-    /// Asks all of them at once, and waits no longer than this for each.
+    /// Asks all nodes at once, each with this time limit.
     pub(super) async fn of(
         targets: &[Target],
         options: &ConnectOptions,

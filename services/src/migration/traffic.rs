@@ -5,7 +5,7 @@ use polywire_proto::monitoring::v1::{CallSide, GetTrafficResponse};
 
 use super::{histogram::Histogram, proportion::Proportion};
 
-/// The calls of several nodes that ended lately, by service and transport.
+/// The recent calls of several nodes, by service and transport.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Traffic {
     pub(super) services: BTreeMap<String, ByTransport>,
@@ -21,7 +21,7 @@ pub(super) type ByTransport = BTreeMap<String, Calls>;
 pub(super) struct Calls {
     /// How many ended with each code.
     pub(super) by_code: BTreeMap<Code, u64>,
-    /// How long those took that are no streams, of which it says how long they were wanted.
+    /// Durations of the unary calls; a stream's duration is not a latency.
     pub(super) durations: Histogram,
 }
 
@@ -39,10 +39,10 @@ const FAILURES: [Code; 7] = [
 ];
 
 impl Traffic {
-    /// Adds what a node tells of this side of its calls.
+    /// Adds one side of a node's calls.
     ///
     /// # Errors
-    /// When that does not fit together with itself or with the others; nothing of it counts then.
+    /// When the answer contradicts itself or the other nodes' buckets; nothing of it is added then.
     pub(super) fn add(&mut self, told: &GetTrafficResponse, side: CallSide) -> Result<(), String> {
         let mut sum = self.clone();
         for method in told.methods.iter().filter(|method| method.side() == side) {

@@ -5,11 +5,11 @@ use super::traffic::{ByTransport, Calls, Traffic};
 /// When it is safe to move more calls from one transport to another.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    /// The transport that calls are moved away from: the measure of the other.
+    /// The transport that calls are moved away from: the baseline.
     pub(super) from: String,
     /// The transport that they are moved to.
     pub(super) to: String,
-    /// How many calls there must have been over that.
+    /// The fewest calls over it for a verdict.
     pub(super) min_calls: u64,
     /// By how much more of its calls may fail, from 0 to 1.
     pub(super) max_error_rate: f64,
@@ -112,7 +112,7 @@ impl Rules {
         }
         let (p99, usual) = (candidate.durations.quantile(0.99)?, baseline.durations.quantile(0.99)?);
         let allowed = self.max_p99_ratio * usual.max(LEAST_P99);
-        // Not the estimate, but what it is at least: of a hundred calls the slowest is no p99.
+        // The lower bound, not the estimate: the slowest of a hundred calls is no p99.
         if candidate.durations.quantile_at_least(0.99)? <= allowed {
             return None;
         }
@@ -130,7 +130,7 @@ impl Rules {
         calls.durations.calls() >= self.min_calls.max(1)
     }
 
-    /// What it is by which it is safe.
+    /// Why it is safe.
     fn findings(&self, candidate: &Calls, baseline: &Calls) -> Vec<String> {
         let Self { to, from, .. } = self;
         let mut findings = vec![format!(
@@ -156,8 +156,7 @@ impl Rules {
     }
 }
 
-/// Whether the service is one that every node has, or is none in particular: what is called there says nothing of a
-/// migration. The key-value store is an application's own.
+/// Whether every node has the service, or the method is unknown: such calls tell nothing about a migration. The key-value store is an application's own.
 fn is_built_in(service: &str) -> bool {
     let of_node = ["grpc.", "polywire."].iter().any(|package| service.starts_with(package));
     service == "unknown" || (of_node && !service.starts_with("polywire.kv."))

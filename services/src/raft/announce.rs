@@ -1,10 +1,10 @@
-//! How the members hear where a node is after its start, and find out that it is the one that they know.
+//! How a node announces its addresses after a start, and how the other members verify that it is the member they know.
 //!
 //! Two processes may have one identity: a data directory was copied, a volume cloned, a backup restored. Each start of a
-//! process draws an incarnation, adds it to those that its data come from (the lineage), and tells it with the addresses.
-//! What takes the place of a known run must have the data of that run, and that run must have ended. Whatever else comes
-//! under the identity is refused, and stays so: it would vote again where the member has voted, and lack what that has
-//! acknowledged.
+//! process draws an incarnation, appends it to the incarnations that had its data before (the lineage), and announces it
+//! with the addresses. A run that replaces a known run must have the data of that run, and that run must have ended. Any
+//! other process with the identity is refused for good: it would vote a second time in a term, and lack entries that the
+//! member has acknowledged.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,20 +24,20 @@ use super::{
     running::Running,
 };
 
-/// How long the others may take to hear of a node; that long it does not stand for election.
+/// How long the other members may take to answer an announcement; the node does not stand for election before.
 const HEARING: Duration = Duration::from_secs(1);
 
-/// How long a node that is its whole cluster may take to note where it is reached.
+/// How long a node that is its whole cluster may take to write its own address.
 const ALONE: Duration = Duration::from_secs(30);
 
-/// How long one member may take to tell the leader where another is reached.
+/// How long one member may take to forward an announcement to the leader.
 const ANNOUNCING: Duration = Duration::from_secs(3);
 
-/// Tells every member at once where this node is now, also where there is no leader, and hears from them who else is
-/// somewhere else.
+/// Announces this node's addresses to all members at once, also without a leader, and learns the new addresses of other
+/// members from their answers.
 ///
 /// # Errors
-/// A [`conflict`], where one of them says so. That others are not reached is no error: they are told later.
+/// A [`conflict`] that a member reports. Unreachable members are no error: they hear of it later.
 pub(super) async fn introduce(handle: &Handle) -> Result<(), Status> {
     let running = handle.running()?;
     let request = announcement(&running, true);
@@ -48,7 +48,7 @@ pub(super) async fn introduce(handle: &Handle) -> Result<(), Status> {
             Ok(answer) => {
                 hear(&running, answer.moved);
                 if answer.decided {
-                    // Those that have not answered yet hear of it from the leader.
+                    // The leader tells the members that have not answered yet.
                     break;
                 }
             }
@@ -59,8 +59,8 @@ pub(super) async fn introduce(handle: &Handle) -> Result<(), Status> {
     Ok(())
 }
 
-/// Tells the cluster where this node is reached now, by way of the first member that answers: the leader cannot
-/// tell this node that it leads before it knows that.
+/// Announces this node's addresses to the cluster through the first member that answers: the leader cannot reach this
+/// node before it knows them.
 pub(super) async fn announce(handle: &Handle) -> Result<(), Status> {
     let running = handle.running()?;
     let request = announcement(&running, false);
@@ -89,8 +89,8 @@ fn announcement(running: &Running, hint: bool) -> v1::UpdateMemberRequest {
     v1::UpdateMemberRequest { member: Some(own), lineage, hint }
 }
 
-/// Answers a hint. Where there is a leader it decides, so that of two that come to two members at once one is refused
-/// by both.
+/// Answers a hint. The leader decides where there is one, so that of two processes that ask two members at once, both
+/// members refuse the same one.
 pub(super) async fn heard(
     handle: &Handle,
     cx: &Context,
@@ -141,7 +141,7 @@ async fn forward(leader: &Peer, request: v1::UpdateMemberRequest) -> Result<(), 
     asking.await.map(drop)
 }
 
-/// Takes up where others are, as a member has heard from themselves.
+/// Takes over the addresses that other members have announced to this member.
 fn hear(running: &Running, moved: Vec<v1::Moved>) {
     for v1::Moved { member, replaces } in moved {
         let Ok((id, node)) = read_member(member) else { continue };
@@ -154,7 +154,7 @@ fn hear(running: &Running, moved: Vec<v1::Moved>) {
     }
 }
 
-/// Those of which this node has heard and the cluster has not.
+/// The members whose new addresses this node knows and the cluster does not.
 fn moved(running: &Running) -> Vec<v1::Moved> {
     let moved = running.peers.moved().into_iter().map(|(id, moved)| v1::Moved {
         member: Some(member(id, &moved.member, true)),

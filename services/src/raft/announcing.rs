@@ -5,24 +5,24 @@ use tokio::time::Instant;
 
 use super::{examine::conflict, running::Running};
 
-/// How a node that is no member any more says so.
+/// What a removed node reports.
 pub(super) const REMOVED: &str = "this node was removed from its cluster. `cluster leave` makes it a cluster of its own, \
                                   without the data that it has; then `cluster join` lets it join again";
 
-/// How long a node waits before it tells the others again where it is: once it could not tell any, once it was kept out
-/// because another process is this member, and once the leader has said that it is no member.
+/// How long a node waits before it announces itself again: after no member answered, after it was refused because another
+/// process is this member, and after the leader answered that it is not a member.
 const AGAIN: Duration = Duration::from_millis(200);
 const KEPT_OUT_AGAIN: Duration = Duration::from_secs(2);
 const REMOVED_AGAIN: Duration = Duration::from_secs(10);
 
-/// After so long the log is told again of what has not changed.
+/// How often an unchanged failure is logged again.
 const REMINDER: Duration = Duration::from_secs(60);
 
-/// What has come of telling the others where this node is.
+/// The outcome of this node's announcements.
 #[derive(Debug)]
 pub(super) struct Announcing {
     due: Instant,
-    /// Why it failed last, and when the log was told.
+    /// The last failure, and when it was logged.
     said: Option<(Code, Instant)>,
 }
 
@@ -31,12 +31,12 @@ impl Announcing {
         Self { due: Instant::now(), said: None }
     }
 
-    /// Whether it may be tried again.
+    /// Whether the next attempt is due.
     pub(super) fn is_due(&self) -> bool {
         Instant::now() >= self.due
     }
 
-    /// It was tried, with this outcome.
+    /// Notes the outcome of an attempt.
     pub(super) fn tried(&mut self, running: &Running, outcome: Result<(), Status>) {
         let Err(status) = outcome else {
             (self.due, self.said) = (Instant::now(), None);

@@ -14,13 +14,13 @@ use super::{cluster::ClusterClient, join::join, lifecycle::Lifecycle, metrics::v
 /// How long a peer may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// How long it takes until a node asks again.
+/// How long a node waits before it asks again.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// How long a join may take.
 const JOINING: Duration = Duration::from_secs(30);
 
-/// What the peers have said.
+/// What the answers of the peers mean for this node.
 enum Found {
     /// One of them is in a cluster.
     Cluster(Target),

@@ -44,7 +44,7 @@ const GAUGES: [(&str, &str, Reading); 7] = [
     ("polywire_raft_voters", "The members that vote.", |metrics| voters(metrics).len() as u64),
 ];
 
-/// The one that is no count: its name and help.
+/// The gauge that is not an integer: its name and help.
 const QUORUM_AGE: (&str, &str) = (
     "polywire_raft_quorum_age_seconds",
     "Since a majority of the voters has confirmed the leader that this node knows; +Inf while none has.",
@@ -52,7 +52,7 @@ const QUORUM_AGE: (&str, &str) = (
 
 impl RaftCollector {
     /// # Errors
-    /// When a name is malformed, which none of them is.
+    /// When a name is malformed; none is.
     pub(super) fn new(handle: Handle) -> Result<Self, prometheus::Error> {
         let gauge = |(name, help, read)| Ok((IntGauge::new(name, help)?, read));
         let gauges = GAUGES.into_iter().map(gauge).collect::<Result<_, prometheus::Error>>()?;

@@ -19,7 +19,7 @@ pub struct ClusterCommand;
 struct Args {
     #[command(subcommand)]
     what: What,
-    /// The running node that is told to, where it is not named behind the command; grpc://127.0.0.1:7001 by default
+    /// The running node, unless TARGET names it; grpc://127.0.0.1:7001 by default
     #[arg(long, global = true, value_name = "TARGET")]
     node: Option<Target>,
     /// Prints JSON instead of text
@@ -38,31 +38,31 @@ const ABOUT: &str = "Forms and changes a cluster, and shows how it is";
 #[derive(Debug, Subcommand)]
 enum What {
     /// Lets a node that waits for its peers form a cluster of its own at once
-    Init(Told),
-    /// Lets the node join the cluster of another; it must hold no data of its own
+    Init(NodeArgument),
+    /// Lets the node join the cluster of another; it must hold no data
     Join {
         /// A target of any member of that cluster
         seed: Target,
         #[command(flatten)]
-        told: Told,
+        node: NodeArgument,
     },
-    /// Lets the node leave its cluster; its copy of the data goes
-    Leave(Told),
-    /// Takes a member out of the cluster, also one that is gone for good
+    /// Lets the node leave its cluster and drop its copy of the data
+    Leave(NodeArgument),
+    /// Removes a member from the cluster, also one that never comes back
     Remove {
         /// Its name or its id, as `status -v` shows them
         #[arg(value_name = "NAME|ID")]
         member: String,
         #[command(flatten)]
-        told: Told,
+        node: NodeArgument,
     },
     /// Shows the leader and the members
-    Status(Told),
+    Status(NodeArgument),
 }
 
 #[derive(Debug, clap::Args)]
-struct Told {
-    /// The running node that is told to; the same as --node
+struct NodeArgument {
+    /// The running node; the same as --node
     #[arg(value_name = "TARGET")]
     target: Option<Target>,
 }
@@ -71,14 +71,14 @@ struct Told {
 const DEFAULT: &str = "grpc://127.0.0.1:7001";
 
 impl Args {
-    /// The node that is told to.
+    /// The node that the command talks to.
     fn node(&self) -> Result<Target, CommandError> {
-        let (What::Init(told)
-        | What::Join { told, .. }
-        | What::Leave(told)
-        | What::Remove { told, .. }
-        | What::Status(told)) = &self.what;
-        match (&told.target, &self.node) {
+        let (What::Init(node)
+        | What::Join { node, .. }
+        | What::Leave(node)
+        | What::Remove { node, .. }
+        | What::Status(node)) = &self.what;
+        match (&node.target, &self.node) {
             (Some(_), Some(_)) => {
                 Err(CommandError::Usage("the node is named twice; expected TARGET or --node".to_owned()))
             }

@@ -31,10 +31,10 @@ use super::{
 };
 use crate::node_context::{NodeContext, register_membership};
 
-/// The cluster, as a component of a node: Raft, the key-value store, and what forms the cluster. It registers its
-/// membership, so that status, directory and monitoring of the node tell of it.
+/// The cluster as a component of a node: Raft, the key-value store and the service that forms the cluster. It registers
+/// its membership, so that status, directory and monitoring of the node report on it.
 ///
-/// A node alone is a cluster of one. With `cluster.peers` it forms or joins one with those.
+/// A node alone is a cluster of one. With `cluster.peers` it forms or joins a cluster with these peers.
 #[derive(Debug)]
 pub struct RaftComponent {
     lifecycle: Lifecycle,
@@ -138,8 +138,8 @@ fn raft_health(handle: &Handle) -> Result<(), String> {
     keeps_up(&metrics, running.leader_commit.load(Ordering::Relaxed))
 }
 
-/// Whether this node's store has about what its own log has, and what its leader has committed: that this node has
-/// not heard of it yet does not show in its log.
+/// Whether this node's store keeps up with its own log and with the entries that its leader has committed: entries that
+/// this node has not received yet are not in its log.
 fn keeps_up(metrics: &Metrics, leader_commit: u64) -> Result<(), String> {
     let applied = metrics.last_applied.map_or(0, |id| id.index);
     let behind_leader = leader_commit.saturating_sub(applied);
@@ -185,8 +185,8 @@ fn peers_health(handle: &Handle) -> Result<(), String> {
     Err(format!("no majority has answered {silence} (not reachable: {})", silent.join("; ")))
 }
 
-/// Looks at the node's health again as soon as there is another leader, or none, or Raft has stopped, or this node is no
-/// member any more. Raft looks at itself several times a second, so time that goes by shows here, too.
+/// Runs the health checks again as soon as the leader changes, Raft stops or this node is removed. Raft publishes its
+/// metrics several times a second, so timeouts are noticed too.
 async fn keep_healthy(handle: Handle, health: Health) {
     let mut follower = Follower::new(&handle);
     let mut before = None;
@@ -208,10 +208,10 @@ async fn keep_healthy(handle: Handle, health: Health) {
 /// How long the checks may take.
 const CHECKING: Duration = Duration::from_secs(5);
 
-/// How long a node hears of no leader before it makes itself known again, over new connections.
+/// How long a node goes without a leader before it announces itself again, over new connections.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// Keeps what this node knows of the others, and what they know of it, true: addresses change with a restart.
+/// Keeps this node's addresses of the other members, and theirs of it, up to date: addresses change with a restart.
 async fn keep_known(lifecycle: Lifecycle) {
     let handle = lifecycle.handle.clone();
     let mut starts = handle.starts();
@@ -264,10 +264,10 @@ async fn keep_known(lifecycle: Lifecycle) {
     }
 }
 
-/// How often a node tells which run it is to a leader that does not take it up.
+/// How often a node repeats its incarnation to a leader that ignores incarnations.
 const OLD_LEADER: Duration = Duration::from_secs(60);
 
-/// Whether a member is not what the cluster knows of it. A leader of a version without incarnations leaves that out.
+/// Whether the cluster's record of a member is out of date. A leader of a version without incarnations drops them.
 fn is_news(known: &Member, now: &Member, told: Option<Instant>) -> bool {
     let incarnation = match told {
         Some(told) if known.incarnation == 0 && told.elapsed() < OLD_LEADER => 0,
@@ -279,8 +279,8 @@ fn is_news(known: &Member, now: &Member, told: Option<Instant>) -> bool {
 /// The name of the health note about members with two processes.
 const CONFLICT: &str = "identity";
 
-/// Tells the other members where this node is, and lets it stand for election once they have been asked whether it is the
-/// one that they know.
+/// Announces this node to the other members, and lets it stand for election once they have verified that it is the member
+/// they know.
 async fn make_known(lifecycle: &Lifecycle, running: &Running) -> Result<(), Status> {
     let mut outcome = introduce(&lifecycle.handle).await;
     if outcome.is_ok() && running.admitted().is_ok() {
@@ -292,7 +292,7 @@ async fn make_known(lifecycle: &Lifecycle, running: &Running) -> Result<(), Stat
     {
         let first = running.admitted().is_ok();
         running.withdraw(problem).await;
-        // A connection under this identity must not lead others here.
+        // Peers must not reach this process over an old connection of this identity.
         running.peers.renew();
         if first {
             lifecycle.handle.health().run_checks(CHECKING).await;

@@ -6,7 +6,7 @@ use std::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-/// Members of which a second process was refused lately.
+/// Members of which a second process was refused recently.
 #[derive(Debug, Default)]
 pub(super) struct Conflicts(Mutex<BTreeMap<u64, (Instant, String)>>);
 
@@ -21,14 +21,14 @@ impl Conflicts {
         }
     }
 
-    /// What was refused lately, by the member that it said it was.
+    /// The recent refusals, by the claimed member id.
     pub(super) fn lately(&self) -> Vec<(u64, String)> {
         let mut conflicts = self.lock();
         conflicts.retain(|_, (at, _)| at.elapsed() < GONE);
         conflicts.iter().map(|(id, (_, problem))| (*id, problem.clone())).collect()
     }
 
-    /// The same in one text, for people.
+    /// The recent refusals as one text, for people.
     pub(super) fn text(&self) -> Option<String> {
         let problems: BTreeSet<_> = self.lately().into_iter().map(|(_, problem)| problem).collect();
         (!problems.is_empty()).then(|| Vec::from_iter(problems).join("; "))

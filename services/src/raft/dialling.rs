@@ -6,36 +6,36 @@ use polywire::{
     policy::{Policies, Policy, PolicyHandle},
 };
 
-/// How members are dialled: over which transports, and how calls choose between them. That changes with the node's
-/// policies, of which the one of the service `raft` says it.
+/// How members are dialled: over which transports, and how calls choose between them. It follows the node's policy for the
+/// service `raft`.
 #[derive(Debug)]
 pub(super) struct Dialling {
     pub(super) options: ConnectOptions,
-    /// The node's policies, where they say it; a node that serves only one transport takes that.
+    /// The node's policies; `None` in a node that serves only one transport.
     given: Option<PolicyHandle>,
-    /// Those that were looked at last.
+    /// The policies that were read last.
     seen: ArcSwap<Policies>,
     rule: ArcSwap<Rule>,
 }
 
-/// What holds at a time.
+/// The rule at one time.
 #[derive(Debug)]
 pub(super) struct Rule {
     policy: Policy,
     pub(super) policies: Policies,
 }
 
-/// A method of which the policies tell how Raft is called.
+/// The method whose policy tells how Raft is called.
 const VOTE: &str = "/polywire.raft.v1.Raft/Vote";
 
 impl Dialling {
-    /// As this policy says for ever, or as it does until these policies say something else.
+    /// This policy, until the given policies change it.
     pub(super) fn new(options: ConnectOptions, policy: Policy, given: Option<PolicyHandle>) -> Self {
         let seen = given.as_ref().map(PolicyHandle::get).unwrap_or_default();
         Self { options, given, seen: ArcSwap::new(seen), rule: ArcSwap::from_pointee(Rule::new(policy)) }
     }
 
-    /// What holds for a call that is made now.
+    /// The rule for a call that is made now.
     pub(super) fn rule(&self) -> Arc<Rule> {
         if let Some(given) = &self.given {
             let now = given.get();
@@ -53,8 +53,8 @@ impl Dialling {
 }
 
 impl Rule {
-    /// Raft repeats its messages itself, and so does the caller of a leader. What a transport is judged by is what members
-    /// answer by themselves and at once: a write waits for others, and a snapshot for the disk.
+    /// One attempt per call: Raft repeats its messages, and so does the caller of a leader. Only consensus messages measure
+    /// a transport, since members answer them at once; a write waits for other members, a snapshot for the disk.
     fn new(policy: Policy) -> Self {
         let consensus = policy.clone().max_attempts(1);
         let rest = consensus.clone().measured(false);
@@ -63,7 +63,7 @@ impl Rule {
         Self { policy, policies }
     }
 
-    /// All the transports that may be taken, the preferred one first.
+    /// The allowed transports, the preferred one first.
     pub(super) fn transports(&self) -> &[String] {
         &self.policy.prefer
     }

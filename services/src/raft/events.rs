@@ -1,5 +1,5 @@
-//! What the log tells an operator of a cluster's life: a line at INFO for each election, and for each member that joins or
-//! leaves. What Raft itself has to say is for its developers.
+//! The log of a cluster's life for operators: a line at INFO for each election, and for each member that joins or leaves.
+//! Raft's own log is for its developers.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use super::{
     running::Running,
 };
 
-/// How many elections a minute are told: members that cannot agree hold one after the other.
+/// How many elections a minute are logged: members that cannot agree hold one after the other.
 const ELECTIONS: u32 = 12;
 
-/// Tells what happens for as long as the node is there.
+/// Logs events until the node ends.
 pub(super) async fn tell(handle: Handle) {
     let mut follower = Follower::new(&handle);
     let mut story = Story::new();
@@ -26,17 +26,17 @@ pub(super) async fn tell(handle: Handle) {
     }
 }
 
-/// What has been told.
+/// What has been logged.
 struct Story {
     pace: Pace,
     /// The leader, and its term.
     leader: Option<(u64, u64)>,
-    /// The last leader that there was.
+    /// The last known leader.
     last: Option<(u64, u64)>,
     voters: Option<Voters>,
 }
 
-/// The members that vote, and of which entry of the log that is.
+/// The voters, and the log entry that made them so.
 struct Voters {
     of: Option<u64>,
     names: BTreeMap<u64, String>,
@@ -54,7 +54,7 @@ impl Story {
         }
         self.leader = leader;
         if leader.is_none() && voters(metrics).is_empty() {
-            // It is in no cluster that could have one.
+            // Without a cluster there is no leader.
             return;
         }
         let Some(hidden) = self.pace.admit() else {
@@ -93,7 +93,7 @@ impl Story {
                 let members: Vec<_> = now.values().map(String::as_str).collect();
                 tracing::info!(members = members.join(" "), "this node is a member of a cluster now");
             }
-            // It has formed one, which is told where that is done; or is in none.
+            // Forming a cluster is logged elsewhere.
             _ => {}
         }
     }

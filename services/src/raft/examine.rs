@@ -1,4 +1,4 @@
-//! Whether a process that says that it is a member is that member.
+//! Verifies that a process which claims to be a member is that member.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use tokio::time::timeout;
 use super::{cluster::ClusterClient, handle::Handle, peer::Peer, running::Running};
 use crate::member::Member;
 
-/// How long the run before may take to show that it has not ended, and the leader to say what it thinks of the new one.
+/// How long the previous run may take to show that it is alive, and the leader to judge the new one.
 pub(super) const ALIVE: Duration = Duration::from_millis(600);
 
-/// Says of a refusal that it is for good: another process has the identity.
+/// Marks a final refusal: another process has the identity.
 const CONFLICT: &str = "polywire-conflict";
 
-/// Why this process is kept out of its cluster, where the status says that it is.
+/// Why this process is kept out of its cluster, if the status is such a refusal.
 pub(super) fn conflict(status: &Status) -> Option<&str> {
     status.metadata().get(CONFLICT).is_some().then(|| status.message())
 }
 
-/// Looks whether what says that it is this member may take the place of what is known of it, and goes by what it says then.
+/// Checks whether the announced process may replace the known run of this member, and takes over its addresses if so.
 ///
 /// # Errors
 /// A [`conflict`] where it may not; `NotFound` where there is no such member.
@@ -31,7 +31,7 @@ pub(super) async fn examine(
     told: &Member,
     lineage: &[u64],
 ) -> Result<(), Status> {
-    // One after the other: of two that come at once, the second meets the first.
+    // One after the other: of two concurrent claims, the second is checked against the first.
     let _turn = running.examining.lock().await;
     let Some(known) = running.known(id) else {
         return Err(Status::not_found(format!("node {id} is not a member of this cluster")));
@@ -50,7 +50,7 @@ pub(super) async fn examine(
     Ok(())
 }
 
-/// What keeps the one from being the other, started again.
+/// Why the announced process cannot be a restart of the known one; `None` where it can.
 async fn contradiction(
     running: &Running,
     id: u64,
@@ -58,7 +58,7 @@ async fn contradiction(
     told: &Member,
     lineage: &[u64],
 ) -> Option<String> {
-    // Versions that draw none can only be believed.
+    // Versions without incarnations cannot be verified.
     if known.incarnation == told.incarnation || known.incarnation == 0 || told.incarnation == 0 {
         return None;
     }
@@ -78,7 +78,7 @@ async fn contradiction(
     })
 }
 
-/// The run that answers there now.
+/// The incarnation of the process that answers there now.
 async fn alive(peer: &Peer) -> Option<u64> {
     let asking = peer.call(|channel| {
         let asking = ClusterClient::new(channel).status(v1::StatusRequest {}).timeout(ALIVE);
@@ -88,7 +88,7 @@ async fn alive(peer: &Peer) -> Option<u64> {
     status.this.map(|this| this.incarnation)
 }
 
-/// Says in log and health that a second process of this member was refused.
+/// Notes a refusal in the log and in health.
 pub(super) fn noted(handle: &Handle, id: u64, status: Status) -> Status {
     if let Some(problem) = conflict(&status) {
         handle.conflicts().note(id, problem);

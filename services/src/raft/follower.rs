@@ -4,14 +4,14 @@ use tokio::sync::watch;
 
 use super::{handle::Handle, metrics::Metrics, running::Running};
 
-/// Follows what Raft says of itself. It keeps no Raft, nor its files: another may open them.
+/// Follows Raft's metrics across restarts of Raft. It keeps neither Raft nor its files alive.
 pub(super) struct Follower {
     handle: Handle,
     starts: watch::Receiver<u64>,
     current: Option<Followed>,
 }
 
-/// One that is followed: what it says of itself, and when it finds a leader.
+/// The Raft that is followed: its metrics, and when it finds a leader.
 struct Followed {
     running: Weak<Running>,
     metrics: watch::Receiver<Metrics>,
@@ -23,13 +23,13 @@ impl Follower {
         Self { handle: handle.clone(), starts: handle.starts(), current: None }
     }
 
-    /// What runs, at first at once, and then after each time that it has said something new of itself, or a majority has
-    /// confirmed its leader. `None` once the node ends.
+    /// The running Raft: at first at once, then after each change of its metrics and each time that a majority confirms its
+    /// leader. `None` once the node ends.
     pub(super) async fn next(&mut self) -> Option<Arc<Running>> {
         if let Some(mut followed) = self.current.take() {
             let goes_on = tokio::select! {
                 changed = followed.metrics.changed() => changed.is_ok(),
-                // Raft ends first.
+                // The metrics end first.
                 Ok(()) = followed.found.changed() => true,
                 changed = self.starts.changed() => {
                     changed.ok()?;
@@ -41,14 +41,14 @@ impl Follower {
                     self.current = Some(followed);
                     return Some(running);
                 }
-                // It has ended, and has said so.
+                // It has stopped.
                 _ => self.starts.changed().await.ok()?,
             }
         }
         self.take_up().await
     }
 
-    /// The one that runs now, or will next.
+    /// The Raft that runs now, or the next one.
     async fn take_up(&mut self) -> Option<Arc<Running>> {
         loop {
             self.starts.mark_unchanged();

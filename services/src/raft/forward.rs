@@ -21,15 +21,15 @@ pub(crate) const FORWARDED: &str = "polywire-forwarded";
 /// Marks an answer of a member that does not lead: the call may be repeated.
 const NOT_LEADER: &str = "polywire-not-leader";
 
-/// How long a call may take that has no deadline: by then the members have elected a leader, if they can.
+/// The time limit of a call without a deadline: enough for the members to elect a leader.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why this node could not do it.
+/// Why this node did not answer the call itself.
 pub(crate) enum Refusal {
-    /// It does not lead. A read was not made; a write was mostly not begun, but may have been, and come to nothing or
-    /// not: Raft says the same of an entry that another leader has cut off the log.
+    /// It does not lead. A read was not executed. A write usually was not either, but may have been: Raft reports an entry
+    /// that another leader has truncated in the same way.
     NotLeader,
-    /// It leads, and this is the answer.
+    /// It leads; this is the error.
     Status(Status),
 }
 
@@ -43,12 +43,12 @@ impl From<Refusal> for Status {
 }
 
 impl Handle {
-    /// Does something at the leader: `here` where that is this node, else `there`, by a call to the leader.
-    /// A call that may have been executed is made again only where it is `repeatable`.
+    /// Runs a call at the leader: `here` if this node leads, else `there`, by a call to the leader. A call that may have
+    /// been executed is repeated only if it is `repeatable`.
     ///
     /// # Errors
-    /// Those of the call; `Unavailable` while there is no leader, and when the leader was lost while it was working
-    /// on the call, which says that it may have been executed; `DeadlineExceeded` likewise.
+    /// Those of the call. `Unavailable` while there is no leader, and when the leader is lost during the call, which may
+    /// have been executed then; `DeadlineExceeded` likewise.
     pub(super) async fn at_leader<T, H, O, C, F>(
         &self,
         cx: &Context,
@@ -164,7 +164,7 @@ fn unconfirmed() -> Status {
     Status::deadline_exceeded("no majority has confirmed the call in time; it may still be executed")
 }
 
-/// What a write that this node was asked to lead came to.
+/// Maps the error of a write at this node.
 pub(super) fn refusal(error: RaftError<u64, ClientWriteError<u64, Member>>) -> Refusal {
     match error {
         RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => Refusal::NotLeader,

@@ -23,7 +23,7 @@ pub struct Handle(Arc<RaftSlot>);
 
 struct RaftSlot {
     running: ArcSwapOption<Running>,
-    /// Why none runs, where it is known.
+    /// Why no Raft runs, if known.
     stopped: ArcSwapOption<String>,
     /// Raised whenever another Raft takes the place of the one before.
     started: watch::Sender<u64>,
@@ -31,7 +31,7 @@ struct RaftSlot {
     conflicts: Conflicts,
 }
 
-/// The leader of the cluster.
+/// The leader.
 pub(super) enum Leader {
     /// This node.
     This(Arc<Running>),
@@ -79,7 +79,7 @@ impl Handle {
         self.0.started.subscribe()
     }
 
-    /// Returns once the node drains: streams that have no end of their own end then.
+    /// Returns once the node drains: streams without an end of their own end then.
     ///
     /// # Cancel safety
     /// Safe: it only waits.
@@ -92,7 +92,7 @@ impl Handle {
         &self.0.conflicts
     }
 
-    /// What the health of this node says beside its checks.
+    /// This node's health, for notes beside its checks.
     pub(super) fn health(&self) -> &Health {
         &self.0.health
     }
@@ -121,7 +121,7 @@ impl Handle {
                     starts.changed().await.map_err(|_| gone())?;
                     continue;
                 };
-                // It would speak for a member that it is not.
+                // A refused process must not act as the member.
                 running
                     .admitted()
                     .map_err(|status| Status::unavailable(status.message().to_owned()).not_processed())?;
@@ -135,7 +135,7 @@ impl Handle {
                 }
                 tokio::select! {
                     changed = metrics.changed() => if changed.is_err() {
-                        // It has stopped; another may take its place.
+                        // Raft has stopped; another may replace it.
                         starts.changed().await.map_err(|_| gone())?;
                     },
                     changed = starts.changed() => changed.map_err(|_| gone())?,
@@ -146,10 +146,10 @@ impl Handle {
         tokio::time::timeout_at(by, waiting).await.unwrap_or_else(|_| Err(leaderless()))
     }
 
-    /// The Raft that takes the place of this one, which has said this of itself last, and has stopped.
+    /// The Raft that replaces this stopped one, whose last metrics are given.
     ///
     /// # Errors
-    /// `Unavailable` where it has stopped because it failed, or the node ends.
+    /// `Unavailable` where Raft has failed, or the node ends.
     pub(crate) async fn successor(
         &self,
         stopped: &Weak<Running>,
@@ -172,12 +172,12 @@ impl Handle {
         }
     }
 
-    /// Waits a little for Raft to change its mind.
+    /// Waits briefly for Raft's metrics to change.
     pub(super) async fn changed(&self) {
         if let Ok(running) = self.running() {
             let mut metrics = running.raft.metrics();
             metrics.mark_unchanged();
-            // Other reasons to try again there are none that could be waited for.
+            // Nothing else can be waited for.
             let _ = tokio::time::timeout(Duration::from_millis(50), metrics.changed()).await;
         }
     }

@@ -1,4 +1,4 @@
-//! How a node joins the cluster of another.
+//! A node joins the cluster of another.
 
 use polywire::{Context, Status, Target};
 use polywire_proto::cluster::v1;
@@ -14,11 +14,10 @@ use super::{
     server::fatal,
 };
 
-/// Joins the cluster of the node that answers at this target, and says whether this node had not been a member
-/// before.
+/// Joins the cluster of the node at this target. Returns whether this node was not a member before.
 ///
 /// # Cancel safety
-/// A join that has begun goes on.
+/// Safe: a join that has begun goes on.
 pub(super) async fn join(lifecycle: &Lifecycle, cx: &Context, seed: &Target) -> Result<bool, Status> {
     let (joining, seed, by) = (lifecycle.clone(), seed.clone(), deadline(cx));
     lifecycle.change(async move { enter(&joining, &seed, by).await }).await
@@ -43,12 +42,12 @@ async fn enter(lifecycle: &Lifecycle, seed: &Target, by: Instant) -> Result<bool
     match listed {
         Some(listed) if listed.voter && at_home => return Ok(false),
         Some(listed) if listed.voter => return Err(at_seed(lost(running.id))),
-        // The join before this one was not finished.
+        // An earlier join was not finished.
         Some(_) if at_home => {}
         listed => {
             free_to_join(&running).await?;
             if listed.is_some() {
-                // What it had as a learner is gone, which the leader must not go on from.
+                // Its data as a learner are gone, so the leader must start over.
                 let request = v1::RemoveMemberRequest { id: running.id, cluster_id: String::new() };
                 let removing = client.remove_member(request).timeout(left()).await;
                 removing.map(drop).or_else(gone).map_err(at_seed)?;
@@ -59,7 +58,7 @@ async fn enter(lifecycle: &Lifecycle, seed: &Target, by: Instant) -> Result<bool
     drop(running);
     let asked = client.add_member(v1::AddMemberRequest { member: Some(own) }).timeout(left()).await;
     if let Err(status) = asked {
-        // Back to where it was, unless the cluster has taken it in after all.
+        // Back to a cluster of its own, unless the other cluster has admitted this node after all.
         if lifecycle.handle.metrics().is_some_and(|metrics| voters(&metrics).is_empty()) {
             lifecycle.begin_anew().await?;
             lifecycle.form().await?;
@@ -71,7 +70,7 @@ async fn enter(lifecycle: &Lifecycle, seed: &Target, by: Instant) -> Result<bool
     Ok(true)
 }
 
-/// Gives up what this node has, and lets the members of that cluster talk to it.
+/// Drops this node's data, and accepts the members of that cluster.
 async fn prepare(lifecycle: &Lifecycle, running: &Running, cluster_id: &str) -> Result<(), Status> {
     let initialized = running.raft.is_initialized().await.map_err(fatal)?;
     if initialized || running.store.cluster().is_some() {
@@ -97,7 +96,7 @@ async fn wait_for_membership(lifecycle: &Lifecycle, by: Instant) -> Result<(), S
     }
 }
 
-/// A member that votes, and has lost its vote and what it has acknowledged, must not be taken for what it was.
+/// A voter that has lost its vote and its acknowledged entries must not rejoin as the same voter.
 fn lost(id: u64) -> Status {
     Status::failed_precondition(format!(
         "node {id} is a voter of this cluster, and has lost its data: remove it \
@@ -105,7 +104,7 @@ fn lost(id: u64) -> Status {
     ))
 }
 
-/// A node that joins another cluster loses what it has.
+/// Refuses a join that would lose data or leave another cluster.
 async fn free_to_join(running: &Running) -> Result<(), Status> {
     let metrics = running.metrics();
     let members = metrics.membership_config.membership().nodes().count();

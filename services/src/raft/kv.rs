@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use polywire::{Clipped, Context, Status, Streaming};
+use polywire::{Context, Status, Streaming, Truncated};
 use polywire_proto::kv::v1;
 use tokio::sync::watch;
 
@@ -17,8 +17,8 @@ use super::{
     store::{Change, Changes, DiskFailure, Missed, Stored},
 };
 
-/// A small replicated key-value store. Reads and writes are linearizable, whichever member is asked, but for reads that
-/// allow stale answers: they read what that member has, also while the cluster has no leader.
+/// A small replicated key-value store. Reads and writes are linearizable at every member. A read that allows stale answers
+/// reads the data of the member that is asked, also while the cluster has no leader.
 #[polywire::service(package = "polywire.kv.v1")]
 pub trait Kv {
     /// Reads a key. `NotFound` where there is no such key.
@@ -62,7 +62,7 @@ const LIST_BYTES: usize = 1 << 20;
 pub struct KvNode(Handle);
 
 impl KvNode {
-    /// The store that this handle leads to.
+    /// The store of this handle's Raft.
     pub fn new(handle: Handle) -> Self {
         Self(handle)
     }
@@ -189,7 +189,7 @@ impl Kv for KvNode {
         request: v1::WatchRequest,
     ) -> Result<Streaming<v1::WatchResponse>, Status> {
         let running = self.0.running()?;
-        // Before the revision is read: what happens in between is told twice rather than never.
+        // Before the revision is read: a change in between is sent twice rather than never.
         let changes = running.reader.changes();
         let revision =
             running.reader.revision().await.map_err(|error| Status::internal(error.to_string()))?;
@@ -215,7 +215,7 @@ struct KvWatch {
     changes: Changes,
     told: u64,
     begun: Option<v1::WatchResponse>,
-    /// Not what runs: a watcher must not keep the files of a cluster that the node has left.
+    /// Not the running Raft: a watcher must not keep the files of a cluster that the node has left.
     metrics: watch::Receiver<Metrics>,
     disk: DiskFailure,
     handle: Handle,
@@ -260,12 +260,12 @@ async fn failed(metrics: &mut watch::Receiver<Metrics>, disk: &DiskFailure) -> S
     let failed = metrics.wait_for(|metrics| failure(metrics, disk).is_some()).await;
     match failed.ok().and_then(|metrics| failure(&metrics, disk)) {
         Some(failure) => failure,
-        // It was told to stop.
+        // It was stopped on purpose.
         None => std::future::pending().await,
     }
 }
 
-/// What a key holds here.
+/// The value of a key at this node.
 async fn find(running: &Running, key: String) -> Result<v1::GetResponse, Refusal> {
     let stored = running.reader.get(key.clone()).await.map_err(unreadable)?;
     let stored = stored.ok_or_else(|| missing(&key))?;
@@ -321,12 +321,12 @@ fn conflict(command: &Command, revision: u64) -> Status {
     };
     Status::failed_precondition(format!(
         "revision mismatch of key {:?}: expected {expected}, found {found}",
-        Clipped(&command.key)
+        Truncated(&command.key)
     ))
 }
 
 fn missing(key: &str) -> Refusal {
-    Refusal::Status(Status::not_found(format!("key {:?} not found", Clipped(key))))
+    Refusal::Status(Status::not_found(format!("key {:?} not found", Truncated(key))))
 }
 
 fn unreadable(error: super::store::StoreError) -> Refusal {

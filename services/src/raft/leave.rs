@@ -1,4 +1,4 @@
-//! How a node leaves its cluster.
+//! A node leaves its cluster.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ const ASKING: Duration = Duration::from_secs(2);
 /// How long a node that leaves waits for a leader: several elections.
 const LEADERLESS: Duration = Duration::from_secs(5);
 
-/// Leaves the cluster; this node is one of its own then, without data.
+/// Leaves the cluster. This node then forms a cluster of its own, without data.
 ///
 /// # Cancel safety
-/// A leave that has begun goes on.
+/// Safe: a leave that has begun goes on.
 pub(super) async fn leave(lifecycle: &Lifecycle, cx: &Context) -> Result<(), Status> {
     let (leaving, by) = (lifecycle.clone(), deadline(cx));
     lifecycle.change(async move { exit(&leaving, by).await }).await
@@ -30,7 +30,7 @@ pub(super) async fn leave(lifecycle: &Lifecycle, cx: &Context) -> Result<(), Sta
 
 async fn exit(lifecycle: &Lifecycle, by: Instant) -> Result<(), Status> {
     let running = lifecycle.handle.running()?;
-    // It would take the member out whose identity it has.
+    // A refused process would remove the member whose identity it has.
     running.admitted()?;
     if running.others().is_empty() {
         return Err(Status::failed_precondition("this node is the only member of its cluster"));
@@ -45,9 +45,8 @@ async fn exit(lifecycle: &Lifecycle, by: Instant) -> Result<(), Status> {
     lifecycle.form_new().await
 }
 
-/// Has this node taken out of the cluster: by the leader, and where this node hears of none by way of the others.
-/// It hears of none once it is out, should the leader's answer have been lost. Where there is no leader for a while,
-/// there is no majority that could take it out.
+/// Has the leader remove this node; asks through the other members if this node knows no leader, as after its removal when
+/// the leader's answer was lost. Without a leader for a while, there is no majority that could remove it.
 async fn remove_local_node(lifecycle: &Lifecycle, running: &Running, by: Instant) -> Result<(), Status> {
     let cluster_id = running.cluster_id();
     let request = || v1::RemoveMemberRequest { id: running.id, cluster_id: cluster_id.clone() };

@@ -24,19 +24,19 @@ use crate::local_node::LocalNode;
 pub(super) struct Lifecycle {
     pub(super) handle: Handle,
     setup: Arc<OnceLock<Setup>>,
-    /// Held by what changes which cluster the node is in.
+    /// Held while the node changes its cluster.
     changing: Arc<Mutex<()>>,
     /// Such changes, which continue after their callers have left.
     changes: Arc<SyncMutex<JoinSet<()>>>,
 }
 
-/// How long a node that is alone may take to lead before the start goes on without that.
+/// How long the start waits for a node that is alone to lead.
 const LEADING: Duration = Duration::from_secs(1);
 
-/// How long a change of the cluster may take that has no deadline.
+/// The time limit of a change of the cluster without a deadline.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// When a change that was asked for in this call must be through.
+/// By when the change that this call asks for must be complete.
 pub(super) fn deadline(cx: &Context) -> Instant {
     cx.deadline().unwrap_or_else(|| Instant::now() + PATIENCE)
 }
@@ -46,7 +46,7 @@ impl Lifecycle {
         Self { handle, setup: Arc::default(), changing: Arc::default(), changes: Arc::default() }
     }
 
-    /// Starts what the node has on disk, and a cluster of one where `alone` says so and it has nothing.
+    /// Starts Raft with the data on disk; without data and with `alone`, forms a cluster of one.
     pub(super) async fn start(&self, local_node: &LocalNode, alone: bool) -> Result<(), ComponentError> {
         let setup = Setup::new(local_node.clone())?;
         let setup = self.setup.get_or_init(|| setup);
@@ -69,29 +69,29 @@ impl Lifecycle {
                 running.raft.trigger().elect().await.map_err(fatal)?;
             }
             let leads = metrics.wait_for(|metrics| metrics.current_leader == Some(running.id));
-            // Health says so where it takes longer.
+            // Health reports a longer delay.
             let _ = tokio::time::timeout(LEADING, leads).await;
         }
         Ok(())
     }
 
-    /// Ends what changes the cluster, and Raft; what it has is on disk.
+    /// Stops pending changes and Raft; the data are on disk.
     pub(super) async fn stop(&self) {
         let mut changes = std::mem::take(&mut *self.changes());
         changes.shutdown().await;
         self.end().await;
     }
 
-    /// The directory of what Raft keeps; empty before the node has started.
+    /// Raft's data directory; empty before the node has started.
     pub(super) fn directory(&self) -> &Path {
         self.setup.get().map_or_else(|| Path::new(""), |setup| &setup.directory)
     }
 
-    /// Ends the Raft that has failed, as `has_failed` says, and begins another with what is on the disk, unless that has
-    /// been done meanwhile.
+    /// Stops the Raft that has failed according to `has_failed`, and starts another with the data on disk, unless that was
+    /// done meanwhile.
     ///
     /// # Errors
-    /// When the storage cannot be opened. Nothing runs then, and those who ask are told why.
+    /// When the storage cannot be opened. No Raft runs then, and callers are told why.
     pub(super) async fn open_again(
         &self,
         has_failed: impl Fn(&Running) -> bool,
@@ -119,10 +119,10 @@ impl Lifecycle {
         }
     }
 
-    /// Makes a change of which cluster the node is in, once the one before it is through.
+    /// Changes the node's cluster, after pending changes are complete.
     ///
     /// # Errors
-    /// Those of the change; `Unavailable` where the node stops before it is through.
+    /// Those of the change; `Unavailable` when the node stops first.
     ///
     /// # Cancel safety
     /// Safe: a change that has begun continues. Half a change would leave a node in no cluster, or a cluster with a
@@ -157,7 +157,7 @@ impl Lifecycle {
         let mut running = self.handle.running()?;
         if !running.raft.is_initialized().await.map_err(fatal)? {
             if running.store.cluster().is_some() {
-                // It had asked to join one, which may take it in yet.
+                // It had asked to join a cluster, which may still admit it.
                 drop(running);
                 self.begin_anew().await?;
                 running = self.handle.running()?;
@@ -170,14 +170,17 @@ impl Lifecycle {
             Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
             Err(error) => return Err(Status::internal(format!("the cluster cannot be formed: {error}"))),
         }
-        // What Raft says of itself follows what it has done.
+        // Raft's metrics lag behind the call.
         let formed =
             async { running.raft.metrics().wait_for(|metrics| !voters(metrics).is_empty()).await.is_ok() };
         let _ = tokio::time::timeout(LEADING, formed).await;
         self.lead_alone().await
     }
 
-    /// Forms a cluster of this node alone, which must be in none.
+    /// Forms a cluster of this node alone.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where the node is in a cluster.
     pub(super) async fn form_new(&self) -> Result<(), Status> {
         let metrics = self.handle.running()?.metrics();
         match voters(&metrics).len() {
@@ -191,7 +194,7 @@ impl Lifecycle {
         }
     }
 
-    /// Begins again with nothing, in no cluster.
+    /// Restarts Raft without data, in no cluster.
     pub(super) async fn begin_anew(&self) -> Result<(), Status> {
         let failed = |error: StoreError| Status::internal(error.to_string());
         let setup = self.setup.get().ok_or_else(|| Status::unavailable("this node has not started"))?;

@@ -1,4 +1,4 @@
-//! Changes of who is a member, and of where members are reached: made at the leader, whichever member is asked.
+//! Changes of the members and of their addresses, made at the leader. Any member forwards them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,13 +28,13 @@ use super::{
 };
 use crate::member::Member;
 
-/// How long a node that joins may take to be reached, and to get what the others have.
+/// How long a joining node may take to be reached and to catch up.
 const CATCH_UP: Duration = Duration::from_secs(15);
 
-/// How long the leader may be without a majority before it refuses to change who is a member.
+/// How long the leader may be without a majority before it refuses to change the members.
 const CONFIRMED: Duration = Duration::from_secs(1);
 
-/// How long it waits before it asks them again.
+/// The pause between two attempts to confirm the leader.
 const ASKING_AGAIN: Duration = Duration::from_millis(50);
 
 /// Makes a node a member.
@@ -48,7 +48,7 @@ pub(super) async fn add_member(
     change(handle, cx, here, ForwardChange::Add(request), &AtomicU32::new(0)).await
 }
 
-/// Notes where a member is reached now, once it has been examined.
+/// Updates the addresses of a member, after its process has been examined.
 pub(super) async fn update_member(
     handle: &Handle,
     cx: &Context,
@@ -66,7 +66,7 @@ pub(super) async fn update_member(
     change(handle, cx, here, ForwardChange::Update(request), &AtomicU32::new(0)).await
 }
 
-/// Takes a member out.
+/// Removes a member.
 pub(super) async fn remove_member(
     handle: &Handle,
     cx: &Context,
@@ -83,7 +83,7 @@ pub(super) async fn remove_member(
     let attempts = AtomicU32::new(0);
     let here = |running| remove(running, id);
     match change(handle, cx, here, ForwardChange::Remove(request), &attempts).await {
-        // An attempt before the last may have done it.
+        // An earlier attempt may have removed it.
         Err(status) if status.code() == Code::NotFound && attempts.load(Ordering::Relaxed) > 1 => Ok(()),
         removed => removed,
     }
@@ -97,7 +97,7 @@ enum ForwardChange {
     Remove(v1::RemoveMemberRequest),
 }
 
-/// Makes a change at the leader, and counts how often that was tried.
+/// Makes a change at the leader, and counts the attempts.
 async fn change<F, O>(
     handle: &Handle,
     cx: &Context,
@@ -156,14 +156,14 @@ async fn add(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal
     changed(&running, ChangeMembers::AddVoterIds(BTreeSet::from([id]))).await
 }
 
-/// Returns once the learner has about what the leader has.
+/// Returns once the learner has nearly caught up with the leader.
 async fn caught_up(running: &Running, id: u64) {
     let close = |metrics: &Metrics| {
         let matched = metrics.replication.as_ref().and_then(|progress| progress.get(&id).copied().flatten());
         let last = metrics.last_log_index.unwrap_or_default();
         matched.is_some_and(|matched| last.saturating_sub(matched.index) <= BEHIND)
     };
-    // An error means that Raft ends, which the next step says.
+    // An error means that Raft ends; the next step reports it.
     let _ = running.raft.metrics().wait_for(close).await;
 }
 
@@ -226,7 +226,7 @@ async fn confirmed(running: &Running) -> Result<(), Refusal> {
     }
 }
 
-/// Makes the change once the one before it is through.
+/// Makes the change after pending changes are complete.
 async fn changed(running: &Running, change: ChangeMembers<u64, Member>) -> Result<(), Refusal> {
     loop {
         let mut metrics = running.raft.metrics();

@@ -1,6 +1,6 @@
-//! A member, as it travels.
+//! Conversions between a member and its message.
 
-use polywire::{Clipped, Status};
+use polywire::{Status, Truncated};
 use polywire_proto::cluster::v1;
 
 use crate::member::{Member, id};
@@ -28,7 +28,7 @@ pub(super) fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), S
         return wrong(format!(
             "its id {} is not that of the key {:?}",
             member.id,
-            Clipped(&member.endpoint_id)
+            Truncated(&member.endpoint_id)
         ));
     }
     let texts = || member.targets.iter().chain([&member.name, &member.endpoint_id]);

@@ -23,7 +23,7 @@ use super::{
     Member, TypeConfig, peer::Peer, peers::Peers, quorum::Quorum, server::RaftClient, store::Store, wire,
 };
 
-/// Makes the ways to the other members.
+/// Creates the network of each other member.
 #[derive(Clone, Debug)]
 pub(super) struct NetworkFactory {
     pub(super) peers: Peers,
@@ -43,7 +43,7 @@ impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
     }
 }
 
-/// The way to one member.
+/// Raft's calls to one member.
 #[derive(Debug)]
 pub(super) struct PeerNetwork {
     to: u64,
@@ -60,13 +60,13 @@ impl PeerNetwork {
     }
 }
 
-// A call is bounded by the soft limit: at the hard one Raft drops it, and what became of it would not be noted.
+// Calls use the soft limit: at the hard limit Raft drops the call, and its outcome would be lost.
 type Failure = RPCError<u64, Member, RaftError<u64>>;
 
 /// How many bytes of a snapshot travel in one message.
 const CHUNK: usize = 256 << 10;
 
-/// How long a member that could not be reached is left alone.
+/// The pause after a member was unreachable.
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl RaftNetwork<TypeConfig> for PeerNetwork {
@@ -164,7 +164,7 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
     }
 }
 
-/// The context of calls that members make all the time: traces of them would hide all others.
+/// The context of routine calls between members: their traces would hide all others.
 fn unrecorded() -> Context {
     Context::new().with_trace(TraceContext::unsampled())
 }
@@ -183,7 +183,7 @@ async fn measure(file: &mut <TypeConfig as RaftTypeConfig>::SnapshotData) -> io:
     Ok(file.metadata().await?.len())
 }
 
-/// How long a snapshot may take: for as long as the member takes it in, whatever its size.
+/// The time limit of a snapshot: unlimited while the member makes progress.
 struct Patience {
     /// How long the member may take for one chunk.
     chunk: Duration,
@@ -194,7 +194,7 @@ struct Patience {
 const INSTALLED: u64 = 4 << 20;
 
 impl Patience {
-    /// Returns once the member has taken nothing more for too long.
+    /// Returns once the member has made no progress for too long.
     async fn ends(&self, mut taken: watch::Receiver<u64>) -> Status {
         loop {
             let so_far = *taken.borrow_and_update();
@@ -217,7 +217,7 @@ impl Patience {
     }
 }
 
-/// The snapshot in messages: what it is, and then its bytes. Reports how many of them have been taken.
+/// The snapshot as messages: its head, then its bytes. Reports how many bytes were taken.
 fn chunks(
     head: v1::SnapshotHead,
     file: tokio::fs::File,
@@ -239,8 +239,7 @@ fn unreadable(error: io::Error) -> StorageError<u64> {
     StorageIOError::read_snapshot(None, AnyError::new(&error)).into()
 }
 
-/// What Raft does next: it waits before it tries a member that cannot be reached again, and tries one that
-/// answered with an error at once.
+/// Maps a status to Raft's error: Raft waits before it retries an unreachable member, and retries others at once.
 fn failure(status: Status) -> Failure {
     match status.code() {
         Code::ResourceExhausted => PayloadTooLarge::new_entries_hint(1).into(),

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Lets so many events of a kind into the log in a while, and counts the others.
+/// A rate limit for log lines; counts the suppressed ones.
 #[derive(Debug)]
 pub(super) struct Pace {
     most: u32,
@@ -13,12 +13,12 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// At most so many in a minute.
+    /// At most this many in a minute.
     pub(super) fn a_minute(most: u32) -> Self {
         Self { most, every: Duration::from_secs(60), begun: Instant::now(), told: 0, hidden: 0 }
     }
 
-    /// Whether one more may be told. Then it says how many could not be since the last one.
+    /// Whether one more line may be logged, with the number of lines suppressed since the last one.
     pub(super) fn admit(&mut self) -> Option<Hidden> {
         if self.begun.elapsed() >= self.every {
             (self.begun, self.told) = (Instant::now(), 0);
@@ -33,7 +33,7 @@ impl Pace {
     }
 }
 
-/// How many events were not told, as a field of the next one: not there where all were.
+/// How many lines were suppressed, as a field of the next one; `None` for none.
 pub(super) type Hidden = Option<u64>;
 
 #[cfg(test)]

@@ -24,12 +24,12 @@ pub(super) struct Peer {
     id: u64,
     dialling: Arc<Dialling>,
     state: Mutex<PeerState>,
-    /// Whether calls go over another transport than the one they prefer, for that does not work.
+    /// Whether calls avoid the preferred transport because it fails.
     is_rerouted: Arc<AtomicBool>,
 }
 
-/// How long a transport that does not work is left alone at most. A member that is there again must hear of its leader
-/// before it stands for election.
+/// The longest pause before a failed transport is tried again: a member that is back must hear from its leader before it
+/// stands for election.
 const PAUSE: Duration = Duration::from_millis(250);
 
 impl Peer {
@@ -45,7 +45,7 @@ impl Peer {
     /// Makes one call, over the transport that its policy chooses now.
     ///
     /// # Errors
-    /// Those of the call, and `Unavailable` where the member has no address over a transport that may be taken.
+    /// Those of the call, and `Unavailable` where the member has no address over an allowed transport.
     pub(super) async fn call<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, Status>
     where
         F: Future<Output = Result<T, Status>>,
@@ -53,7 +53,7 @@ impl Peer {
         self.make(call, false).await
     }
 
-    /// As [`call`](Self::call), for a message of consensus: where that is refused, the member is not what it was.
+    /// As [`call`](Self::call), for a consensus message: a refusal shows that another process answers.
     pub(super) async fn consensus<T, F>(&self, call: impl FnOnce(Channel) -> F) -> Result<T, Status>
     where
         F: Future<Output = Result<T, Status>>,
@@ -85,11 +85,11 @@ impl Peer {
         let builder = Channel::builder().options(self.dialling.options.clone()).targets(targets);
         let Connected { channel, close, renew, .. } = self.choosing(builder, &rule).open().await?;
         let open = Arc::new(OpenChannel { channel, rule, renew, close: Mutex::new(Some(close)) });
-        // Another call may have been faster.
+        // A concurrent call may have opened one first.
         Ok(self.lock().open.get_or_insert(open).channel.clone())
     }
 
-    /// The channel to be, that chooses as Raft does.
+    /// The builder of a channel with Raft's policy.
     fn choosing(&self, builder: ChannelBuilder, rule: &Rule) -> ChannelBuilder {
         let (member, is_rerouted) = (self.id, self.is_rerouted.clone());
         builder.policy(rule.policies.clone()).longest_pause(PAUSE).on_fallback(move |fallback| {
@@ -103,9 +103,9 @@ impl Peer {
     fn note(&self, error: Option<&Status>, is_consensus: bool) {
         let unanswered = error.filter(|status| match status.code() {
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => true,
-            // It is there, but not the member that it was.
+            // Another process answers.
             Code::FailedPrecondition => is_consensus,
-            // Whatever else it answers, it is there.
+            // Any other answer shows that it is there.
             _ => false,
         });
         let rule = self.dialling.rule();
@@ -150,7 +150,7 @@ impl Peer {
 
     pub(super) fn report(&self) -> PeerReport {
         let state = self.lock();
-        let routes = state.routes();
+        let routes = state.subchannels();
         let latest = state.contact(&routes);
         let route = routes.iter().find(|route| latest.is_some_and(|(_, name)| name == route.transport));
         PeerReport {

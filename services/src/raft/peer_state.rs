@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use polywire::{Channel, RouteExplanation, RouteState, Status, Target};
+use polywire::{Channel, Status, SubchannelExplanation, SubchannelState, Target};
 use tokio::time::Instant;
 
 use super::{Member, dialling::Rule, pace::Pace};
@@ -11,13 +11,13 @@ use super::{Member, dialling::Rule, pace::Pace};
 pub(super) struct PeerState {
     pub(super) member: Member,
     pub(super) open: Option<Arc<OpenChannel>>,
-    /// Why the last call failed; `None` since one went well.
+    /// Why the last call failed; `None` after a success.
     pub(super) failing: Option<Failing>,
-    /// Why and when a call failed last, by the transport, whatever went well since.
+    /// The last failure of each transport, kept after a success.
     pub(super) past: BTreeMap<&'static str, (Instant, String)>,
-    /// When and over which transport a call was answered last by where the member was before it moved.
+    /// When and over which transport a call was answered last, before the channel was reopened.
     pub(super) contact: Option<(Instant, &'static str)>,
-    /// How often the log is told that it is not reached, and whether it was the last time.
+    /// The rate limit of log lines about its loss, and whether the last loss was logged.
     pub(super) losses: Pace,
     pub(super) loss_told: bool,
 }
@@ -31,13 +31,13 @@ pub(super) struct Failing {
 /// The channel, once there is one.
 pub(super) struct OpenChannel {
     pub(super) channel: Channel,
-    /// What held when it was opened.
+    /// The rule that it was opened with.
     pub(super) rule: Arc<Rule>,
     pub(super) renew: Option<Box<dyn Fn() + Send + Sync>>,
     pub(super) close: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
-/// How often in a minute the log is told that a member is lost, and that it is back.
+/// How many losses of a member are logged in a minute.
 const LOSSES: u32 = 6;
 
 impl PeerState {
@@ -70,36 +70,37 @@ impl PeerState {
     }
 
     /// How each transport is doing.
-    pub(super) fn routes(&self) -> Vec<RouteExplanation> {
+    pub(super) fn routes(&self) -> Vec<SubchannelExplanation> {
         let explained = self.open.as_ref().and_then(|open| open.channel.explain());
-        explained.map(|explained| explained.routes).unwrap_or_default()
+        explained.map(|explained| explained.subchannels).unwrap_or_default()
     }
 
     /// Whether every transport works.
     pub(super) fn is_well(&self) -> bool {
-        self.routes().iter().all(|route| route.state == RouteState::Closed && !route.is_failing)
+        self.subchannels().iter().all(|route| route.state == SubchannelState::Closed && !route.is_failing)
     }
 
-    /// The transport of which there is news last; before there is any, the one that is preferred.
+    /// The transport of the latest outcome, or the preferred one before the first.
     pub(super) fn transport(&self, transports: &[String]) -> &'static str {
-        let heard = |route: &RouteExplanation| {
+        let heard = |route: &SubchannelExplanation| {
             let failed = route.last_error.as_ref().map(|(_, ago)| *ago);
             [route.last_answer, failed].into_iter().flatten().min().unwrap_or(Duration::MAX)
         };
-        let latest = self.routes().into_iter().min_by_key(heard).map(|route| route.transport);
+        let latest = self.subchannels().into_iter().min_by_key(heard).map(|route| route.transport);
         latest.unwrap_or(if transports.first().is_some_and(|name| name == "iroh") { "iroh" } else { "grpc" })
     }
 
     /// When and over which transport a call was answered last.
-    pub(super) fn contact(&self, routes: &[RouteExplanation]) -> Option<(Instant, &'static str)> {
+    pub(super) fn contact(&self, routes: &[SubchannelExplanation]) -> Option<(Instant, &'static str)> {
         let now = Instant::now();
-        let at = |route: &RouteExplanation| Some((now.checked_sub(route.last_answer?)?, route.transport));
+        let at =
+            |route: &SubchannelExplanation| Some((now.checked_sub(route.last_answer?)?, route.transport));
         routes.iter().filter_map(at).chain(self.contact).max_by_key(|(at, _)| *at)
     }
 
-    pub(super) fn failures(&self, routes: &[RouteExplanation]) -> Vec<(&'static str, String)> {
+    pub(super) fn failures(&self, routes: &[SubchannelExplanation]) -> Vec<(&'static str, String)> {
         let failing = routes.iter().filter(|route| route.is_failing);
-        let why = |route: &RouteExplanation| Some((route.transport, route.last_error.clone()?.0));
+        let why = |route: &SubchannelExplanation| Some((route.transport, route.last_error.clone()?.0));
         let mut failures: Vec<_> = failing.filter_map(why).collect();
         if let Some(Failing { transport, reason }) = &self.failing
             && failures.iter().all(|(name, _)| name != transport)
@@ -109,8 +110,8 @@ impl PeerState {
         failures
     }
 
-    pub(super) fn past(&self, routes: &[RouteExplanation]) -> Vec<(&'static str, Duration, String)> {
-        let met = |route: &RouteExplanation| {
+    pub(super) fn past(&self, routes: &[SubchannelExplanation]) -> Vec<(&'static str, Duration, String)> {
+        let met = |route: &SubchannelExplanation| {
             let (reason, ago) = route.last_error.clone()?;
             Some((route.transport, ago, reason))
         };
@@ -126,11 +127,11 @@ impl PeerState {
         latest.into_iter().map(|(transport, (ago, reason))| (transport, ago, reason)).collect()
     }
 
-    /// Gives the channel up; the next call makes another.
+    /// Closes the channel; the next call opens another.
     pub(super) fn close(&mut self) {
-        self.contact = self.contact(&self.routes());
+        self.contact = self.contact(&self.subchannels());
         if let Some(open) = self.open.take() {
-            // Others may share the connection, which is none any more.
+            // Other channels may share the stale connection.
             if let Some(renew) = &open.renew {
                 renew();
             }

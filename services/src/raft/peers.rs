@@ -17,11 +17,11 @@ struct PeerTable {
     moved: Mutex<BTreeMap<u64, Moved>>,
 }
 
-/// A member that has said where it is before the cluster knows.
+/// A member whose announced addresses the cluster does not know yet.
 #[derive(Clone, Debug)]
 pub(super) struct Moved {
     pub(super) member: Member,
-    /// As the cluster knew it then.
+    /// The member as the cluster knew it then.
     pub(super) replaces: Member,
 }
 
@@ -50,7 +50,7 @@ impl Peers {
         peer.clone()
     }
 
-    /// What is known of a member that the cluster knows like this.
+    /// The latest known state of a member that the cluster knows like this.
     pub(super) fn latest(&self, id: u64, member: &Member) -> Member {
         let mut moved = self.moved_members();
         match moved.get(&id) {
@@ -63,13 +63,13 @@ impl Peers {
         }
     }
 
-    /// A member that the cluster knows like this is there now.
+    /// Notes the announced addresses of a member that the cluster knows like this.
     pub(super) fn follow(&self, id: u64, replaces: &Member, member: Member) {
         self.moved_members().insert(id, Moved { member, replaces: replaces.clone() });
         self.learn(id, replaces);
     }
 
-    /// The members that the cluster does not know yet where they are.
+    /// The members whose new addresses the cluster does not know yet.
     pub(super) fn moved(&self) -> Vec<(u64, Moved)> {
         self.moved_members().iter().map(|(id, moved)| (*id, moved.clone())).collect()
     }
@@ -78,7 +78,7 @@ impl Peers {
         self.0.moved.lock()
     }
 
-    /// Gives all connections up for new ones.
+    /// Replaces all connections.
     pub(super) fn renew(&self) {
         for peer in self.lock().values() {
             peer.renew();

@@ -1,8 +1,8 @@
-//! Whether the leader that this node knows leads: whether a majority of the voters confirms it, and how long ago it did.
+//! Whether a majority of the voters confirms the leader that this node knows, and how long ago it did.
 //!
-//! Raft's own word is not enough for that. A vote is on disk, so a leader that was started again takes itself for one
-//! before it has reached a single member, and a follower follows the same leader as before; and a leader that has lost its
-//! majority goes on as a leader.
+//! Raft's metrics do not tell that. A vote is on disk, so a restarted leader reports itself as leader before it has reached
+//! a single member, and a restarted follower still names its old leader; a leader that has lost its majority keeps
+//! reporting itself as leader.
 
 use std::{
     collections::BTreeSet,
@@ -21,13 +21,13 @@ pub(super) struct Quorum(Arc<LeaderEvidence>);
 
 #[derive(Debug)]
 struct LeaderEvidence {
-    /// How long ago a majority may have answered for the leader to be taken for one.
+    /// The age limit of the majority's last answer.
     limit: Duration,
-    /// What Raft says of itself; there once it runs.
+    /// Raft's metrics, once it runs.
     metrics: OnceLock<watch::Receiver<Metrics>>,
-    /// What the leader has said last, where that is another.
+    /// The last message of a leader other than this node.
     heard: watch::Sender<Option<Heard>>,
-    /// Raised when a leader that was none to this node is one.
+    /// Raised when a leader becomes confirmed.
     found: watch::Sender<u64>,
     /// The members that have voted for this node, and in which term.
     ballot: watch::Sender<(u64, BTreeSet<u64>)>,
@@ -39,15 +39,15 @@ struct Heard {
     leader: u64,
     term: u64,
     at: Instant,
-    /// When a majority had answered it last.
+    /// When a majority last answered it.
     confirmed: Option<Instant>,
 }
 
-/// What a leader says before a majority has answered it.
+/// The age that a leader sends before a majority has answered it.
 const NEVER: u64 = u64::MAX;
 
 impl Quorum {
-    /// One of a node that has heard of nothing yet.
+    /// The state of a node that has heard from no leader yet.
     pub(super) fn new(limit: Duration) -> Self {
         Self(Arc::new(LeaderEvidence {
             limit,
@@ -58,19 +58,19 @@ impl Quorum {
         }))
     }
 
-    /// Raft runs, and says this of itself.
+    /// Sets Raft's metrics, once it runs.
     pub(super) fn follow(&self, metrics: watch::Receiver<Metrics>) {
         self.0.metrics.get_or_init(|| metrics);
     }
 
-    /// What this node says to its followers: the milliseconds since a majority has answered it last.
+    /// The milliseconds since a majority last answered this node, for its followers.
     pub(super) fn own_age_ms(&self) -> u64 {
         let age = self.0.metrics.get().and_then(|metrics| metrics.borrow().millis_since_quorum_ack);
         age.unwrap_or(NEVER)
     }
 
-    /// A leader has sent something that Raft took, and said how old its majority is. An older version does not say, and
-    /// is believed.
+    /// Notes an accepted message of a leader, with the age of its majority. An older version sends no age and counts as
+    /// confirmed.
     pub(super) fn heard(&self, vote: &Vote<u64>, age_ms: Option<u64>) {
         let at = Instant::now();
         let confirmed = match age_ms {
@@ -87,7 +87,7 @@ impl Quorum {
         }
     }
 
-    /// Tells when a leader that was none to this node is one: Raft knows nothing of that.
+    /// Changes when a leader becomes confirmed; Raft's metrics do not show that.
     pub(super) fn found(&self) -> watch::Receiver<u64> {
         self.0.found.subscribe()
     }
@@ -96,7 +96,7 @@ impl Quorum {
         heard.confirmed.is_some_and(|at| at.elapsed() <= self.0.limit)
     }
 
-    /// A voter has voted for this node.
+    /// Notes a vote for this node.
     pub(super) fn voted(&self, term: u64, voter: u64) {
         self.0.ballot.send_modify(|(of, voters)| {
             if *of != term {
@@ -106,14 +106,14 @@ impl Quorum {
         });
     }
 
-    /// The members that have voted for this node in that term, but for itself.
+    /// The other members that have voted for this node in that term.
     pub(super) fn voters_for(&self, term: u64) -> BTreeSet<u64> {
         let ballot = self.0.ballot.borrow();
         if ballot.0 == term { ballot.1.clone() } else { BTreeSet::new() }
     }
 
-    /// How long ago a majority has confirmed the leader that Raft names; `None` where it names none, and while none has
-    /// since this node was started.
+    /// How long ago a majority confirmed the leader that Raft names; `None` without a leader, and before the first
+    /// confirmation since this node started.
     pub(super) fn age(&self, metrics: &Metrics) -> Option<Duration> {
         let leader = metrics.current_leader.filter(|_| metrics.running_state.is_ok())?;
         if leads(metrics) {
@@ -123,13 +123,13 @@ impl Quorum {
         heard.confirmed.map(|at| at.elapsed())
     }
 
-    /// The leader, where a majority has confirmed it lately.
+    /// The leader, if a majority has confirmed it recently.
     pub(super) fn leader(&self, metrics: &Metrics) -> Option<u64> {
         let lately = self.age(metrics).is_some_and(|age| age <= self.0.limit);
         metrics.current_leader.filter(|_| lately)
     }
 
-    /// Why the leader that Raft names is none; `None` where it is one. `name` says what people call a member.
+    /// Why the leader that Raft names is not confirmed; `None` if it is. `name` gives the name of a member.
     pub(super) fn problem(&self, metrics: &Metrics, name: impl Fn(u64) -> String) -> Option<String> {
         let Some(leader) = metrics.current_leader else {
             return Some(format!("no leader in term {}", metrics.current_term));
@@ -155,7 +155,7 @@ impl Quorum {
         })
     }
 
-    /// What this leader has said last in this term.
+    /// The last message of this leader in this term.
     fn of(&self, leader: u64, metrics: &Metrics) -> Option<Heard> {
         let heard = *self.0.heard.borrow();
         heard.filter(|heard| heard.leader == leader && heard.term == metrics.current_term)

@@ -1,8 +1,8 @@
-//! How consensus begins again after an error of the disk.
+//! Restarts consensus after a disk error.
 //!
-//! Raft stops for good once its storage has failed, and the database takes no more writes once one has failed: what it
-//! has in memory may differ from what is on the disk. What is on the disk is whole, for it is as after a crash. So all of
-//! it is closed and opened again, as at a start, once the disk takes writes.
+//! Raft stops for good when its storage fails, and the database accepts no writes after a failed one: its memory may differ
+//! from the disk. The disk is consistent, as after a crash. So both are closed and opened again, as at a start, once the
+//! disk accepts writes.
 
 use std::{
     io::{self, Write as _},
@@ -16,19 +16,19 @@ use tokio::time::Instant;
 
 use super::{follower::Follower, lifecycle::Lifecycle, running::Running, setup::is_in_use};
 
-/// How long it takes until the first attempt, and at most until another.
+/// The pause before the first attempt, and the longest between two.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
-/// A Raft that has run for so long has begun well: the next error is another one.
+/// After running this long, the next error counts as a new one.
 const WELL: Duration = Duration::from_secs(60);
 
-/// How much must fit on the disk for another attempt: a few writes of everything that is written.
+/// How many bytes must fit on the disk for another attempt: several of the largest writes.
 const ROOM: usize = 1 << 20;
 
-/// How long files may be in use after they were closed here. What holds them then stays until the process ends.
+/// How long closed files may stay in use. After that only a restart of the process releases them.
 const CLOSING: Duration = Duration::from_secs(60);
 
-/// Opens the storage again after each error, for as long as the node is there.
+/// Opens the storage again after each error, until the node ends.
 pub(super) async fn keep_open(lifecycle: Lifecycle, health: Health) {
     let mut pause = PAUSES.0;
     let mut since = Instant::now();
@@ -43,7 +43,7 @@ pub(super) async fn keep_open(lifecycle: Lifecycle, health: Health) {
     }
 }
 
-/// Waits until something has failed, and says what. `None` once the node ends.
+/// Waits for a failure and returns its cause. `None` once the node ends.
 async fn failure(lifecycle: &Lifecycle) -> Option<String> {
     let mut follower = Follower::new(&lifecycle.handle);
     loop {
@@ -53,11 +53,11 @@ async fn failure(lifecycle: &Lifecycle) -> Option<String> {
     }
 }
 
-/// What has failed, if anything has: also what Raft has not met yet.
+/// The cause of a failure, also of one that Raft has not noticed yet.
 fn cause(running: &Running) -> Option<String> {
     match &running.raft.metrics().borrow().running_state {
         Ok(()) => running.disk.get(),
-        // It was told to.
+        // It was stopped on purpose.
         Err(Fatal::Stopped) => None,
         Err(error) => Some(running.disk.explain(error)),
     }
@@ -92,7 +92,7 @@ async fn begin_again(lifecycle: &Lifecycle, health: &Health, pause: &mut Duratio
 
 /// Why it could not be opened.
 enum Refusal {
-    /// The disk takes no writes yet, and nothing was touched.
+    /// The disk accepts no writes yet; nothing was changed.
     NoRoom(io::Error),
     Open(polywire::ComponentError),
 }
@@ -104,7 +104,7 @@ async fn attempt(lifecycle: &Lifecycle) -> Result<(), Refusal> {
     lifecycle.open_again(|running| cause(running).is_some()).await.map_err(Refusal::Open)
 }
 
-/// Whether a file that has no name can be written there.
+/// Tries to write an unnamed file there.
 fn write(directory: &Path) -> io::Result<()> {
     let mut file = tempfile::tempfile_in(directory)?;
     file.write_all(&vec![0; ROOM])?;

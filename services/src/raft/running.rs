@@ -28,25 +28,25 @@ pub struct Running {
     pub(super) local_node: LocalNode,
     /// Consensus.
     pub raft: openraft::Raft<TypeConfig>,
-    /// What this node keeps.
+    /// This node's storage.
     pub store: Store,
     /// The key-value store, for reading.
     pub reader: KvReader,
     /// The channels to the other members.
     pub peers: Peers,
-    /// How many bytes a value may have.
+    /// The size limit of a value, in bytes.
     pub max_value_bytes: usize,
-    /// The highest index that a leader has said it has committed, whether or not this node has what is there.
+    /// The highest index that a leader has reported as committed, whether or not this node has the entry.
     pub(super) leader_commit: AtomicU64,
-    /// Whether the others have been asked if this is the member that they know.
+    /// Whether the other members have been asked to verify this process.
     pub(super) introduced: AtomicBool,
-    /// Held by what looks whether a node is the member that it says.
+    /// Held while the process of a member is examined.
     pub(super) examining: tokio::sync::Mutex<()>,
     /// Whether a majority confirms the leader.
     pub(super) quorum: Quorum,
-    /// Whether the leader has said that this node is no member.
+    /// Whether the leader has answered that this node is not a member.
     pub(super) removed: AtomicBool,
-    /// Why the disk takes no more writes, once it does not.
+    /// Why the disk refuses writes, once it does.
     pub(crate) disk: DiskFailure,
 }
 
@@ -74,7 +74,7 @@ impl Running {
         self.raft.runtime_config().elect(true);
     }
 
-    /// Whether this node may answer for the member that it is.
+    /// Whether this process may act as the member.
     ///
     /// # Errors
     /// As [`admitted`](Self::admitted); `Unavailable` before the others have been asked: one that lacks what the member has

@@ -3,38 +3,14 @@
 # DIRECTORY/runner, and puts the files of its messages into DIRECTORY/protos. Installs what that needs when it is run by root.
 # Exit status: 69 (EX_UNAVAILABLE of sysexits.h) when a package is missing and cannot be had.
 set -eu
+here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 cd "$1"
 
-unavailable() {
-    echo "protobuf's conformance tests: $*" >&2
-    exit 69
-}
-
-command -v apt-get >/dev/null || unavailable "their sources come from Debian's packages, and this is not Debian"
-
-packages='g++ libprotobuf-dev protobuf-compiler xz-utils'
-missing=
-for package in $packages; do
-    dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
-done
-if [ -n "$missing" ]; then
-    [ "$(id -u)" = 0 ] || unavailable "not installed:$missing"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -q && apt-get install -q -y --no-install-recommends $missing ||
-        unavailable "cannot be installed:$missing"
-fi
-
-# The lists of source packages stay here, and the system's settings as they are.
-. /etc/os-release
-mkdir -p lists/partial cache/archives/partial
-apt-get indextargets --format 'deb-src $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
-    grep " $VERSION_CODENAME main\$" >sources.list || unavailable 'no list of Debian packages to find their source with'
-sources() {
-    apt-get -q -o Dir::Etc::SourceList="$PWD/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-        -o Dir::State::Lists="$PWD/lists" -o Dir::Cache="$PWD/cache" "$@"
-}
-sources update && sources source --download-only protobuf || unavailable 'their source cannot be fetched'
+name="protobuf's conformance tests"
+. "$here/../debian.sh"
+need g++ libprotobuf-dev protobuf-compiler xz-utils
+fetch protobuf
 
 rm -rf source generated protos
 mkdir source generated

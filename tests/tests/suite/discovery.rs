@@ -116,7 +116,7 @@ async fn a_node_that_is_known_by_its_grpc_target_is_called_over_iroh() {
     })
     .await;
     let told = channel.explain().unwrap();
-    let targets: Vec<_> = told.routes.iter().map(|route| route.target.as_str()).collect();
+    let targets: Vec<_> = told.subchannels.iter().map(|route| route.target.as_str()).collect();
     assert_eq!(targets, [node.grpc(), node.iroh()]);
 }
 

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use super::discovery::{Discovered, Setup};
 use super::{
     Channel, Fallback,
-    order::MOST,
-    route::{Common, Route, Way},
-    routes::Routes,
-    tally::{OnFallback, Tally},
+    observer::{ChannelObserver, OnFallback},
+    picker::MOST,
+    subchannel::{Common, Subchannel, Way},
+    subchannels::Subchannels,
 };
 use crate::{ConnectOptions, Target, transport::Connected};
 use crate::{Service, Status, policy::PolicyHandle};
@@ -152,7 +152,7 @@ impl ChannelBuilder {
         if self.discovers {
             return Ok(self.discovered().await?.into_channel());
         }
-        Ok(self.routes().await?.into_channel())
+        Ok(self.subchannels().await?.into_channel())
     }
 
     /// The channel of [`connect`](Self::connect), with functions that close the connections in an orderly manner and that
@@ -173,30 +173,31 @@ impl ChannelBuilder {
             let (closing, renewing) = (discovered.closing(), discovered.renewing());
             return Ok(Connected::new(discovered.into_channel()).closing(closing).renewing(renewing));
         }
-        let routes = self.routes().await?;
-        let (closing, renewing) = (routes.closing(), routes.renewing());
-        Ok(Connected::new(routes.into_channel()).closing(closing).renewing(renewing))
+        let subchannels = self.subchannels().await?;
+        let (closing, renewing) = (subchannels.closing(), subchannels.renewing());
+        Ok(Connected::new(subchannels.into_channel()).closing(closing).renewing(renewing))
     }
 
-    async fn routes(mut self) -> Result<Routes, Status> {
+    async fn subchannels(mut self) -> Result<Subchannels, Status> {
         let common = self.common();
-        let routes = self.ways(&common).await?;
-        Ok(Routes::new(routes, self.policies, common.tally))
+        let subchannels = self.ways(&common).await?;
+        Ok(Subchannels::new(subchannels, self.policies, common.observer))
     }
 
     async fn discovered(mut self) -> Result<Discovered, Status> {
         let common = self.common();
-        let routes = self.ways(&common).await?.into_iter().map(Arc::new).collect();
-        Ok(Discovered::new(Setup::new(self.options, self.policies, common, false), routes))
+        let subchannels = self.ways(&common).await?.into_iter().map(Arc::new).collect();
+        Ok(Discovered::new(Setup::new(self.options, self.policies, common, false), subchannels))
     }
 
     fn common(&mut self) -> Common {
-        let tally = Tally { metrics: self.options.observer.clone(), on_fallback: self.on_fallback.take() };
-        let common = Common::counted_by(tally);
+        let observer =
+            ChannelObserver { metrics: self.options.observer.clone(), on_fallback: self.on_fallback.take() };
+        let common = Common::counted_by(observer);
         Common { longest_pause: self.longest_pause.unwrap_or(common.longest_pause), ..common }
     }
 
-    async fn ways(&mut self, common: &Common) -> Result<Vec<Route>, Status> {
+    async fn ways(&mut self, common: &Common) -> Result<Vec<Subchannel>, Status> {
         let ways = std::mem::take(&mut self.ways);
         if ways.is_empty() || ways.len() > MOST {
             let found = ways.len();
@@ -204,20 +205,20 @@ impl ChannelBuilder {
                 "a channel has 1 to {MOST} transports, found {found}"
             )));
         }
-        let mut routes = Vec::new();
+        let mut subchannels = Vec::new();
         for way in ways {
-            routes.push(match way {
+            subchannels.push(match way {
                 Wanted::Connection(transport, channel) => {
-                    Route::new(transport, transport.to_owned(), Way::lasting(channel), common)
+                    Subchannel::new(transport, transport.to_owned(), Way::lasting(channel), common)
                 }
                 Wanted::Target(target) => {
                     let target = target.map_err(Status::invalid_argument)?;
                     let way = open(Arc::new((target.clone(), self.options.clone()))).await?;
-                    Route::new(target.transport(), target.to_string(), way, common)
+                    Subchannel::new(target.transport(), target.to_string(), way, common)
                 }
             });
         }
-        Ok(routes)
+        Ok(subchannels)
     }
 }
 

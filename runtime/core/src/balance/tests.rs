@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::{
-    Code, Context, Payload, Response, RouteState, Service, Status, Streaming,
+    Code, Context, Payload, Response, Service, Status, Streaming, SubchannelState,
     observer::recorder::Recorder,
     policy::{Adaptive, Hedge, Policies, Policy, PolicyHandle},
 };
@@ -46,7 +46,7 @@ trait Words {
 /// What a way does with calls.
 #[derive(Clone, Debug)]
 enum Mood {
-    /// Answers after so long.
+    /// ResponseStream after so long.
     Well(Duration),
     /// Says nothing, ever.
     Dark,
@@ -544,14 +544,14 @@ async fn an_explanation_names_each_transport_and_the_reason() {
     let (client, iroh, _) = dual(Policy::default()).await;
     read(&client).await.unwrap();
     let told = client.channel.explain().unwrap();
-    assert_eq!(told.routes[0].state, RouteState::Closed);
-    assert_eq!(told.routes[1].state, RouteState::Untried);
+    assert_eq!(told.subchannels[0].state, SubchannelState::Closed);
+    assert_eq!(told.subchannels[1].state, SubchannelState::Untried);
     assert_eq!((told.services[0].name.as_str(), told.services[0].taken), ("words.v1.Words", "iroh"));
     iroh.is(Mood::Fails(refused()));
     read(&client).await.unwrap();
     tokio::time::sleep(MS).await;
     let told = client.channel.explain().unwrap();
-    assert!(matches!(told.routes[0].state, RouteState::Open(_)), "{told}");
+    assert!(matches!(told.subchannels[0].state, SubchannelState::Open(_)), "{told}");
     assert_eq!(told.services[0].taken, "grpc");
     let text = told.to_string();
     assert!(text.contains("connection refused") && text.contains("does not work now"), "{text}");
@@ -610,7 +610,7 @@ async fn what_is_not_measured_says_nothing_and_goes_where_the_others_go() {
     for _ in 0..5 {
         assert_eq!(write(&client).await.unwrap(), "iroh", "it may take as long as it likes");
     }
-    assert_eq!(client.channel.explain().unwrap().routes[0].latency, Some(MS));
+    assert_eq!(client.channel.explain().unwrap().subchannels[0].latency, Some(MS));
     iroh.is(Mood::Well(50 * MS));
     while read(&client).await.unwrap() == "iroh" {}
     assert_eq!(write(&client).await.unwrap(), "grpc", "what others have met counts");
@@ -621,16 +621,23 @@ async fn what_is_not_measured_says_nothing_and_goes_where_the_others_go() {
 async fn a_way_that_stays_silent_through_short_calls_is_dialled_anew_also_where_it_is_the_only_one() {
     let (before, after) = (Way::new("before"), Way::new("after"));
     let next = after.clone();
-    let renew = move || -> BoxFuture<Option<route::Way>> {
-        let way = route::Way::lasting(Channel::new(next.clone()));
+    let renew = move || -> BoxFuture<Option<subchannel::Way>> {
+        let way = subchannel::Way::lasting(Channel::new(next.clone()));
         Box::pin(std::future::ready(Some(way)))
     };
-    let way = route::Way { renew: Box::new(renew), ..route::Way::lasting(Channel::new(before.clone())) };
-    let common =
-        route::Common { longest_pause: 500 * MS, ..route::Common::counted_by(tally::Tally::default()) };
-    let route = route::Route::new("grpc", "there".to_owned(), way, &common);
-    let routes = routes::Routes::new(vec![route], PolicyHandle::default(), tally::Tally::default());
-    let client = WordsClient::new(Channel::new(routes));
+    let way =
+        subchannel::Way { renew: Box::new(renew), ..subchannel::Way::lasting(Channel::new(before.clone())) };
+    let common = subchannel::Common {
+        longest_pause: 500 * MS,
+        ..subchannel::Common::counted_by(observer::ChannelObserver::default())
+    };
+    let subchannel = subchannel::Subchannel::new("grpc", "there".to_owned(), way, &common);
+    let subchannels = subchannels::Subchannels::new(
+        vec![subchannel],
+        PolicyHandle::default(),
+        observer::ChannelObserver::default(),
+    );
+    let client = WordsClient::new(Channel::new(subchannels));
     assert_eq!(write(&client).await.unwrap(), "before");
     before.is(Mood::Dark);
     let begun = Instant::now();
@@ -666,7 +673,7 @@ async fn a_peer_that_was_away_for_long_is_found_within_the_longest_pause() {
 #[tokio::test(start_paused = true)]
 async fn an_explanation_says_when_a_transport_was_heard_of_last() {
     let (client, iroh, _) = dual(Policy::default().fallback(false)).await;
-    let told = async || client.channel.explain().unwrap().routes.remove(0);
+    let told = async || client.channel.explain().unwrap().subchannels.remove(0);
     assert_eq!(told().await.last_answer, None);
     read(&client).await.unwrap();
     tokio::time::sleep(100 * MS).await;

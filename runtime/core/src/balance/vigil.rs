@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{sync::futures::OwnedNotified, time::Instant};
 
-use super::{Channel, probe::probe, pulse::PATIENCE_WITH_STREAMS, route::Route};
+use super::{Channel, liveness::PATIENCE_WITH_STREAMS, probe::probe, subchannel::Subchannel};
 use crate::Code;
 use futures_util::future::BoxFuture;
 
@@ -17,8 +17,8 @@ use futures_util::future::BoxFuture;
 /// The path is given up once a probe was not answered and nothing has been heard for [`PATIENCE_WITH_STREAMS`], so that a
 /// peer that stalls for a moment keeps its streams. A peer that answers, if only by refusing, does too: it may be draining.
 pub(super) struct Vigil {
-    route: Arc<Route>,
-    /// What the stream was opened over, which the route may have replaced since.
+    subchannel: Arc<Subchannel>,
+    /// What the stream was opened over, which the subchannel may have replaced since.
     way: Channel,
     /// The number of forced reconnects when the connection was last known to work.
     renewals: u32,
@@ -31,21 +31,21 @@ pub(super) struct Vigil {
 enum Found {
     /// The path is gone.
     Gone,
-    /// It works, after so many renewals of the route.
+    /// It works, after so many renewals of the subchannel.
     Alive(u32),
 }
 
 impl Vigil {
-    /// That of a stream that was opened over this way, which is the route's.
-    pub(super) fn over(route: Arc<Route>, way: Channel) -> Self {
-        route.pulse.stream_opened();
-        let renewals = route.renewals();
-        Self { route, way, renewals, lost: None, check: None }
+    /// That of a stream that was opened over this way, which is the subchannel's.
+    pub(super) fn over(subchannel: Arc<Subchannel>, way: Channel) -> Self {
+        subchannel.liveness.stream_opened();
+        let renewals = subchannel.renewals();
+        Self { subchannel, way, renewals, lost: None, check: None }
     }
 
     /// A message has come.
     pub(super) fn heard(&mut self) {
-        self.route.pulse.beat(Instant::now());
+        self.subchannel.liveness.beat(Instant::now());
         self.check = None;
     }
 
@@ -61,8 +61,8 @@ impl Vigil {
             }
             let Some(lost) = &mut self.lost else {
                 // Listened for first, and looked at then, so that nothing is missed between the two.
-                self.lost = Some(Box::pin(self.route.lost.clone().notified_owned()));
-                let feared = self.route.is_dark() || self.route.renewals() != self.renewals;
+                self.lost = Some(Box::pin(self.subchannel.lost.clone().notified_owned()));
+                let feared = self.subchannel.is_dark() || self.subchannel.renewals() != self.renewals;
                 self.check = feared.then(|| self.check());
                 continue;
             };
@@ -74,17 +74,17 @@ impl Vigil {
     }
 
     fn check(&self) -> BoxFuture<'static, Found> {
-        let (route, way, renewals) = (self.route.clone(), self.way.clone(), self.renewals);
+        let (subchannel, way, renewals) = (self.subchannel.clone(), self.way.clone(), self.renewals);
         Box::pin(async move {
-            let patience = route.pulse.heard() + PATIENCE_WITH_STREAMS;
-            if route.is_dark_since(patience) {
+            let patience = subchannel.liveness.heard() + PATIENCE_WITH_STREAMS;
+            if subchannel.is_dark_since(patience) {
                 return Found::Gone;
             }
             let half = PATIENCE_WITH_STREAMS / 2;
             tokio::time::sleep_until(patience - half).await;
-            let now = route.renewals();
-            if route.is_dark() || now != renewals {
-                // What is known of the route may be old, for one that is set aside is asked seldom, or of another
+            let now = subchannel.renewals();
+            if subchannel.is_dark() || now != renewals {
+                // What is known of the subchannel may be old, for one that is set aside is asked seldom, or of another
                 // connection. So the stream's own is asked.
                 let asked = probe(&way, half).await;
                 if asked.is_err_and(|status| status.code() == Code::DeadlineExceeded) {
@@ -98,6 +98,6 @@ impl Vigil {
 
 impl Drop for Vigil {
     fn drop(&mut self) {
-        self.route.pulse.stream_ended();
+        self.subchannel.liveness.stream_ended();
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tower::limit::ConcurrencyLimitLayer;
 
 use super::*;
-use crate::{Channel, Code, Codec, Facade, Gateway, Router, ServiceExt as _};
+use crate::{Alias, Channel, Code, Codec, Gateway, Router, ServiceExt as _};
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 struct Note {
@@ -58,9 +58,9 @@ fn ways() -> (Vec<(&'static str, Channel)>, Arc<AtomicUsize>) {
         ("a gateway", Gateway::new(router).into_channel()),
         (
             "a facade's method",
-            Facade::new(OTHER).method("Unary", server, "/reached.v1.Reached/Unary").into_channel(),
+            Alias::new(OTHER).method("Unary", server, "/reached.v1.Reached/Unary").into_channel(),
         ),
-        ("a facade's function", Facade::new(OTHER).function("Unary", function).into_channel()),
+        ("a facade's function", Alias::new(OTHER).function("Unary", function).into_channel()),
     ];
     (ways, begun)
 }

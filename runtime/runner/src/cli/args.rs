@@ -307,7 +307,7 @@ fn raw(name: &'static str, about: &'static str) -> clap::Command {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    humantime_serde::re::humantime::parse_duration(text)
+    humantime::parse_duration(text)
         .map_err(|error| format!("{error}; expected a duration, for instance 500ms, 5s or 1m"))
 }
 

@@ -8,8 +8,8 @@ use super::{args::ConnectArgs, failure::Failure, print};
 use futures_util::future::BoxFuture;
 use polywire_core::{
     __runner::{Path, deadline},
-    Channel, ChannelBuilder, Code, Codec, ConnectOptions, Context, Explanation, Fallback, Metadata,
-    RouteState, Status, Target,
+    Channel, ChannelBuilder, Code, Codec, ConnectOptions, Context, Explanation, Fallback, Metadata, Status,
+    SubchannelState, Target,
     policy::Policy,
     transport::Connected,
 };
@@ -138,8 +138,8 @@ impl Client {
 
     /// The transport of the target in use.
     pub(super) fn transport(&self) -> &'static str {
-        let routes = self.explain().map(|told| told.routes).unwrap_or_default();
-        let works = routes.iter().find(|route| route.state == RouteState::Closed);
+        let routes = self.explain().map(|told| told.subchannels).unwrap_or_default();
+        let works = routes.iter().find(|route| route.state == SubchannelState::Closed);
         works.or(routes.first()).map_or("", |route| route.transport)
     }
 

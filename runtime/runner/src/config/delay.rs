@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A delay, which may be zero: `"0s"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Delay(#[serde(with = "humantime_serde")] pub Duration);
+pub struct Delay(#[serde(with = "polywire_core::settings::duration")] pub Duration);
 
 impl Delay {
     /// No delay.

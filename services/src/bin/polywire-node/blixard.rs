@@ -2,7 +2,7 @@
 //! services, served where `compat.blixard` is set.
 
 use polywire::{
-    Channel, Component, ComponentError, Context, Facade, Health, Method, NodeBuilder, NodeHandle, Parts,
+    Alias, Channel, Component, ComponentError, Context, Health, Method, NodeBuilder, NodeHandle, Parts,
     ServiceExt as _, ServiceInfo, Status,
 };
 use polywire_proto::{blixard as old, status::v1 as status};
@@ -61,7 +61,7 @@ const NODE: ServiceInfo = ServiceInfo::new(
 fn services(health: Health, cluster: NodeStatus) -> [Channel; 2] {
     let node = cluster.clone();
     [
-        Facade::new(CLUSTER)
+        Alias::new(CLUSTER)
             .function("HealthCheck", move |_, _: old::HealthCheckRequest| {
                 std::future::ready(Ok::<_, Status>(health_check(&health)))
             })
@@ -73,7 +73,7 @@ fn services(health: Health, cluster: NodeStatus) -> [Channel; 2] {
                 }
             })
             .into_channel(),
-        Facade::new(NODE)
+        Alias::new(NODE)
             .function("GetRaftStatus", move |_, _: old::GetRaftStatusRequest| {
                 let node = node.clone();
                 async move {

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use polywire::{Code, RouteState, policy::Policy};
+use polywire::{Code, SubchannelState, policy::Policy};
 use polywire_tests::{
     lab::{Conditions, Direction, Lab},
     patience::PATIENCE,
@@ -54,8 +54,8 @@ async fn with_udp_blocked_the_first_call_is_answered_soon_and_the_next_at_once()
     let (first, later, told) = within_seconds(60, calling).await.unwrap();
     assert!(first < Duration::from_secs(3), "{first:?}");
     assert!(later < Duration::from_secs(3), "99 calls took {later:?}");
-    assert_eq!(told.routes[1].state, RouteState::Closed, "{told}");
-    assert_ne!(told.routes[0].state, RouteState::Closed, "{told}");
+    assert_eq!(told.subchannels[1].state, SubchannelState::Closed, "{told}");
+    assert_ne!(told.subchannels[0].state, SubchannelState::Closed, "{told}");
     assert_eq!(peer.executed.total(), 100);
     assert!(lab.counters(Direction::ToFar).dropped.udp > 0, "Iroh was tried");
 }
@@ -159,7 +159,7 @@ async fn with_everything_cut_each_call_ends_by_its_deadline_and_the_peer_is_foun
         let code = call.outcome.as_ref().err().map(polywire::Status::code);
         assert!(matches!(code, Some(Code::DeadlineExceeded | Code::Unavailable)), "{:?}", call.outcome);
     }
-    assert!(told.routes.iter().any(|route| route.state == RouteState::Closed), "{told}");
+    assert!(told.subchannels.iter().any(|route| route.state == SubchannelState::Closed), "{told}");
 }
 
 #[tokio::test]

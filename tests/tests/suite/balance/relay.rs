@@ -38,7 +38,7 @@ async fn ask(client: &HealthClient) {
 
 /// The relay that Iroh's packets go through, of a channel whose first target is over Iroh.
 fn relay_of(told: &Explanation) -> Option<&str> {
-    told.routes[0].path.as_ref()?.relay.as_deref()
+    told.subchannels[0].path.as_ref()?.relay.as_deref()
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn where_no_udp_gets_through_a_channel_goes_through_a_relay_and_directly_o
         relay_of(&explained).is_none().then_some(explained)
     })
     .await;
-    let path = direct.routes[0].path.clone().unwrap();
+    let path = direct.subchannels[0].path.clone().unwrap();
     assert!(path.remote.unwrap().starts_with(&lab.far().address().to_string()), "{direct}");
     assert!(!direct.to_string().contains("relay "), "{direct}");
     drop(told);

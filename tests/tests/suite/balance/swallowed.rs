@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use polywire::{Channel, ConnectOptions, RouteState, Status, policy::Policy};
+use polywire::{Channel, ConnectOptions, Status, SubchannelState, policy::Policy};
 use polywire_tests::{
     lab::{Conditions, Direction, Lab},
     ledger::{Journal, LedgerClient, Order},
@@ -58,7 +58,9 @@ async fn client(targets: [String; 2]) -> LedgerClient {
     let client = LedgerClient::new(channel.clone());
     let works = || {
         let told = channel.explain().unwrap();
-        told.routes.iter().any(|route| route.transport == "grpc" && route.state == RouteState::Closed)
+        told.subchannels
+            .iter()
+            .any(|route| route.transport == "grpc" && route.state == SubchannelState::Closed)
     };
     // Until its caller loses patience.
     let mut ticks = tokio::time::interval(Duration::from_millis(10));

@@ -3,8 +3,8 @@ use std::{fmt, sync::Arc};
 use super::{
     super::{
         Channel, builder,
-        route::{Common, Route},
-        tally::Tally,
+        observer::ChannelObserver,
+        subchannel::{Common, Subchannel},
     },
     cluster::Cluster,
     setup::Setup,
@@ -94,15 +94,21 @@ impl ClusterBuilder {
     /// Safe: nothing has been dialled, and what was opened so far is closed.
     pub async fn connect(self) -> Result<Channel, Status> {
         let Self { seeds, policies, options } = self;
-        let common = Common::counted_by(Tally { metrics: options.observer.clone(), on_fallback: None });
+        let common =
+            Common::counted_by(ChannelObserver { metrics: options.observer.clone(), on_fallback: None });
         let setup = Setup::new(options.clone(), policies, common, true);
-        let mut routes = Vec::new();
+        let mut subchannels = Vec::new();
         for seed in seeds {
             let target = seed.map_err(Status::invalid_argument)?;
             let way = builder::open(Arc::new((target.clone(), options.clone()))).await?;
-            routes.push(Arc::new(Route::new(target.transport(), target.to_string(), way, &setup.common)));
+            subchannels.push(Arc::new(Subchannel::new(
+                target.transport(),
+                target.to_string(),
+                way,
+                &setup.common,
+            )));
         }
-        Ok(Cluster::new(setup, routes).into_channel())
+        Ok(Cluster::new(setup, subchannels).into_channel())
     }
 }
 

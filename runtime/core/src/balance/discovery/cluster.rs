@@ -7,19 +7,19 @@ use arc_swap::ArcSwap;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    super::{again::Failed, route::Route},
-    answers::Answers,
-    balance::{draw, is_cheaper},
+    super::{retry::Failed, subchannel::Subchannel},
+    choice::{draw, is_cheaper},
     discovered::is_lost,
     explain::explain,
-    freshness::Freshness,
     member::{Flight, Member, NEVER},
-    rounds::{Heard, learn},
+    refresh::{Heard, learn},
+    response_stream::ResponseStream,
     setup::Setup,
+    ttl::Ttl,
 };
 use crate::{
-    Channel, Clipped, Code, Context, Payload, Response, Service, Status, Streaming, deadline,
-    metadata::PREVIOUS_ATTEMPTS, policy::score::Score, streaming::LentStream,
+    Channel, Code, Context, Payload, Response, Service, Status, Streaming, Truncated, deadline,
+    metadata::PREVIOUS_ATTEMPTS, policy::score::Score, streaming::ReplayStream,
 };
 
 /// The members of a cluster, each a channel over several transports: a [`Service`] whose calls each take one that serves
@@ -28,9 +28,9 @@ pub(super) struct Cluster(Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) setup: Arc<Setup>,
-    pub(super) seeds: Vec<Arc<Route>>,
+    pub(super) seeds: Vec<Arc<Subchannel>>,
     pub(super) members: ArcSwap<Vec<Arc<Member>>>,
-    pub(super) freshness: Freshness,
+    pub(super) ttl: Ttl,
     /// Notified after each refresh.
     pub(super) news: Notify,
     heard: Mutex<Option<Heard>>,
@@ -50,12 +50,12 @@ impl Cluster {
     }
 
     /// The cluster of these seeds.
-    pub(super) fn new(setup: Setup, seeds: Vec<Arc<Route>>) -> Self {
+    pub(super) fn new(setup: Setup, seeds: Vec<Arc<Subchannel>>) -> Self {
         Self(Arc::new(Inner {
             setup: Arc::new(setup),
             seeds,
             members: ArcSwap::default(),
-            freshness: Freshness::new(Instant::now()),
+            ttl: Ttl::new(Instant::now()),
             news: Notify::new(),
             heard: Mutex::default(),
             failure: Mutex::default(),
@@ -65,7 +65,7 @@ impl Cluster {
     /// Refreshes the list of members if it is stale. A call waits for it only if there is no list.
     async fn refresh(&self, cx: &Context) -> Result<(), Status> {
         let Self(inner) = self;
-        if inner.freshness.is_due(Instant::now()) {
+        if inner.ttl.is_due(Instant::now()) {
             tokio::spawn(learn(inner.clone()));
         }
         if inner.members.load().is_empty() { Box::pin(inner.wait(cx)).await } else { Ok(()) }
@@ -100,10 +100,10 @@ impl Inner {
         let news = self.news.notified();
         let mut news = std::pin::pin!(news);
         news.as_mut().enable();
-        if self.freshness.is_due_at_once(Instant::now()) {
+        if self.ttl.is_due_at_once(Instant::now()) {
             tokio::spawn(learn(self.clone()));
         }
-        let asking = self.freshness.is_asked();
+        let asking = self.ttl.is_asked();
         if self.members.load().is_empty() && asking && tokio::time::timeout_at(until, news).await.is_err() {
             return Err(match cx.deadline() {
                 Some(deadline) if deadline <= Instant::now() => deadline::exceeded().not_processed(),
@@ -188,7 +188,7 @@ impl<'a> Attempts<'a> {
             self.hurry();
             let asked: Vec<_> = self.members.iter().map(|member| member.name()).collect();
             let (service, asked) = (self.template.service(), asked.join(", "));
-            let service = Clipped(service);
+            let service = Truncated(service);
             let message = format!("no member of the cluster serves {service}; its members are {asked}");
             Status::unimplemented(message).not_processed()
         })
@@ -203,7 +203,7 @@ impl<'a> Attempts<'a> {
 
     /// What the directory said is not true any more: it is asked at once.
     fn hurry(&self) {
-        if self.inner.freshness.is_due_at_once(Instant::now()) {
+        if self.inner.ttl.is_due_at_once(Instant::now()) {
             tokio::spawn(learn(self.inner.clone()));
         }
     }
@@ -237,7 +237,7 @@ impl<'a> Attempts<'a> {
             self.tried.clear();
             self.draw()
         })?;
-        self.inner.setup.common.tally.elsewhere(from, self.members[next].transport(), status);
+        self.inner.setup.common.observer.elsewhere(from, self.members[next].transport(), status);
         Some(next)
     }
 
@@ -284,17 +284,17 @@ impl Service for Cluster {
         self.refresh(&cx).await?;
         let mut attempts = Attempts::new(&self.0, cx.again());
         let mut place = attempts.first()?;
-        let (mut messages, lent) = LentStream::keep(messages);
+        let (mut messages, lent) = ReplayStream::keep(messages);
         let mut cx = cx;
         loop {
             let (member, flight) = attempts.begin(place);
             let current = member.peer.now();
-            let outcome = current.routes.stream(cx, messages).await;
+            let outcome = current.subchannels.stream(cx, messages).await;
             let status = match outcome {
                 // It counts for as long as it goes on.
                 Ok(response) => {
                     let service = attempts.template.service();
-                    return Ok(response.map(|answers| Answers::of(flight, service, answers)));
+                    return Ok(response.map(|answers| ResponseStream::of(flight, service, answers)));
                 }
                 Err(status) => status,
             };
@@ -313,7 +313,7 @@ impl Service for Cluster {
 async fn one(member: &Member, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
     let current = member.peer.now();
     let idempotent = cx.idempotent;
-    let answer = current.routes.unary(cx, message);
+    let answer = current.subchannels.unary(cx, message);
     if !idempotent {
         return answer.await;
     }

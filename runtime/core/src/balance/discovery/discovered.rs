@@ -3,14 +3,14 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    super::{explain::explain as explain_routes, route::Route},
-    freshness::Freshness,
+    super::{explain::explain as explain_subchannels, subchannel::Subchannel},
     listing::Listing,
     peer::Peer,
     setup::Setup,
+    ttl::Ttl,
 };
 use crate::{
-    Channel, Code, Context, Payload, Response, Service, Status, Streaming, balance::directory::ListResponse,
+    Channel, Code, Context, Payload, Response, Service, Status, Streaming, choice::directory::ListResponse,
 };
 use futures_util::future::BoxFuture;
 
@@ -20,7 +20,7 @@ pub(in crate::balance) struct Discovered(Arc<Inner>);
 
 struct Inner {
     peer: Peer,
-    freshness: Freshness,
+    ttl: Ttl,
 }
 
 /// How long the directory may take, a dial included.
@@ -30,13 +30,13 @@ impl Discovered {
     /// The channel to the peer, which explains its choices.
     pub(in crate::balance) fn into_channel(self) -> Channel {
         let inner = self.0.clone();
-        Channel::new(self).explained_by(Arc::new(move || explain_routes(inner.peer.now().shared())))
+        Channel::new(self).explained_by(Arc::new(move || explain_subchannels(inner.peer.now().shared())))
     }
 
-    /// The peer at these routes.
-    pub(in crate::balance) fn new(setup: Setup, routes: Vec<Arc<Route>>) -> Self {
-        let peer = Peer::new(Arc::new(setup), routes);
-        Self(Arc::new(Inner { peer, freshness: Freshness::new(Instant::now()) }))
+    /// The peer at these subchannels.
+    pub(in crate::balance) fn new(setup: Setup, subchannels: Vec<Arc<Subchannel>>) -> Self {
+        let peer = Peer::new(Arc::new(setup), subchannels);
+        Self(Arc::new(Inner { peer, ttl: Ttl::new(Instant::now()) }))
     }
 
     /// A function that forces a reconnect on each transport. Call it within a tokio runtime.
@@ -44,7 +44,7 @@ impl Discovered {
         let inner = Arc::downgrade(&self.0);
         move || {
             if let Some(inner) = inner.upgrade() {
-                inner.peer.now().routes.renewing()();
+                inner.peer.now().subchannels.renewing()();
             }
         }
     }
@@ -52,25 +52,25 @@ impl Discovered {
     /// Tells the peer, over each transport that is known by then, that nothing more comes.
     pub(in crate::balance) fn closing(&self) -> BoxFuture<'static, ()> {
         let inner = self.0.clone();
-        Box::pin(async move { inner.peer.now().routes.closing().await })
+        Box::pin(async move { inner.peer.now().subchannels.closing().await })
     }
 
     /// Asks the directory now, and waits for its answer or for it to take too long.
     pub(in crate::balance) async fn learn(&self) {
-        if self.0.freshness.is_due(Instant::now()) {
+        if self.0.ttl.is_due(Instant::now()) {
             learn(self.0.clone()).await;
         }
     }
 
     fn refresh(&self) {
-        if self.0.freshness.is_due(Instant::now()) {
+        if self.0.ttl.is_due(Instant::now()) {
             tokio::spawn(learn(self.0.clone()));
         }
     }
 
     /// A call failed; where that says that the peer is not where it was, the directory is asked at once.
     fn failed(&self, status: &Status) {
-        if is_lost(status) && self.0.freshness.is_due_at_once(Instant::now()) {
+        if is_lost(status) && self.0.ttl.is_due_at_once(Instant::now()) {
             tokio::spawn(learn(self.0.clone()));
         }
     }
@@ -83,25 +83,25 @@ pub(super) fn is_lost(status: &Status) -> bool {
 
 async fn learn(inner: Arc<Inner>) {
     let asked = inner.peer.ask(false, PATIENCE).await;
-    let freshness = &inner.freshness;
+    let ttl = &inner.ttl;
     match asked {
         Ok(ListResponse { node: Some(node), services, ttl_ms, .. }) => {
             inner.peer.learn(Listing::of(node, services)).await;
-            freshness.told(Instant::now(), Duration::from_millis(ttl_ms));
+            ttl.told(Instant::now(), Duration::from_millis(ttl_ms));
         }
         Err(status) if matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) => {
             tracing::debug!(%status, "the directory of a peer does not answer");
-            freshness.failed(Instant::now());
+            ttl.failed(Instant::now());
         }
         // A server that has no directory, or one from before they told this, or that tells it to others only.
-        Ok(_) | Err(_) => freshness.silent(Instant::now()),
+        Ok(_) | Err(_) => ttl.silent(Instant::now()),
     }
 }
 
 impl Service for Discovered {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         self.refresh();
-        let outcome = self.0.peer.now().routes.unary(cx, message).await;
+        let outcome = self.0.peer.now().subchannels.unary(cx, message).await;
         outcome.inspect_err(|status| self.failed(status))
     }
 
@@ -111,7 +111,7 @@ impl Service for Discovered {
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
         self.refresh();
-        let outcome = self.0.peer.now().routes.stream(cx, messages).await;
+        let outcome = self.0.peer.now().subchannels.stream(cx, messages).await;
         outcome.inspect_err(|status| self.failed(status))
     }
 }

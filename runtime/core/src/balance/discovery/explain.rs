@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use super::{super::explain::explain as explain_routes, member::Member};
+use super::{super::explain::explain as explain_subchannels, member::Member};
 use crate::{Explanation, MemberExplanation, MemberService};
 
 /// How calls choose among these members now.
 pub(super) fn explain(members: &[Arc<Member>], budget: u32) -> Explanation {
     Explanation {
-        routes: Vec::new(),
+        subchannels: Vec::new(),
         services: Vec::new(),
         members: members.iter().map(|member| member_now(member)).collect(),
         budget,
@@ -15,7 +15,7 @@ pub(super) fn explain(members: &[Arc<Member>], budget: u32) -> Explanation {
 
 fn member_now(member: &Member) -> MemberExplanation {
     let current = member.peer.now();
-    let channel = explain_routes(current.shared());
+    let channel = explain_subchannels(current.shared());
     let services = member.known_scores().into_iter().map(|(name, score)| MemberService {
         name,
         latency: score.latency(),
@@ -28,6 +28,6 @@ fn member_now(member: &Member) -> MemberExplanation {
         in_flight: member.in_flight(),
         serves: current.listing.iter().flat_map(|listing| listing.services()).map(str::to_owned).collect(),
         services: services.collect(),
-        routes: channel.routes,
+        subchannels: channel.subchannels,
     }
 }

@@ -3,8 +3,8 @@ use std::{
     sync::Arc,
 };
 
-use super::super::route::Route;
-use crate::balance::directory;
+use super::super::subchannel::Subchannel;
+use crate::choice::directory;
 
 /// What a node has told of itself, or another member of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,12 +48,13 @@ impl Listing {
         self.services.keys().map(String::as_str)
     }
 
-    /// Which of these routes each service may take, a bit for each place.
-    pub(super) fn serving(&self, routes: &[Arc<Route>]) -> HashMap<String, u8> {
+    /// Which of these subchannels each service may take, a bit for each place.
+    pub(super) fn serving(&self, subchannels: &[Arc<Subchannel>]) -> HashMap<String, u8> {
         let places = |transports: &Vec<String>| {
-            let serves =
-                |(_, route): &(usize, &Arc<Route>)| transports.iter().any(|name| name == route.transport);
-            routes.iter().enumerate().filter(serves).fold(0, |places, (place, _)| places | 1 << place)
+            let serves = |(_, subchannel): &(usize, &Arc<Subchannel>)| {
+                transports.iter().any(|name| name == subchannel.transport)
+            };
+            subchannels.iter().enumerate().filter(serves).fold(0, |places, (place, _)| places | 1 << place)
         };
         self.services.iter().map(|(name, transports)| (name.clone(), places(transports))).collect()
     }

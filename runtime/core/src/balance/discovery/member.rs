@@ -10,8 +10,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    super::route::{Route, Standing},
-    balance::Load,
+    super::subchannel::{Connectivity, Subchannel},
+    choice::Load,
     listing::Listing,
     peer::Peer,
     setup::Setup,
@@ -44,11 +44,11 @@ const UNKNOWN: u8 = 8;
 pub(super) const NEVER: u8 = u8::MAX;
 
 impl Member {
-    /// The member of this id, of which nothing else is known; over these routes, or those that are heard of later.
-    pub(super) fn new(setup: &Arc<Setup>, id: Arc<str>, routes: Vec<Arc<Route>>) -> Self {
+    /// The member of this id, of which nothing else is known; over these subchannels, or those that are heard of later.
+    pub(super) fn new(setup: &Arc<Setup>, id: Arc<str>, subchannels: Vec<Arc<Subchannel>>) -> Self {
         Self {
             id,
-            peer: Peer::new(setup.clone(), routes),
+            peer: Peer::new(setup.clone(), subchannels),
             reached: AtomicBool::new(true),
             in_flight: AtomicU32::new(0),
             flawed: AtomicUsize::new(0),
@@ -75,8 +75,8 @@ impl Member {
     /// The transport by which it is reached best.
     pub(super) fn transport(&self) -> &'static str {
         let current = self.peer.now();
-        let best = current.shared().routes.iter().min_by_key(|route| route.standing());
-        best.map_or("none", |route| route.transport)
+        let best = current.shared().subchannels.iter().min_by_key(|subchannel| subchannel.connectivity());
+        best.map_or("none", |subchannel| subchannel.transport)
     }
 
     /// How many calls wait for its answer.
@@ -87,12 +87,12 @@ impl Member {
     /// How well it suits a call of this service, the least best; `NEVER` where it does not serve it.
     pub(super) fn rank(&self, service: &str) -> u8 {
         let serves = self.peer.now().listing.as_ref().and_then(|listing| listing.serves(service));
-        let rank = match self.peer.standing() {
-            Standing::Up => 0,
+        let rank = match self.peer.connectivity() {
+            Connectivity::Ready => 0,
             // A new member gets its share of calls at once, unless other members report it as unreachable.
-            Standing::Untried => u8::from(!self.is_reached()),
-            Standing::Suspected => 2,
-            Standing::Down => 3,
+            Connectivity::Idle => u8::from(!self.is_reached()),
+            Connectivity::Connecting => 2,
+            Connectivity::TransientFailure => 3,
         };
         match serves {
             Some(true) => rank,
@@ -131,7 +131,7 @@ impl Member {
     /// A call of it begins.
     pub(super) fn begin(self: &Arc<Self>) -> Flight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let is_reached = self.peer.standing() == Standing::Up;
+        let is_reached = self.peer.connectivity() == Connectivity::Ready;
         Flight { member: self.clone(), began: Instant::now(), is_reached }
     }
 

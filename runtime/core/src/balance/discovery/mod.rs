@@ -3,21 +3,21 @@
 //! What is known is used until it goes stale, and asked for again beside the calls; a call waits for the directory only
 //! where nothing is known yet.
 
-mod answers;
-mod balance;
 mod builder;
+mod choice;
 mod cluster;
 mod discovered;
 mod explain;
-mod freshness;
 mod listing;
 mod member;
 mod peer;
-mod rounds;
+mod refresh;
+mod response_stream;
 mod setup;
 #[cfg(test)]
 mod tests;
-mod vetted;
+mod ttl;
+mod verify_peer;
 
 pub use builder::ClusterBuilder;
 pub(super) use {discovered::Discovered, setup::Setup};

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use super::super::{
     builder,
-    route::{Common, Route, Way},
-    shared::Shared,
+    state::ChannelState,
+    subchannel::{Common, Subchannel, Way},
 };
 use crate::{
     ConnectOptions, Target,
@@ -45,14 +45,21 @@ impl Setup {
         (self.open)(target).await
     }
 
-    /// What the calls to a peer over these routes share.
+    /// What the calls to a peer over these subchannels share.
     pub(super) fn shared(
         &self,
-        routes: Vec<Arc<Route>>,
+        subchannels: Vec<Arc<Subchannel>>,
         serving: std::collections::HashMap<String, u8>,
-    ) -> Arc<Shared> {
+    ) -> Arc<ChannelState> {
         let (policies, budget) = (self.policies.clone(), self.budget.clone());
-        Arc::new(Shared::of(routes, policies, self.common.tally.clone(), budget, serving, self.among_others))
+        Arc::new(ChannelState::of(
+            subchannels,
+            policies,
+            self.common.observer.clone(),
+            budget,
+            serving,
+            self.among_others,
+        ))
     }
 }
 

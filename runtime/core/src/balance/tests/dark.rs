@@ -7,9 +7,9 @@ use tokio::{
 
 use super::{
     super::{
-        route::{Common, Route, Way as RouteWay},
-        routes::Routes,
-        tally::Tally,
+        observer::ChannelObserver,
+        subchannel::{Common, Subchannel, Way as SubchannelWay},
+        subchannels::Subchannels,
     },
     *,
 };
@@ -89,14 +89,18 @@ impl Service for Line {
 /// A client over these connections, each of which is dialled once the one before it was given up.
 fn client(first: &Line, later: Option<&Line>) -> WordsClient {
     let later = later.cloned();
-    let renew = move || -> BoxFuture<Option<RouteWay>> {
-        let way = later.clone().map(|line| RouteWay::lasting(Channel::new(line)));
+    let renew = move || -> BoxFuture<Option<SubchannelWay>> {
+        let way = later.clone().map(|line| SubchannelWay::lasting(Channel::new(line)));
         Box::pin(std::future::ready(way))
     };
-    let way = RouteWay { renew: Box::new(renew), ..RouteWay::lasting(Channel::new(first.clone())) };
-    let common = Common::counted_by(Tally::default());
-    let route = Route::new("line", "line".to_owned(), way, &common);
-    WordsClient::new(Channel::new(Routes::new(vec![route], Policy::default().into(), Tally::default())))
+    let way = SubchannelWay { renew: Box::new(renew), ..SubchannelWay::lasting(Channel::new(first.clone())) };
+    let common = Common::counted_by(ChannelObserver::default());
+    let subchannel = Subchannel::new("line", "line".to_owned(), way, &common);
+    WordsClient::new(Channel::new(Subchannels::new(
+        vec![subchannel],
+        Policy::default().into(),
+        ChannelObserver::default(),
+    )))
 }
 
 async fn open(client: &WordsClient) -> Streaming<Word> {

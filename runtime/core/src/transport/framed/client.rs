@@ -17,7 +17,7 @@ use crate::{
 
 /// Makes calls on connections: what a transport needs to know of the framing on the calling side.
 #[derive(Clone, Debug)]
-pub(crate) struct Requester {
+pub(crate) struct FramedClient {
     /// The codec of calls that name none.
     pub(crate) codec: Codec,
     /// The limits on answers, and on what is sent.
@@ -65,7 +65,7 @@ pub(crate) struct FirstWrite {
 /// The two directions of a call that has been opened.
 pub(crate) type RequestStreams<C> = (<C as Connection>::Send, <C as Connection>::Recv);
 
-impl Requester {
+impl FramedClient {
     /// Encodes a call of one message, and one answer.
     pub(crate) fn unary(&self, cx: &Context, message: Payload) -> Result<Outgoing, Status> {
         let (mut buffer, encoding) = self.begin(cx, true)?;
@@ -331,7 +331,7 @@ impl<T: SendStream, R: RecvStream> Drop for Answers<T, R> {
     }
 }
 
-/// An answer that is compressed as no answer should be is the responder's mistake.
+/// An answer that is compressed as no answer should be is the server's mistake.
 fn unaccepted(error: WireError) -> Status {
     match error {
         WireError::UnknownCompression(_) => Status::internal(error.to_string()),

@@ -126,7 +126,7 @@ impl<R: RecvStream> Incoming<R> {
 
     /// The message of a frame that is not compressed.
     pub(super) fn plain(&self, codec: Codec, message: Bytes) -> Payload {
-        Payload::encoded(codec, message).with_plain(self.compression.is_some())
+        Payload::encoded(codec, message).with_uncompressed(self.compression.is_some())
     }
 
     /// The message of a compressed frame.

@@ -9,7 +9,8 @@ mod incoming;
 mod link;
 mod listener;
 #[cfg(test)]
-mod memory;
+#[path = "tests/pair.rs"]
+mod pair;
 mod peer;
 mod serve;
 mod server;
@@ -19,7 +20,7 @@ mod tests;
 mod transport;
 
 pub use batched::{Batched, BatchedSend};
-pub(crate) use client::{FirstWrite, RequestStreams, Requester};
+pub(crate) use client::{FirstWrite, FramedClient, RequestStreams};
 pub use link::Dial;
 #[cfg(feature = "iroh")]
 pub(crate) use link::Link;
@@ -33,6 +34,6 @@ pub(crate) use serve::serve_counted;
 )]
 pub(crate) use serve::{Answering, answer_calls};
 pub use serve::{ServeOptions, serve};
-pub(crate) use server::{Responder, serve_connection};
+pub(crate) use server::{FramedServer, serve_connection};
 pub use stream::{Connection, Proof, RecvStream, SendStream, StreamError};
 pub use transport::{Listening, StreamTransport};

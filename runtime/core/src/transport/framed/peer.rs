@@ -1,14 +1,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Connection, Dial, FirstWrite, Proof, RequestStreams, Requester, StreamError,
+    Connection, Dial, FirstWrite, FramedClient, Proof, RequestStreams, StreamError,
     client::{Outgoing, Unanswered},
     incoming::Refusal,
     link::Link,
 };
 use crate::{
     Codec, Context, Limits, Payload, Response, Service, Status, Streaming,
-    streaming::LentStream,
+    streaming::ReplayStream,
     trace::{CallSpan, System},
 };
 
@@ -19,17 +19,17 @@ use crate::{
 /// messages are at hand. Clones share it.
 pub struct Peer<D: Dial> {
     link: Arc<Link<D>>,
-    requester: Requester,
+    client: FramedClient,
 }
 
 impl<D: Dial> Peer<D> {
     /// Nothing is dialled before the first call. Calls that name no codec are encoded with this one.
     pub fn new(dial: D, codec: Codec, limits: Limits) -> Self {
-        Self::on(Arc::new(Link::new(dial)), Requester { codec, limits })
+        Self::on(Arc::new(Link::new(dial)), FramedClient { codec, limits })
     }
 
-    pub(crate) fn on(link: Arc<Link<D>>, requester: Requester) -> Self {
-        Self { link, requester }
+    pub(crate) fn on(link: Arc<Link<D>>, client: FramedClient) -> Self {
+        Self { link, client }
     }
 
     pub(crate) fn link(&self) -> &Arc<Link<D>> {
@@ -68,10 +68,10 @@ impl<D: Dial> Peer<D> {
     ) -> Result<Response<Payload>, Status> {
         if !cx.idempotent {
             let connection = self.proven(connection, proof).await?;
-            let outgoing = self.requester.unary(&cx, message)?;
+            let outgoing = self.client.unary(&cx, message)?;
             return self.answered_in_the_end(connection, outgoing).await;
         }
-        let outgoing = self.requester.unary(&cx, message)?;
+        let outgoing = self.client.unary(&cx, message)?;
         let again = outgoing.again();
         let answer = self.answered(connection.clone(), outgoing).await;
         match (answer.map_err(Status::from), again) {
@@ -104,7 +104,7 @@ impl<D: Dial> Peer<D> {
     ) -> Result<Response<Payload>, Unanswered> {
         let opened = self.open(connection, outgoing.first_write()).await;
         let streams = opened.map_err(|status| status.maybe_executed(outgoing.is_idempotent()))?;
-        outgoing.to(&self.link.remote).answer(streams, &self.requester.limits).await
+        outgoing.to(&self.link.remote).answer(streams, &self.client.limits).await
     }
 
     /// As [`answered`](Self::answered), once more where the connection did not take the call.
@@ -134,7 +134,7 @@ impl<D: Dial> Peer<D> {
     ) -> Result<Response<Streaming<Payload>>, Unanswered> {
         let opened = self.open(connection, outgoing.first_write()).await;
         let streams = opened.map_err(|status| status.maybe_executed(outgoing.is_idempotent()))?;
-        outgoing.to(&self.link.remote).stream(streams, &self.requester.limits).await
+        outgoing.to(&self.link.remote).stream(streams, &self.client.limits).await
     }
 
     /// The connection for a call that this one did not take: a new one, where it takes no more.
@@ -192,7 +192,7 @@ impl<D: Dial> Peer<D> {
         if let Some(proof) = connection.early() {
             return Box::pin(self.unary_early(connection, proof, cx, message)).await;
         }
-        let outgoing = self.requester.unary(&cx, message)?;
+        let outgoing = self.client.unary(&cx, message)?;
         self.answered_in_the_end(connection, outgoing).await
     }
 
@@ -206,8 +206,8 @@ impl<D: Dial> Peer<D> {
         if let Some(proof) = connection.early() {
             connection = self.proven(connection, proof).await?;
         }
-        let (messages, lent) = LentStream::keep(messages);
-        let outgoing = self.requester.stream(&cx, messages)?;
+        let (messages, lent) = ReplayStream::keep(messages);
+        let outgoing = self.client.stream(&cx, messages)?;
         let (refusal, status) = match self.streamed(connection.clone(), outgoing).await {
             Err(Unanswered::Refused(refusal, status)) => (refusal, status),
             answer => return Ok(answer?),
@@ -216,7 +216,7 @@ impl<D: Dial> Peer<D> {
         let once_more = async {
             let Some(messages) = lent.again() else { return Err(status) };
             let connection = self.after(connection, refusal, status).await?;
-            let outgoing = self.requester.stream(&cx, messages)?;
+            let outgoing = self.client.stream(&cx, messages)?;
             Ok(self.streamed(connection, outgoing).await?)
         };
         Box::pin(once_more).await
@@ -225,7 +225,7 @@ impl<D: Dial> Peer<D> {
 
 impl<D: Dial> Clone for Peer<D> {
     fn clone(&self) -> Self {
-        Self { link: self.link.clone(), requester: self.requester.clone() }
+        Self { link: self.link.clone(), client: self.client.clone() }
     }
 }
 

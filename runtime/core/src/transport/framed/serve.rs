@@ -2,7 +2,7 @@ use std::{fmt, io, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{Accepted, Connection, Handshake, Listener, Responder, serve_connection};
+use super::{Accepted, Connection, FramedServer, Handshake, Listener, serve_connection};
 use crate::{
     Caller, Channel, Code, Drain, Limits, Service,
     transport::{Arrivals, ConnectionGauge, Refusals, gauge::Counted, scope::Scope},
@@ -180,8 +180,8 @@ impl Server {
             Some(alpn) => Channel::new(Scope::new(self.service.clone(), alpn)),
         };
         let (limits, arrivals) = (self.options.limits.clone(), self.arrivals.clone());
-        let responder = Responder { service, limits, arrivals };
-        let answering = Answering { caller: accepted.caller, responder, drain: self.drain.clone() };
+        let server = FramedServer { service, limits, arrivals };
+        let answering = Answering { caller: accepted.caller, server, drain: self.drain.clone() };
         answer_calls(&accepted.connection, answering).await;
     }
 }
@@ -189,15 +189,15 @@ impl Server {
 /// What the calls of one connection are answered with.
 pub(crate) struct Answering {
     pub(crate) caller: Caller,
-    pub(crate) responder: Responder,
+    pub(crate) server: FramedServer,
     pub(crate) drain: Drain,
 }
 
 /// Answers the calls of a connection until it ends, and closes it where it is this side that ends it.
 pub(crate) async fn answer_calls<C: Connection>(connection: &C, answering: Answering) {
-    let Answering { caller, responder, drain } = answering;
+    let Answering { caller, server, drain } = answering;
     tokio::select! {
-        () = serve_connection(connection, Arc::new(caller), responder, drain.clone(), || linger(connection)) => {}
+        () = serve_connection(connection, Arc::new(caller), server, drain.clone(), || linger(connection)) => {}
         () = drain.cutting() => {}
     }
 }

@@ -23,7 +23,7 @@ use futures_util::future::BoxFuture;
 
 /// Answers the calls of connections: what a transport needs to know of the framing on the serving side.
 #[derive(Clone, Debug)]
-pub(crate) struct Responder {
+pub(crate) struct FramedServer {
     /// The service that answers.
     pub(crate) service: Channel,
     /// The limits on what callers send, and on answers.
@@ -39,13 +39,13 @@ pub(crate) struct Responder {
 pub(crate) async fn serve_connection<C: Connection>(
     connection: &C,
     caller: Arc<Caller>,
-    responder: Responder,
+    server: FramedServer,
     drain: Drain,
     linger: impl FnOnce() -> Duration,
 ) {
-    let responder = Arc::new(responder);
+    let server = Arc::new(server);
     let refuse = |send, recv| {
-        responder.arrivals.refused(caller.transport, Code::Unavailable);
+        server.arrivals.refused(caller.transport, Code::Unavailable);
         refuse(send, recv);
     };
     let mut calls = JoinSet::new();
@@ -60,7 +60,7 @@ pub(crate) async fn serve_connection<C: Connection>(
                 Ok((send, recv)) => {
                     // Calls that have ended are taken out here: a wake-up for each would cost more than the call does.
                     while calls.try_join_next().is_some() {}
-                    calls.spawn(responder.clone().answer(caller.clone(), send, recv));
+                    calls.spawn(server.clone().answer(caller.clone(), send, recv));
                 }
                 Err(_) => break,
             },
@@ -94,7 +94,7 @@ fn refuse(mut send: impl SendStream, mut recv: impl RecvStream) {
     send.reset(StreamCode::ShuttingDown);
 }
 
-impl Responder {
+impl FramedServer {
     /// Answers one stream. What a caller who gave up still had running is dropped, which cancels it.
     async fn answer<T: SendStream, R: RecvStream>(self: Arc<Self>, caller: Arc<Caller>, send: T, recv: R) {
         let mut answer =

@@ -6,7 +6,7 @@ use std::{
 
 use ::http::{Request, Response};
 use hyper::body::Incoming;
-use tokio_rustls::rustls::ServerConfig;
+use rustls::ServerConfig;
 use tonic::body::Body;
 
 use super::{Adapter, NAME};

@@ -14,10 +14,10 @@ use super::{
     timeout,
 };
 use crate::{
-    Clipped, Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status,
-    Streaming, body, deadline,
+    Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status, Streaming,
+    Truncated, body, deadline,
     encoding::Encoding,
-    streaming::{Event, LentStream},
+    streaming::{Event, ReplayStream},
     trace::{CallSpan, System},
 };
 
@@ -154,7 +154,7 @@ impl<C: Http2> Connection<C> {
         *request.method_mut() = Method::POST;
         *request.version_mut() = http::Version::HTTP_2;
         *request.uri_mut() = cx.path().parse::<Uri>().map_err(|_| {
-            Status::invalid_argument(format!("{:?} is not a method's path", Clipped(cx.path())))
+            Status::invalid_argument(format!("{:?} is not a method's path", Truncated(cx.path())))
                 .not_processed()
         })?;
         let headers = request.headers_mut();
@@ -198,7 +198,7 @@ impl<C: Http2> Connection<C> {
     /// are at hand.
     async fn send_many(&self, cx: &Context, messages: Streaming<Payload>) -> Result<Answer, Status> {
         let mut attempts = Attempts::default();
-        let (mut messages, lent) = LentStream::keep(messages);
+        let (mut messages, lent) = ReplayStream::keep(messages);
         loop {
             let failure = Failure::default();
             let (wanted, unwanted) = oneshot::channel();

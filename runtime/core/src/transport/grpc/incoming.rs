@@ -91,7 +91,7 @@ impl Incoming {
             })?;
             message = compression.decompress(&message, self.limit)?;
         }
-        Ok(Payload::encoded(self.codec, message).with_plain(!compressed && self.compression.is_some()))
+        Ok(Payload::encoded(self.codec, message).with_uncompressed(!compressed && self.compression.is_some()))
     }
 
     /// The next message with its prefix, once all of it has arrived.

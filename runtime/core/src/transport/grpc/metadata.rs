@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::{
-    Clipped, Metadata, Status,
+    Metadata, Status, Truncated,
     metadata::{is_binary, is_reserved},
 };
 
@@ -61,8 +61,8 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Metadata, Status> {
         // Several binary values of one key may be joined by commas.
         for part in value.as_bytes().split(|byte| *byte == b',') {
             let decoded = BASE64.decode(part.trim_ascii());
-            let decoded =
-                decoded.map_err(|_| Status::internal(format!("metadata {} is not base64", Clipped(key))))?;
+            let decoded = decoded
+                .map_err(|_| Status::internal(format!("metadata {} is not base64", Truncated(key))))?;
             let _ = metadata.append_received(copy(key), decoded.into());
         }
     }

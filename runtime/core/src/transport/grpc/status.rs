@@ -6,9 +6,10 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
 use super::metadata::{self, BASE64};
 use crate::{
-    Code, Metadata, Status, clipped, deadline,
+    Code, Metadata, Status, deadline,
     metadata::{MAX_METADATA, NOT_PROCESSED},
     status::{Fitted, Scale},
+    truncated,
 };
 
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -170,7 +171,7 @@ pub(super) fn from_connection(error: impl Into<Box<dyn Error + Send + Sync>>) ->
     let not_processed =
         untouched(&*error).is_some() || chain(&*error).any(|cause| cause.is::<tonic::ConnectError>());
     let of_the_call = chain(&*error).any(|cause| cause.is::<tonic::Status>() || is_reset(cause));
-    let reason = chain(&*error).last().map(|cause| clipped::reason(&cause)).unwrap_or_default();
+    let reason = chain(&*error).last().map(|cause| truncated::reason(&cause)).unwrap_or_default();
     let mapped = tonic::Status::from_error(error);
     // What ended neither by a layer's status nor by a reset of the stream broke with its connection, whatever
     // state HTTP/2 was in then.

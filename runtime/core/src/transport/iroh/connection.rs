@@ -7,11 +7,12 @@ use ::iroh::{
 };
 
 use crate::{
-    Status, clipped,
+    Status,
     transport::{
         NetworkPath,
         framed::{self, StreamError},
     },
+    truncated,
     wire::{ConnectionCode, StreamCode},
 };
 
@@ -118,7 +119,7 @@ pub(super) fn selected(connection: &Connection) -> Option<TransportAddr> {
 /// What the loss of a connection means to its calls.
 pub(super) fn lost(error: &ConnectionError) -> Status {
     let ConnectionError::ApplicationClosed(close) = error else {
-        let reason = clipped::reason(error);
+        let reason = truncated::reason(error);
         return Status::unavailable(format!("the connection was lost: {reason}")).with_source(error.clone());
     };
     let code = ConnectionCode::from_number(close.error_code.into_inner());

@@ -12,11 +12,12 @@ use ::iroh::{
 
 use super::{NAME, QuicProfile, alpn::ALPNS, connection::lost, known::Known};
 use crate::{
-    Status, clipped,
+    Status,
     transport::{
         ConnectionGauge,
         framed::{self, Batched},
     },
+    truncated,
     wire::ConnectionCode,
 };
 
@@ -97,7 +98,7 @@ impl Dial {
     async fn no_common_alpn(&self, address: EndpointAddr) -> Status {
         let offered: Vec<_> = self.alpns.iter().map(|alpn| String::from_utf8_lossy(alpn)).collect();
         let accepted = tokio::time::timeout(self.timeout, self.ask(address.clone())).await.ok().flatten();
-        let accepted = accepted.map(|accepted| clipped::reason(&accepted));
+        let accepted = accepted.map(|accepted| truncated::reason(&accepted));
         let accepted = accepted.unwrap_or_else(|| "something else, and does not say what".to_owned());
         let id = address.id.fmt_short();
         Status::unimplemented(format!(

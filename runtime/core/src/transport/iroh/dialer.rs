@@ -12,7 +12,7 @@ use crate::{
     Caller, Channel, Codec, Context, Limits, Payload, Response, Service, Status, Streaming,
     transport::{
         ConnectionGauge,
-        framed::{self, Link, Requester},
+        framed::{self, FramedClient, Link},
     },
 };
 
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Dialer {
     endpoint: Endpoint,
-    requester: Requester,
+    client: FramedClient,
     profile: QuicProfile,
     connect_timeout: Duration,
     own: Option<Channel>,
@@ -42,7 +42,7 @@ impl Dialer {
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
-            requester: Requester { codec: Codec::MessagePack, limits: Limits::default() },
+            client: FramedClient { codec: Codec::MessagePack, limits: Limits::default() },
             profile: QuicProfile::default(),
             connect_timeout: Duration::from_secs(5),
             own: None,
@@ -55,14 +55,14 @@ impl Dialer {
     /// Encodes calls that name no codec with this one.
     #[must_use]
     pub fn codec(mut self, codec: Codec) -> Self {
-        self.requester.codec = codec;
+        self.client.codec = codec;
         self
     }
 
     /// The limits on what is sent and on answers.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.requester.limits = limits;
+        self.client.limits = limits;
         self
     }
 
@@ -119,7 +119,7 @@ impl Dialer {
         let alpns: Vec<_> = alpns.into_iter().map(|alpn| alpn.as_ref().to_vec()).collect();
         assert!(!alpns.is_empty(), "a peer is dialled with at least one ALPN");
         let own = (address.id == self.endpoint.id()).then(|| self.own_peer());
-        Peer { peer: framed::Peer::on(self.link(address, alpns), self.requester.clone()), own }
+        Peer { peer: framed::Peer::on(self.link(address, alpns), self.client.clone()), own }
     }
 
     fn link(&self, address: EndpointAddr, alpns: Vec<Vec<u8>>) -> Arc<Link<Dial>> {

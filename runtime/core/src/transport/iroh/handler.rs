@@ -13,7 +13,7 @@ use crate::{
     server::Dispatch,
     transport::{
         Arrivals,
-        framed::{Answering, Batched, Responder, answer_calls},
+        framed::{Answering, Batched, FramedServer, answer_calls},
     },
 };
 
@@ -38,7 +38,7 @@ use crate::{
 /// whole endpoint. On shutdown, calls in flight have 5 s to finish.
 #[derive(Debug)]
 pub struct Handler {
-    responder: Responder,
+    server: FramedServer,
     max_concurrent_streams: u32,
     drain: Drain,
     open: watch::Sender<usize>,
@@ -51,9 +51,9 @@ impl Handler {
     /// Serves this service.
     pub fn new(service: impl Service) -> Self {
         let (service, limits, arrivals) = (Channel::new(service), Limits::default(), Arrivals::default());
-        let responder = Responder { service, limits, arrivals };
+        let server = FramedServer { service, limits, arrivals };
         Self {
-            responder,
+            server,
             max_concurrent_streams: QuicProfile::default().max_concurrent_streams,
             drain: Drain::new(),
             open: watch::Sender::new(0),
@@ -70,7 +70,7 @@ impl Handler {
     /// The same handler with these limits on each call.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.responder.limits = limits;
+        self.server.limits = limits;
         self
     }
 }
@@ -81,11 +81,8 @@ impl ProtocolHandler for Handler {
         // The endpoint belongs to the application, and may have QUIC's default of a hundred.
         connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
         connection.set_max_concurrent_bi_streams(VarInt::from_u32(self.max_concurrent_streams));
-        let answering = Answering {
-            caller: caller(&connection),
-            responder: self.responder.clone(),
-            drain: self.drain.clone(),
-        };
+        let answering =
+            Answering { caller: caller(&connection), server: self.server.clone(), drain: self.drain.clone() };
         answer_calls(&Batched::new(connection), answering).await;
         Ok(())
     }

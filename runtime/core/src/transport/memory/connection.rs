@@ -4,7 +4,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Address, NAME,
-    crossing::{Crossing, Side},
+    dispatch::{Dispatch, Side},
     names,
     server::{InFlight, Server},
 };
@@ -61,7 +61,7 @@ impl Connection {
         Ok(current.insert(Arc::new(Current { server, permits, _counted: counted })).clone())
     }
 
-    async fn enter(&self, cx: &Context) -> Result<(Crossing, Place), Status> {
+    async fn enter(&self, cx: &Context) -> Result<(Dispatch, Place), Status> {
         let current = self.current().await?;
         let server = current.server.clone();
         let permit = current.permits.clone().acquire_owned().await;
@@ -72,11 +72,11 @@ impl Connection {
             Ok(Place { _in_flight: in_flight, _permit: permit, _current: current })
         });
         let place = entered.inspect_err(|status| arrival.end(status.code()))?;
-        Ok((Crossing { server, limits: self.limits.clone(), idempotent: cx.idempotent, arrival }, place))
+        Ok((Dispatch { server, limits: self.limits.clone(), idempotent: cx.idempotent, arrival }, place))
     }
 
     /// Waits for capacity, and checks the call before it is dispatched.
-    async fn begin(&self, cx: &Context) -> Result<(Crossing, Place), Status> {
+    async fn begin(&self, cx: &Context) -> Result<(Dispatch, Place), Status> {
         self.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
         let begin = async {
             match self.enter(cx).await {
@@ -116,13 +116,13 @@ impl Service for Connection {
 
 impl Connection {
     async fn call_once(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let (mut crossing, _place) = self.begin(&cx).await?;
-        let limit = crossing.limit(&cx);
-        let outcome = match crossing.check(&message, limit, Side::Caller) {
-            Ok(()) => crossing.unary(cx, message).await,
+        let (mut dispatch, _place) = self.begin(&cx).await?;
+        let limit = dispatch.limit(&cx);
+        let outcome = match dispatch.check(&message, limit, Side::Caller) {
+            Ok(()) => dispatch.unary(cx, message).await,
             Err(status) => Err(status),
         };
-        crossing.arrival.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        dispatch.arrival.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
         outcome
     }
 
@@ -131,7 +131,7 @@ impl Connection {
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        let (crossing, place) = self.begin(&cx).await?;
-        crossing.stream(cx, messages, place).await
+        let (dispatch, place) = self.begin(&cx).await?;
+        dispatch.stream(cx, messages, place).await
     }
 }

@@ -15,7 +15,7 @@
 
 mod bound;
 mod connection;
-mod crossing;
+mod dispatch;
 mod names;
 mod server;
 mod transport;

@@ -7,9 +7,9 @@ use super::{
     config::MuxConfig,
     driver::{self, Driven},
     error::MuxError,
-    halves::{MuxRecv, MuxSend, halves},
     preface::{self, Settings},
     shared::Shared,
+    stream::{MuxRecv, MuxSend, halves},
 };
 use crate::{
     Status,

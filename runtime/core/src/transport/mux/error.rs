@@ -1,6 +1,6 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use crate::{Status, clipped, transport::framed::StreamError, wire::ConnectionCode};
+use crate::{Status, transport::framed::StreamError, truncated, wire::ConnectionCode};
 
 /// Why a multiplexed connection could not be made, or is over.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -153,5 +153,5 @@ impl From<MuxError> for StreamError {
 }
 
 fn behind_colon(reason: &str) -> String {
-    if reason.is_empty() { String::new() } else { format!(": {}", clipped::reason(&reason)) }
+    if reason.is_empty() { String::new() } else { format!(": {}", truncated::reason(&reason)) }
 }

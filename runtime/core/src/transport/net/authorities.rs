@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::Status;
 

@@ -3,8 +3,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use rustls::ServerConfig;
 use tokio::sync::Notify;
-use tokio_rustls::rustls::ServerConfig;
 
 use super::{
     live_certificate::LiveCertificate,

@@ -1,8 +1,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio_rustls::rustls::ServerConnection;
-use tokio_rustls::rustls::pki_types::CertificateDer;
+use rustls::ServerConnection;
+use rustls::pki_types::CertificateDer;
 
 /// The connection that a request came on, found in the request's [`http::Extensions`].
 #[derive(Clone, Debug)]

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 use super::ListenerOptions;
+#[cfg(feature = "http1")]
 use super::http1::Http1;
+#[cfg(feature = "http2")]
 use super::http2::Http2;
 use super::serve::serve;
 use super::service::HttpService;
@@ -58,6 +60,7 @@ impl Listener {
         self
     }
 
+    #[cfg(feature = "http2")]
     /// Serves HTTP/2, over TLS where `options.tls` is set, else with prior knowledge ([RFC 9113, 3.3]).
     ///
     /// Every request carries a [`ConnectionInfo`](super::ConnectionInfo) in its extensions. `service` is
@@ -78,6 +81,7 @@ impl Listener {
         serve(self.tcp, &options, protocol, &drain, self.descriptors.as_ref()).await;
     }
 
+    #[cfg(feature = "http1")]
     /// Serves HTTP/1.1 with keep-alive, over TLS where `options.tls` is set.
     ///
     /// Otherwise as [`serve_http2`](Self::serve_http2), but for streams: a connection that is answering

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tokio_rustls::rustls::{
+use rustls::{
     pki_types::CertificateDer,
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,

@@ -52,22 +52,22 @@ mod establish;
 mod finish;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 mod first_byte;
-#[cfg(feature = "http")]
+#[cfg(feature = "http1")]
 mod http1;
-#[cfg(feature = "http")]
+#[cfg(feature = "http2")]
 mod http2;
 #[cfg(feature = "http")]
 mod listener;
 #[cfg(feature = "tls")]
 mod live_certificate;
-#[cfg(feature = "http")]
+#[cfg(feature = "http2")]
 mod opening;
 #[cfg(feature = "http")]
 mod options;
 #[cfg(feature = "http")]
 mod protocol;
 mod reachable;
-#[cfg(feature = "http")]
+#[cfg(feature = "http2")]
 mod rewind;
 #[cfg(feature = "http")]
 mod serve;
@@ -75,12 +75,12 @@ mod serve;
 mod service;
 #[cfg(feature = "http")]
 mod stall;
-#[cfg(feature = "http")]
+#[cfg(feature = "http2")]
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
 
-#[cfg(all(test, feature = "http"))]
+#[cfg(all(test, feature = "http1", feature = "http2"))]
 mod tests;
 
 #[cfg(feature = "tls")]

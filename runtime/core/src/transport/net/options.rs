@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_rustls::rustls::ServerConfig;
+use rustls::ServerConfig;
 
 use crate::transport::ConnectionGauge;
 

@@ -6,11 +6,12 @@ use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteErr
 
 use super::{early::Handshake, endpoint::ClientEndpoint};
 use crate::{
-    Status, clipped,
+    Status,
     transport::{
         NetworkPath,
         framed::{self, Proof, StreamError},
     },
+    truncated,
     wire::{ConnectionCode, StreamCode},
 };
 
@@ -172,7 +173,7 @@ impl framed::RecvStream for Recv {
 /// What the loss of a connection means to its calls.
 pub(super) fn lost(error: &ConnectionError) -> Status {
     let ConnectionError::ApplicationClosed(close) = error else {
-        let reason = clipped::reason(error);
+        let reason = truncated::reason(error);
         return Status::unavailable(format!("the connection was lost: {reason}")).with_source(error.clone());
     };
     let code = ConnectionCode::from_number(close.error_code.into_inner());

@@ -1,10 +1,7 @@
 //! The schemes that targets can be written in.
 
 use super::{Target, TargetError};
-use crate::{
-    nearest::nearest,
-    transport::{self, Scheme},
-};
+use crate::transport::{self, Scheme};
 
 pub(super) fn parse(text: &str) -> Result<Target, TargetError> {
     let named = text.split_once("://");
@@ -39,12 +36,15 @@ fn spelt(unknown: &str) -> Option<&'static str> {
         // gRPC is HTTP/2, and URLs of servers are copied as they are.
         "http" => Some("grpc"),
         "https" => Some("grpcs"),
+        #[cfg(feature = "suggestions")]
         unknown => {
             let all = transport::all();
             let schemes =
                 all.iter().flat_map(|transport| transport.dyn_schemes()).filter(|scheme| scheme.is_url());
-            nearest(unknown, schemes.map(|scheme| scheme.name))
+            crate::nearest::nearest(unknown, schemes.map(|scheme| scheme.name))
         }
+        #[cfg(not(feature = "suggestions"))]
+        _ => None,
     }
 }
 

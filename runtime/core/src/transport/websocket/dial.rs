@@ -1,7 +1,8 @@
 use std::{fmt, sync::Arc};
 
 use http::{HeaderValue, StatusCode, header::SEC_WEBSOCKET_PROTOCOL};
-use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+use rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::{
     client_async_with_config,
     tungstenite::{Error, client::IntoClientRequest as _},

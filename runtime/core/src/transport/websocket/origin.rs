@@ -1,7 +1,7 @@
 use std::fmt;
 
+use http::Uri;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use crate::settings::Setting;
 
@@ -31,15 +31,29 @@ impl TryFrom<String> for Origin {
     type Error = NoOrigin;
 
     fn try_from(text: String) -> Result<Self, NoOrigin> {
-        let expected = match Url::parse(&text) {
+        let expected = match text.parse::<Uri>().as_ref().map(origin) {
             _ if text == "null" => text.clone(),
-            Ok(url) if url.origin().is_tuple() => url.origin().ascii_serialization(),
-            // The scheme is a browser's own: `chrome-extension` and the like.
-            Ok(url) if url.has_host() => format!("{}://{}", url.scheme(), url.authority()),
+            Ok(Some(origin)) => origin,
             _ => "one such as https://shop.example".to_owned(),
         };
         if text == expected { Ok(Self(text)) } else { Err(NoOrigin { text, expected }) }
     }
+}
+
+/// The origin of this URI ([RFC 6454, section 4](https://www.rfc-editor.org/rfc/rfc6454#section-4)): scheme, host and port in
+/// lower case, without a port that is the scheme's own; `None` without a scheme or a host. Browsers send a host that is not
+/// ASCII as Punycode.
+fn origin(uri: &Uri) -> Option<String> {
+    let (scheme, host) = (uri.scheme_str()?.to_lowercase(), uri.host()?.to_lowercase());
+    let own = match &*scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
+    };
+    Some(match uri.port_u16().filter(|port| Some(*port) != own) {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    })
 }
 
 impl From<Origin> for String {

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use crate::{Status, transport::net::Authorities};
 

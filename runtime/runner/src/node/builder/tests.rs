@@ -140,6 +140,6 @@ async fn what_a_component_brings_is_held_to_the_same() {
 #[tokio::test]
 async fn a_service_without_methods_and_one_in_two_versions_are_served() {
     const EMPTY: ServiceInfo = ServiceInfo::new("words.v2.Words", "Nothing yet.", &[]);
-    let builder = Node::builder().service(words()).service(polywire_core::Facade::new(EMPTY));
+    let builder = Node::builder().service(words()).service(polywire_core::Alias::new(EMPTY));
     assert_eq!(builder.overview(&Config::default()).unwrap().len(), 2);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use polywire::{Channel, ConnectOptions, RouteState, Status, Streaming, iroh::Dialer, policy::Policy};
+use polywire::{Channel, ConnectOptions, Status, Streaming, SubchannelState, iroh::Dialer, policy::Policy};
 use polywire_tests::{
     ledger::{LedgerClient, Order},
     patience::eventually,
@@ -36,7 +36,7 @@ pub(super) async fn connect(options: &ConnectOptions, targets: [String; 2]) -> L
         // A peer that has just been broken may not be there yet.
         let _ = client.look(Order::default()).timeout(Duration::from_secs(2)).await;
         let told = channel.explain().unwrap();
-        told.routes.iter().all(|route| route.state == RouteState::Closed).then_some(())
+        told.subchannels.iter().all(|route| route.state == SubchannelState::Closed).then_some(())
     })
     .await;
     client

@@ -15,7 +15,7 @@ pub(super) fn three() -> (Net, [Arc<Host>; 3], WordsClient) {
 }
 
 fn client(net: &Net, seeds: &[&str]) -> WordsClient {
-    let seeds = seeds.iter().map(|seed| net.route(seed)).collect();
+    let seeds = seeds.iter().map(|seed| net.subchannel(seed)).collect();
     WordsClient::new(Channel::new(Cluster::new(net.setup(Policy::default(), true), seeds)))
 }
 

@@ -9,7 +9,7 @@ use crate::policy::Policy;
 /// A client of whoever is at this target, which prefers Iroh.
 fn client(net: &Net, seed: &str) -> WordsClient {
     let setup = net.setup(Policy::default().prefer(["iroh"]), false);
-    WordsClient::new(Channel::new(Discovered::new(setup, vec![net.route(seed)])))
+    WordsClient::new(Channel::new(Discovered::new(setup, vec![net.subchannel(seed)])))
 }
 
 /// Over which target a call goes, once what was just learnt has been tried.
@@ -79,7 +79,7 @@ async fn when_an_address_changes_calls_follow_and_those_in_flight_end_where_they
     sleep(TTL).await;
     assert_eq!(settled(&client).await, "iroh://moved");
     let told = client.channel.explain().unwrap();
-    let targets: Vec<_> = told.routes.iter().map(|route| route.target.as_str()).collect();
+    let targets: Vec<_> = told.subchannels.iter().map(|subchannel| subchannel.target.as_str()).collect();
     assert_eq!(targets, ["grpc://one", "iroh://moved"]);
     assert_eq!(in_flight.await.unwrap(), "iroh://one");
 }
@@ -89,8 +89,8 @@ async fn a_peer_that_is_lost_at_one_address_is_looked_for_at_once() {
     let net = Net::default();
     let one = net.host("one");
     let setup = net.setup(Policy::default().fallback(false), false);
-    let routes = vec![net.route("grpc://one"), net.route("iroh://one")];
-    let client = WordsClient::new(Channel::new(Discovered::new(setup, routes)));
+    let subchannels = vec![net.subchannel("grpc://one"), net.subchannel("iroh://one")];
+    let client = WordsClient::new(Channel::new(Discovered::new(setup, subchannels)));
     settled(&client).await;
     sleep(SECOND).await;
     net.place(&one, &["iroh://one", "iroh://moved"]);
@@ -99,7 +99,7 @@ async fn a_peer_that_is_lost_at_one_address_is_looked_for_at_once() {
     sleep(10 * MS).await;
     assert!(one.asked() > asked, "before it has gone stale");
     let told = client.channel.explain().unwrap();
-    assert!(told.routes.iter().any(|route| route.target == "iroh://moved"), "{told}");
+    assert!(told.subchannels.iter().any(|subchannel| subchannel.target == "iroh://moved"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +137,7 @@ async fn a_service_goes_over_the_transports_that_serve_it() {
     let one = net.host("one");
     one.serves(&["iroh"]);
     let setup = net.setup(Policy::default(), false);
-    let client = WordsClient::new(Channel::new(Discovered::new(setup, vec![net.route("grpc://one")])));
+    let client = WordsClient::new(Channel::new(Discovered::new(setup, vec![net.subchannel("grpc://one")])));
     // Nobody knows better yet.
     let refused = read(&client).await.unwrap_err();
     assert_eq!(refused.code(), crate::Code::Unimplemented);
@@ -160,7 +160,7 @@ async fn what_is_known_of_a_transport_stays_known_when_another_is_learnt() {
     sleep(TTL).await;
     settled(&client).await;
     let told = client.channel.explain().unwrap();
-    assert_eq!(told.routes.len(), 3);
-    assert_eq!(told.routes[1].state, crate::RouteState::Closed, "{told}");
+    assert_eq!(told.subchannels.len(), 3);
+    assert_eq!(told.subchannels[1].state, crate::SubchannelState::Closed, "{told}");
     assert_eq!(one.calls(), calls + 3);
 }

@@ -17,14 +17,14 @@ use std::{
 use super::{
     super::{
         Channel,
-        route::{Common, Route, Way},
-        tally::Tally,
+        observer::ChannelObserver,
+        subchannel::{Common, Subchannel, Way},
     },
     Setup,
 };
 use crate::{
     Context, Payload, Response, Service, Status, Streaming,
-    balance::directory::{self, Endpoint, LIST, ListRequest, ListResponse},
+    choice::directory::{self, Endpoint, LIST, ListRequest, ListResponse},
     policy::PolicyHandle,
 };
 
@@ -86,7 +86,7 @@ struct Host {
 /// What a host does with calls.
 #[derive(Clone)]
 enum Mood {
-    /// Answers after so long.
+    /// ResponseStream after so long.
     Well(Duration),
     /// Says nothing to anything, ever.
     Dark,
@@ -147,15 +147,20 @@ impl Net {
                 let way = (transport(target), Way::lasting(net.way(target)));
                 Box::pin(std::future::ready(Some(way)))
             };
-        Setup::with(Box::new(open), policies.into(), Common::counted_by(Tally::default()), among_others)
+        Setup::with(
+            Box::new(open),
+            policies.into(),
+            Common::counted_by(ChannelObserver::default()),
+            among_others,
+        )
     }
 
-    fn route(&self, target: &str) -> Arc<Route> {
-        Arc::new(Route::new(
+    fn subchannel(&self, target: &str) -> Arc<Subchannel> {
+        Arc::new(Subchannel::new(
             transport(target),
             target.to_owned(),
             Way::lasting(self.way(target)),
-            &Common::counted_by(Tally::default()),
+            &Common::counted_by(ChannelObserver::default()),
         ))
     }
 
@@ -325,7 +330,7 @@ impl Service for Wire {
     }
 }
 
-/// Answers with the target at which it was asked.
+/// ResponseStream with the target at which it was asked.
 struct Spoken(String);
 
 impl Words for Spoken {

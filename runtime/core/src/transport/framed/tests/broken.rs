@@ -112,13 +112,13 @@ async fn requests_that_finish_without_their_end_are_an_error() {
 /// What a caller makes of this answer.
 async fn caller_of(answer: impl Into<Bytes>) -> Result<String, Status> {
     let (peers, far) = connect_raw(Limits::default());
-    let responder = async {
+    let server = async {
         let (mut send, recv) = far.accept().await.unwrap();
         send.write(answer.into()).await.unwrap();
         send.finish();
         recv
     };
-    within(async { tokio::join!(peers.ask("hello"), responder) }).await.0
+    within(async { tokio::join!(peers.ask("hello"), server) }).await.0
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,14 +154,14 @@ async fn an_answer_that_is_not_understood_is_an_error() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_without_head_has_no_leading_metadata() {
     let (peers, far) = connect_raw(Limits::default());
-    let responder = async {
+    let server = async {
         let (mut send, recv) = far.accept().await.unwrap();
         send.write(Bytes::from_static(&[0x02, 1, b'x', 0x03, 0])).await.unwrap();
         send.finish();
         recv
     };
     let asking = peers.stream(context(), Streaming::empty());
-    let (response, _recv) = within(async { tokio::join!(asking, responder) }).await;
+    let (response, _recv) = within(async { tokio::join!(asking, server) }).await;
     let mut response = response.unwrap();
     assert!(response.metadata.is_empty());
     assert_eq!(within(next(&mut response.message)).await.unwrap().as_deref(), Some("x"));

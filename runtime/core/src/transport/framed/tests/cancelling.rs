@@ -168,12 +168,12 @@ async fn an_answer_that_is_reset_says_so_and_never_looks_whole() {
     ];
     for (code, expected, not_processed) in cases {
         let (peers, far) = connect_raw(Limits::default());
-        let responder = async {
+        let server = async {
             let (mut send, recv) = far.accept().await.unwrap();
             send.reset(code);
             recv
         };
-        let (outcome, _recv) = within(async { tokio::join!(peers.ask("hello"), responder) }).await;
+        let (outcome, _recv) = within(async { tokio::join!(peers.ask("hello"), server) }).await;
         let status = outcome.unwrap_err();
         assert_eq!((status.code(), status.is_not_processed()), (expected, not_processed), "{code:?}");
     }

@@ -1,8 +1,8 @@
 //! What the calls of these tests run over. The multiplexer's tests have a module of this name and run the same
 //! cases.
 
-use super::super::memory;
-pub(super) use memory::{MemoryConnection as End, MemoryRecv as EndRecv, MemorySend as EndSend, pair};
+use super::super::pair;
+pub(super) use pair::{MemoryConnection as End, MemoryRecv as EndRecv, MemorySend as EndSend, pair};
 
 use crate::Status;
 

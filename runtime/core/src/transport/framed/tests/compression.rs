@@ -49,14 +49,14 @@ async fn each_message_of_a_compressed_direction_is_compressed_or_not() {
         Ok(response.with_compression(Compression::Gzip))
     });
     let plain = [false, true, false];
-    let messages = plain.map(|plain| note(&long()).with_plain(plain));
+    let messages = plain.map(|plain| note(&long()).with_uncompressed(plain));
     let cx = context().with_compression(Compression::Gzip);
     let response = within(peers.stream(cx, Streaming::from_iter(messages))).await.unwrap();
     assert_eq!(response.compression, Some(Compression::Gzip));
     let mut answers = response.message;
     for plain in plain {
         let answer = within(answers.message()).await.unwrap().unwrap();
-        assert_eq!((read(&answer), answer.is_plain()), (long(), plain));
+        assert_eq!((read(&answer), answer.is_uncompressed()), (long(), plain));
     }
     assert_eq!(within(next(&mut answers)).await.unwrap(), None);
 }

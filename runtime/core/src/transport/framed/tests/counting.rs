@@ -15,7 +15,7 @@ use crate::{
     Caller, Channel, Codec, Drain, Limits, Service, Status,
     transport::{
         Arrivals, ConnectionGauge,
-        framed::{Dial, Peer, Responder, serve_connection},
+        framed::{Dial, FramedServer, Peer, serve_connection},
     },
 };
 
@@ -40,14 +40,14 @@ impl Dial for Way {
         let (near, far) = pair();
         let far = Arc::new(far);
         self.far_ends.send(far.clone()).map_err(|_| Status::unavailable("the test is over"))?;
-        let responder = Responder {
+        let server = FramedServer {
             service: Channel::new(Answering(echo)),
             limits: Limits::default(),
             arrivals: Arrivals::default(),
         };
         let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
         tokio::spawn(async move {
-            serve_connection(&*far, caller, responder, Drain::new(), std::time::Duration::default).await;
+            serve_connection(&*far, caller, server, Drain::new(), std::time::Duration::default).await;
         });
         Ok(near)
     }

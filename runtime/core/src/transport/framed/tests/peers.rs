@@ -9,7 +9,7 @@ use crate::{
     context::Path,
     transport::{
         Arrivals,
-        framed::{Connection, RecvStream, Requester, Responder, StreamError, serve_connection},
+        framed::{Connection, FramedClient, FramedServer, RecvStream, StreamError, serve_connection},
     },
     wire::{self, FrameKind, FrameReader, RequestCompression, ResponseHead, Tail},
 };
@@ -20,7 +20,7 @@ pub(super) struct Peers(Arc<Inner>);
 
 struct Inner {
     connection: End,
-    requester: Requester,
+    client: FramedClient,
     drain: Drain,
 }
 
@@ -51,20 +51,20 @@ pub(super) fn serve_counted(
 ) -> (Peers, JoinHandle<()>) {
     let (connection, far) = pair();
     let drain = Drain::new();
-    let responder = Responder { service: Channel::new(service), limits: limits.clone(), arrivals };
+    let server = FramedServer { service: Channel::new(service), limits: limits.clone(), arrivals };
     let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
     let following = drain.clone();
     let serving =
-        tokio::spawn(async move { serve_connection(&far, caller, responder, following, || LINGER).await });
-    let requester = Requester { codec: Codec::MessagePack, limits };
-    (Peers(Arc::new(Inner { connection, requester, drain })), serving)
+        tokio::spawn(async move { serve_connection(&far, caller, server, following, || LINGER).await });
+    let client = FramedClient { codec: Codec::MessagePack, limits };
+    (Peers(Arc::new(Inner { connection, client, drain })), serving)
 }
 
 /// A caller, connected to somebody who answers by hand.
 pub(super) fn connect_raw(limits: Limits) -> (Peers, End) {
     let (connection, far) = pair();
-    let requester = Requester { codec: Codec::MessagePack, limits };
-    (Peers(Arc::new(Inner { connection, requester, drain: Drain::new() })), far)
+    let client = FramedClient { codec: Codec::MessagePack, limits };
+    (Peers(Arc::new(Inner { connection, client, drain: Drain::new() })), far)
 }
 
 impl Peers {
@@ -95,17 +95,17 @@ impl Peers {
 
 impl Service for Peers {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let Inner { connection, requester, .. } = &*self.0;
-        let outgoing = requester.unary(&cx, message)?;
+        let Inner { connection, client, .. } = &*self.0;
+        let outgoing = client.unary(&cx, message)?;
         let streams = outgoing.first_write().open(connection).await?;
-        Ok(outgoing.answer(streams, &requester.limits).await?)
+        Ok(outgoing.answer(streams, &client.limits).await?)
     }
 
     async fn stream(&self, cx: Context, messages: Streaming<Payload>) -> Answer {
-        let Inner { connection, requester, .. } = &*self.0;
-        let outgoing = requester.stream(&cx, messages)?;
+        let Inner { connection, client, .. } = &*self.0;
+        let outgoing = client.stream(&cx, messages)?;
         let streams = outgoing.first_write().open(connection).await?;
-        Ok(outgoing.stream(streams, &requester.limits).await?)
+        Ok(outgoing.stream(streams, &client.limits).await?)
     }
 }
 
@@ -134,7 +134,7 @@ pub(super) async fn echo(_: Context, messages: Streaming<Payload>) -> Answer {
     Ok(Response::new(messages))
 }
 
-/// What a responder sent, from its bytes.
+/// What a server sent, from its bytes.
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) head: Option<ResponseHead>,

@@ -19,7 +19,7 @@ use crate::{
     Streaming,
     transport::{
         Arrivals,
-        framed::{Connection, Dial, Peer, RecvStream, Responder, SendStream, serve_connection},
+        framed::{Connection, Dial, FramedServer, Peer, RecvStream, SendStream, serve_connection},
     },
     wire::{self, StreamCode},
 };
@@ -55,16 +55,14 @@ fn peer(connections: impl IntoIterator<Item = End>) -> Peer<Dials> {
 fn served(service: impl Service) -> (End, Drain) {
     let (near, far) = pair();
     let drain = Drain::new();
-    let responder = Responder {
+    let server = FramedServer {
         service: Channel::new(service),
         limits: Limits::default(),
         arrivals: Arrivals::default(),
     };
     let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
     let following = drain.clone();
-    tokio::spawn(
-        async move { serve_connection(&far, caller, responder, following, || Duration::ZERO).await },
-    );
+    tokio::spawn(async move { serve_connection(&far, caller, server, following, || Duration::ZERO).await });
     (near, drain)
 }
 
@@ -175,7 +173,7 @@ async fn one_whose_connection_is_lost_may_have_been_executed_and_is_not_made_aga
         let called = Arc::new(Semaphore::new(0));
         let handler = called.clone();
         let (near, far) = pair();
-        let responder = Responder {
+        let server = FramedServer {
             service: Answering(move |_, _| {
                 handler.add_permits(1);
                 pending()
@@ -188,7 +186,7 @@ async fn one_whose_connection_is_lost_may_have_been_executed_and_is_not_made_aga
         let (serving, caller) =
             (far.clone(), Arc::new(Caller { transport: "memory", identity: None, address: None }));
         tokio::spawn(async move {
-            serve_connection(&*serving, caller, responder, Drain::new(), || Duration::ZERO).await;
+            serve_connection(&*serving, caller, server, Drain::new(), || Duration::ZERO).await;
         });
         let peer = peer([near]);
         let cx = Context { idempotent, ..context() };

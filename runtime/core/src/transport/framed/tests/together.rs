@@ -7,7 +7,7 @@ use super::{
     super::{
         Batched, Connection, RecvStream, SendStream, StreamError,
         batched::FEW,
-        memory::{MemoryConnection, WINDOW, pair},
+        pair::{MemoryConnection, WINDOW, pair},
     },
     peers::within,
 };

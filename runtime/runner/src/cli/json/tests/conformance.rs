@@ -110,7 +110,9 @@ fn runner() -> Option<PathBuf> {
     fs::create_dir_all(&directory).unwrap();
     let lock = File::options().create(true).truncate(false).write(true).open(directory.join("lock")).unwrap();
     lock.lock().unwrap();
-    let (stamp, wanted) = (directory.join("stamp"), fs::read(&script).unwrap());
+    let shared = script.with_file_name("../debian.sh");
+    let wanted = [&script, &shared].map(|file| fs::read(file).unwrap()).concat();
+    let stamp = directory.join("stamp");
     if fs::read(&stamp).ok().as_ref() != Some(&wanted) {
         let status = Command::new(&script).arg(&directory).status().unwrap();
         if status.code() == Some(UNAVAILABLE) {

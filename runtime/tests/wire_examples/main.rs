@@ -2,101 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 
-use std::{collections::BTreeMap, fmt::Debug, time::Duration};
+mod messages;
+mod tables;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use polywire::{
-    Code, Codec, Compression, CompressionSet, Limits, Message, Metadata,
+    Code, Codec, Compression, CompressionSet, Message, Metadata,
     wire::{
-        CALL, ConnectionCode, Frame, FrameKind, FrameReader, RequestCompression, RequestHead, ResponseHead,
-        StreamCode, Tail, WireError, parse_end, put_compressible_message, put_end, put_request_head,
-        put_response_head, put_tail,
+        CALL, Frame, FrameKind, FrameReader, RequestCompression, RequestHead, ResponseHead, Tail, WireError,
+        parse_end, put_compressible_message, put_end, put_request_head, put_response_head, put_tail,
     },
 };
 
-const PAGE: &str = include_str!("../../proto/WIRE.md");
+use self::messages::{GetRequest, Item, encoded, named, nut, request, search};
 
-#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-struct GetRequest {
-    #[prost(string, tag = "1")]
-    name: String,
-}
-
-#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-struct Item {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(uint32, tag = "2")]
-    count: u32,
-    #[prost(bytes = "bytes", tag = "3")]
-    picture: Bytes,
-    #[prost(enumeration = "Colour", tag = "4")]
-    colour: i32,
-}
-
-#[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-struct Search {
-    #[prost(uint32, optional, tag = "1")]
-    maximum: Option<u32>,
-    #[prost(bytes = "bytes", repeated, tag = "2")]
-    pictures: Vec<Bytes>,
-    #[prost(btree_map = "string, uint32", tag = "3")]
-    counts: BTreeMap<String, u32>,
-    #[prost(oneof = "By", tags = "4, 5")]
-    by: Option<By>,
-}
-
-#[derive(Clone, PartialEq, prost::Oneof, serde::Serialize, serde::Deserialize)]
-enum By {
-    #[prost(string, tag = "4")]
-    FullName(String),
-    #[prost(uint32, tag = "5")]
-    Number(u32),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
-#[repr(i32)]
-enum Colour {
-    Unspecified = 0,
-    Red = 1,
-}
-
-fn request() -> GetRequest {
-    GetRequest { name: "nut".into() }
-}
-
-fn nut() -> Item {
-    let picture = Bytes::from_static(&[0xff, 0]);
-    Item { name: "nut".into(), count: 3, picture, colour: Colour::Red.into() }
-}
-
-fn named(name: &str) -> Item {
-    Item { name: name.into(), ..Item::default() }
-}
-
-fn search() -> Search {
-    Search {
-        maximum: None,
-        pictures: vec![Bytes::from_static(&[0xff]), Bytes::new()],
-        counts: BTreeMap::from([("a".into(), 1)]),
-        by: Some(By::FullName("x".into())),
-    }
-}
-
-/// The messages as our own codecs write them, and read them back.
-fn encoded<M: Message + PartialEq>(codec: Codec, messages: &[M]) -> Vec<Bytes> {
-    let encode = |message| {
-        let mut buffer = BytesMut::new();
-        codec.encode(message, &mut buffer).unwrap();
-        let bytes = buffer.freeze();
-        assert!(codec.decode::<M>(bytes.clone()).unwrap() == *message, "{codec} loses something");
-        bytes
-    };
-    messages.iter().map(encode).collect()
-}
+const PAGE: &str = include_str!("../../../proto/WIRE.md");
 
 fn metadata(entries: &[(&str, &str)]) -> Metadata {
     let mut metadata = Metadata::new();
@@ -360,79 +282,4 @@ fn messages_of_neighbouring_versions_read_alike_in_both_codecs() {
         let short = encoded(codec, &[request()]).remove(0);
         assert_eq!(codec.decode::<Item>(short).unwrap(), named("nut"));
     }
-}
-
-/// The rows of the first table behind this text: their cells, without backquotes.
-fn table(behind: &str) -> Vec<Vec<String>> {
-    let (_, rest) = PAGE.split_once(behind).unwrap_or_else(|| panic!("the page says {behind:?}"));
-    let rows =
-        rest.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
-    let cells =
-        |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
-    rows.skip(2).map(cells).collect()
-}
-
-fn number(cell: &str) -> u64 {
-    match cell.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).unwrap(),
-        None => cell.parse().unwrap(),
-    }
-}
-
-/// How the page spells the name of a variant.
-fn spelled(variant: impl Debug) -> String {
-    let mut spelled = String::new();
-    for letter in format!("{variant:?}").chars() {
-        if letter.is_uppercase() && !spelled.is_empty() {
-            spelled.push('_');
-        }
-        spelled.push(letter.to_ascii_uppercase());
-    }
-    spelled
-}
-
-#[test]
-fn the_status_codes_are_those_of_the_page() {
-    let rows = table("the code always arrives.");
-    let listed: Vec<_> = rows.iter().map(|row| (number(&row[0]), row[1].as_str())).collect();
-    assert_eq!(listed, Code::ALL.map(|code| (u64::from(code.number()), code.name())));
-    assert_eq!(Code::from_number(17), Code::Unknown);
-}
-
-#[test]
-fn the_stream_codes_are_those_of_the_page() {
-    let rows = table("### 10.1");
-    for row in &rows {
-        let code = StreamCode::from_number(number(&row[0]));
-        let ours = (u64::from(code.number()), spelled(code), code.is_not_processed());
-        assert_eq!((number(&row[0]), row[1].clone(), row[3] == "yes"), ours);
-    }
-    assert_eq!(rows.len(), 5);
-    assert_eq!(StreamCode::from_number(0x05), StreamCode::Cancelled);
-}
-
-#[test]
-fn the_connection_codes_are_those_of_the_page() {
-    let rows = table("### 10.2");
-    for row in &rows {
-        let code = ConnectionCode::from_number(number(&row[0]));
-        let ours = (u64::from(code.number()), spelled(code), code.is_not_processed());
-        assert_eq!((number(&row[0]), row[1].clone(), row[3] == "yes"), ours);
-    }
-    assert_eq!(rows.len(), 5);
-    assert_eq!(ConnectionCode::from_number(0x14), ConnectionCode::Closed);
-}
-
-#[test]
-fn the_limits_are_those_of_the_page() {
-    let rows = table("## 9. Limits");
-    let default = |limit: &str| {
-        let row = rows.iter().find(|row| row[0].starts_with(limit)).unwrap();
-        row[1].split(' ').next().unwrap().replace(',', "").parse::<usize>().unwrap()
-    };
-    let limits = Limits::default();
-    assert_eq!(default("one message"), limits.max_message_bytes);
-    assert_eq!(default("metadata"), limits.max_metadata_bytes);
-    assert_eq!(default("from a stream's opening") as u64, limits.message_timeout.as_secs());
-    assert_eq!(default("from a frame's first byte") as u64, limits.message_timeout.as_secs());
 }

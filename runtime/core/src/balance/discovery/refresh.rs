@@ -6,13 +6,13 @@ use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::Instant;
 
 use super::{
-    super::route::{Route, Standing},
+    super::subchannel::{Connectivity, Subchannel},
     cluster::Inner,
     listing::Listing,
     member::Member,
     peer,
 };
-use crate::{Code, Status, balance::directory::ListResponse};
+use crate::{Code, Status, choice::directory::ListResponse};
 
 /// The timeout of a request to a directory. It covers a dial, and the peer's own requests to members.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -54,11 +54,11 @@ pub(super) async fn learn(inner: Arc<Inner>) {
     let ttl = round(&inner).await;
     let now = Instant::now();
     match ttl {
-        Ok(ttl) => inner.freshness.told(now, ttl),
+        Ok(ttl) => inner.ttl.told(now, ttl),
         Err(status) => {
             tracing::debug!(%status, "no directory lists the members of the cluster");
             inner.fail(status);
-            inner.freshness.failed(now);
+            inner.ttl.failed(now);
         }
     }
     inner.news.notify_waiters();
@@ -67,7 +67,7 @@ pub(super) async fn learn(inner: Arc<Inner>) {
 async fn round(inner: &Inner) -> Result<Duration, Status> {
     let members = inner.members.load_full();
     let heard = inner.heard();
-    let up = |member: &&Arc<Member>| member.peer.standing() == Standing::Up;
+    let up = |member: &&Arc<Member>| member.peer.connectivity() == Connectivity::Ready;
     let first = members.iter().filter(up).nth(inner.turn(members.iter().filter(up).count()));
     if let Some(first) = first
         && let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, first.peer.ask(true, PATIENCE)).await
@@ -110,10 +110,10 @@ async fn round(inner: &Inner) -> Result<Duration, Status> {
     Err(Status::unavailable(failures.join("; ")))
 }
 
-type Answers<'a> = FuturesUnordered<BoxFuture<'a, (String, Answer)>>;
+type ResponseStream<'a> = FuturesUnordered<BoxFuture<'a, (String, Answer)>>;
 
-fn everybody<'a>(inner: &'a Inner, members: &'a [Arc<Member>]) -> Answers<'a> {
-    let answers = Answers::new();
+fn everybody<'a>(inner: &'a Inner, members: &'a [Arc<Member>]) -> ResponseStream<'a> {
+    let answers = ResponseStream::new();
     for member in members {
         answers.push(Box::pin(async move {
             let outcome = member.peer.ask(true, PATIENCE).await;
@@ -167,7 +167,7 @@ fn tell(before: &[Arc<Member>], now: &[Arc<Member>]) {
 
 /// Servers without a directory are taken as they are: each seed is a member.
 fn seeds_alone(inner: &Inner) -> Duration {
-    let member = |seed: &Arc<Route>| {
+    let member = |seed: &Arc<Subchannel>| {
         Arc::new(Member::new(&inner.setup, seed.target.as_str().into(), vec![seed.clone()]))
     };
     if inner.members.load().is_empty() {

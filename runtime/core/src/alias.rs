@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 /// # pub trait Greeter { async fn greet(&self, request: Text) -> Result<Text, polywire::Status>; }
 /// # struct Imp;
 /// # impl Greeter for Imp { async fn greet(&self, r: Text) -> Result<Text, polywire::Status> { Ok(Text { text: format!("hello {}", r.text) }) } }
-/// use polywire::{Context, Facade, Method, ServiceInfo, Status};
+/// use polywire::{Context, Alias, Method, ServiceInfo, Status};
 ///
 /// const OLD: ServiceInfo = ServiceInfo::new("old.Office", "The office, as it was.", &[
 ///     Method::unary("/old.Office/SayHello"),
@@ -26,13 +26,13 @@ use futures_util::future::BoxFuture;
 ///
 /// # async fn show() -> Result<(), Status> {
 /// let greeter = GreeterServer::new(Imp);
-/// let office = Facade::new(OLD)
+/// let office = Alias::new(OLD)
 ///     .method("SayHello", greeter, "/greeter.v2.Greeter/Greet")
 ///     .function("Shout", async |_: Context, request: Text| Ok::<_, Status>(Text { text: request.text.to_uppercase() }));
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Facade {
+pub struct Alias {
     info: ServiceInfo,
     bound: Arc<HashMap<&'static str, Bound>>,
 }
@@ -49,7 +49,7 @@ enum Bound {
 type Function =
     dyn Fn(Context, Payload) -> BoxFuture<'static, Result<Response<Payload>, Status>> + Send + Sync;
 
-impl Facade {
+impl Alias {
     /// The service with this table; each of its methods is to be bound.
     pub fn new(info: ServiceInfo) -> Self {
         Self { info, bound: Arc::default() }
@@ -112,7 +112,7 @@ impl Facade {
     }
 }
 
-impl Service for Facade {
+impl Service for Alias {
     async fn unary(&self, mut cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         match self.enter(&mut cx)? {
             Bound::Method(channel, _) => channel.unary(cx, message).await,
@@ -149,8 +149,8 @@ impl Service for Facade {
     }
 }
 
-impl fmt::Debug for Facade {
+impl fmt::Debug for Alias {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Facade").field("service", &self.info.name()).finish_non_exhaustive()
+        f.debug_struct("Alias").field("service", &self.info.name()).finish_non_exhaustive()
     }
 }

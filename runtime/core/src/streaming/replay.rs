@@ -9,7 +9,7 @@ use crate::{Metadata, Payload, Status, payload::Kept};
 
 /// The requests of a stream, which can be sent again while its first messages are kept: as long as this lives, and no
 /// more than [`KEPT`] of them was taken. A single one that is there already can be sent as often as a unary call's.
-pub(crate) enum LentStream {
+pub(crate) enum ReplayStream {
     One(Kept),
     Many(Lender),
 }
@@ -36,7 +36,7 @@ struct Lent {
     weight: usize,
 }
 
-impl LentStream {
+impl ReplayStream {
     /// The stream to be sent, and what gives it again.
     pub(crate) fn keep(messages: Streaming<Payload>) -> (Streaming<Payload>, Self) {
         match messages.into_single() {
@@ -174,7 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_is_given_again_from_its_beginning_and_to_one_attempt_at_a_time() {
-        let (mut first, kept) = LentStream::keep(Streaming::from_iter([message("a"), message("b")]));
+        let (mut first, kept) = ReplayStream::keep(Streaming::from_iter([message("a"), message("b")]));
         assert!(first.message().await.unwrap().is_some());
         let mut second = kept.again().unwrap();
         assert!(first.message().await.is_err(), "the earlier attempt is over");
@@ -187,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_too_much_to_be_kept_is_not_given_again_and_flows_on() {
         let large = || Payload::encoded(Codec::Protobuf, vec![0; KEPT / 2].into());
-        let (mut first, kept) = LentStream::keep(Streaming::from_iter([large(), large(), message("last")]));
+        let (mut first, kept) = ReplayStream::keep(Streaming::from_iter([large(), large(), message("last")]));
         assert!(first.message().await.unwrap().is_some());
         let mut second = kept.again().unwrap();
         for _ in 0..3 {
@@ -199,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn empty_messages_are_not_kept_without_end() {
-        let (mut first, kept) = LentStream::keep(Streaming::from_iter((0..4_096).map(|_| message(""))));
+        let (mut first, kept) = ReplayStream::keep(Streaming::from_iter((0..4_096).map(|_| message(""))));
         while first.message().await.unwrap().is_some() {}
         assert!(kept.again().is_none());
     }
@@ -208,7 +208,7 @@ mod tests {
     async fn nothing_is_kept_once_it_cannot_be_asked_for() {
         let shared = Bytes::from(vec![0; 64]);
         let messages = [Payload::encoded(Codec::Protobuf, shared.clone()), message("b")];
-        let (mut first, kept) = LentStream::keep(Streaming::from_iter(messages));
+        let (mut first, kept) = ReplayStream::keep(Streaming::from_iter(messages));
         drop(first.message().await.unwrap());
         assert!(!shared.is_unique());
         drop(kept);
@@ -218,7 +218,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_attempt_under_way_is_given_all_of_it_also_where_there_will_be_no_other() {
-        let (mut first, kept) = LentStream::keep(Streaming::from_iter(["a", "b", "c"].map(message)));
+        let (mut first, kept) = ReplayStream::keep(Streaming::from_iter(["a", "b", "c"].map(message)));
         for _ in 0..2 {
             assert!(first.message().await.unwrap().is_some());
         }
@@ -231,7 +231,7 @@ mod tests {
     async fn a_stream_that_has_failed_is_not_given_again() {
         let messages =
             Streaming::new(futures_util::stream::iter([Ok(message("a")), Err(Status::aborted(""))]));
-        let (mut first, kept) = LentStream::keep(messages);
+        let (mut first, kept) = ReplayStream::keep(messages);
         assert!(first.message().await.unwrap().is_some());
         assert!(first.message().await.is_err());
         assert!(kept.again().is_none());
@@ -239,7 +239,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_single_message_can_be_sent_as_often_as_it_takes() {
-        let (first, kept) = LentStream::keep(Streaming::once(message("x")));
+        let (first, kept) = ReplayStream::keep(Streaming::once(message("x")));
         drop(first);
         for _ in 0..3 {
             assert!(kept.again().unwrap().message().await.unwrap().is_some());

@@ -6,14 +6,14 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{attempts::Uncounted, shared::Shared, vigil::Vigil};
+use super::{attempt::Uncounted, state::ChannelState, vigil::Vigil};
 use crate::{Channel, Code, Metadata, Payload, Status, Streaming, streaming::Source};
 
-/// The answers of a stream, whose route is asked after where they break off, and which end where it is gone. Its attempt is
+/// The answers of a stream, whose subchannel is asked after where they break off, and which end where it is gone. Its attempt is
 /// counted at their end.
-pub(super) struct Answers {
+pub(super) struct ResponseStream {
     inner: Streaming<Payload>,
-    shared: Arc<Shared>,
+    shared: Arc<ChannelState>,
     place: usize,
     idempotent: bool,
     attempt: Option<Uncounted>,
@@ -21,16 +21,16 @@ pub(super) struct Answers {
     vigil: Option<Vigil>,
 }
 
-impl Answers {
-    /// These answers to this attempt, over this way of the route at this place.
+impl ResponseStream {
+    /// These answers to this attempt, over this way of the subchannel at this place.
     pub(super) fn over(
-        shared: &Arc<Shared>,
+        shared: &Arc<ChannelState>,
         (place, way): (usize, Channel),
         idempotent: bool,
         attempt: Option<Uncounted>,
         inner: Streaming<Payload>,
     ) -> Streaming<Payload> {
-        let vigil = Some(Vigil::over(shared.routes[place].clone(), way));
+        let vigil = Some(Vigil::over(shared.subchannels[place].clone(), way));
         let compression = inner.compression();
         let answers = Self { inner, shared: shared.clone(), place, idempotent, attempt, vigil };
         Streaming::from_source(answers).received_with(compression)
@@ -46,14 +46,14 @@ impl Answers {
     fn poll_gone(&mut self, task: &mut TaskContext<'_>) -> Poll<Status> {
         let Some(vigil) = &mut self.vigil else { return Poll::Pending };
         vigil.poll_gone(task).map(|()| {
-            let route = &self.shared.routes[self.place];
-            let (target, transport) = (&route.target, route.transport);
+            let subchannel = &self.shared.subchannels[self.place];
+            let (target, transport) = (&subchannel.target, subchannel.transport);
             Status::unavailable(format!("{target}: the peer does not answer any more over {transport}"))
         })
     }
 }
 
-impl Source<Payload> for Answers {
+impl Source<Payload> for ResponseStream {
     fn poll_message(
         mut self: Pin<&mut Self>,
         task: &mut TaskContext<'_>,
@@ -79,8 +79,8 @@ impl Source<Payload> for Answers {
             },
         };
         self.end(status.code());
-        if self.shared.routes[self.place].struck(Instant::now(), &status) {
-            self.shared.keeper.wake();
+        if self.shared.subchannels[self.place].struck(Instant::now(), &status) {
+            self.shared.prober.wake();
         }
         Poll::Ready(Some(Err(status.maybe_executed(self.idempotent))))
     }

@@ -12,7 +12,7 @@ use tokio::{sync::Notify, task::AbortHandle, time::Instant};
 
 use super::{
     probe::probe,
-    route::{Route, Standing},
+    subchannel::{Connectivity, Subchannel},
 };
 use crate::{Code, Status, policy::circuit::State};
 use futures_util::future::BoxFuture;
@@ -21,7 +21,7 @@ use futures_util::future::BoxFuture;
 /// or streams are open, and retries failed ones periodically. Its task lives as long as the channel, and sleeps while there
 /// are no calls and all transports work.
 #[derive(Default)]
-pub(super) struct Keeper {
+pub(super) struct Prober {
     signals: Arc<Signals>,
     task: OnceLock<AbortHandle>,
 }
@@ -56,11 +56,11 @@ const TICK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_WITH_SUSPECTS: Duration = Duration::from_secs(1);
 
-impl Keeper {
+impl Prober {
     /// Begins to look after the channel, at its first call.
-    pub(super) fn start(&self, routes: &Arc<[Arc<Route>]>) {
+    pub(super) fn start(&self, subchannels: &Arc<[Arc<Subchannel>]>) {
         self.task.get_or_init(|| {
-            let keeping = keep(Arc::downgrade(routes), self.signals.clone());
+            let keeping = keep(Arc::downgrade(subchannels), self.signals.clone());
             tokio::spawn(keeping).abort_handle()
         });
     }
@@ -105,7 +105,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Prober {
     fn drop(&mut self) {
         if let Some(task) = self.task.get() {
             task.abort();
@@ -125,12 +125,12 @@ struct Race {
     leader: usize,
 }
 
-async fn keep(routes: Weak<[Arc<Route>]>, signals: Arc<Signals>) {
-    let Some(count) = routes.upgrade().map(|routes| routes.len()) else { return };
+async fn keep(subchannels: Weak<[Arc<Subchannel>]>, signals: Arc<Signals>) {
+    let Some(count) = subchannels.upgrade().map(|subchannels| subchannels.len()) else { return };
     let mut rounds = Rounds { probes: (0..count).map(|_| None).collect(), race: None };
     loop {
-        let next = match routes.upgrade() {
-            Some(routes) => rounds.begin(&routes, &signals),
+        let next = match subchannels.upgrade() {
+            Some(subchannels) => rounds.begin(&subchannels, &signals),
             None => return,
         };
         let timer = async {
@@ -141,8 +141,8 @@ async fn keep(routes: Weak<[Arc<Route>]>, signals: Arc<Signals>) {
         };
         tokio::select! {
             (place, outcome) = rounds.landed() => {
-                let Some(routes) = routes.upgrade() else { return };
-                rounds.end(&routes, place, outcome);
+                let Some(subchannels) = subchannels.upgrade() else { return };
+                rounds.end(&subchannels, place, outcome);
                 signals.news.notify_waiters();
             }
             () = signals.wake.notified() => {}
@@ -153,25 +153,25 @@ async fn keep(routes: Weak<[Arc<Route>]>, signals: Arc<Signals>) {
 
 impl Rounds {
     /// Begins the probes that are due; when there is something to do next.
-    fn begin(&mut self, routes: &[Arc<Route>], signals: &Signals) -> Option<Instant> {
+    fn begin(&mut self, subchannels: &[Arc<Subchannel>], signals: &Signals) -> Option<Instant> {
         let now = Instant::now();
         // From here on any call wakes the task.
         signals.parked.store(true, Ordering::Relaxed);
-        let busy = routes.iter().any(|route| route.pulse.waiting() > 0);
+        let busy = subchannels.iter().any(|subchannel| subchannel.liveness.waiting() > 0);
         if busy {
             signals.parked.store(false, Ordering::Relaxed);
         }
-        self.gather(routes, signals, now);
+        self.gather(subchannels, signals, now);
         let mut next = busy.then(|| now + TICK);
-        for (place, route) in routes.iter().enumerate() {
-            if route.standing() == Standing::Up && route.pulse.is_silent(now) {
-                route.suspect();
+        for (place, subchannel) in subchannels.iter().enumerate() {
+            if subchannel.connectivity() == Connectivity::Ready && subchannel.liveness.is_silent(now) {
+                subchannel.suspect();
             }
             if self.probes[place].is_some() {
                 continue;
             }
-            match self.due(routes, place, now) {
-                Some(due) if due <= now => self.probes[place] = Some(begin(route.clone())),
+            match self.due(subchannels, place, now) {
+                Some(due) if due <= now => self.probes[place] = Some(begin(subchannel.clone())),
                 Some(due) => next = Some(next.map_or(due, |next| next.min(due))),
                 None => {}
             }
@@ -180,8 +180,8 @@ impl Rounds {
     }
 
     /// Calls the runners to the start, where calls wait and nothing works.
-    fn gather(&mut self, routes: &[Arc<Route>], signals: &Signals, now: Instant) {
-        let over = routes.iter().any(|route| route.standing() == Standing::Up);
+    fn gather(&mut self, subchannels: &[Arc<Subchannel>], signals: &Signals, now: Instant) {
+        let over = subchannels.iter().any(|subchannel| subchannel.connectivity() == Connectivity::Ready);
         if over || signals.waiting.load(Ordering::Relaxed) == 0 {
             self.race = None;
         } else if self.race.is_none() {
@@ -189,19 +189,20 @@ impl Rounds {
         }
     }
 
-    fn due(&self, routes: &[Arc<Route>], place: usize, now: Instant) -> Option<Instant> {
-        if routes[place].standing() != Standing::Untried {
-            let route = &routes[place];
-            return route.probe_at(now).or_else(|| route.streams_are_silent_at());
+    fn due(&self, subchannels: &[Arc<Subchannel>], place: usize, now: Instant) -> Option<Instant> {
+        if subchannels[place].connectivity() != Connectivity::Idle {
+            let subchannel = &subchannels[place];
+            return subchannel.probe_at(now).or_else(|| subchannel.streams_are_silent_at());
         }
-        if routes[place].is_wanted() {
+        if subchannels[place].is_wanted() {
             return Some(now);
         }
         let race = self.race.as_ref()?;
         let ahead = |other: &usize| race.rank(*other) < race.rank(place);
-        let mut others = (0..routes.len()).filter(ahead).peekable();
+        let mut others = (0..subchannels.len()).filter(ahead).peekable();
         // The next one starts at once if all before it have failed.
-        let beaten = others.clone().all(|other| routes[other].standing() == Standing::Down);
+        let beaten =
+            others.clone().all(|other| subchannels[other].connectivity() == Connectivity::TransientFailure);
         match others.peek() {
             None => Some(now),
             Some(_) if beaten => Some(now),
@@ -209,28 +210,28 @@ impl Rounds {
         }
     }
 
-    fn end(&mut self, routes: &[Arc<Route>], place: usize, outcome: Result<(), Status>) {
+    fn end(&mut self, subchannels: &[Arc<Subchannel>], place: usize, outcome: Result<(), Status>) {
         let now = Instant::now();
         match outcome {
             Ok(()) => {
-                routes[place].proved(now);
-                self.call_off(routes, place);
+                subchannels[place].proved(now);
+                self.call_off(subchannels, place);
             }
             Err(status) => {
                 if status.code() == Code::DeadlineExceeded {
-                    routes[place].went_dark();
+                    subchannels[place].went_dark();
                 }
-                routes[place].failed(now, status.message());
+                subchannels[place].failed(now, status.message());
             }
         }
     }
 
     /// The winner has arrived: those that started behind it stop. Those before it are better, and go on.
-    fn call_off(&mut self, routes: &[Arc<Route>], winner: usize) {
+    fn call_off(&mut self, subchannels: &[Arc<Subchannel>], winner: usize) {
         let Some(race) = self.race.take() else { return };
-        for (place, route) in routes.iter().enumerate() {
+        for (place, subchannel) in subchannels.iter().enumerate() {
             let behind = race.rank(place) > race.rank(winner);
-            if behind && route.standing() == Standing::Untried && !route.is_wanted() {
+            if behind && subchannel.connectivity() == Connectivity::Idle && !subchannel.is_wanted() {
                 self.probes[place] = None;
             }
         }
@@ -259,15 +260,15 @@ impl Race {
     }
 }
 
-fn begin(route: Arc<Route>) -> BoxFuture<'static, Result<(), Status>> {
-    let state = route.state();
-    route.probing();
+fn begin(subchannel: Arc<Subchannel>) -> BoxFuture<'static, Result<(), Status>> {
+    let state = subchannel.state();
+    subchannel.probing();
     Box::pin(async move {
         let patience = if state == State::Suspected { PATIENCE_WITH_SUSPECTS } else { PATIENCE };
         if matches!(state, State::Open { .. }) {
             // What the old connection waits for may never come, as where the peer has been restarted.
-            route.renew().await;
+            subchannel.renew().await;
         }
-        probe(&route.channel(), patience).await
+        probe(&subchannel.channel(), patience).await
     })
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// The liveness of a connection while calls wait on it. Every call can update it cheaply, so that no call needs a timer of
 /// its own to detect a dead path.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct Liveness {
     epoch: Instant,
     waiting: AtomicU32,
     /// How many streams have begun to be answered, and have not ended.
@@ -29,7 +29,7 @@ const MOST_PATIENCE: Duration = Duration::from_secs(4);
 /// How long a silence is not remarkable where nothing waits but streams that are open: they may have nothing to say.
 pub(super) const PATIENCE_WITH_STREAMS: Duration = MOST_PATIENCE;
 
-impl Pulse {
+impl Liveness {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             epoch: now,
@@ -133,40 +133,40 @@ mod tests {
     fn a_way_is_silent_only_while_calls_wait_and_nothing_comes() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let pulse = Pulse::new(start);
-        assert!(!pulse.is_silent(at(10_000)), "nobody waits");
-        pulse.begin(at(10_000));
-        pulse.begin(at(10_400));
-        assert!(!pulse.is_silent(at(10_499)));
-        assert!(pulse.is_silent(at(10_500)));
-        pulse.beat(at(10_500));
-        assert!(!pulse.is_silent(at(10_999)));
-        pulse.false_alarm();
-        assert!(!pulse.is_silent(at(11_499)));
-        assert!(pulse.is_silent(at(11_500)));
-        pulse.end();
-        pulse.end();
-        assert!(!pulse.is_silent(at(60_000)));
+        let liveness = Liveness::new(start);
+        assert!(!liveness.is_silent(at(10_000)), "nobody waits");
+        liveness.begin(at(10_000));
+        liveness.begin(at(10_400));
+        assert!(!liveness.is_silent(at(10_499)));
+        assert!(liveness.is_silent(at(10_500)));
+        liveness.beat(at(10_500));
+        assert!(!liveness.is_silent(at(10_999)));
+        liveness.false_alarm();
+        assert!(!liveness.is_silent(at(11_499)));
+        assert!(liveness.is_silent(at(11_500)));
+        liveness.end();
+        liveness.end();
+        assert!(!liveness.is_silent(at(60_000)));
     }
 
     #[test]
     fn the_silence_of_short_calls_in_a_row_adds_up() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let pulse = Pulse::new(start);
+        let liveness = Liveness::new(start);
         let give_up = |begun: u64| {
-            pulse.begin(at(begun));
-            pulse.miss(at(begun + 100));
-            pulse.end();
+            liveness.begin(at(begun));
+            liveness.miss(at(begun + 100));
+            liveness.end();
         };
         give_up(1_000);
         give_up(1_300);
-        pulse.begin(at(1_600));
-        assert!(pulse.is_silent(at(1_600)));
-        pulse.beat(at(1_650));
-        pulse.end();
+        liveness.begin(at(1_600));
+        assert!(liveness.is_silent(at(1_600)));
+        liveness.beat(at(1_650));
+        liveness.end();
         give_up(2_000);
-        pulse.begin(at(9_000));
-        assert!(!pulse.is_silent(at(9_400)), "nobody has listened for long");
+        liveness.begin(at(9_000));
+        assert!(!liveness.is_silent(at(9_400)), "nobody has listened for long");
     }
 }

@@ -11,8 +11,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     Channel,
-    pulse::Pulse,
-    tally::{CircuitTally, Tally},
+    liveness::Liveness,
+    observer::{ChannelObserver, CircuitGauge},
 };
 use crate::{
     Code, Status,
@@ -26,7 +26,7 @@ use crate::{
 use futures_util::future::BoxFuture;
 
 /// One transport to the peer: the connection, and whether it works.
-pub(super) struct Route {
+pub(super) struct Subchannel {
     /// The transport's name.
     pub(super) transport: &'static str,
     /// Where it leads, for people.
@@ -34,10 +34,10 @@ pub(super) struct Route {
     way: ArcSwap<Way>,
     circuit: Mutex<Circuit>,
     /// Locked behind the circuit.
-    shown: Mutex<CircuitTally>,
+    shown: Mutex<CircuitGauge>,
     /// What the circuit says, for every call to read.
-    standing: AtomicU8,
-    pub(super) pulse: Pulse,
+    connectivity: AtomicU8,
+    pub(super) liveness: Liveness,
     /// Told to calls that can be made elsewhere when this way stops answering.
     pub(super) lost: Arc<Notify>,
     /// Whether it was asked and said nothing, and nothing was heard since: what is under way over it is gone.
@@ -86,39 +86,40 @@ impl Way {
     }
 }
 
-/// What the routes of a channel have in common.
+/// What the subchannels of a channel have in common.
 #[derive(Clone)]
 pub(super) struct Common {
-    pub(super) tally: Tally,
+    pub(super) observer: ChannelObserver,
     /// One that does not work is left alone for this long at most.
     pub(super) longest_pause: Duration,
 }
 
 impl Common {
-    /// Routes of which this counts.
-    pub(super) fn counted_by(tally: Tally) -> Self {
-        Self { tally, longest_pause: LONGEST_PAUSE }
+    /// Subchannels of which this counts.
+    pub(super) fn counted_by(observer: ChannelObserver) -> Self {
+        Self { observer, longest_pause: LONGEST_PAUSE }
     }
 }
 
-/// How a call sees a route.
+/// The connectivity of a subchannel, from the best to the worst
+/// ([states](https://github.com/grpc/grpc/blob/master/doc/connectivity-semantics-and-api.md)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
+pub(super) enum Connectivity {
     /// It works.
-    Up,
-    /// Not measured yet.
-    Untried,
-    /// It does not answer, and is being asked.
-    Suspected,
+    Ready,
+    /// No call was made over it yet.
+    Idle,
+    /// It does not answer, and is being probed.
+    Connecting,
     /// It does not work.
-    Down,
+    TransientFailure,
 }
 
 /// So many calls that provably did not get through set a way aside, whatever probes say: a server, or something on the
 /// way to it, that lets probes in and refuses calls.
 const STRIKES: u32 = 8;
 
-impl Route {
+impl Subchannel {
     /// An untried subchannel.
     pub(super) fn new(transport: &'static str, target: String, way: Way, common: &Common) -> Self {
         Self {
@@ -126,9 +127,9 @@ impl Route {
             target,
             way: ArcSwap::from_pointee(way),
             circuit: Mutex::new(Circuit::new(common.longest_pause)),
-            shown: Mutex::new(common.tally.circuit(transport)),
-            standing: AtomicU8::new(Standing::Untried as u8),
-            pulse: Pulse::new(Instant::now()),
+            shown: Mutex::new(common.observer.circuit(transport)),
+            connectivity: AtomicU8::new(Connectivity::Idle as u8),
+            liveness: Liveness::new(Instant::now()),
             lost: Arc::default(),
             dark: Mutex::default(),
             renewals: AtomicU32::new(0),
@@ -169,12 +170,12 @@ impl Route {
         }
     }
 
-    pub(super) fn standing(&self) -> Standing {
-        match self.standing.load(Ordering::Relaxed) {
-            0 => Standing::Up,
-            1 => Standing::Untried,
-            2 => Standing::Suspected,
-            _ => Standing::Down,
+    pub(super) fn connectivity(&self) -> Connectivity {
+        match self.connectivity.load(Ordering::Relaxed) {
+            0 => Connectivity::Ready,
+            1 => Connectivity::Idle,
+            2 => Connectivity::Connecting,
+            _ => Connectivity::TransientFailure,
         }
     }
 
@@ -194,7 +195,7 @@ impl Route {
 
     /// When it is to be asked how it is because streams are open and silent; `None` where it does not work anyway.
     pub(super) fn streams_are_silent_at(&self) -> Option<Instant> {
-        self.pulse.streams_are_silent_at().filter(|_| self.standing() == Standing::Up)
+        self.liveness.streams_are_silent_at().filter(|_| self.connectivity() == Connectivity::Ready)
     }
 
     /// It was asked, and said nothing in time.
@@ -219,7 +220,7 @@ impl Route {
 
     /// Requests a probe if it is untried; returns whether this request was the first.
     pub(super) fn want(&self) -> bool {
-        self.standing() == Standing::Untried && !self.wanted.swap(true, Ordering::Relaxed)
+        self.connectivity() == Connectivity::Idle && !self.wanted.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn is_wanted(&self) -> bool {
@@ -232,10 +233,10 @@ impl Route {
 
     /// A probe was answered.
     pub(super) fn proved(&self, now: Instant) {
-        if self.standing() == Standing::Suspected {
-            self.pulse.false_alarm();
+        if self.connectivity() == Connectivity::Connecting {
+            self.liveness.false_alarm();
         }
-        self.pulse.beat(now);
+        self.liveness.beat(now);
         *lock(&self.dark) = None;
         lock(&self.news).proved = Some(now);
         self.strikes.store(STRIKES / 2, Ordering::Relaxed);
@@ -244,13 +245,13 @@ impl Route {
 
     /// A call was answered.
     pub(super) fn answered(&self, now: Instant) {
-        self.pulse.beat(now);
+        self.liveness.beat(now);
         *lock(&self.dark) = None;
         lock(&self.news).answered = Some(now);
         if self.strikes.load(Ordering::Relaxed) != 0 {
             self.strikes.store(0, Ordering::Relaxed);
         }
-        if self.standing() != Standing::Up {
+        if self.connectivity() != Connectivity::Ready {
             self.change(|circuit| circuit.proved(now));
         }
     }
@@ -277,13 +278,13 @@ impl Route {
 
     /// A call was not answered in time.
     pub(super) fn missed(&self, now: Instant, status: &Status) {
-        self.pulse.miss(now);
+        self.liveness.miss(now);
         self.remember(now, status.message());
     }
 
     /// It does not work.
     pub(super) fn failed(&self, now: Instant, reason: &str) {
-        self.pulse.alarm();
+        self.liveness.alarm();
         self.wanted.store(false, Ordering::Relaxed);
         self.remember(now, reason);
         let News { answered, proved } = *lock(&self.news);
@@ -327,13 +328,13 @@ impl Route {
         let before = circuit.state();
         change(&mut circuit);
         let state = circuit.state();
-        let standing = match state {
-            State::Closed => Standing::Up,
-            State::Untried => Standing::Untried,
-            State::Suspected => Standing::Suspected,
-            State::Open { .. } | State::HalfOpen => Standing::Down,
+        let connectivity = match state {
+            State::Closed => Connectivity::Ready,
+            State::Untried => Connectivity::Idle,
+            State::Suspected => Connectivity::Connecting,
+            State::Open { .. } | State::HalfOpen => Connectivity::TransientFailure,
         };
-        self.standing.store(standing as u8, Ordering::Relaxed);
+        self.connectivity.store(connectivity as u8, Ordering::Relaxed);
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).is(state);
         drop(circuit);
         if std::mem::discriminant(&before) != std::mem::discriminant(&state) {

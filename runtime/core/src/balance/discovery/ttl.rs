@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// The refresh times of a cached value, cheap enough for a check by every call. The caller that is told to refresh must
 /// report the outcome; no other caller is told before that.
 #[derive(Debug)]
-pub(super) struct Freshness {
+pub(super) struct Ttl {
     epoch: Instant,
     /// The time of expiry in microseconds since `epoch`; `ASKING` during a refresh.
     stale: AtomicU64,
@@ -36,7 +36,7 @@ const HURRY: Duration = Duration::from_millis(500);
 /// The retry interval for a peer without a directory, which an update may add.
 const SILENCE: Duration = Duration::from_secs(60);
 
-impl Freshness {
+impl Ttl {
     /// A value that was never fetched.
     pub(super) fn new(now: Instant) -> Self {
         Self {
@@ -110,35 +110,35 @@ mod tests {
     #[test]
     fn one_asks_when_it_goes_stale_and_nobody_before_that() {
         let start = Instant::now();
-        let freshness = Freshness::new(start);
-        assert!(freshness.is_due(start));
-        assert!(!freshness.is_due(start + 60_000 * MS), "somebody asks already");
-        assert!(!freshness.is_due_at_once(start + 60_000 * MS));
-        freshness.told(start, 5_000 * MS);
-        assert!(!freshness.is_due(start + 4_999 * MS));
-        assert!(freshness.is_due(start + 5_000 * MS));
+        let ttl = Ttl::new(start);
+        assert!(ttl.is_due(start));
+        assert!(!ttl.is_due(start + 60_000 * MS), "somebody asks already");
+        assert!(!ttl.is_due_at_once(start + 60_000 * MS));
+        ttl.told(start, 5_000 * MS);
+        assert!(!ttl.is_due(start + 4_999 * MS));
+        assert!(ttl.is_due(start + 5_000 * MS));
     }
 
     #[test]
     fn who_is_in_a_hurry_asks_earlier_and_not_all_the_time() {
         let start = Instant::now();
-        let freshness = Freshness::new(start);
-        assert!(freshness.is_due(start));
-        freshness.told(start, 5_000 * MS);
-        assert!(!freshness.is_due_at_once(start + 499 * MS));
-        assert!(freshness.is_due_at_once(start + 500 * MS));
+        let ttl = Ttl::new(start);
+        assert!(ttl.is_due(start));
+        ttl.told(start, 5_000 * MS);
+        assert!(!ttl.is_due_at_once(start + 499 * MS));
+        assert!(ttl.is_due_at_once(start + 500 * MS));
     }
 
     #[test]
     fn the_pauses_behind_failures_grow_and_are_bounded() {
         let mut now = Instant::now();
-        let freshness = Freshness::new(now);
+        let ttl = Ttl::new(now);
         let mut pauses = Vec::new();
-        assert!(freshness.is_due(now));
+        assert!(ttl.is_due(now));
         for _ in 0..8 {
-            freshness.failed(now);
+            ttl.failed(now);
             let begun = now;
-            while !freshness.is_due(now) {
+            while !ttl.is_due(now) {
                 now += 250 * MS;
             }
             pauses.push((now - begun).as_millis());
@@ -150,11 +150,11 @@ mod tests {
     fn an_answer_is_believed_for_neither_no_time_nor_for_ever() {
         let start = Instant::now();
         for (ttl, believed) in [(Duration::ZERO, LEAST), (Duration::MAX, MOST)] {
-            let freshness = Freshness::new(start);
-            assert!(freshness.is_due(start));
-            freshness.told(start, ttl);
-            assert!(!freshness.is_due(start + believed - MS));
-            assert!(freshness.is_due(start + believed));
+            let ttl = Ttl::new(start);
+            assert!(ttl.is_due(start));
+            ttl.told(start, ttl);
+            assert!(!ttl.is_due(start + believed - MS));
+            assert!(ttl.is_due(start + believed));
         }
     }
 }

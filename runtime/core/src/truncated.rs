@@ -6,20 +6,20 @@ use std::fmt;
 /// What a peer sends must not come back at length: a status over gRPC has 8 KiB for all that it says.
 ///
 /// ```
-/// use polywire::Clipped;
+/// use polywire::Truncated;
 ///
-/// assert_eq!(format!("there is no {:?}", Clipped("anvil")), "there is no \"anvil\"");
-/// assert_eq!(Clipped(&"a".repeat(9_500)).to_string(), format!("{}…", "a".repeat(100)));
+/// assert_eq!(format!("there is no {:?}", Truncated("anvil")), "there is no \"anvil\"");
+/// assert_eq!(Truncated(&"a".repeat(9_500)).to_string(), format!("{}…", "a".repeat(100)));
 /// ```
 #[derive(Clone, Copy)]
-pub struct Clipped<'a>(pub &'a str);
+pub struct Truncated<'a>(pub &'a str);
 
 const LONGEST: usize = 100;
 
 /// How long an error of a library may be that quotes what a peer sent, in characters.
 const LONGEST_REASON: usize = 300;
 
-impl Clipped<'_> {
+impl Truncated<'_> {
     /// What is shown, and what says that there is more.
     fn parts(&self) -> (&str, &'static str) {
         parts(self.0, LONGEST)
@@ -42,14 +42,14 @@ pub fn reason(error: &dyn fmt::Display) -> String {
     text + more
 }
 
-impl fmt::Display for Clipped<'_> {
+impl fmt::Display for Truncated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (shown, more) = self.parts();
         write!(f, "{shown}{more}")
     }
 }
 
-impl fmt::Debug for Clipped<'_> {
+impl fmt::Debug for Truncated<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (shown, more) = self.parts();
         write!(f, "{shown:?}{more}")
@@ -64,9 +64,9 @@ mod tests {
     fn text_is_whole_up_to_a_hundred_characters() {
         let hundred = "ß".repeat(100);
         let longer = hundred.clone() + "ß";
-        assert_eq!(Clipped(&hundred).to_string(), hundred);
-        assert_eq!(Clipped(&longer).to_string(), format!("{hundred}…"));
-        assert_eq!(format!("{:?}", Clipped(&hundred)), format!("\"{hundred}\""));
-        assert_eq!(format!("{:?}", Clipped(&longer)), format!("\"{hundred}\"…"));
+        assert_eq!(Truncated(&hundred).to_string(), hundred);
+        assert_eq!(Truncated(&longer).to_string(), format!("{hundred}…"));
+        assert_eq!(format!("{:?}", Truncated(&hundred)), format!("\"{hundred}\""));
+        assert_eq!(format!("{:?}", Truncated(&longer)), format!("\"{hundred}\"…"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fallback, route::Route};
+use super::{Fallback, subchannel::Subchannel};
 use crate::{
     Code, Status, method,
     observer::{ChoiceObserver, CircuitObserver, CircuitState, Observer, UNKNOWN},
@@ -11,7 +11,7 @@ use crate::{
 
 /// Tells what a channel does, where there is an observer, and of calls that were moved, where a function wants to know.
 #[derive(Clone, Default)]
-pub(super) struct Tally {
+pub(super) struct ChannelObserver {
     pub(super) metrics: Option<Arc<dyn Observer>>,
     pub(super) on_fallback: Option<OnFallback>,
 }
@@ -19,31 +19,31 @@ pub(super) struct Tally {
 /// Is told of fallbacks.
 pub(super) type OnFallback = Arc<dyn Fn(&Fallback<'_>) + Send + Sync>;
 
-impl Tally {
+impl ChannelObserver {
     /// What is counted of the method at this path, which is this program's own, over these transports.
-    pub(super) fn method(&self, path: &'static str, transports: &[&'static str]) -> MethodTally {
+    pub(super) fn method(&self, path: &'static str, transports: &[&'static str]) -> MethodObserver {
         self.choices(method::split(path), transports)
     }
 
     /// What is counted of methods that no table of this program has.
-    pub(super) fn unknown(&self, transports: &[&'static str]) -> MethodTally {
+    pub(super) fn unknown(&self, transports: &[&'static str]) -> MethodObserver {
         self.choices(UNKNOWN, transports)
     }
 
-    fn choices(&self, names: (&'static str, &'static str), transports: &[&'static str]) -> MethodTally {
-        MethodTally(self.metrics.as_ref().map(|metrics| metrics.choices(names, transports)))
+    fn choices(&self, names: (&'static str, &'static str), transports: &[&'static str]) -> MethodObserver {
+        MethodObserver(self.metrics.as_ref().map(|metrics| metrics.choices(names, transports)))
     }
 
     /// Shows whether a way over this transport works.
-    pub(super) fn circuit(&self, transport: &'static str) -> CircuitTally {
-        CircuitTally(self.metrics.as_ref().map(|metrics| metrics.circuit(transport)))
+    pub(super) fn circuit(&self, transport: &'static str) -> CircuitGauge {
+        CircuitGauge(self.metrics.as_ref().map(|metrics| metrics.circuit(transport)))
     }
 
     /// A call of this method goes over another transport than the one it prefers, or was going over.
     pub(super) fn fallback(
         &self,
         path: &str,
-        (from, to): (&Route, &Route),
+        (from, to): (&Subchannel, &Subchannel),
         reason: &'static str,
         error: impl FnOnce() -> Option<String>,
     ) {
@@ -56,7 +56,7 @@ impl Tally {
     }
 
     /// A call that failed so is made again, over the same transport or another.
-    pub(super) fn again(&self, path: &str, (from, to): (&Route, &Route), status: &Status) {
+    pub(super) fn again(&self, path: &str, (from, to): (&Subchannel, &Subchannel), status: &Status) {
         if std::ptr::eq(from, to) {
             self.retry(from.transport, reason(status));
         } else {
@@ -93,9 +93,9 @@ fn reason(status: &Status) -> &'static str {
 }
 
 /// Counts the calls of one method over each transport, which are named by their places in the channel.
-pub(super) struct MethodTally(Option<Box<dyn ChoiceObserver>>);
+pub(super) struct MethodObserver(Option<Box<dyn ChoiceObserver>>);
 
-impl MethodTally {
+impl MethodObserver {
     /// A call is made, for which this transport has been chosen at first.
     pub(super) fn chosen(&self, place: usize) {
         if let Some(choices) = &self.0 {
@@ -119,9 +119,9 @@ impl MethodTally {
 }
 
 /// Shows in which state one circuit is, until it is dropped.
-pub(super) struct CircuitTally(Option<Box<dyn CircuitObserver>>);
+pub(super) struct CircuitGauge(Option<Box<dyn CircuitObserver>>);
 
-impl CircuitTally {
+impl CircuitGauge {
     /// The circuit is in this state now.
     pub(super) fn is(&mut self, state: State) {
         if let Some(circuit) = &mut self.0 {

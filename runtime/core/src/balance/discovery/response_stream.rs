@@ -9,14 +9,14 @@ use crate::{Metadata, Payload, Status, Streaming, streaming::Source};
 
 /// The answers of a stream at a member. It is in flight there until they end, and the member is judged by how they do: one
 /// whose streams open and break off at once does not answer fast.
-pub(super) struct Answers {
+pub(super) struct ResponseStream {
     inner: Streaming<Payload>,
     flight: Option<Flight>,
     service: Box<str>,
     opened: Duration,
 }
 
-impl Answers {
+impl ResponseStream {
     /// These answers to a call of this service that is under way.
     pub(super) fn of(flight: Flight, service: &str, inner: Streaming<Payload>) -> Streaming<Payload> {
         let (opened, compression) = (flight.took(), inner.compression());
@@ -25,7 +25,7 @@ impl Answers {
     }
 }
 
-impl Source<Payload> for Answers {
+impl Source<Payload> for ResponseStream {
     fn poll_message(
         mut self: Pin<&mut Self>,
         task: &mut TaskContext<'_>,

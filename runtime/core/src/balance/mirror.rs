@@ -7,15 +7,15 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
-    route::Standing,
-    scores::{MethodScores, Ruling},
-    shared::Shared,
+    state::ChannelState,
+    stats::{MethodStats, Ruling},
+    subchannel::Connectivity,
 };
-use crate::{Code, Codec, Context, Payload, Response, Status, deadline, payload::Kept};
+use crate::{Code, Codec, Context, Payload, Response, Status, deadline, payload::ReplayPayload};
 
 /// The comparison of a call's answer with that of the same call over another transport. The caller gets the first, and
 /// waits for nothing.
-pub(super) struct Shadow(oneshot::Sender<Seen>);
+pub(super) struct Mirror(oneshot::Sender<Seen>);
 
 /// An answer as it is compared: its bytes, or the code of its status. `None` where neither can be seen.
 type Seen = Option<Result<Bytes, Code>>;
@@ -41,21 +41,22 @@ impl Drop for Place {
     }
 }
 
-impl Shared {
+impl ChannelState {
     /// Makes the call over another transport too, where its policy says so of it. Both are encoded in protobuf then, so
     /// that their answers can be compared.
     pub(super) fn shadow(
         self: &Arc<Self>,
-        method: &Arc<MethodScores>,
+        method: &Arc<MethodStats>,
         ruling: &Ruling,
         place: usize,
         cx: &mut Context,
-        kept: &Kept,
-    ) -> Option<Shadow> {
+        kept: &ReplayPayload,
+    ) -> Option<Mirror> {
         if ruling.policy.shadow <= 0.0 || !cx.idempotent || !method.shadow.takes(ruling.policy.shadow) {
             return None;
         }
-        let up = |other: usize| other != place && self.routes[other].standing() == Standing::Up;
+        let up =
+            |other: usize| other != place && self.subchannels[other].connectivity() == Connectivity::Ready;
         let other = ruling.order.iter().find(|other| up(*other))?;
         let (message, turn) = (kept.again()?, Place::take()?);
         let codec = *cx.codec.get_or_insert(Codec::Protobuf);
@@ -67,24 +68,26 @@ impl Shared {
         tokio::spawn(async move {
             let _turn = turn;
             let limit = copy.deadline;
-            let answer = deadline::bound(limit, shared.routes[other].channel().call(copy, message)).await;
+            let answer =
+                deadline::bound(limit, shared.subchannels[other].channel().call(copy, message)).await;
             let Ok(Some(original)) = original.await else { return };
             let outcome = match see(codec, &answer) {
                 Some(copied) if copied == original => "same",
                 Some(copied) => {
-                    let (one, two) = (shared.routes[place].transport, shared.routes[other].transport);
+                    let (one, two) =
+                        (shared.subchannels[place].transport, shared.subchannels[other].transport);
                     tell(&path, (one, &original), (two, &copied));
                     if copied.is_err() { "failed" } else { "different" }
                 }
                 None => return,
             };
-            shared.tally.shadowed(&path, outcome);
+            shared.observer.shadowed(&path, outcome);
         });
-        Some(Shadow(sender))
+        Some(Mirror(sender))
     }
 }
 
-impl Shadow {
+impl Mirror {
     /// The caller's answer has come.
     pub(super) fn compare(self, outcome: &Result<Response<Payload>, Status>) {
         // The receiver is gone if the other call was cancelled.

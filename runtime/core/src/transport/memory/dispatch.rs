@@ -23,7 +23,7 @@ use crate::{
 const WAITING: usize = 16;
 
 /// The way of one call from its caller to the server, and back.
-pub(super) struct Crossing {
+pub(super) struct Dispatch {
     pub(super) server: Arc<Server>,
     /// The caller's limits.
     pub(super) limits: Limits,
@@ -40,7 +40,7 @@ pub(super) enum Side {
     Server,
 }
 
-impl Crossing {
+impl Dispatch {
     /// The largest message that this call may carry.
     pub(super) fn limit(&self, cx: &Context) -> usize {
         let method = self.server.service.method(cx.path()).and_then(|method| method.message_limit());
@@ -165,29 +165,29 @@ impl Answering {
     /// What the call ends with: the trailing metadata, or why it failed.
     async fn run(
         self,
-        mut crossing: Crossing,
+        mut dispatch: Dispatch,
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Metadata, Status> {
-        let outcome = self.outcome(&crossing, cx, messages).await;
-        crossing.arrival.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        let outcome = self.outcome(&dispatch, cx, messages).await;
+        dispatch.arrival.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
         outcome
     }
 
     async fn outcome(
         mut self,
-        crossing: &Crossing,
+        dispatch: &Dispatch,
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Metadata, Status> {
-        let limit = crossing.limit(&cx);
+        let limit = dispatch.limit(&cx);
         let deadline = cx.deadline;
         let (breaking, mut broken) = oneshot::channel();
         let requests = Requests { inner: messages, limit, breaking: Some(breaking) };
         let abandoned = self.answers.clone();
-        let (server, idempotent) = (crossing.server.clone(), crossing.idempotent);
+        let (server, idempotent) = (dispatch.server.clone(), dispatch.idempotent);
         let requests = Streaming::from_source(requests).received_with(cx.compression);
-        let work = deadline::bound(deadline, self.answer(crossing, cx, requests));
+        let work = deadline::bound(deadline, self.answer(dispatch, cx, requests));
         let outcome = tokio::select! {
             biased;
             outcome = server.unless_cut(idempotent, work) => outcome,
@@ -204,44 +204,44 @@ impl Answering {
 
     async fn answer(
         &mut self,
-        crossing: &Crossing,
+        dispatch: &Dispatch,
         cx: Context,
         mut requests: Streaming<Payload>,
     ) -> Result<Metadata, Status> {
-        let limit = crossing.limit(&cx);
-        let service = &crossing.server.service;
+        let limit = dispatch.limit(&cx);
+        let service = &dispatch.server.service;
         if service.method(cx.path()).is_some_and(|method| method.shape() == Shape::Unary) {
             let late = "the request took too long to arrive";
             let reading =
-                deadline::within(crossing.server.limits.message_timeout, late, body::single(&mut requests));
+                deadline::within(dispatch.server.limits.message_timeout, late, body::single(&mut requests));
             let message = reading.await.map_err(Status::not_processed)?;
-            let response = crossing.unary(cx, message).await?;
+            let response = dispatch.unary(cx, message).await?;
             self.begin(Head { metadata: response.metadata, compression: response.compression });
             self.put(response.message).await;
             return Ok(response.trailers);
         }
-        let (span, cx) = CallSpan::server(System::Polywire, crossing.arriving(cx, limit));
-        span.run(self.answer_many(crossing, cx, requests, limit)).await
+        let (span, cx) = CallSpan::server(System::Polywire, dispatch.arriving(cx, limit));
+        span.run(self.answer_many(dispatch, cx, requests, limit)).await
     }
 
     async fn answer_many(
         &mut self,
-        crossing: &Crossing,
+        dispatch: &Dispatch,
         cx: Context,
         requests: Streaming<Payload>,
         limit: usize,
     ) -> Result<Metadata, Status> {
         let path = cx.path.clone();
-        let response = panic::guard(path.clone(), crossing.server.service.stream(cx, requests)).await?;
-        crossing.check_metadata(&response.metadata)?;
+        let response = panic::guard(path.clone(), dispatch.server.service.stream(cx, requests)).await?;
+        dispatch.check_metadata(&response.metadata)?;
         self.begin(Head { metadata: response.metadata, compression: response.compression });
         let mut messages = panic::guard_stream(path, response.message);
         while let Some(message) = messages.message().await? {
-            crossing.check(&message, limit, Side::Server)?;
+            dispatch.check(&message, limit, Side::Server)?;
             self.put(message).await;
         }
         let trailers = messages.take_trailers();
-        crossing.check_metadata(&trailers)?;
+        dispatch.check_metadata(&trailers)?;
         Ok(trailers)
     }
 

@@ -2,29 +2,33 @@ use std::sync::Arc;
 
 use super::{
     Channel,
-    answers::Answers,
-    attempts::{Attempts, Watched},
+    attempt::{Attempts, Watched},
     explain,
-    route::Route,
-    shared::Shared,
-    tally::Tally,
+    observer::ChannelObserver,
+    response_stream::ResponseStream,
+    state::ChannelState,
+    subchannel::Subchannel,
 };
 use crate::{
-    Context, Payload, Response, Service, Status, Streaming, policy::PolicyHandle, streaming::LentStream,
+    Context, Payload, Response, Service, Status, Streaming, policy::PolicyHandle, streaming::ReplayStream,
 };
 use futures_util::future::BoxFuture;
 
 /// Several transports to one peer: a [`Service`] whose calls each take the one that their policy chooses, and another
 /// where that is safe.
-pub(super) struct Routes(Arc<Shared>);
+pub(super) struct Subchannels(Arc<ChannelState>);
 
-impl Routes {
-    pub(super) fn new(routes: Vec<Route>, policies: PolicyHandle, tally: Tally) -> Self {
-        Self::over(Arc::new(Shared::new(routes, policies, tally)))
+impl Subchannels {
+    pub(super) fn new(
+        subchannels: Vec<Subchannel>,
+        policies: PolicyHandle,
+        observer: ChannelObserver,
+    ) -> Self {
+        Self::over(Arc::new(ChannelState::new(subchannels, policies, observer)))
     }
 
     /// Those that are here.
-    pub(super) fn over(shared: Arc<Shared>) -> Self {
+    pub(super) fn over(shared: Arc<ChannelState>) -> Self {
         Self(shared)
     }
 
@@ -35,30 +39,31 @@ impl Routes {
     }
 
     /// What their calls share.
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<ChannelState> {
         &self.0
     }
 
     /// A function that forces a reconnect on each transport. Call it within a tokio runtime.
     pub(super) fn renewing(&self) -> impl Fn() + Send + Sync + 'static + use<> {
-        let routes = Arc::downgrade(&self.0.routes);
+        let subchannels = Arc::downgrade(&self.0.subchannels);
         move || {
-            for route in routes.upgrade().iter().flat_map(|routes| routes.iter().cloned()) {
-                tokio::spawn(async move { route.renew().await });
+            for subchannel in subchannels.upgrade().iter().flat_map(|subchannels| subchannels.iter().cloned())
+            {
+                tokio::spawn(async move { subchannel.renew().await });
             }
         }
     }
 
     /// Tells the peer over each transport that nothing more comes.
     pub(super) fn closing(&self) -> BoxFuture<'static, ()> {
-        let routes = self.0.routes.clone();
+        let subchannels = self.0.subchannels.clone();
         Box::pin(async move {
-            futures_util::future::join_all(routes.iter().map(|route| route.close())).await;
+            futures_util::future::join_all(subchannels.iter().map(|subchannel| subchannel.close())).await;
         })
     }
 }
 
-impl Service for Routes {
+impl Service for Subchannels {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let Self(shared) = self;
         let method = shared.methods.at(&cx.path);
@@ -96,19 +101,20 @@ impl Service for Routes {
         shared.deposit();
         let order = shared.order(&method, &ruling);
         let mut place = shared.open(&order, &cx).await?;
-        let (mut messages, lent) = LentStream::keep(messages);
+        let (mut messages, lent) = ReplayStream::keep(messages);
         let mut attempts = Attempts::new(shared, &method, &ruling, order, cx.again());
         let idempotent = cx.idempotent;
         let mut cx = cx;
         loop {
-            let opening = shared.routes[place].channel();
+            let opening = shared.subchannels[place].channel();
             let mut flight = attempts.begin(place);
             let outcome = opening.stream(cx, messages).await;
             let status = match outcome {
                 Ok(response) => {
                     let attempt = flight.opened();
-                    let over =
-                        |answers| Answers::over(shared, (place, opening), idempotent, attempt, answers);
+                    let over = |answers| {
+                        ResponseStream::over(shared, (place, opening), idempotent, attempt, answers)
+                    };
                     return Ok(response.map(over));
                 }
                 Err(status) => status,

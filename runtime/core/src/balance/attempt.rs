@@ -3,16 +3,16 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    again::{Failed, repeatable},
-    order::Order,
-    route::{Route, Standing},
-    scores::{MethodScores, Ruling},
-    shared::{Shared, is_of_the_way},
+    picker::Order,
+    retry::{Failed, repeatable},
+    state::{ChannelState, is_of_the_way},
+    stats::{MethodStats, Ruling},
+    subchannel::{Connectivity, Subchannel},
 };
 use crate::{
     Code, Context, Payload, Response, Status, deadline,
     metadata::PREVIOUS_ATTEMPTS,
-    payload::Kept,
+    payload::ReplayPayload,
     policy::{Adaptive, Hedge, verdict::Verdict},
     server_timing,
 };
@@ -20,13 +20,13 @@ use futures_util::future::BoxFuture;
 
 /// The attempts at one call: which were made, and whether and where another may be.
 pub(super) struct Attempts<'a> {
-    shared: &'a Arc<Shared>,
-    method: &'a Arc<MethodScores>,
+    shared: &'a Arc<ChannelState>,
+    method: &'a Arc<MethodStats>,
     ruling: &'a Ruling,
     order: Order,
     template: Context,
     made: u32,
-    /// A bit for each route that was tried.
+    /// A bit for each subchannel that was tried.
     tried: u8,
 }
 
@@ -43,20 +43,20 @@ type Outcome = Result<Response<Payload>, Status>;
 /// An attempt that has begun, until it is answered.
 pub(super) struct Begun {
     place: usize,
-    route: Arc<Route>,
-    method: Arc<MethodScores>,
+    subchannel: Arc<Subchannel>,
+    method: Arc<MethodStats>,
     at: Instant,
     deadline: Option<Instant>,
     noted: bool,
     measured: bool,
-    shared: Arc<Shared>,
+    shared: Arc<ChannelState>,
     uncounted: Option<Uncounted>,
 }
 
 /// An attempt that is to be counted when it ends. Dropped before, it is counted as given up.
 pub(super) struct Uncounted {
-    method: Arc<MethodScores>,
-    route: Arc<Route>,
+    method: Arc<MethodStats>,
+    subchannel: Arc<Subchannel>,
     place: usize,
     number: u32,
     deadline: Option<Instant>,
@@ -75,8 +75,8 @@ pub(super) enum Watched {
 
 impl<'a> Attempts<'a> {
     pub(super) fn new(
-        shared: &'a Arc<Shared>,
-        method: &'a Arc<MethodScores>,
+        shared: &'a Arc<ChannelState>,
+        method: &'a Arc<MethodStats>,
         ruling: &'a Ruling,
         order: Order,
         template: Context,
@@ -84,7 +84,7 @@ impl<'a> Attempts<'a> {
         Self { shared, method, ruling, order, template, made: 0, tried: 0 }
     }
 
-    /// Begins an attempt over this route.
+    /// Begins an attempt over this subchannel.
     pub(super) fn fly(&mut self, place: usize, mut cx: Context, message: Payload) -> Flight {
         let begun = self.begin(place);
         let asks = self.ruling.policy.adaptive != Adaptive::Off
@@ -93,22 +93,22 @@ impl<'a> Attempts<'a> {
         if asks {
             server_timing::ask(&mut cx.metadata);
         }
-        Flight { answer: begun.route.channel().call(cx, message), begun, asks }
+        Flight { answer: begun.subchannel.channel().call(cx, message), begun, asks }
     }
 
-    /// An attempt over this route begins.
+    /// An attempt over this subchannel begins.
     pub(super) fn begin(&mut self, place: usize) -> Begun {
         self.made += 1;
         self.tried |= 1 << place;
-        let route = self.shared.routes[place].clone();
+        let subchannel = self.shared.subchannels[place].clone();
         let at = Instant::now();
-        route.pulse.begin(at);
-        self.shared.keeper.call_made();
+        subchannel.liveness.begin(at);
+        self.shared.prober.call_made();
         let (method, shared) = (self.method.clone(), self.shared.clone());
         let (number, deadline) = (self.number(), self.template.deadline);
         let uncounted = Some(Uncounted {
             method: method.clone(),
-            route: route.clone(),
+            subchannel: subchannel.clone(),
             place,
             number,
             deadline,
@@ -116,7 +116,7 @@ impl<'a> Attempts<'a> {
             opened: None,
         });
         let measured = self.ruling.policy.measured;
-        Begun { place, route, method, at, deadline, noted: false, measured, shared, uncounted }
+        Begun { place, subchannel, method, at, deadline, noted: false, measured, shared, uncounted }
     }
 
     /// The context of a further attempt.
@@ -133,13 +133,13 @@ impl<'a> Attempts<'a> {
         self.made.saturating_add(earlier.unwrap_or_default())
     }
 
-    /// Waits for the answer, or until the call should be made over another route as well.
+    /// Waits for the answer, or until the call should be made over another subchannel as well.
     pub(super) async fn watch(&self, flight: &mut Flight) -> Watched {
         if !self.template.idempotent || self.elsewhere().is_none() {
             return Watched::Landed(flight.land().await);
         }
-        let route = flight.begun.route.clone();
-        let lost = pin!(route.lost.notified());
+        let subchannel = flight.begun.subchannel.clone();
+        let lost = pin!(subchannel.lost.notified());
         let hedge = pin!(self.hedge());
         tokio::select! {
             biased;
@@ -163,7 +163,12 @@ impl<'a> Attempts<'a> {
     }
 
     /// Goes on after an attempt that failed.
-    pub(super) async fn after_failure(mut self, place: usize, status: Status, kept: &Kept) -> Outcome {
+    pub(super) async fn after_failure(
+        mut self,
+        place: usize,
+        status: Status,
+        kept: &ReplayPayload,
+    ) -> Outcome {
         let (mut place, mut status) = (place, status);
         loop {
             let next = self.next(place, &status).await;
@@ -180,14 +185,19 @@ impl<'a> Attempts<'a> {
     }
 
     /// Makes another attempt beside one that is under way, and takes the first answer. The other is cancelled.
-    pub(super) async fn beside(mut self, first: Flight, reason: &'static str, kept: &Kept) -> Outcome {
-        let from = first.begun.route.clone();
+    pub(super) async fn beside(
+        mut self,
+        first: Flight,
+        reason: &'static str,
+        kept: &ReplayPayload,
+    ) -> Outcome {
+        let from = first.begun.subchannel.clone();
         let other = self.elsewhere().filter(|_| self.shared.budget.withdraw());
         let Some((other, message)) = other.and_then(|other| Some((other, kept.again()?))) else {
             return self.alone(first, kept).await;
         };
         let path = self.template.path();
-        self.shared.tally.fallback(path, (&from, &self.shared.routes[other]), reason, || None);
+        self.shared.observer.fallback(path, (&from, &self.shared.subchannels[other]), reason, || None);
         let cx = self.context();
         let second = self.fly(other, cx, message);
         let (outcome, left) = sooner(first, second).await;
@@ -198,7 +208,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    async fn alone(self, mut flight: Flight, kept: &Kept) -> Outcome {
+    async fn alone(self, mut flight: Flight, kept: &ReplayPayload) -> Outcome {
         let place = flight.begun.place;
         match flight.land().await {
             Err(status) => {
@@ -209,7 +219,7 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    /// The route for the attempt after one that failed so, once it may be made; `None` where none may.
+    /// The subchannel for the attempt after one that failed so, once it may be made; `None` where none may.
     pub(super) async fn next(&mut self, failed: usize, status: &Status) -> Option<usize> {
         let elsewhere = self.elsewhere();
         if elsewhere.is_none() && self.shared.among_others {
@@ -223,8 +233,8 @@ impl<'a> Attempts<'a> {
             Some(next) => next,
             None => self.shared.open(&self.order, &self.template).await.ok()?,
         };
-        let (from, to) = (&self.shared.routes[failed], &self.shared.routes[next]);
-        self.shared.tally.again(self.template.path(), (from, to), status);
+        let (from, to) = (&self.shared.subchannels[failed], &self.shared.subchannels[next]);
+        self.shared.observer.again(self.template.path(), (from, to), status);
         Some(next)
     }
 
@@ -233,11 +243,11 @@ impl<'a> Attempts<'a> {
         status.maybe_executed(self.template.idempotent)
     }
 
-    /// Another route than those that were tried, which works or may.
+    /// Another subchannel than those that were tried, which works or may.
     fn elsewhere(&self) -> Option<usize> {
         let untried = |place: usize| self.tried & (1 << place) == 0;
-        let best = self.order.best(&self.shared.routes, untried);
-        best.filter(|(_, standing)| *standing <= Standing::Untried).map(|(place, _)| place)
+        let best = self.order.best(&self.shared.subchannels, untried);
+        best.filter(|(_, connectivity)| *connectivity <= Connectivity::Idle).map(|(place, _)| place)
     }
 }
 
@@ -280,7 +290,7 @@ impl Begun {
     pub(super) fn opened(&mut self) -> Option<Uncounted> {
         self.noted = true;
         let now = Instant::now();
-        self.route.answered(now);
+        self.subchannel.answered(now);
         self.method.durations.note(now.duration_since(self.at));
         let opened = self.measured.then(|| self.took(now));
         let mut uncounted = self.uncounted.take();
@@ -300,15 +310,15 @@ impl Begun {
         let now = Instant::now();
         let of_the_way = failure.is_some_and(is_of_the_way);
         if !of_the_way && !failure.is_some_and(Status::is_not_processed) {
-            self.route.answered(now);
+            self.subchannel.answered(now);
         }
         if failure.is_none() {
             self.method.durations.note(now.duration_since(self.at));
         }
         self.measure(now, Verdict::of(code));
         match failure {
-            Some(status) if self.route.struck(now, status) => self.shared.keeper.wake(),
-            Some(status) if of_the_way => self.route.missed(now, status),
+            Some(status) if self.subchannel.struck(now, status) => self.shared.prober.wake(),
+            Some(status) if of_the_way => self.subchannel.missed(now, status),
             Some(_) | None => {}
         }
     }
@@ -317,7 +327,7 @@ impl Begun {
         if self.measured {
             let took = self.took(now);
             self.method.service.note(self.place, now, took, verdict);
-            self.route.note(now, took, verdict);
+            self.subchannel.note(now, took, verdict);
         }
     }
 
@@ -329,14 +339,14 @@ impl Begun {
 
 impl Drop for Begun {
     fn drop(&mut self) {
-        self.route.pulse.end();
+        self.subchannel.liveness.end();
         if self.noted {
             return;
         }
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
             self.measure(now, Verdict::Fails);
-            self.route.missed(now, &deadline::exceeded());
+            self.subchannel.missed(now, &deadline::exceeded());
         }
     }
 }
@@ -348,7 +358,7 @@ impl Uncounted {
         if let Some(took) = self.opened {
             let (now, verdict) = (Instant::now(), Verdict::of(code));
             self.method.service.note(self.place, now, took, verdict);
-            self.route.note(now, took, verdict);
+            self.subchannel.note(now, took, verdict);
         }
     }
 }
@@ -359,6 +369,6 @@ impl Drop for Uncounted {
             Some(deadline) if deadline <= Instant::now() => Code::DeadlineExceeded,
             _ => Code::Cancelled,
         };
-        self.method.tally().ended(self.place, self.number, self.code.unwrap_or_else(given_up));
+        self.method.observer().ended(self.place, self.number, self.code.unwrap_or_else(given_up));
     }
 }

@@ -8,8 +8,8 @@ use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
 use super::{
-    order::Order,
-    tally::{MethodTally, Tally},
+    observer::{ChannelObserver, MethodObserver},
+    picker::Order,
 };
 use crate::{
     context::Path,
@@ -26,24 +26,24 @@ pub(super) struct Methods {
     transports: Vec<&'static str>,
     /// Which transports each service may take, a bit for each place, where not all.
     serving: HashMap<String, u8>,
-    tally: Tally,
+    observer: ChannelObserver,
     /// Counts the calls of all methods with unknown names.
-    unknown: Arc<MethodTally>,
-    known: ArcSwap<HashMap<String, Arc<MethodScores>>>,
-    services: Mutex<HashMap<String, Arc<ServiceScores>>>,
+    unknown: Arc<MethodObserver>,
+    known: ArcSwap<HashMap<String, Arc<MethodStats>>>,
+    services: Mutex<HashMap<String, Arc<ServiceStats>>>,
 }
 
 /// One method.
-pub(super) struct MethodScores {
-    pub(super) service: Arc<ServiceScores>,
+pub(super) struct MethodStats {
+    pub(super) service: Arc<ServiceStats>,
     ruling: ArcSwap<Ruling>,
     pub(super) durations: Durations,
     pub(super) handler: HandlerTime,
     pub(super) share: Share,
     pub(super) shadow: Share,
     /// Counts the calls by name, from the first call by this program on.
-    named: OnceLock<MethodTally>,
-    unknown: Arc<MethodTally>,
+    named: OnceLock<MethodObserver>,
+    unknown: Arc<MethodObserver>,
 }
 
 /// The policy of a method, and the order of transports that follows from it.
@@ -54,7 +54,7 @@ pub(super) struct Ruling {
 }
 
 /// One service over each transport.
-pub(super) struct ServiceScores {
+pub(super) struct ServiceStats {
     pub(super) name: String,
     scores: Vec<Mutex<Score>>,
     pub(super) choice: Choice,
@@ -72,11 +72,11 @@ impl Methods {
         policies: PolicyHandle,
         transports: Vec<&'static str>,
         serving: HashMap<String, u8>,
-        tally: Tally,
+        observer: ChannelObserver,
     ) -> Self {
-        let unknown = Arc::new(tally.unknown(&transports));
+        let unknown = Arc::new(observer.unknown(&transports));
         let (known, services) = (ArcSwap::default(), Mutex::default());
-        Self { policies, transports, serving, tally, unknown, known, services }
+        Self { policies, transports, serving, observer, unknown, known, services }
     }
 
     /// Which transports each service may take, where not all.
@@ -85,7 +85,7 @@ impl Methods {
     }
 
     /// The method at this path.
-    pub(super) fn at(&self, path: &Path) -> Arc<MethodScores> {
+    pub(super) fn at(&self, path: &Path) -> Arc<MethodStats> {
         let known = self.known.load();
         let method = match known.get(path.as_str()) {
             Some(method) => method.clone(),
@@ -102,14 +102,14 @@ impl Methods {
         method
     }
 
-    fn name(&self, path: &'static str, method: &MethodScores) {
-        method.named.get_or_init(|| self.tally.method(path, &self.transports));
+    fn name(&self, path: &'static str, method: &MethodStats) {
+        method.named.get_or_init(|| self.observer.method(path, &self.transports));
         self.show_share(method);
     }
 
     /// Shows which share of the calls of the method's service its policy asks for over each transport.
-    fn show_share(&self, method: &MethodScores) {
-        let Some(tally) = method.named.get() else { return };
+    fn show_share(&self, method: &MethodStats) {
+        let Some(observer) = method.named.get() else { return };
         let ruling = self.rule(&format!("/{}/", method.service.name));
         let of_transport = |transport| {
             let places = ruling.order.iter().enumerate();
@@ -117,12 +117,12 @@ impl Methods {
             own.map(|(position, _)| ruling.share(position)).sum()
         };
         for (place, transport) in self.transports.iter().enumerate() {
-            tally.asks_for(place, of_transport(*transport));
+            observer.asks_for(place, of_transport(*transport));
         }
     }
 
     /// What rules the calls of this method now.
-    pub(super) fn ruling(&self, path: &str, method: &MethodScores) -> Arc<Ruling> {
+    pub(super) fn ruling(&self, path: &str, method: &MethodStats) -> Arc<Ruling> {
         let policies = self.policies.now();
         let ruling = method.ruling.load();
         if Arc::ptr_eq(&ruling.of, &policies) {
@@ -135,7 +135,7 @@ impl Methods {
     }
 
     /// All services that were called, by name.
-    pub(super) fn services(&self) -> Vec<Arc<ServiceScores>> {
+    pub(super) fn services(&self) -> Vec<Arc<ServiceStats>> {
         let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         let mut services: Vec<_> = services.values().cloned().collect();
         services.sort_by(|one, other| one.name.cmp(&other.name));
@@ -153,8 +153,8 @@ impl Methods {
         Ruling { of, policy, order }
     }
 
-    fn learn(&self, path: &str) -> Arc<MethodScores> {
-        let method = Arc::new(MethodScores {
+    fn learn(&self, path: &str) -> Arc<MethodStats> {
+        let method = Arc::new(MethodStats {
             service: self.service(method::split(path).0),
             ruling: ArcSwap::from_pointee(self.rule(path)),
             durations: Durations::new(),
@@ -172,19 +172,19 @@ impl Methods {
         self.known.load().get(path).cloned().unwrap_or(method)
     }
 
-    fn service(&self, name: &str) -> Arc<ServiceScores> {
+    fn service(&self, name: &str) -> Arc<ServiceStats> {
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             let scores = self.transports.iter().map(|_| Mutex::default()).collect();
-            Arc::new(ServiceScores { name: name.to_owned(), scores, choice: Choice::default() })
+            Arc::new(ServiceStats { name: name.to_owned(), scores, choice: Choice::default() })
         };
         services.entry(name.to_owned()).or_insert_with(make).clone()
     }
 }
 
-impl MethodScores {
+impl MethodStats {
     /// What counts its calls.
-    pub(super) fn tally(&self) -> &MethodTally {
+    pub(super) fn observer(&self) -> &MethodObserver {
         self.named.get().unwrap_or(&self.unknown)
     }
 }
@@ -205,23 +205,23 @@ impl Ruling {
     }
 }
 
-impl ServiceScores {
+impl ServiceStats {
     /// How it has been doing over the transport at this place.
-    pub(super) fn score(&self, route: usize) -> Score {
-        *self.lock(route)
+    pub(super) fn score(&self, subchannel: usize) -> Score {
+        *self.lock(subchannel)
     }
 
     /// A call ended.
-    pub(super) fn note(&self, route: usize, now: Instant, took: Duration, verdict: Verdict) {
-        self.lock(route).note(now, took, verdict);
+    pub(super) fn note(&self, subchannel: usize, now: Instant, took: Duration, verdict: Verdict) {
+        self.lock(subchannel).note(now, took, verdict);
     }
 
     /// Whether the transport at this place, which is left alone for its calls fail, is to be tried by this call.
-    pub(super) fn try_again(&self, route: usize, now: Instant) -> bool {
-        self.lock(route).try_again(now)
+    pub(super) fn try_again(&self, subchannel: usize, now: Instant) -> bool {
+        self.lock(subchannel).try_again(now)
     }
 
-    fn lock(&self, route: usize) -> MutexGuard<'_, Score> {
-        self.scores[route].lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, subchannel: usize) -> MutexGuard<'_, Score> {
+        self.scores[subchannel].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

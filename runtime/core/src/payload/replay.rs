@@ -7,7 +7,7 @@ use super::{Payload, Repr, Typed};
 
 /// A message that may be replayed, over the same transport or another. It is not copied but lent to the sender, and stays
 /// available until it is moved out, as by a handler in this process.
-pub(crate) struct Kept {
+pub(crate) struct ReplayPayload {
     repr: KeptRepr,
     plain: bool,
 }
@@ -39,7 +39,7 @@ impl Slot {
 
 impl Payload {
     /// The same message to be sent, and what gives it again. Costs one allocation, and none where it is encoded already.
-    pub(crate) fn keep(self) -> (Self, Kept) {
+    pub(crate) fn keep(self) -> (Self, ReplayPayload) {
         let Self { repr, observer, plain } = self;
         let (repr, kept) = match repr {
             Repr::Typed(message) => {
@@ -51,11 +51,11 @@ impl Payload {
                 (Repr::Encoded(codec, bytes.clone()), KeptRepr::Encoded(codec, bytes))
             }
         };
-        (Self { repr, observer, plain }, Kept { repr: kept, plain })
+        (Self { repr, observer, plain }, ReplayPayload { repr: kept, plain })
     }
 }
 
-impl Kept {
+impl ReplayPayload {
     /// Whether it can be had once more.
     pub(crate) fn is_there(&self) -> bool {
         match &self.repr {

@@ -8,12 +8,12 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use super::super::{Channel, route::Way};
-use crate::{Context, Payload, Response, Service, Status, Streaming, balance::directory};
+use super::super::{Channel, subchannel::Way};
+use crate::{Context, Payload, Response, Service, Status, Streaming, choice::directory};
 
 /// A connection to a discovered address. Before the first call the node there must confirm its id: a loopback address, or
 /// one that has been reassigned to another machine, leads to another node.
-struct Vetted {
+struct VerifiedPeer {
     inner: Channel,
     id: Arc<str>,
     seen: AtomicBool,
@@ -26,8 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The same connection, which calls only the node with this id.
 pub(super) fn vetted(way: Way, id: Arc<str>) -> Way {
     let Way { channel, path, renew, close } = way;
-    let inner =
-        Vetted { inner: channel, id: id.clone(), seen: AtomicBool::new(false), asking: Mutex::default() };
+    let inner = VerifiedPeer {
+        inner: channel,
+        id: id.clone(),
+        seen: AtomicBool::new(false),
+        asking: Mutex::default(),
+    };
     let again = move || -> futures_util::future::BoxFuture<'static, Option<Way>> {
         let (renewing, id) = (renew(), id.clone());
         Box::pin(async move { renewing.await.map(|way| vetted(way, id)) })
@@ -35,7 +39,7 @@ pub(super) fn vetted(way: Way, id: Arc<str>) -> Way {
     Way { channel: Channel::new(inner), path, renew: Box::new(again), close }
 }
 
-impl Vetted {
+impl VerifiedPeer {
     async fn vet(&self) -> Result<(), Status> {
         if self.seen.load(Ordering::Relaxed) {
             return Ok(());
@@ -64,7 +68,7 @@ fn refused(why: String) -> Status {
     Status::unavailable(why).not_processed()
 }
 
-impl Service for Vetted {
+impl Service for VerifiedPeer {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         self.vet().await?;
         self.inner.unary(cx, message).await
