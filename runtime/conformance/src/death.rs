@@ -64,11 +64,11 @@ pub(super) async fn nobody_there(rig: Rig) -> Verdict {
     served.die().await?;
     let limit = rig.options.connect_timeout + NOTICE;
     let call = client.unary(Parcel::default()).into_future();
-    let outcome = within(limit, "the end of a call that nobody answers", call).await?;
+    let outcome = within(limit, "the end of an unanswered call", call).await?;
     let status = fails(outcome, Code::Unavailable)?;
     let found = format!("expected a status that says that nothing was processed, found {status:?}");
     ensure(status.is_not_processed(), found)?;
-    // Whoever comes next is found.
+    // The next server is found.
     let served = rig.serve(rig.script()).await?;
     served.client().await?.unary(Parcel::default()).await?;
     Ok(())

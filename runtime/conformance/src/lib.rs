@@ -17,7 +17,7 @@
 //!
 //! The transport is used as targets and nodes use it: [bound](Transport::bind) with the configuration, its
 //! [target](polywire::transport::Bound::target) printed and [read back](Transport::parse),
-//! [served](polywire::transport::Bound::serve), and [dialled](Transport::connect) anew for each client. A probe,
+//! [served](polywire::transport::Bound::serve), and [dialled](Transport::connect) for each client. A probe,
 //! `polywire.conformance.v1.Probe`, is called through its generated client; its handlers live in the same process,
 //! so that a case knows when one begins and when it is dropped.
 //!
@@ -80,7 +80,7 @@ pub use self::{
 /// holds a transport to.
 pub const NOTICE: Duration = Duration::from_secs(2);
 
-/// How long one case may take where nobody says otherwise.
+/// The default timeout of a case.
 const CASE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The suite, for one transport in one configuration.

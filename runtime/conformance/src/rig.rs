@@ -1,4 +1,4 @@
-//! What a case works with: the transport, bound anew for each server and dialled anew for each client.
+//! What a case works with: the transport, bound for each server and dialled for each client.
 
 use std::{
     ops::Deref,
@@ -167,7 +167,7 @@ impl Rig {
         Ok(self.bind(service).await?.serve())
     }
 
-    /// Binds an address for the probe, at which nobody answers yet.
+    /// Binds an address for the probe, without a server yet.
     pub(super) async fn bind_only(&self, script: Script) -> Result<Silent, Stop> {
         self.bind(ProbeServer::new(script)).await
     }
@@ -193,7 +193,7 @@ impl Deref for Rig {
     }
 }
 
-/// What is bound and does not serve, so that whoever dials it waits.
+/// What is bound and does not serve, so that clients wait.
 pub(super) struct Silent {
     rig: Rig,
     target: Target,
@@ -284,7 +284,7 @@ impl Served {
 
     /// Ends the server as a crash would.
     pub(super) async fn die(mut self) -> Verdict {
-        // Nobody is there any more to say so.
+        // The receiver is gone.
         self.drain = Drain::new();
         self.serving.abort();
         within(NOTICE, "the end of the task that serves", &mut self.serving).await.map(|_| ())

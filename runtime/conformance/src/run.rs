@@ -90,7 +90,7 @@ async fn nothing_left(rig: &Rig) -> Verdict {
             let what = format_args!("expected no task after the case within {limit:?}, found {count}");
             return Err(Stop::failed(what));
         }
-        // Tokio tells nobody when a task of somebody else's ends.
+        // Tokio does not report the end of other code's tasks.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     Ok(())

@@ -106,7 +106,7 @@ pub(super) async fn cause(rig: Rig) -> Verdict {
     ensure(kept, format_args!("expected that the cause stays at the server, found {told}"))
 }
 
-/// Who makes calls below a generated client.
+/// The client below a generated one.
 pub(super) fn caller() -> Arc<Caller> {
     Arc::new(Caller { transport: "conformance", identity: None, address: None })
 }

@@ -22,9 +22,9 @@ use polywire_core::transport::{self, Checks};
 /// # });
 /// ```
 #[derive(Clone)]
-pub struct Health(Arc<Shared>);
+pub struct Health(Arc<SharedHealth>);
 
-struct Shared {
+struct SharedHealth {
     report: watch::Sender<HealthReport>,
     checks: ArcSwap<Vec<Arc<Check>>>,
     /// Held while the checks run: a second concurrent run would report running checks as hanging.
@@ -102,7 +102,7 @@ impl HealthReport {
 impl Health {
     /// Creates the health of a starting node without components.
     pub fn new() -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(SharedHealth {
             report: watch::Sender::default(),
             checks: ArcSwap::default(),
             turn: tokio::sync::Mutex::default(),

@@ -1,8 +1,7 @@
-//! What decides over which transport a call goes, and whether it is made again: rules and arithmetic, without IO and
-//! without a clock of their own.
+//! Rules and arithmetic of the choice of a transport and of retries, without IO and without a clock.
 //!
-//! A [`Policy`] holds for a service, or for one method of it; [`Policies`] has those of all of them, and a
-//! [`PolicyHandle`] is what channels look into for each call, so that a change holds from the next call on.
+//! A [`Policy`] applies to a service or to one of its methods. [`Policies`] has the policies of all services. Channels read
+//! a [`PolicyHandle`] at each call, so that a change applies from the next call on.
 
 mod backoff;
 pub(crate) mod budget;
@@ -22,41 +21,41 @@ pub use self::{backoff::Backoff, handle::PolicyHandle, hedge::Hedge};
 
 use crate::method;
 
-/// How the calls of a service, or of one method, choose among the transports of a [`Channel`](crate::Channel).
+/// The policy by which calls of a service, or of one method, choose among the transports of a [`Channel`](crate::Channel).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// The transports by name, the preferred one first; those that it does not name come behind, in the order in which
-    /// the channel has them. Default none: the channel's order.
+    /// The transports by name, the preferred one first. Unnamed ones follow in the channel's order. Default empty: the
+    /// channel's order.
     pub prefer: Vec<String>,
     /// The share of calls that prefer the first transport; the others prefer the second. From 0 to 1, default 1.
     pub share: f64,
-    /// Whether a call may go over another transport than the one it prefers. Default true.
+    /// Whether a call may fall back to another transport. Default true.
     pub fallback: bool,
-    /// Whether what has been measured decides. Default [`Adaptive::Off`].
+    /// Whether measurements decide. Default [`Adaptive::Off`].
     pub adaptive: Adaptive,
-    /// How often a call is attempted, the first time included. Default 3.
+    /// The most attempts of a call, including the first. Default 3.
     pub max_attempts: u32,
-    /// How long is waited between two attempts. No wait where the next one goes over another transport.
+    /// The backoff between two attempts over the same transport. There is none before an attempt over another transport.
     pub backoff: Backoff,
-    /// When an idempotent unary call that is not answered yet is made over another transport as well. Default never.
+    /// The hedge delay of idempotent unary calls, after which a second attempt goes over another transport. Default none.
     pub hedge: Option<Hedge>,
-    /// The share of idempotent unary calls that are also made over another transport, to compare the answers. From 0 to
-    /// 1, default 0.
+    /// The share of idempotent unary calls to mirror over another transport, to compare the responses. From 0 to 1,
+    /// default 0.
     pub shadow: f64,
-    /// Whether how long its calls take, and how many fail, says how well a transport does. Default true. False for calls
-    /// that wait for something else than the way there and back, as a long poll or a large transfer does: they count
-    /// for nothing, and an adaptive choice for them goes by what the channel's other calls have shown.
+    /// Whether latencies and failures of the calls measure the transport. Default true. Set it to false for calls whose
+    /// duration does not depend on the transport, such as long polls and large transfers: they are not measured, and an
+    /// adaptive choice for them uses the measurements of the channel's other calls.
     pub measured: bool,
 }
 
-/// Whether what has been measured decides between transports.
+/// Whether measurements decide among transports.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Adaptive {
     /// The order of preference alone decides.
     #[default]
     Off,
-    /// The transport that answers fastest and fails least, as [`Channel::explain`](crate::Channel::explain) shows.
+    /// The transport with the lowest latency and error rate, as [`Channel::explain`](crate::Channel::explain) shows.
     Fastest,
     /// The preferred transport while its latency is at most this, the next one otherwise.
     Below(Duration),
@@ -79,63 +78,63 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// This order of transports, the preferred one first.
+    /// Sets the order of transports, the preferred one first.
     #[must_use]
     pub fn prefer<S: Into<String>>(mut self, transports: impl IntoIterator<Item = S>) -> Self {
         self.prefer = transports.into_iter().map(Into::into).collect();
         self
     }
 
-    /// This share of calls prefers the first transport.
+    /// Sets the share of calls that prefer the first transport.
     #[must_use]
     pub fn share(mut self, share: f64) -> Self {
         self.share = share;
         self
     }
 
-    /// Whether a call may go over another transport than the one it prefers.
+    /// Sets whether a call may fall back to another transport.
     #[must_use]
     pub fn fallback(mut self, fallback: bool) -> Self {
         self.fallback = fallback;
         self
     }
 
-    /// What has been measured decides so.
+    /// Sets how measurements decide.
     #[must_use]
     pub fn adaptive(mut self, adaptive: Adaptive) -> Self {
         self.adaptive = adaptive;
         self
     }
 
-    /// A call is attempted this often, the first time included; at least once.
+    /// Sets the most attempts of a call, including the first; at least one.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts.max(1);
         self
     }
 
-    /// This is waited between two attempts over the same transport.
+    /// Sets the backoff between two attempts over the same transport.
     #[must_use]
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// An idempotent unary call that is not answered after this is made over another transport as well.
+    /// Sets the hedge delay of idempotent unary calls.
     #[must_use]
     pub fn hedge(mut self, hedge: impl Into<Option<Hedge>>) -> Self {
         self.hedge = hedge.into();
         self
     }
 
-    /// This share of idempotent unary calls is made over another transport too, and the answers are compared.
+    /// Sets the share of idempotent unary calls to mirror over another transport, to compare the responses.
     #[must_use]
     pub fn shadow(mut self, share: f64) -> Self {
         self.shadow = share;
         self
     }
 
-    /// Whether how long its calls take, and how many fail, says how well a transport does.
+    /// Sets whether latencies and failures of the calls measure the transport.
     #[must_use]
     pub fn measured(mut self, measured: bool) -> Self {
         self.measured = measured;
@@ -152,26 +151,26 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// This policy for every service.
+    /// Creates policies with this one as the default of all services.
     pub fn new(policy: Policy) -> Self {
         Self { other: policy, ..Self::default() }
     }
 
-    /// This one for the service with this short name, such as `health` for `grpc.health.v1.Health`.
+    /// Sets the policy of the service with this short name, such as `health` for `grpc.health.v1.Health`.
     #[must_use]
     pub fn service(mut self, short_name: impl Into<String>, policy: Policy) -> Self {
         self.services.insert(short_name.into(), policy);
         self
     }
 
-    /// This one for a method of the service with this short name.
+    /// Sets the policy of a method of the service with this short name.
     #[must_use]
     pub fn method(mut self, short_name: &str, method: &str, policy: Policy) -> Self {
         self.methods.insert(format!("{short_name}/{method}"), policy);
         self
     }
 
-    /// The policy of the method at this path, `/package.Service/Method`: its own, that of its service, or that of all.
+    /// The policy of the method at this path, `/package.Service/Method`: its own, its service's or the default.
     pub fn of(&self, path: &str) -> &Policy {
         let (service, method) = method::split(path);
         let short = method::short_name(service);

@@ -1,6 +1,6 @@
-//! The networks that carry calls. None of them knows another; each turns calls at the waist into what its
-//! peers speak, and back. Everything above knows them through the trait [`Transport`] alone, and those that are built in
-//! have no other door.
+//! The transports: networks that carry calls. Each converts calls of the [`Service`](crate::Service) trait to its peers'
+//! protocol and back, and knows no other transport. All other code, also for built-in transports, uses the trait
+//! [`Transport`] alone.
 
 mod alpn;
 mod arrivals;
@@ -66,34 +66,31 @@ pub use self::{descriptors::Descriptors, meter::Meter, ports::Ports, registry::r
 use crate::{Channel, Codec, Status, settings::Section};
 use futures_util::future::BoxFuture;
 
-/// A network that carries calls, with a framing of its own. A transport whose network has bidirectional
-/// streams of bytes needs no framing: it is a [`StreamTransport`](super::framed::StreamTransport), and by that
-/// a `Transport`.
+/// A network that carries calls, with a framing of its own. A network with bidirectional streams of bytes needs no framing:
+/// implement [`StreamTransport`](super::framed::StreamTransport), which implies `Transport`.
 ///
-/// Once it is [registered](register), targets of its schemes can be called, `[transport.NAME]` configures it,
-/// and a node serves over it where that section says `enabled = true`.
+/// Once it is [registered](register), channels call targets of its schemes, `[transport.NAME]` configures it, and a node
+/// serves it if that section has `enabled = true`.
 ///
-/// What calls mean must not depend on the transport: metadata, deadlines, cancellation, the status at the end
-/// and the limits are the transport's to carry. The suite of the crate `polywire-conformance` shows
-/// whether it does.
+/// The semantics of calls must not depend on the transport. A transport carries metadata, deadlines, cancellation and the
+/// final status, and enforces the limits. The suite of the crate `polywire-conformance` tests this.
 pub trait Transport: Send + Sync + 'static {
-    /// Its section of the configuration, `[transport.NAME]`, declared by [`section!`](crate::section). It has
-    /// a key `enabled`.
+    /// The section of the configuration, `[transport.NAME]`, declared by [`section!`](crate::section). It has a key
+    /// `enabled`.
     type Config: Section;
-    /// Where a peer is, as its targets say it.
+    /// The address of a peer, as in its targets.
     type Address: Address;
     /// The listening side.
     type Bound: Bound;
 
-    /// Its name in the configuration, in metrics and in [`Caller`](crate::Caller): lower-case letters, digits
-    /// and `_`.
+    /// The name in the configuration, in metrics and in [`Caller`](crate::Caller): lower-case letters, digits and `_`.
     fn name(&self) -> &'static str;
 
-    /// The forms in which its targets are written.
+    /// The schemes of its targets.
     fn schemes(&self) -> &'static [Scheme];
 
-    /// How calls are encoded that name no codec. MessagePack, unless the transport's world expects something
-    /// else.
+    /// The codec of calls without an explicit one. The default is MessagePack; override it if the transport's peers expect
+    /// another.
     fn codec(&self) -> Codec {
         Codec::MessagePack
     }
@@ -104,14 +101,14 @@ pub trait Transport: Send + Sync + 'static {
         false
     }
 
-    /// Reads what follows `scheme://` in a target.
+    /// Parses the part of a target behind `scheme://`.
     ///
     /// # Errors
-    /// What is wrong with it, for people; the form that was expected is said beside it.
+    /// The problem, as a text for people. The error text of the target adds the expected form.
     fn parse(&self, scheme: &'static str, rest: &str) -> Result<Self::Address, String>;
 
-    /// A way to the peer. Nothing is dialled before the first call; a peer that cannot be reached fails the
-    /// calls, with `Unavailable` and as not processed.
+    /// Creates a channel to the peer. It dials at the first call. If the peer is unreachable, calls fail with `Unavailable`
+    /// and as not processed.
     ///
     /// The caller counts the calls. The transport counts the connections if the options have
     /// [`metrics`](ConnectOptions::metrics), by [`Metrics::connections`](crate::observer::Metrics::connections).
@@ -124,10 +121,10 @@ pub trait Transport: Send + Sync + 'static {
         options: ConnectOptions,
     ) -> impl Future<Output = Result<Connected, Status>> + Send;
 
-    /// Binds what the configuration names, and accepts nothing yet.
+    /// Binds the configured address. It does not accept connections yet.
     ///
     /// # Errors
-    /// What could not be bound, and which key it came from.
+    /// The error of binding, with the configuration key.
     fn bind(
         &self,
         config: Self::Config,
@@ -135,31 +132,31 @@ pub trait Transport: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Bound, BindError>> + Send;
 }
 
-/// Where a peer is. Its `Display` is the whole target, scheme included, and reads back as the same address.
+/// The address of a peer. Its `Display` is the whole target, including the scheme, and parses as the same address.
 pub trait Address: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static {}
 
 impl<A: fmt::Debug + fmt::Display + Clone + Send + Sync + 'static> Address for A {}
 
-/// A way to a peer, and how to leave it in an orderly manner.
+/// A channel to a peer, with functions that close and renew its connection.
 pub struct Connected {
-    /// Makes the calls. What it needs (a pool, an endpoint of its own) lives as long as the channel.
+    /// The channel. Its resources, such as a pool or an endpoint, live as long as it.
     pub channel: Channel,
-    /// Tells the peer that nothing more comes; dropping the channel may do so only while the runtime goes on.
+    /// Closes the connection in an orderly manner. Dropping the channel does so only while the runtime keeps running.
     pub close: BoxFuture<'static, ()>,
-    /// Tells which way the packets take.
+    /// Reports the network path.
     pub path: PathProbe,
     /// Forces a reconnect on the next call; calls in flight keep the old connection.
     pub renew: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Connected {
-    /// A channel that may simply be dropped.
+    /// Creates a connection whose channel needs no orderly close.
     pub fn new(channel: impl crate::Service) -> Self {
         let close = Box::pin(std::future::ready(()));
         Self { channel: Channel::new(channel), close, path: PathProbe::default(), renew: None }
     }
 
-    /// The same channel, over the way that this tells of.
+    /// Sets a function that reports the network path.
     #[must_use]
     pub fn over(mut self, path: impl Fn() -> Option<NetworkPath> + Send + Sync + 'static) -> Self {
         self.path = PathProbe(Some(Arc::new(path)));
@@ -173,7 +170,7 @@ impl Connected {
         self
     }
 
-    /// The same channel, with an orderly end.
+    /// Sets the future that closes the connection in an orderly manner.
     #[must_use]
     pub fn closing(mut self, close: impl Future<Output = ()> + Send + 'static) -> Self {
         self.close = Box::pin(close);
@@ -181,12 +178,12 @@ impl Connected {
     }
 }
 
-/// Tells which way the packets of a channel take, for as long as the channel is there. Clones tell the same.
+/// Reports the network path of a channel while the channel exists. Clones share it.
 #[derive(Clone, Default)]
 pub struct PathProbe(Option<Arc<dyn Fn() -> Option<NetworkPath> + Send + Sync>>);
 
 impl PathProbe {
-    /// The way that they take now; `None` before there is a connection, and where the transport does not know.
+    /// The current path; `None` before there is a connection, and if the transport does not know it.
     pub fn now(&self) -> Option<NetworkPath> {
         self.0.as_ref()?()
     }

@@ -9,6 +9,7 @@ mod build;
 mod call;
 mod command;
 mod config;
+mod connect;
 mod crash;
 #[cfg(test)]
 #[cfg(feature = "grpc")]
@@ -20,7 +21,6 @@ mod gateway;
 mod id;
 mod interrupt;
 mod json;
-mod lanes;
 mod listen;
 mod log;
 mod node;

@@ -13,7 +13,7 @@ use prost_reflect::{DescriptorPool, prost_types::FileDescriptorProto};
 use tokio::sync::mpsc;
 
 use self::message::{Answer, Question, ReflectionResponse, Request};
-use super::lanes::Lanes;
+use super::connect::Client;
 use futures_util::future::BoxFuture;
 use polywire_core::{Code, Codec, Metadata, Payload, Service as _, Status, Streaming};
 
@@ -26,11 +26,11 @@ const PATHS: [&str; 2] = [
 
 /// The descriptors of the file that defines this symbol, and of its imports.
 pub(super) async fn describe(
-    lanes: &Lanes,
+    client: &Client,
     metadata: &Metadata,
     symbol: &str,
 ) -> Result<DescriptorPool, Status> {
-    ask(lanes, metadata, async |conversation: &mut Conversation| {
+    ask(client, metadata, async |conversation: &mut Conversation| {
         let files = conversation.files(Question::FileContainingSymbol(symbol.to_owned())).await?;
         pool(conversation.with_imports(files).await?)
     })
@@ -39,10 +39,10 @@ pub(super) async fn describe(
 
 /// The names of all services in the server's order, and their descriptors.
 pub(super) async fn services(
-    lanes: &Lanes,
+    client: &Client,
     metadata: &Metadata,
 ) -> Result<(Vec<String>, DescriptorPool), Status> {
-    ask(lanes, metadata, async |conversation: &mut Conversation| {
+    ask(client, metadata, async |conversation: &mut Conversation| {
         let names = conversation.services().await?;
         let mut files = Vec::new();
         for name in &names {
@@ -61,23 +61,23 @@ pub(super) async fn services(
 /// Runs a conversation with the current version of the service, then with the older one: a proxy may only know the older
 /// one, and refuse the other with any code.
 async fn ask<T>(
-    lanes: &Lanes,
+    client: &Client,
     metadata: &Metadata,
     talk: impl AsyncFn(&mut Conversation) -> Result<T, Status>,
 ) -> Result<T, Status> {
     let [path, older] = PATHS;
     let talking = async {
-        let status = match talk(&mut Conversation::start(lanes, metadata, path)).await {
-            Err(status) if !lanes.is_final(&status) => status,
+        let status = match talk(&mut Conversation::start(client, metadata, path)).await {
+            Err(status) if !client.is_final(&status) => status,
             outcome => return outcome,
         };
-        match talk(&mut Conversation::start(lanes, metadata, older)).await {
+        match talk(&mut Conversation::start(client, metadata, older)).await {
             // The status of the current version says more than an unknown older one.
             Err(second) if second.code() == Code::Unimplemented => Err(status),
             outcome => outcome,
         }
     };
-    lanes.in_time(talking).await
+    client.in_time(talking).await
 }
 
 /// A stream of questions and their answers, in turn.
@@ -93,11 +93,11 @@ enum Answers {
 }
 
 impl Conversation {
-    fn start(lanes: &Lanes, metadata: &Metadata, path: &str) -> Self {
+    fn start(client: &Client, metadata: &Metadata, path: &str) -> Self {
         let (questions, requests) = Streaming::channel(1);
         // gRPC servers in general know no other codec.
-        let cx = lanes.context(path, metadata, Some(Codec::Protobuf), true);
-        let channel = lanes.channel.clone();
+        let cx = client.context(path, metadata, Some(Codec::Protobuf), true);
+        let channel = client.channel.clone();
         let opening = async move { Ok(channel.stream(cx, requests).await?.into_message()) };
         Self { questions, answers: Answers::Opening(opening.boxed()) }
     }

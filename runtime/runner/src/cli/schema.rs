@@ -11,10 +11,10 @@ use tracing::debug;
 
 use super::{
     call::{Form, MethodName, details},
+    connect::Client,
     directory::{self, Service},
     failure::Failure,
     json::{Question, Types},
-    lanes::Lanes,
     print::note,
     reflection,
     suggest::{self, Known},
@@ -39,7 +39,7 @@ pub(super) struct Schema {
 /// `Unimplemented` if a complete source does not list the method; bad usage if the method's name is missing; the status
 /// of a target that cannot be asked.
 pub(super) async fn find(
-    lanes: &Lanes,
+    client: &Client,
     sets: &[Bytes],
     metadata: &Metadata,
     method: &MethodName,
@@ -58,16 +58,16 @@ pub(super) async fn find(
         debug!(method = method.path(), "the schema is compiled in");
         return Ok(described(&descriptor));
     }
-    let reflection = match reflection::describe(lanes, metadata, method.service()).await {
+    let reflection = match reflection::describe(client, metadata, method.service()).await {
         Ok(pool) => match pool.get_service_by_name(method.service()) {
             Some(service) => return Ok(described(&reflected(&service, method)?)),
             None => Status::not_found("the answer lacks the service"),
         },
-        Err(status) if lanes.is_final(&status) => return Err(status.into()),
+        Err(status) if client.is_final(&status) => return Err(status.into()),
         Err(status) => status,
     };
     debug!(method = method.path(), status = %reflection, "no schema from reflection");
-    let directory = match directory::list(lanes, metadata).await {
+    let directory = match directory::list(client, metadata).await {
         Ok(services) => {
             let schema = listed(&services, method)?;
             note(format_args!(
@@ -76,16 +76,16 @@ pub(super) async fn find(
             ));
             return Ok((schema, None));
         }
-        Err(status) if lanes.is_final(&status) => return Err(status.into()),
+        Err(status) if client.is_final(&status) => return Err(status.into()),
         Err(status) => status,
     };
     debug!(method = method.path(), status = %directory, "no shape from the directory");
-    Ok((undescribed(lanes, metadata, method, reflection, &directory).await?, None))
+    Ok((undescribed(client, metadata, method, reflection, &directory).await?, None))
 }
 
 /// The schema of a method that no source describes: plain fields on our framing, otherwise an error.
 async fn undescribed(
-    lanes: &Lanes,
+    client: &Client,
     metadata: &Metadata,
     method: &MethodName,
     reflection: Status,
@@ -93,11 +93,11 @@ async fn undescribed(
 ) -> Result<Schema, Failure> {
     let service = method.service();
     // Peers on our framing read MessagePack by field names; gRPC servers in general do not.
-    if lanes.transport() != GRPC {
+    if client.transport() != GRPC {
         return Ok(Schema { form: Form::Plain, shape: None, idempotent: false });
     }
     if reflection.code() == Code::NotFound {
-        return Err(unreflected(lanes, metadata, method).await);
+        return Err(unreflected(client, metadata, method).await);
     }
     let message = format!(
         "unknown messages of {service}: this binary has no descriptor of it, the target's reflection answers \
@@ -107,8 +107,8 @@ async fn undescribed(
 }
 
 /// The error for a method whose service the target's reflection does not know.
-async fn unreflected(lanes: &Lanes, metadata: &Metadata, method: &MethodName) -> Failure {
-    let known: Vec<_> = match reflection::services(lanes, metadata).await {
+async fn unreflected(client: &Client, metadata: &Metadata, method: &MethodName) -> Failure {
+    let known: Vec<_> = match reflection::services(client, metadata).await {
         Ok((names, pool)) => {
             let described = |name: String| match pool.get_service_by_name(&name) {
                 Some(service) => known(&service),
@@ -123,8 +123,8 @@ async fn unreflected(lanes: &Lanes, metadata: &Metadata, method: &MethodName) ->
 }
 
 /// Whether the method is idempotent according to the target's directory.
-pub(super) async fn is_idempotent(lanes: &Lanes, metadata: &Metadata, method: &MethodName) -> bool {
-    let services = directory::list(lanes, metadata).await.unwrap_or_default();
+pub(super) async fn is_idempotent(client: &Client, metadata: &Metadata, method: &MethodName) -> bool {
+    let services = directory::list(client, metadata).await.unwrap_or_default();
     listed(&services, method).is_ok_and(|schema| schema.idempotent)
 }
 

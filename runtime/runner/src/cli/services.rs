@@ -5,8 +5,8 @@ use std::future::Future;
 use serde::Serialize;
 
 use super::{
-    args::ServicesArgs, directory, failure::Failure, flags::Flags, interrupt::Interrupt, lanes::Lanes, log,
-    node::Made, print, reflection, settings,
+    args::ServicesArgs, connect::Client, directory, failure::Failure, flags::Flags, interrupt::Interrupt,
+    log, node::Made, print, reflection, settings,
 };
 use crate::node::ServiceOverview;
 use polywire_core::{
@@ -89,30 +89,30 @@ struct Method {
 async fn remote(target: &Target, args: &ServicesArgs) -> Result<Listing, Failure> {
     let mut interrupt = Interrupt::new().map_err(Failure::other)?;
     let interrupted = || Status::cancelled("interrupted");
-    let opening = Lanes::open(vec![target.clone()], None, &args.connect);
-    let lanes = interrupt.before(opening).await.ok_or_else(interrupted)??;
-    let listing = interrupt.before(ask(&lanes, args.members)).await.unwrap_or_else(|| Err(interrupted()));
-    let listing = listing.map_err(|status| lanes.named(status));
-    lanes.close().await;
+    let opening = Client::open(vec![target.clone()], None, &args.connect);
+    let client = interrupt.before(opening).await.ok_or_else(interrupted)??;
+    let listing = interrupt.before(ask(&client, args.members)).await.unwrap_or_else(|| Err(interrupted()));
+    let listing = listing.map_err(|status| client.named(status));
+    client.close().await;
     Ok(listing?)
 }
 
 /// The services from the target's directory or, without one, from its reflection.
-async fn ask(lanes: &Lanes, members: bool) -> Result<Listing, Status> {
+async fn ask(client: &Client, members: bool) -> Result<Listing, Status> {
     let metadata = Metadata::new();
-    let refusal = match directory::ask(lanes, &metadata, members).await {
+    let refusal = match directory::ask(client, &metadata, members).await {
         Ok(listed) => return Ok(Listing::from(listed)),
-        Err(status) if lanes.is_final(&status) => return Err(status),
+        Err(status) if client.is_final(&status) => return Err(status),
         Err(status) => status,
     };
     tracing::debug!(%refusal, "no directory; asking for reflection");
-    let (names, pool) = match reflection::services(lanes, &metadata).await {
+    let (names, pool) = match reflection::services(client, &metadata).await {
         Err(status) if status.code() == Code::Unimplemented => return Err(untold(refusal)),
         outcome => outcome?,
     };
     let described = |name: String| Service {
         methods: pool.get_service_by_name(&name).iter().flat_map(methods).collect(),
-        transports: vec![lanes.transport().to_owned()],
+        transports: vec![client.transport().to_owned()],
         documentation: String::new(),
         version: String::new(),
         fingerprint: String::new(),
@@ -329,7 +329,7 @@ mod tests {
                     false => Err(Status::new(code, "no route")),
                 }
             });
-            let listing = ask(&Lanes::in_process([proxy]).await, false).await.unwrap();
+            let listing = ask(&Client::in_process([proxy]).await, false).await.unwrap();
             assert_eq!(
                 (&*listing.services[0].service, listing.services[0].methods.len()),
                 ("demo.v1.Demo", 5)

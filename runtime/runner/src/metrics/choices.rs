@@ -48,14 +48,14 @@ impl Choices {
 
     /// The counters of a method on these transports.
     pub(super) fn method(&self, names: [&'static str; 2], transports: &[&'static str]) -> MethodChoices {
-        let way = |transport: &&'static str| Way {
+        let counters = |transport: &&'static str| TransportCounters {
             transport,
             chosen: OnceLock::new(),
             ended: std::array::from_fn(|_| Default::default()),
         };
         let (attempts, chosen, share) = (self.attempts.clone(), self.chosen.clone(), self.share.clone());
-        let ways = transports.iter().map(way).collect();
-        let choices = MethodChoices { attempts, chosen, share, names, ways };
+        let by_transport = transports.iter().map(counters).collect();
+        let choices = MethodChoices { attempts, chosen, share, names, by_transport };
         if names == <[&str; 2]>::from(UNKNOWN) { choices } else { choices.at_zero() }
     }
 
@@ -72,10 +72,10 @@ pub(super) struct MethodChoices {
     chosen: IntCounterVec,
     share: GaugeVec,
     names: [&'static str; 2],
-    ways: Box<[Way]>,
+    by_transport: Box<[TransportCounters]>,
 }
 
-struct Way {
+struct TransportCounters {
     transport: &'static str,
     chosen: OnceLock<IntCounter>,
     ended: [[OnceLock<IntCounter>; Code::ALL.len()]; ATTEMPTS.len()],
@@ -84,7 +84,7 @@ struct Way {
 impl MethodChoices {
     /// Creates the most common series at zero: a series that first appears at one has no rate.
     fn at_zero(self) -> Self {
-        for place in 0..self.ways.len() {
+        for place in 0..self.by_transport.len() {
             self.choice(place);
             self.attempt(place, 1, Code::Ok);
         }
@@ -92,16 +92,22 @@ impl MethodChoices {
     }
 
     fn choice(&self, place: usize) -> &IntCounter {
-        let way = &self.ways[place];
-        way.chosen.get_or_init(|| self.chosen.with_label_values(&[self.names[0], way.transport]))
+        let counters = &self.by_transport[place];
+        counters.chosen.get_or_init(|| self.chosen.with_label_values(&[self.names[0], counters.transport]))
     }
 
     fn attempt(&self, place: usize, number: u32, code: Code) -> &IntCounter {
-        let way = &self.ways[place];
+        let counters = &self.by_transport[place];
         let before = (number.saturating_sub(1) as usize).min(ATTEMPTS.len() - 1);
-        way.ended[before][usize::from(code.number())].get_or_init(|| {
+        counters.ended[before][usize::from(code.number())].get_or_init(|| {
             let [service, method] = self.names;
-            self.attempts.with_label_values(&[service, method, way.transport, code.name(), ATTEMPTS[before]])
+            self.attempts.with_label_values(&[
+                service,
+                method,
+                counters.transport,
+                code.name(),
+                ATTEMPTS[before],
+            ])
         })
     }
 }
@@ -116,7 +122,7 @@ impl ChoiceObserver for MethodChoices {
     }
 
     fn share(&self, place: usize, share: Option<f64>) {
-        let labels = [self.names[0], self.ways[place].transport];
+        let labels = [self.names[0], self.by_transport[place].transport];
         match share {
             Some(share) => self.share.with_label_values(&labels).set(share),
             // The series may not exist.

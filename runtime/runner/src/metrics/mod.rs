@@ -85,10 +85,10 @@ use recent::Ring;
 /// The metrics of one node. Clones share the metrics.
 #[derive(Clone)]
 pub struct Metrics {
-    inner: Arc<Inner>,
+    inner: Arc<MetricSet>,
 }
 
-struct Inner {
+struct MetricSet {
     registry: Registry,
     server: Families,
     client: Families,
@@ -127,7 +127,7 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let calls = ArcSwap::default();
         Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(MetricSet {
                 registry,
                 server,
                 client,

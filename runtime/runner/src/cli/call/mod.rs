@@ -25,10 +25,10 @@ pub(in crate::cli) use self::{form::Form, header::Header, method_name::MethodNam
 use self::{form::Request, output::Output, requests::Requests};
 use super::{
     args::CallArgs,
+    connect::Client,
     failure::Failure,
     interrupt::Interrupt,
     json::{Question, Shown},
-    lanes::Lanes,
     log,
     node::Made,
     print, reflection,
@@ -49,11 +49,11 @@ pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Re
     let interrupted = || Failure::from(Status::cancelled("interrupted"));
     let sets = interrupt.before(compiled_in(node)).await.ok_or_else(interrupted)?;
     let targets: Vec<_> = std::iter::once(args.target).chain(args.fallback).collect();
-    let opening = Lanes::open_to(targets, args.discover, Some(args.method.path()), &args.connect);
-    let lanes = interrupt.before(opening).await.ok_or_else(interrupted)??;
+    let opening = Client::open_to(targets, args.discover, Some(args.method.path()), &args.connect);
+    let client = interrupt.before(opening).await.ok_or_else(interrupted)??;
     let output = Output::new(io::stdout(), args.connect.verbose > 0);
     let metadata = Header::collect(args.headers);
-    let call = make(&lanes, &sets, &args.method, metadata, args.codec, args.json, output);
+    let call = make(&client, &sets, &args.method, metadata, args.codec, args.json, output);
     let call = async {
         tokio::select! {
             biased;
@@ -62,10 +62,10 @@ pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Re
         }
     };
     let outcome = interrupt.before(call).await.unwrap_or_else(|| Err(interrupted()));
-    if let Some(explanation) = lanes.explain().filter(|_| args.explain) {
+    if let Some(explanation) = client.explain().filter(|_| args.explain) {
         print::notes(explanation);
     }
-    lanes.close().await;
+    client.close().await;
     outcome
 }
 
@@ -82,7 +82,7 @@ async fn compiled_in(node: impl Future<Output = Made>) -> Vec<bytes::Bytes> {
 }
 
 async fn make(
-    lanes: &Lanes,
+    client: &Client,
     sets: &[bytes::Bytes],
     method: &MethodName,
     metadata: Metadata,
@@ -90,9 +90,9 @@ async fn make(
     json: Option<String>,
     output: Output<impl Write>,
 ) -> Result<(), Failure> {
-    let (mut schema, questions) = schema::find(lanes, sets, &metadata, method).await?;
-    let answering = answer(lanes, &metadata, questions);
-    let calling = make_by(lanes, &mut schema, method, metadata.clone(), codec, json, output);
+    let (mut schema, questions) = schema::find(client, sets, &metadata, method).await?;
+    let answering = answer(client, &metadata, questions);
+    let calling = make_by(client, &mut schema, method, metadata.clone(), codec, json, output);
     tokio::select! {
         biased;
         outcome = calling => outcome,
@@ -102,13 +102,13 @@ async fn make(
 
 /// Looks up unknown types in the target's reflection.
 async fn answer(
-    lanes: &Lanes,
+    client: &Client,
     metadata: &Metadata,
     questions: Option<mpsc::Receiver<Question>>,
 ) -> Infallible {
     if let Some(mut questions) = questions {
         while let Some((name, answer)) = questions.recv().await {
-            let found = match reflection::describe(lanes, metadata, &name).await {
+            let found = match reflection::describe(client, metadata, &name).await {
                 Ok(pool) => pool.get_message_by_name(&name),
                 Err(status) => {
                     tracing::debug!(%status, name, "no type from reflection");
@@ -123,7 +123,7 @@ async fn answer(
 }
 
 async fn make_by(
-    lanes: &Lanes,
+    client: &Client,
     schema: &mut Schema,
     method: &MethodName,
     metadata: Metadata,
@@ -131,11 +131,11 @@ async fn make_by(
     json: Option<String>,
     output: Output<impl Write>,
 ) -> Result<(), Failure> {
-    if lanes.has_fallback() && !schema.idempotent && matches!(schema.form, Form::Described { .. }) {
-        schema.idempotent = schema::is_idempotent(lanes, &metadata, method).await;
+    if client.has_fallback() && !schema.idempotent && matches!(schema.form, Form::Described { .. }) {
+        schema.idempotent = schema::is_idempotent(client, &metadata, method).await;
     }
     let requests = Arc::new(read(json.as_deref(), schema).await?);
-    let call = Making { lanes, method, metadata, schema: schema.clone(), codec, output };
+    let call = Making { client, method, metadata, schema: schema.clone(), codec, output };
     call.make(&requests).await
 }
 
@@ -158,7 +158,7 @@ async fn read(json: Option<&str>, schema: &Schema) -> Result<Requests, Failure> 
 
 /// A call to make.
 struct Making<'a, W> {
-    lanes: &'a Lanes,
+    client: &'a Client,
     method: &'a MethodName,
     metadata: Metadata,
     schema: Schema,
@@ -185,7 +185,7 @@ impl<W: Write> Making<'_, W> {
         match (requests.bad(), outcome) {
             (Some(bad), _) => Err(Failure::usage(bad.to_string())),
             (None, Err(Failure::Status(status))) => {
-                let status = self.lanes.named(status);
+                let status = self.client.named(status);
                 self.output.trailing(status.metadata());
                 Err(self.explained(status).await)
             }
@@ -221,7 +221,7 @@ impl<W: Write> Making<'_, W> {
     /// The only request, or `DeadlineExceeded`.
     async fn single_in_time(&self, requests: &Requests) -> Result<Request, Failure> {
         let request = self.single(requests);
-        match self.lanes.deadline() {
+        match self.client.deadline() {
             None => request.await,
             Some(deadline) => tokio::time::timeout_at(deadline, request)
                 .await
@@ -248,8 +248,8 @@ impl<W: Write> Making<'_, W> {
     }
 
     async fn unary(&mut self, request: Request) -> Result<(), Failure> {
-        let calling = self.lanes.channel.unary(self.context()?, request.into_payload());
-        let Response { metadata, message, trailers, .. } = self.lanes.in_time(calling).await?;
+        let calling = self.client.channel.unary(self.context()?, request.into_payload());
+        let Response { metadata, message, trailers, .. } = self.client.in_time(calling).await?;
         self.output.leading(&metadata);
         self.show(&message).await?;
         self.output.trailing(&trailers);
@@ -257,10 +257,10 @@ impl<W: Write> Making<'_, W> {
     }
 
     async fn stream(&mut self, requests: Streaming<Payload>) -> Result<(), Failure> {
-        let calling = self.lanes.channel.stream(self.context()?, requests);
-        let answer = self.lanes.in_time(calling).await?;
+        let calling = self.client.channel.stream(self.context()?, requests);
+        let answer = self.client.in_time(calling).await?;
         self.output.leading(&answer.metadata);
-        let mut answers = deadline::bound_stream(self.lanes.deadline(), answer.into_message());
+        let mut answers = deadline::bound_stream(self.client.deadline(), answer.into_message());
         if self.schema.shape == Some(Shape::ClientStreaming) {
             let message = body::single(&mut answers).await?;
             self.show(&message).await?;
@@ -274,7 +274,7 @@ impl<W: Write> Making<'_, W> {
 
     fn context(&self) -> Result<Context, Status> {
         let codec = self.schema.form.codec(self.codec)?;
-        Ok(self.lanes.context(self.method.path(), &self.metadata, codec, self.schema.idempotent))
+        Ok(self.client.context(self.method.path(), &self.metadata, codec, self.schema.idempotent))
     }
 }
 

@@ -28,16 +28,16 @@ fn ask<'a>(method: &'a str, json: &'a str) -> Asked<'a> {
 
 impl Asked<'_> {
     async fn of<const N: usize>(self, peers: [Channel; N]) -> Outcome {
-        self.over(Lanes::in_process(peers).await).await
+        self.over(Client::in_process(peers).await).await
     }
 
-    async fn over(self, lanes: Lanes) -> Outcome {
+    async fn over(self, client: Client) -> Outcome {
         let sets = if self.compiled_in { vec![demo::descriptor_set()] } else { Vec::new() };
         let method: MethodName = format!("demo.v1.Demo/{}", self.method).parse().unwrap();
         let mut printed = Vec::new();
         let output = Output::new(&mut printed, false);
         let json = self.json.map(str::to_owned);
-        let result = make(&lanes, &sets, &method, Metadata::new(), self.codec, json, output).await;
+        let result = make(&client, &sets, &method, Metadata::new(), self.codec, json, output).await;
         Outcome { printed: String::from_utf8(printed).unwrap(), result }
     }
 }
@@ -270,8 +270,8 @@ async fn a_call_that_may_have_been_processed_is_made_again_only_if_it_is_idempot
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_never_ends_ends_at_the_deadline() {
     let endless = demo::peer(|_, _| Ok(Streaming::new(futures_util::stream::pending())));
-    let lanes = Lanes::in_process([endless]).await.within(Duration::from_secs(5));
-    assert_eq!(ask("Watch", "{}").over(lanes).await.status().code(), Code::DeadlineExceeded);
+    let client = Client::in_process([endless]).await.within(Duration::from_secs(5));
+    assert_eq!(ask("Watch", "{}").over(client).await.status().code(), Code::DeadlineExceeded);
 }
 
 #[tokio::test]
@@ -284,11 +284,11 @@ async fn a_node_that_cannot_be_made_has_no_schemas_and_stops_no_call() {
 #[tokio::test(start_paused = true)]
 async fn the_deadline_also_bounds_the_wait_for_the_only_request() {
     let (_kept_open, requests) = Requests::fed();
-    let lanes = Lanes::in_process([echo()]).await.within(Duration::from_secs(1));
+    let client = Client::in_process([echo()]).await.within(Duration::from_secs(1));
     let schema = Schema { form: Form::Plain, shape: Some(Shape::Unary), idempotent: false };
     let mut printed = Vec::new();
     let call = Making {
-        lanes: &lanes,
+        client: &client,
         method: &"demo.v1.Demo/Get".parse().unwrap(),
         metadata: Metadata::new(),
         schema,

@@ -26,12 +26,13 @@ struct Called {
 }
 
 async fn call(method: &str, request: &str, codec: Option<Codec>, peer: Channel) -> Called {
-    let lanes = Lanes::in_process([peer]).await;
+    let client = Client::in_process([peer]).await;
     let mut printed = Vec::new();
     let output = Output::new(&mut printed, false);
     let method: MethodName = format!("demo.v1.Odd/{method}").parse().unwrap();
     let sets = [demo::descriptor_set()];
-    let result = make(&lanes, &sets, &method, Metadata::new(), codec, Some(request.to_owned()), output).await;
+    let result =
+        make(&client, &sets, &method, Metadata::new(), codec, Some(request.to_owned()), output).await;
     let printed = String::from_utf8(printed).unwrap();
     Called { printed: printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), result }
 }

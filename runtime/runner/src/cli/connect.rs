@@ -15,7 +15,7 @@ use polywire_core::{
 };
 
 /// A client's channel to the targets of a command, the first preferred, and the deadline of the whole command.
-pub(super) struct Lanes {
+pub(super) struct Client {
     pub(super) channel: Channel,
     close: BoxFuture<'static, ()>,
     deadline: Option<Instant>,
@@ -35,7 +35,7 @@ const MOST_ATTEMPTS: u32 = 8;
 /// The timeout of closing. The peer is told at once; the rest is for retransmission of a lost datagram.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(250);
 
-impl Lanes {
+impl Client {
     /// A channel to these targets, which dials nothing yet. Calls of the method at `told`, if given, report fallbacks on
     /// stderr: the failed target, the reason and the next target.
     pub(super) async fn open(
@@ -69,7 +69,7 @@ impl Lanes {
         }
         let deadline = args.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         match Self::over(builder, count, deadline).await {
-            Ok(lanes) => Ok(Self { names, ..lanes }),
+            Ok(client) => Ok(Self { names, ..client }),
             Err(status) => Err(late(&names, status).into()),
         }
     }
@@ -185,7 +185,7 @@ fn options(args: &ConnectArgs, several: bool) -> ConnectOptions {
 
 #[cfg(test)]
 #[cfg(feature = "grpc")]
-impl Lanes {
+impl Client {
     /// A channel to services of this process.
     pub(super) async fn in_process(services: impl IntoIterator<Item = Channel>) -> Self {
         let services = Vec::from_iter(services);
