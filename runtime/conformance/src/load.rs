@@ -9,10 +9,10 @@ use super::{
     rig::Rig,
 };
 
-/// How many calls are made at once where nobody says how many run at a time.
+/// How many calls are made at once where no limit was given.
 const MANY: usize = 1_000;
 
-/// How long nobody may come in beyond the limit.
+/// How long no call may come in beyond the limit.
 const QUIET: Duration = Duration::from_millis(200);
 
 pub(super) async fn at_once(rig: Rig) -> Verdict {
@@ -32,7 +32,7 @@ pub(super) async fn at_once(rig: Rig) -> Verdict {
     let calls = rig.concurrency.map_or(MANY, |limit| 3 * limit);
     let calling = tokio::spawn(async move { call_many(&client, calls).await });
     if let Some(limit) = rig.concurrency {
-        // Nobody leaves before as many are in as the limit lets in: so many really run at once, and no more.
+        // No call ends before as many run as the limit allows: so many really run at once, and no more.
         let mut crowd = crowd.subscribe();
         let full = crowd.wait_for(|now| *now >= limit);
         within(NOTICE, "as many calls at once as the limit allows", full).await?.ok();
