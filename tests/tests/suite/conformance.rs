@@ -155,6 +155,7 @@ fn is_documented(heading: &str, reports: &[Report]) {
         section.split_once("\n## ").map_or((section, None), |(kept, after)| (kept, Some(after)));
     let (introduction, tables) =
         kept.split_once("\n\n|").map_or((kept, ""), |(before, _)| (before, &kept[before.len() + 1..]));
+    let introduction = introduction.trim_end();
     let found = matrix(reports);
     if std::env::var_os("POLYWIRE_UPDATE_DOCS").is_some() {
         let after = after.map(|after| format!("\n## {after}")).unwrap_or_default();
