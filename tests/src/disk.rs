@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{patience::within, skip::skipped};
 
-/// A file system in memory, in a mount namespace of its own: nobody but a process that is [started in
+/// A file system in memory, in a mount namespace of its own: only a process that is [started in
 /// it](Self::command) sees it, and nothing of it is left once this is dropped.
 #[derive(Debug)]
 pub struct SmallDisk {

@@ -33,9 +33,9 @@ impl Http2 {
     /// Connects to `host:port`.
     ///
     /// # Panics
-    /// When nobody is there.
+    /// When nothing listens there.
     pub async fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.expect("somebody listens");
+        let stream = TcpStream::connect(address).await.expect("a server that listens");
         let (send, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
         tokio::spawn(connection);
         Self { send, authority: address.to_owned() }

@@ -47,7 +47,7 @@ impl Item {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
 #[repr(i32)]
 pub enum Condition {
-    /// Nobody says.
+    /// Not said.
     Unknown = 0,
     /// Never used.
     New = 1,

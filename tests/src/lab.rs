@@ -22,8 +22,8 @@ mod inside;
 mod ip;
 mod namespace;
 mod packet;
+mod packet_queue;
 mod unavailable;
-mod way;
 
 use std::{
     collections::hash_map::RandomState,
@@ -38,14 +38,14 @@ pub use counters::{Counters, Dropped};
 pub use namespace::Namespace;
 pub use unavailable::Unavailable;
 
-use self::{forwarder::Forwarder, way::Way};
+use self::{forwarder::Forwarder, packet_queue::PacketQueue};
 use crate::skip::skipped;
 
 /// Two namespaces and the link between them, good until [`set`](Self::set) makes it bad. Each has loopback and one
 /// device, and no way out. Dropped, the namespaces, all processes in them and the devices are gone.
 #[derive(Debug)]
 pub struct Lab {
-    ways: [Arc<Mutex<Way>>; 2],
+    queues: [Arc<Mutex<PacketQueue>>; 2],
     // The order of the fields: the devices go before the namespaces that they are in.
     _forwarder: Forwarder,
     sides: [Namespace; 2],
@@ -109,8 +109,8 @@ impl Lab {
         let token = RandomState::new().hash_one(std::process::id()) as u32;
         let near = Namespace::create(token, "near", ADDRESSES[0])?;
         let sides = [near, Namespace::create(token, "far", ADDRESSES[1])?];
-        let ways = [seed, !seed].map(|seed| Arc::new(Mutex::new(Way::new(seed))));
-        Ok(Self { _forwarder: Forwarder::join(&sides, ways.clone())?, ways, sides })
+        let queues = [seed, !seed].map(|seed| Arc::new(Mutex::new(PacketQueue::new(seed))));
+        Ok(Self { _forwarder: Forwarder::join(&sides, queues.clone())?, queues, sides })
     }
 
     /// The side that clients are on, by convention.
@@ -138,20 +138,20 @@ impl Lab {
     /// As [`set`](Self::set).
     pub fn set_one_way(&self, direction: Direction, conditions: Conditions) {
         conditions.check();
-        self.way(direction).set(conditions);
+        self.queue(direction).set(conditions);
     }
 
     /// What has happened to the packets of one direction so far.
     pub fn counters(&self, direction: Direction) -> Counters {
-        self.way(direction).counters()
+        self.queue(direction).counters()
     }
 
-    fn way(&self, direction: Direction) -> MutexGuard<'_, Way> {
-        let way = match direction {
-            Direction::ToFar => &self.ways[0],
-            Direction::ToNear => &self.ways[1],
+    fn queue(&self, direction: Direction) -> MutexGuard<'_, PacketQueue> {
+        let queue = match direction {
+            Direction::ToFar => &self.queues[0],
+            Direction::ToNear => &self.queues[1],
         };
-        locked(way)
+        locked(queue)
     }
 }
 
@@ -167,6 +167,6 @@ fn permitted() -> Result<(), Unavailable> {
 }
 
 /// What a panic left is as good as what was there before it: each change is one assignment.
-fn locked(way: &Mutex<Way>) -> MutexGuard<'_, Way> {
-    way.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(queue: &Mutex<PacketQueue>) -> MutexGuard<'_, PacketQueue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }

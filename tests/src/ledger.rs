@@ -1,4 +1,4 @@
-//! A service whose every execution counts: what is ordered has a name, and whoever executes it writes the name down.
+//! A service whose every execution counts: each order has a name, and the handler that executes it writes the name down.
 
 use std::{
     fmt,
@@ -35,7 +35,7 @@ pub struct Order {
 pub enum Fate {
     /// It answers.
     Answers = 0,
-    /// It answers after a while, in which whoever executes orders does something to the connection.
+    /// It answers after a while, in which the handler does something to the connection.
     Lingers = 1,
     /// It never answers.
     Dawdles = 2,
@@ -152,7 +152,7 @@ impl Journal {
     /// # Panics
     /// When it cannot be written.
     pub fn enter(&self, name: u64) {
-        // One write of a few bytes at the end is whole, whoever writes beside.
+        // One write of a few bytes at the end is whole, whichever process writes beside.
         (&self.0).write_all(format!("{name}\n").as_bytes()).expect("room for a line");
     }
 

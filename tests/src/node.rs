@@ -184,7 +184,7 @@ impl Node {
         self.try_get(path, "*/*").await.expect("the HTTP side answers")
     }
 
-    /// What the HTTP side says at this path to somebody who accepts this; `None` where it is not there.
+    /// What the HTTP side says at this path to a client that accepts this; `None` where it is not there.
     ///
     /// # Panics
     /// When the node has no HTTP side.

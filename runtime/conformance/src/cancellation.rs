@@ -97,7 +97,7 @@ pub(super) async fn answers_dropped(rig: Rig) -> Verdict {
     served.handlers(1).await?;
     drop(answers);
     served.handlers(0).await?;
-    // The request stream has no reader any more.
+    // And no requests are taken any more.
     within(NOTICE, "the end of the request stream", sender.closed()).await?;
     still_served(&served, &client).await
 }

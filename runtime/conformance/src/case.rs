@@ -86,7 +86,7 @@ cases! {
         DeadlineAmidRequests = "requests that never come do not outlast the deadline" => deadlines::amid_requests,
         DeadlineAmidAnswers = "a stream of answers that rests is over at its deadline" => deadlines::amid_answers,
         DeadlineAmidFlow = "a stream of answers that never rests is over at its deadline" => deadlines::amid_flow,
-        DeadlineUnread = "an unread stream ends at its deadline" => deadlines::unread,
+        DeadlineUnread = "an unread stream is over at its deadline" => deadlines::unread,
         MethodDeadline = "a method's own deadline holds, and a caller may only shorten it" => options::deadline,
         DeadlineInQueue = "a call that waits for its turn fails at its deadline, and no handler begins" => waiting::deadline_in_queue,
         DeadlineInDial = "a call that waits for its connection fails at its deadline" => waiting::deadline_in_dial,
@@ -106,7 +106,7 @@ cases! {
     "flow control" {
         SlowCaller = "a caller that rests stops the handler's stream" => flow::slow_caller,
         SlowHandler = "a handler that rests stops the caller's stream" => flow::slow_handler,
-        OthersPass = "an unread stream does not block other calls" => flow::others_pass,
+        OthersPass = "an unread stream delays no other call" => flow::others_pass,
     }
     "limits" {
         Fits = "messages of just the limit arrive, in both directions" => limits::fits,
@@ -130,7 +130,7 @@ cases! {
         ZstdBomb = "what zstd has made small weighs what it is once decompressed, and too much costs its call alone" => compression::zstd_bomb,
     }
     "death" {
-        NobodyThere = "a call to an absent peer is UNAVAILABLE and not processed" => death::nobody_there,
+        NoServer = "a call to an absent server is UNAVAILABLE and not processed" => death::no_server,
         ServerDies = "calls whose server dies are UNAVAILABLE, and not said to be not processed" => death::server_dies,
         ClientDies = "handlers whose client dies are dropped" => death::client_dies,
     }

@@ -149,7 +149,7 @@ pub(super) async fn by_server(rig: Rig) -> Verdict {
     });
     let served = rig.serve(script).await?;
     let channel = served.channel().await?;
-    // Below the generated client, this side does not enforce deadlines.
+    // Below the generated client nothing on this side looks at the clock.
     let cx = Context::incoming("/polywire.conformance.v1.Probe/Unary", caller())?.with_timeout(SHORT);
     let call = channel.unary(cx, Payload::new(Parcel::default()));
     let outcome = within(SHORT + NOTICE, "the end of a call past its deadline", call).await?;
@@ -205,7 +205,7 @@ pub(super) async fn unread(rig: Rig) -> Verdict {
     let begun = served.begin(1);
     let answers = client.download(Parcel::default()).timeout(SHORT).await?;
     begun.await?;
-    // The stream is not read, so that the handler's stream waits at a full window and meets the deadline there.
+    // It is not read, so the handler's stream rests at a full window, and learns of the deadline there.
     served.handlers(0).await?;
     fails(to_the_end(answers).await, Code::DeadlineExceeded)?;
     client.unary(Parcel::default()).await?;

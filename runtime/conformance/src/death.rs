@@ -57,14 +57,14 @@ async fn unreachable_now(rig: &Rig, client: &ProbeClient) -> Verdict {
     fails(outcome, Code::Unavailable).map(|_| ())
 }
 
-pub(super) async fn nobody_there(rig: Rig) -> Verdict {
+pub(super) async fn no_server(rig: Rig) -> Verdict {
     let served = rig.serve(rig.script()).await?;
     let client = served.client().await?;
     // Nothing was dialled before the first call, so the client has never met its server.
     served.die().await?;
     let limit = rig.options.connect_timeout + NOTICE;
     let call = client.unary(Parcel::default()).into_future();
-    let outcome = within(limit, "the end of an unanswered call", call).await?;
+    let outcome = within(limit, "the end of a call to an absent server", call).await?;
     let status = fails(outcome, Code::Unavailable)?;
     let found = format!("expected a status that says that nothing was processed, found {status:?}");
     ensure(status.is_not_processed(), found)?;

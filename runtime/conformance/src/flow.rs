@@ -112,7 +112,7 @@ pub(super) async fn others_pass(rig: Rig) -> Verdict {
     some(blocked.message().await)?;
     for number in 0..100 {
         let passing = client.unary(Parcel::numbered(number)).into_future();
-        within(NOTICE, "a response beside an unread stream", passing).await??;
+        within(NOTICE, "an answer beside an unread stream", passing).await??;
     }
     some(blocked.message().await)?;
     served.one_connection()

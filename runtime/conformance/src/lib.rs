@@ -46,6 +46,7 @@ mod compression;
 mod deadlines;
 mod death;
 mod drain;
+mod ends;
 mod flow;
 mod layers;
 mod limits;
@@ -69,10 +70,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use polywire::{ConnectOptions, Limits, transport::Transport};
 
-use self::rig::{Allocated, Ends, Of};
 pub use self::{
     case::Case,
     report::{CaseResult, Outcome, Report, matrix},
+};
+use self::{
+    ends::{Ends, Of},
+    rig::Allocated,
 };
 
 /// How long a handler may take to begin, and to be dropped once its call is over; and how long a call may take
@@ -80,7 +84,7 @@ pub use self::{
 /// holds a transport to.
 pub const NOTICE: Duration = Duration::from_secs(2);
 
-/// The default timeout of a case.
+/// How long one case may take by default.
 const CASE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The suite, for one transport in one configuration.

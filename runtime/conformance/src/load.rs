@@ -9,10 +9,10 @@ use super::{
     rig::Rig,
 };
 
-/// The number of concurrent calls if the limit is unknown.
+/// How many calls are made at once where no limit was given.
 const MANY: usize = 1_000;
 
-/// The time for which no call beyond the limit may start.
+/// How long no call may come in beyond the limit.
 const QUIET: Duration = Duration::from_millis(200);
 
 pub(super) async fn at_once(rig: Rig) -> Verdict {
@@ -32,7 +32,7 @@ pub(super) async fn at_once(rig: Rig) -> Verdict {
     let calls = rig.concurrency.map_or(MANY, |limit| 3 * limit);
     let calling = tokio::spawn(async move { call_many(&client, calls).await });
     if let Some(limit) = rig.concurrency {
-        // No call ends before the limit is reached: so many really run at once, and no more.
+        // No call ends before as many run as the limit allows: so many really run at once, and no more.
         let mut crowd = crowd.subscribe();
         let full = crowd.wait_for(|now| *now >= limit);
         within(NOTICE, "as many calls at once as the limit allows", full).await?.ok();

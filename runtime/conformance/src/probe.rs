@@ -130,7 +130,7 @@ impl Script {
                 Ok(Parcel::numbered(count))
             }),
             exchange: handler(async |_, parcels: Streaming<Parcel>| {
-                // A stream of its own, so that polling it runs user code as in most handlers.
+                // A stream of its own, so that polling it runs code of a handler, as in most services.
                 Ok(Streaming::new(parcels.map(|parcel| parcel)))
             }),
         }

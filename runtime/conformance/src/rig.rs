@@ -1,4 +1,4 @@
-//! What a case works with: the transport, bound for each server and dialled for each client.
+//! What a case works with: servers that are bound anew, and clients that dial anew.
 
 use std::{
     ops::Deref,
@@ -6,125 +6,25 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
 use polywire::{
-    Channel, Codec, ConnectOptions, Drain, Limits, Service, ServiceExt as _, Status, Target,
-    transport::{BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving, Transport},
+    Channel, Codec, ConnectOptions, Drain, Limits, Service, ServiceExt as _, Target,
+    transport::{Connected, ConnectionGauge, Serving},
 };
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     NOTICE,
     check::{Stop, Verdict, ensure, within},
+    ends::{DynBound, Ends},
     live::Live,
     probe::{ProbeClient, ProbeServer, Script},
 };
 
-/// A transport of any type, and how it is bound.
-pub(super) trait Ends: Send + Sync {
-    fn name(&self) -> &'static str;
-
-    fn bind(
-        &self,
-        key: [u8; 32],
-        service: Channel,
-    ) -> BoxFuture<'static, Result<Box<dyn DynBound>, BindError>>;
-
-    fn target(&self, text: &str) -> Result<Target, String>;
-}
-
-pub(super) struct Of<T: Transport> {
-    pub(super) transport: Arc<T>,
-    pub(super) config: Box<dyn Fn() -> T::Config + Send + Sync>,
-}
-
-impl<T: Transport> Ends for Of<T> {
-    fn name(&self) -> &'static str {
-        self.transport.name()
-    }
-
-    fn bind(
-        &self,
-        key: [u8; 32],
-        service: Channel,
-    ) -> BoxFuture<'static, Result<Box<dyn DynBound>, BindError>> {
-        let (transport, config) = (self.transport.clone(), (self.config)());
-        Box::pin(async move {
-            let bound = transport.bind(config, BindContext::new(key, service)).await?;
-            Ok(Box::new(bound) as Box<dyn DynBound>)
-        })
-    }
-
-    fn target(&self, text: &str) -> Result<Target, String> {
-        let named = text.split_once("://");
-        let fits = |name: &str| named.map_or(text.starts_with(name), |(scheme, _)| scheme == name);
-        let Some(scheme) = self.transport.schemes().iter().find(|scheme| fits(scheme.name)) else {
-            return Err(format!("the scheme of {text:?} is none of the transport's"));
-        };
-        let address = self.transport.parse(scheme.name, named.map_or(text, |(_, rest)| rest))?;
-        Ok(Target::new(Handle(self.transport.clone()), address))
-    }
-}
-
-/// A transport that several targets share.
-struct Handle<T>(Arc<T>);
-
-impl<T: Transport> Transport for Handle<T> {
-    type Config = T::Config;
-    type Address = T::Address;
-    type Bound = T::Bound;
-
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-
-    fn schemes(&self) -> &'static [Scheme] {
-        self.0.schemes()
-    }
-
-    fn codec(&self) -> Codec {
-        self.0.codec()
-    }
-
-    fn is_local(&self) -> bool {
-        self.0.is_local()
-    }
-
-    fn parse(&self, scheme: &'static str, rest: &str) -> Result<T::Address, String> {
-        self.0.parse(scheme, rest)
-    }
-
-    async fn connect(&self, address: T::Address, options: ConnectOptions) -> Result<Connected, Status> {
-        self.0.connect(address, options).await
-    }
-
-    async fn bind(&self, config: T::Config, node: BindContext) -> Result<T::Bound, BindError> {
-        self.0.bind(config, node).await
-    }
-}
-
-/// [`Bound`] as an object.
-pub(super) trait DynBound: Send {
-    fn dyn_target(&self) -> String;
-
-    fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<'static, ()>;
-}
-
-impl<B: Bound> DynBound for B {
-    fn dyn_target(&self) -> String {
-        self.target()
-    }
-
-    fn dyn_serve(self: Box<Self>, serving: Serving) -> BoxFuture<'static, ()> {
-        Box::pin((*self).serve(serving))
-    }
-}
-
 /// What every case is given. Clones are the same.
 #[derive(Clone)]
-pub(super) struct Rig(Arc<Shared>);
+pub(super) struct Rig(Arc<Setup>);
 
-pub(super) struct Shared {
+pub(super) struct Setup {
     pub(super) ends: Arc<dyn Ends>,
     pub(super) options: ConnectOptions,
     pub(super) limits: Limits,
@@ -143,8 +43,8 @@ pub(super) struct Allocated {
 }
 
 impl Rig {
-    pub(super) fn new(shared: Shared) -> Self {
-        Self(Arc::new(shared))
+    pub(super) fn new(setup: Setup) -> Self {
+        Self(Arc::new(setup))
     }
 
     /// A probe that echoes, to be scripted.
@@ -167,7 +67,7 @@ impl Rig {
         Ok(self.bind(service).await?.serve())
     }
 
-    /// Binds an address for the probe, without a server yet.
+    /// Binds an address for the probe, at which nothing answers yet.
     pub(super) async fn bind_only(&self, script: Script) -> Result<Silent, Stop> {
         self.bind(ProbeServer::new(script)).await
     }
@@ -186,14 +86,14 @@ impl Rig {
 }
 
 impl Deref for Rig {
-    type Target = Shared;
+    type Target = Setup;
 
-    fn deref(&self) -> &Shared {
+    fn deref(&self) -> &Setup {
         &self.0
     }
 }
 
-/// What is bound and does not serve, so that clients wait.
+/// A server that is bound and does not serve, so that a dial to it waits.
 pub(super) struct Silent {
     rig: Rig,
     target: Target,
@@ -284,7 +184,7 @@ impl Served {
 
     /// Ends the server as a crash would.
     pub(super) async fn die(mut self) -> Verdict {
-        // The receiver is gone.
+        // A crashed server says no more.
         self.drain = Drain::new();
         self.serving.abort();
         within(NOTICE, "the end of the task that serves", &mut self.serving).await.map(|_| ())

@@ -10,7 +10,7 @@ use super::{
     Case, CaseResult, Conformance, NOTICE, Outcome, Report,
     check::{Stop, Verdict},
     live::Live,
-    rig::{Rig, Shared},
+    rig::{Rig, Setup},
 };
 
 /// Runs each case in a thread and a runtime of its own: the caller may be within a runtime, whose tasks would be
@@ -44,7 +44,7 @@ fn in_runtime(suite: &Conformance, case: Case) -> Outcome {
 }
 
 async fn run_one(suite: &Conformance, case: Case) -> Outcome {
-    let rig = Rig::new(Shared {
+    let rig = Rig::new(Setup {
         ends: suite.ends.clone(),
         options: suite.options.clone(),
         limits: suite.limits.clone(),
@@ -90,7 +90,7 @@ async fn nothing_left(rig: &Rig) -> Verdict {
             let what = format_args!("expected no task after the case within {limit:?}, found {count}");
             return Err(Stop::failed(what));
         }
-        // Tokio does not report the end of other code's tasks.
+        // Tokio has no event for the end of a task that another one spawned.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     Ok(())

@@ -48,7 +48,7 @@ pub(super) async fn come_and_go(rig: Rig) -> Verdict {
 
 pub(super) async fn caller(rig: Rig) -> Verdict {
     let script = rig.script().on_unary(async |arrival, _: Parcel| {
-        Ok(Parcel::text(arrival.caller.map_or("no caller", |caller| caller.transport)))
+        Ok(Parcel::text(arrival.caller.map_or("none", |caller| caller.transport)))
     });
     let served = rig.serve(script).await?;
     let client = served.client().await?;

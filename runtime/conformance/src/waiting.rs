@@ -34,7 +34,7 @@ struct Full {
 impl Full {
     async fn of(rig: &Rig) -> Result<Self, Stop> {
         let Some(limit) = rig.concurrency else {
-            let reason = "the limit of concurrent calls on a connection is unknown";
+            let reason = "no limit of calls at a time on a connection was given";
             return Err(Stop::NotApplicable(reason.to_owned()));
         };
         let gate = watch::Sender::new(false);
@@ -122,7 +122,7 @@ fn stuck(rig: &Rig) -> Script {
     })
 }
 
-/// Checks that a server answers once it serves, and that earlier calls do not continue.
+/// That a server which has begun to serve answers, and that no call from before goes on.
 async fn served_anew(served: Served, client: ProbeClient) -> Verdict {
     for number in 2..12 {
         // The first may have to dial once more.

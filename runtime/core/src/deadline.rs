@@ -1,7 +1,7 @@
 use std::{
     future::Future,
     pin::{Pin, pin},
-    task::{Context as TaskContext, Poll},
+    task::{Context as TaskContext, Poll, ready},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use crate::{Metadata, Status, Streaming, streaming::Source};
+use crate::{Code, Metadata, Status, Streaming, streaming::Source};
 
 /// The future's outcome, or `DeadlineExceeded` once the deadline passes. A future whose deadline has passed before it
 /// is polled at all never is, and the status says that nothing was processed.
@@ -82,7 +82,7 @@ impl<T, F: Future<Output = Result<T, Status>>> Future for Bound<F> {
 
 /// The stream, ended by `DeadlineExceeded` once the deadline passes.
 pub fn bound_stream<T: Send + 'static>(deadline: Option<Instant>, stream: Streaming<T>) -> Streaming<T> {
-    bound_answers(deadline, true, stream)
+    bound_by(deadline, stream, EXCEEDED, false)
 }
 
 /// The same for the responses of an outgoing call.
@@ -91,13 +91,21 @@ pub(crate) fn bound_answers<T: Send + 'static>(
     idempotent: bool,
     answers: Streaming<T>,
 ) -> Streaming<T> {
+    bound_by(deadline, answers, late(idempotent), true)
+}
+
+fn bound_by<T: Send + 'static>(
+    deadline: Option<Instant>,
+    inner: Streaming<T>,
+    late: &'static str,
+    may_break: bool,
+) -> Streaming<T> {
     match deadline {
-        None => answers,
-        Some(deadline) => Streaming::from_source(Bounded {
-            inner: answers,
-            late: late(idempotent),
-            sleep: Box::pin(tokio::time::sleep_until(deadline)),
-        }),
+        None => inner,
+        Some(deadline) => {
+            let sleep = Box::pin(tokio::time::sleep_until(deadline));
+            Streaming::from_source(Bounded { inner, late, may_break, sleep })
+        }
     }
 }
 
@@ -172,7 +180,18 @@ pub fn is_reached(deadline: Option<Instant>) -> bool {
 struct Bounded<T> {
     inner: Streaming<T>,
     late: &'static str,
+    /// Whether the peer may break the stream off at its own clock, which may be ahead of this one.
+    may_break: bool,
     sleep: Pin<Box<Sleep>>,
+}
+
+impl<T> Bounded<T> {
+    /// Whether the stream has broken because of the deadline. A reset does not say so.
+    fn is_broken_by_deadline(&self, status: &Status) -> bool {
+        self.may_break
+            && matches!(status.code(), Code::Cancelled | Code::Unavailable)
+            && is_reached(Some(self.sleep.deadline()))
+    }
 }
 
 impl<T: Send> Source<T> for Bounded<T> {
@@ -182,7 +201,12 @@ impl<T: Send> Source<T> for Bounded<T> {
             self.inner = Streaming::empty();
             return Poll::Ready(Some(Err(Status::deadline_exceeded(self.late))));
         }
-        self.inner.poll_message(task)
+        match ready!(self.inner.poll_message(task)) {
+            Some(Err(status)) if self.is_broken_by_deadline(&status) => {
+                Poll::Ready(Some(Err(Status::deadline_exceeded(self.late).with_source(status))))
+            }
+            message => Poll::Ready(message),
+        }
     }
 
     fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {
@@ -200,15 +224,29 @@ mod tests {
         let work = async { panic!("it has begun") };
         let outcome: Result<(), Status> = bound(Some(now), work).await;
         let status = outcome.unwrap_err();
-        assert_eq!(status.code(), crate::Code::DeadlineExceeded);
+        assert_eq!(status.code(), Code::DeadlineExceeded);
         assert!(status.is_not_processed());
         let begun = async {
             tokio::time::sleep(Duration::from_secs(2)).await;
             Ok(())
         };
         let status = bound(Some(now + Duration::from_secs(1)), begun).await.unwrap_err();
-        assert_eq!(status.code(), crate::Code::DeadlineExceeded);
+        assert_eq!(status.code(), Code::DeadlineExceeded);
         assert!(!status.is_not_processed(), "it had begun");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_break_off_at_the_deadline_are_past_it_and_others_are_not() {
+        let second = Duration::from_secs(1);
+        for (early, expected) in [(second / 200, Code::DeadlineExceeded), (second / 2, Code::Unavailable)] {
+            let deadline = Instant::now() + second;
+            let broken = futures_util::stream::once(async move {
+                tokio::time::sleep(second - early).await;
+                Err::<(), _>(Status::unavailable("the peer broke the call off"))
+            });
+            let mut answers = bound_answers(Some(deadline), false, Streaming::new(broken));
+            assert_eq!(answers.message().await.unwrap_err().code(), expected, "{early:?} early");
+        }
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ pub fn check(expected: Option<&BoolValue>, found: Option<Compression>) -> Result
     }
 }
 
-/// What an answer is to be compressed with; plain where nobody says.
+/// What an answer is to be compressed with; plain unless the request says.
 pub fn wanted(asked: Option<&BoolValue>) -> Option<Compression> {
     asked.is_some_and(|asked| asked.value).then_some(COMPRESSION)
 }

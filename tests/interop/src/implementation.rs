@@ -19,7 +19,7 @@ use crate::{
     service::TestService,
 };
 
-/// Answers every method of the test service but the one that nobody implements.
+/// Answers every method of the test service but the unimplemented one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Implementation;
 
@@ -128,7 +128,7 @@ fn stream_of(
 ) -> Response<Streaming<StreamingOutputCallResponse>> {
     let (asked, next) = mpsc::channel();
     let answers = requests.map_ok(answers).try_flatten().map_ok(move |(answer, compressed)| {
-        // Whoever reads the answers also asks about each.
+        // A caller that reads the answers also asks about each.
         let _ = asked.send(compressed);
         answer
     });

@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_tun::Tun;
 
-use super::{Namespace, Unavailable, locked, way::Way};
+use super::{Namespace, Unavailable, locked, packet_queue::PacketQueue};
 
 /// What carries packets between two devices, in a thread of its own: a test that keeps its runtime busy does not make
 /// the link worse than it asked for. Dropped, the devices are gone.
@@ -28,11 +28,14 @@ pub(super) struct Forwarder {
 const LONGEST: usize = 65_535;
 
 impl Forwarder {
-    /// Joins the sides: packets go from the first to the second by the first way, and back by the second.
+    /// Joins the sides: packets go from the first to the second by the first queue, and back by the second.
     ///
     /// # Errors
     /// When the system refuses a device, a thread, or what a runtime needs.
-    pub(super) fn join(sides: &[Namespace; 2], ways: [Arc<Mutex<Way>>; 2]) -> Result<Self, Unavailable> {
+    pub(super) fn join(
+        sides: &[Namespace; 2],
+        queues: [Arc<Mutex<PacketQueue>>; 2],
+    ) -> Result<Self, Unavailable> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(refused)?;
         let [near, far] = {
             let _guard = runtime.enter();
@@ -40,7 +43,7 @@ impl Forwarder {
         };
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new().name("link".into());
-        let thread = thread.spawn(move || run(&runtime, &near, &far, &ways, stopped)).map_err(refused)?;
+        let thread = thread.spawn(move || run(&runtime, &near, &far, &queues, stopped)).map_err(refused)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -64,12 +67,12 @@ fn run(
     runtime: &Runtime,
     near: &Tun,
     far: &Tun,
-    [there, back]: &[Arc<Mutex<Way>>; 2],
+    [there, back]: &[Arc<Mutex<PacketQueue>>; 2],
     stopped: oneshot::Receiver<()>,
 ) {
     runtime.block_on(async {
         tokio::select! {
-            // Nobody sends: it comes to its end with the sender.
+            // Nothing is sent: it ends with the sender.
             _ = stopped => {}
             ((), ()) = async { tokio::join!(forward(near, far, there), forward(far, near, back)) } => {}
         }
@@ -77,19 +80,19 @@ fn run(
 }
 
 /// Carries packets one way, until a device is gone.
-async fn forward(from: &Tun, to: &Tun, way: &Mutex<Way>) {
+async fn forward(from: &Tun, to: &Tun, queue: &Mutex<PacketQueue>) {
     let mut packet = vec![0; LONGEST];
     loop {
-        let due = locked(way).next_due();
+        let due = locked(queue).next_due();
         tokio::select! {
             received = from.recv(&mut packet) => match received {
-                Ok(length) => locked(way).take(&packet[..length], Instant::now()),
+                Ok(length) => locked(queue).take(&packet[..length], Instant::now()),
                 Err(_) => return,
             },
             () = until(due) => {}
         }
         // A device takes a packet at once or not at all.
-        locked(way).deliver(Instant::now(), |packet| to.try_send(packet).is_ok());
+        locked(queue).deliver(Instant::now(), |packet| to.try_send(packet).is_ok());
     }
 }
 

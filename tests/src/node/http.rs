@@ -16,7 +16,7 @@ pub struct Page {
     pub body: String,
 }
 
-/// Gets a page by HTTP/1.1; `None` where nobody answers.
+/// Gets a page by HTTP/1.1; `None` where there is no answer.
 ///
 /// # Panics
 /// When the answer is not HTTP.

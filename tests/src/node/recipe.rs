@@ -18,7 +18,7 @@ pub(super) struct Recipe {
 }
 
 impl Recipe {
-    /// That of this command, but for what it does to its pipes and as whom it runs.
+    /// That of this command, but for what it does to its pipes and the user it runs as.
     pub(super) fn of(command: &Command) -> Self {
         let command = command.as_std();
         let owned = |(name, value): (&OsStr, Option<&OsStr>)| (name.to_owned(), value.map(OsStr::to_owned));

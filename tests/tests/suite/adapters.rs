@@ -1,5 +1,5 @@
-//! Our services in servers that are somebody else's, our clients over connections that are somebody else's,
-//! and somebody else's client against ours.
+//! Our services in the servers of tonic and iroh, our clients over their connections, and their clients against
+//! our servers.
 
 mod clients;
 mod compression;

@@ -71,7 +71,7 @@ async fn one_seed_reaches_a_whole_cluster_and_whoever_dies_moves_joins_or_leaves
     cluster.restart(2).await;
     answered_by(&channel, &["node-0", "node-1", "node-2"]).await;
 
-    // Once the others are known, nobody needs the seed.
+    // Once the others are known, the seed is not needed.
     cluster.kill(1).await;
     spread(&channel, 50).await;
     let joining = Node::start(&["--node.name=node-3"]).await;

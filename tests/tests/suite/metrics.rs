@@ -1,4 +1,4 @@
-//! What a node counts, and what nobody can make it count.
+//! What a node counts, and what no caller can make it count.
 
 mod cardinality;
 mod client;

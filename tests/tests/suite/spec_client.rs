@@ -110,7 +110,7 @@ async fn a_failure_tells_its_code_and_message() {
     assert!(answer.message.contains("nobody"), "{answer:?}");
     let answer = exchange(&connection, &call("/nobody.v1.Nobody/Get", 0x00, true, &[], &message)).await;
     assert_eq!(answer.code, 12, "{answer:?}");
-    // 8: a codec that nobody knows. 3.3: a frame that must be understood.
+    // 8: an unknown codec. 3.3: a frame that must be understood.
     assert_eq!(exchange(&connection, &call(CHECK, 0x6e, true, &[], &message)).await.code, 12);
     let whole = call(CHECK, 0x00, false, &[], &message);
     let (start, end) = whole.split_at(whole.len() - 2);

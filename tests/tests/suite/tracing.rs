@@ -10,7 +10,7 @@ use polywire_tests::node::Node;
 
 use collector::Collector;
 
-/// A place in somebody's trace, which is recorded.
+/// A place in a trace that is recorded.
 const FOREIGN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// A node of this name that sends its traces there.

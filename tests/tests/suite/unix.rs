@@ -19,7 +19,7 @@ struct Porter;
 
 impl Door for Porter {
     async fn knock(&self, cx: &Context, _: Item) -> Result<Item, Status> {
-        let caller = cx.caller().ok_or_else(|| Status::internal("nobody calls"))?;
+        let caller = cx.caller().ok_or_else(|| Status::internal("there is no caller"))?;
         Ok(Item::named(format!("{} {:?} {:?}", caller.transport, caller.identity, caller.address)))
     }
 }

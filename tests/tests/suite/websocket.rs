@@ -23,7 +23,7 @@ struct Porter;
 
 impl Door for Porter {
     async fn knock(&self, cx: &Context, _: Item) -> Result<Item, Status> {
-        let caller = cx.caller().ok_or_else(|| Status::internal("nobody calls"))?;
+        let caller = cx.caller().ok_or_else(|| Status::internal("there is no caller"))?;
         let address: SocketAddr = caller.address.as_deref().unwrap_or_default().parse().unwrap();
         Ok(Item::named(format!("{} {:?} {}", caller.transport, caller.identity, address.ip())))
     }

@@ -11,7 +11,7 @@ use polywire_interop::cases::{self, Case, Peer};
 /// Exit status: 0 when all passed, 1 when any failed or the target cannot be used, 2 for bad usage.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Whom to call: grpc://…, grpcs://…, iroh://… or any other target
+    /// The target to call: grpc://…, grpcs://…, iroh://… or any other target
     #[arg(long)]
     target: Target,
     /// The cases, with commas between; `all` for every one

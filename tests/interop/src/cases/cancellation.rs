@@ -21,7 +21,7 @@ pub(super) async fn timeout(peer: &Peer) -> Result<(), Failure> {
 }
 
 /// A call that is given up before its first request: by requests that break off, which gives it a status, and by
-/// being dropped, after which nobody is left to be told one.
+/// being dropped, after which no caller is left to be told one.
 pub(super) async fn after_begin(peer: &Peer) -> Result<(), Failure> {
     let broken = stream::iter([Err::<StreamingInputCallRequest, _>(Status::cancelled("given up"))]);
     let outcome = peer.test.streaming_input_call(Streaming::new(broken)).await;

@@ -28,7 +28,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Whoever answers there.
+    /// The peer that answers.
     pub fn new(channel: Channel) -> Self {
         Self {
             test: TestServiceClient::new(channel.clone()),

@@ -5,7 +5,7 @@
 #[path = "../messages/mod.rs"]
 pub mod messages;
 
-/// Types with names that somebody else has too.
+/// Types whose names are taken elsewhere too.
 pub mod named {
     pub use super::messages::{GetRequest as T, GetRequest as Option, Item as Context2, Item as Result2};
     pub use super::messages::{GetRequest as S, Item as Method, Item as Body, Item as Duration};

@@ -113,7 +113,7 @@ impl Worker {
         })
     }
 
-    /// How many of them were made over the other transport then, for nobody had seen them.
+    /// How many of them were made over the other transport then, for no handler had seen them.
     fn moved(&self) -> f64 {
         self.counted("polywire_client_fallbacks_total", |series| series.contains("reason=\"not_processed\""))
     }

@@ -22,7 +22,7 @@ pub(super) trait Counter {
     /// Tells the sum; may be asked as often as one likes.
     #[rpc(idempotent)]
     async fn read(&self, request: Number) -> Result<Number, Status>;
-    /// Adds one, under this name; whoever asks twice adds two.
+    /// Adds one, under this name; two requests add two.
     async fn increment(&self, name: Number) -> Result<Number, Status>;
     /// Counts up for as long as anybody listens.
     async fn watch(&self, request: Number) -> Result<Streaming<Number>, Status>;

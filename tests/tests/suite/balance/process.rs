@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 
-/// Asks how the peer is, twenty times a second; what comes of it, until nobody listens.
+/// Asks how the peer is, twenty times a second; what comes of it, until the receiver is gone.
 async fn ask_on(
     targets: [String; 2],
     told: mpsc::UnboundedSender<(Result<(), Status>, Duration, &'static str)>,
@@ -85,7 +85,7 @@ async fn a_peer_that_stands_still_for_three_seconds_costs_no_call_that_waits_lon
         let (outcome, took, _) = told.recv().await.unwrap();
         let soon = took < Duration::from_millis(500) && stopped.elapsed() > Duration::from_secs(4);
         if let Err(status) = outcome {
-            // What is said not to be processed can be made again by whoever wants to.
+            // A call that was not processed can be made again.
             lost.extend((!status.is_not_processed()).then_some(status));
             return None;
         }

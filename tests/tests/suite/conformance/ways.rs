@@ -6,7 +6,7 @@ use polywire::{config, grpc::Grpc, iroh::Iroh};
 use polywire_conformance::{Case, Conformance};
 use polywire_tests::subjects::{BehindAGateway, InProcess, InProcessConfig, IrohsRouter, TonicsServer};
 
-use super::{LOOPBACK, STREAMS, is_documented, run};
+use super::{LOOPBACK, NOT_ENCODED, OWN_PROCESS, STREAMS, is_documented, run};
 
 /// How long an Iroh connection of these tests may be silent.
 const IDLE: Duration = Duration::from_secs(2);
@@ -55,7 +55,7 @@ const SIZES: [Case; 9] = [
 ];
 
 /// The cases about a server that ends without its clients.
-const ENDS: [Case; 4] = [Case::NobodyThere, Case::ServerDies, Case::DrainRefuses, Case::DrainCut];
+const ENDS: [Case; 4] = [Case::NoServer, Case::ServerDies, Case::DrainRefuses, Case::DrainCut];
 
 fn in_process() -> Conformance {
     let suite = Conformance::new(InProcess, InProcessConfig::default()).named("in process");
@@ -65,10 +65,10 @@ fn in_process() -> Conformance {
     let suite = without(suite, &SIZES, "messages are not encoded, and have no size");
     let suite = without(suite, &ENDS, "the server ends with its client: they are one");
     suite
-        .without(Case::ClientCodec, "messages are not encoded")
+        .without(Case::ClientCodec, NOT_ENCODED)
         .without(Case::Caller, "the caller is the process itself")
         .without(Case::Connections, "there are no connections")
-        .without(Case::Cause, "the error behind a status stays in its process, which is this one")
+        .without(Case::Cause, OWN_PROCESS)
         .without(Case::DeadlineUnread, "a stream that is not read does not run")
 }
 

@@ -182,7 +182,7 @@ async fn a_deadline_and_giving_up_reach_the_server_behind_a_chain_of_gateways() 
     drops.next().await;
 }
 
-/// The stock's methods as somebody takes them to be who does not know their shapes.
+/// The stock's methods as a client sees them that does not know their shapes.
 mod misread {
     use polywire::{Status, Streaming};
     use polywire_tests::inventory::{GetRequest, Item};

@@ -55,12 +55,12 @@ async fn a_peer_that_is_killed_amid_a_call_is_unavailable() {
 async fn a_gateway_is_ready_while_its_target_answers() {
     let data = tempfile::tempdir().unwrap();
     let data_dir = format!("--node.data_dir={}", data.path().join("data").display());
-    // A place that is the same for one node after another, and nobody else's.
+    // A place that is the same for one node after another, and is no other's.
     let path = data.path().join("node.sock");
     let bind = format!("--transport.unix.path={}", path.display());
     let target = format!("unix://{}", path.display());
     let gateway = Node::gateway(["--listen", "iroh", &target, "--health.check_interval=100ms"]).await;
-    // Nobody is there yet.
+    // Nothing listens there yet.
     let unreachable = "target: the gateway's target cannot be reached over unix: ";
     assert_eq!(target_is(&gateway, unreachable).await, 503);
     let status = HealthClient::new(connect(gateway.iroh()).await)

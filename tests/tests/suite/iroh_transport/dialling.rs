@@ -108,7 +108,7 @@ async fn a_call_on_a_connection_that_died_unnoticed_is_made_on_a_new_one() {
 #[tokio::test]
 async fn a_dead_address_costs_the_configured_connect_timeout_and_the_error_says_so() {
     const TIMEOUT: Duration = Duration::from_millis(700);
-    // Bound, so that no ICMP message ends it early; and nobody answers.
+    // Bound, so that no ICMP message ends it early; and nothing answers.
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = EndpointAddr::from_parts(
         SecretKey::generate().public(),

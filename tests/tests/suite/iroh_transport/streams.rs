@@ -77,7 +77,7 @@ async fn what_is_not_a_call_costs_its_stream_and_has_a_clear_end() {
         ),
     ];
     for (what, bytes, expected) in cases {
-        // Without its end: nobody may wait for what was announced.
+        // Without its end: no call may wait for what was announced.
         let (_send, recv) = open(&connection, &bytes, false).await;
         assert_eq!(ending(recv).await, expected, "{what}");
         assert_serves(&connection).await;

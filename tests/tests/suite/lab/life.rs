@@ -43,7 +43,7 @@ async fn two_labs_at_once_do_not_meet() {
     let second = Lab::new().await.unwrap();
     let [near, far] = sockets(&first).await;
     let [stranger, _] = sockets(&second).await;
-    // The address is that of somebody, in each of them.
+    // The address exists in each of them.
     stranger.connect(far.local_addr().unwrap()).await.unwrap();
     stranger.send(b"from the second").await.unwrap();
     let forwarded = async || (second.counters(Direction::ToFar).forwarded == 1).then_some(());
@@ -76,7 +76,7 @@ async fn a_side_has_loopback_and_its_end_of_the_link_and_no_way_out() {
 async fn nothing_is_left_of_a_lab_nor_of_the_processes_in_it() {
     let Some(lab) = Lab::or_skip().await else { return };
     let traces = Traces::of(&lab);
-    // One that is nobody's child that would kill it.
+    // One whose parent has ended and does not kill it.
     let mut shell = lab.far().command("sh");
     shell.args(["-c", "sleep 1000 & echo $!"]).stdout(Stdio::piped());
     // Its pipe is not that which is read to the end.

@@ -58,7 +58,7 @@ async fn on_every_transport_calls_and_connections_are_counted_where_they_are_mad
         let now = || samples(&metrics.render(Format::Text));
         let options = ConnectOptions::new().metrics(metrics.clone());
         let channel = target.parse::<Target>().unwrap().connect(&options).await.unwrap();
-        assert!(connections(&now(), transport).unwrap_or_default() < 1.0, "{transport}: nobody was dialled");
+        assert!(connections(&now(), transport).unwrap_or_default() < 1.0, "{transport}: nothing was dialled");
         let client = HealthClient::new(channel);
         for _ in 0..3 {
             client.check(ask("")).await.unwrap();

@@ -29,7 +29,7 @@ use crate::{
 enum Ending {
     Well,
     Failed,
-    /// Nobody listens any more.
+    /// The reader is gone.
     Dropped,
     /// Before it has begun.
     Refused,

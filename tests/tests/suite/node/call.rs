@@ -145,7 +145,7 @@ async fn a_fallback_is_taken_only_where_nothing_was_processed() {
         .on_get(async |_, _| Err::<Item, _>(Status::unavailable("seen and failed")))
         .on_watch(async |_, _: WatchRequest| Ok(Streaming::once(Item::named("from the fallback"))));
     let shop = Shop::open(stock).await;
-    // Bound and never listening, so that nobody else does.
+    // Bound and never listening, so that no other process listens.
     let bound = tokio::net::TcpSocket::new_v4().unwrap();
     bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let dead = format!("grpc://{}", bound.local_addr().unwrap());

@@ -35,7 +35,7 @@ async fn one_node_serves_every_transport_at_once_and_each_is_called_by_its_targe
             |line: &str| line.starts_with("polywire_server_calls_total") && line.contains(&transport);
         assert!(metrics.lines().any(counted), "{transport}: {metrics}");
     }
-    // Memory is within the node's own process, and nobody else is told that the name is there.
+    // Memory is within the node's own process, and no other process is told that the name is there.
     assert_eq!(node.target("memory"), "memory://all-at-once");
     let finished = call(&[node.target("memory"), "grpc.health.v1.Health/Check"]).await;
     assert_eq!(finished.code, 64 + 14, "{}", finished.stderr);

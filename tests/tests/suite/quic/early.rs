@@ -123,7 +123,7 @@ async fn what_arrived_early_never_reaches_another_method_when_the_handshake_fail
     let get = InventoryClient::new(channel);
     let get = tokio::spawn(async move { get.get(GetRequest::named("get")).await });
     eventually("the early call is handled", async || (ran.gets() == 2).then_some(())).await;
-    // The callers are gone, and with them whoever could end the handshake.
+    // The callers are gone, and the handshake cannot end without them.
     label.abort();
     get.abort();
     way.pump.abort();
@@ -179,6 +179,7 @@ async fn a_call_that_the_server_does_not_take_early_is_made_again_after_the_hand
     let early_data = EarlyData::new();
     let way = OneWay::to(address(&server)).await;
     make_known(&server, way.address, &early_data).await;
+    assert_eq!(way.early(), 0, "nothing is sent early to a server that is not known");
     // One that has the same key and knows nothing of the callers of the other.
     let successor = Server::start_with(ran.stock().server(), Config { zero_rtt: false, ..zero_rtt() }).await;
     let way = OneWay::to(address(&successor)).await;

@@ -46,7 +46,7 @@ impl History {
         Self { begun, steps: Vec::new() }
     }
 
-    /// A step that began then and has ended now; one of which nobody knows whether it happened has no end.
+    /// A step that began then and has ended now; a step of unknown outcome has no end.
     pub(super) fn add(&mut self, client: u32, called: Instant, step: Step, ended: bool) {
         let since = |at: Instant| i64::try_from(at.duration_since(self.begun).as_nanos()).unwrap();
         self.steps.push(Operation {
@@ -67,7 +67,7 @@ impl History {
         assert_eq!(result, CheckResult::Ok, "{} steps:\n{}", steps.len(), shown());
     }
 
-    /// All but the writes of which nobody knows whether they happened, and which nobody has read: they may as well
+    /// All but the writes of unknown outcome that no step has read: they may as well
     /// have happened behind everything else, and each of them doubles the work of the check.
     fn that_matter(&self) -> Vec<Operation<Register>> {
         let read: HashSet<u64> = self

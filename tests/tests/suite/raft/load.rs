@@ -104,7 +104,7 @@ fn client(ways: &Ways, turn: usize) -> Option<KvClient> {
 /// How long one try may take.
 const TRY: Duration = Duration::from_millis(1_500);
 
-/// Writes until somebody says that it is there. The request id makes it one write, however often it is tried.
+/// Writes until a node confirms it. The request id makes it one write, however often it is tried.
 pub(super) async fn put_anyhow(ways: &Ways, key: &str, value: &str) {
     let begun = Instant::now();
     let request = PutRequest {

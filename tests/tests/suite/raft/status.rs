@@ -191,7 +191,7 @@ async fn a_watcher_is_told_of_members_that_come() {
     let rest = async { while watch.message().await.is_ok_and(|told| told.is_some()) {} };
     let (end, ()) = tokio::join!(end, within(rest));
     assert_eq!(end.code, Some(0), "{}", end.stderr);
-    assert!(end.took < std::time::Duration::from_secs(5), "a watcher holds nobody up: {:?}", end.took);
+    assert!(end.took < std::time::Duration::from_secs(5), "a watcher delays no other: {:?}", end.took);
 }
 
 #[tokio::test]
@@ -225,7 +225,7 @@ async fn the_machine_is_read_and_not_made_up() {
     eventually("the open files are those that the system counts", async || {
         let told = info().await.process.unwrap().open_files.unwrap();
         let counted = std::fs::read_dir(format!("/proc/{}/fd", node.pid())).unwrap().count() as u64;
-        // Whoever counts its own files has one more open meanwhile.
+        // A process that counts its own files has one more open meanwhile.
         (told == counted || told == counted + 1).then_some(())
     })
     .await;

@@ -9,7 +9,7 @@ use super::{
 
 const CHECK: &str = "grpc.health.v1.Health/Check";
 
-/// A call of somebody who traces, over the one transport to a gateway and over the other to a node: the spans.
+/// A call of a caller that traces, over the one transport to a gateway and over the other to a node: the spans.
 async fn through(listen: &str, target: impl Fn(&Node) -> &str, entry: impl Fn(&Node) -> &str) -> Vec<Span> {
     let collector = Collector::start().await;
     let node = node("behind", &collector, &[]).await;

@@ -7,7 +7,7 @@ use polywire_tests::{
 use super::{FOREIGN, collector::Collector, end, gateway};
 use crate::node::connect;
 
-/// Says where in a trace it was called, or what somebody else says of that.
+/// Says where in a trace it was called, or what another service says of that.
 #[polywire::service(package = "trace.v1")]
 trait Witness {
     async fn get(&self, cx: &Context, request: GetRequest) -> Result<Item, Status>;

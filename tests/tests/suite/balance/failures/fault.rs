@@ -11,7 +11,7 @@ use polywire_tests::ledger::{Fate, LedgerClient, Order};
 
 use super::{
     caller::{self, By},
-    proxy::Way,
+    proxy::Toward,
     rig::{Hits, Rig},
 };
 
@@ -109,8 +109,8 @@ impl Fault {
     pub(super) fn arm(self, rig: &Arc<Rig>, hits: Hits, chance: &mut Rng) {
         let within = Arc::downgrade(rig);
         match self {
-            Self::AmidTheRequest => rig.cut_after(chance.u32(..TOGETHER_BYTES), Way::ToServer),
-            Self::AmidTheAnswer => rig.cut_after(chance.u32(..TOGETHER_BYTES), Way::ToClient),
+            Self::AmidTheRequest => rig.cut_after(chance.u32(..TOGETHER_BYTES), Toward::ToServer),
+            Self::AmidTheAnswer => rig.cut_after(chance.u32(..TOGETHER_BYTES), Toward::ToClient),
             _ => {}
         }
         match self {

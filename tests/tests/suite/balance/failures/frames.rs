@@ -1,4 +1,4 @@
-//! What a server says of its connections and streams in HTTP/2, as whoever stands between sees it.
+//! What a server says of its connections and streams in HTTP/2, as a proxy between sees it.
 
 /// Frames as they pass, whose bytes come in pieces.
 #[derive(Default)]

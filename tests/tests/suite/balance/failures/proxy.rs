@@ -24,11 +24,11 @@ use super::frames::{Frames, Seen};
 /// Passes bytes on until it is told otherwise. Dropped, everything is broken.
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
-    shared: Arc<Shared>,
+    state: Arc<ProxyState>,
     accepting: JoinHandle<()>,
 }
 
-struct Shared {
+struct ProxyState {
     server: Mutex<SocketAddr>,
     /// How often all connections were broken.
     cuts: watch::Sender<u64>,
@@ -43,7 +43,7 @@ struct Shared {
 
 /// Which way bytes go.
 #[derive(Clone, Copy)]
-pub(super) enum Way {
+pub(super) enum Toward {
     ToServer = 0,
     ToClient = 1,
 }
@@ -55,7 +55,7 @@ impl Proxy {
     pub(super) async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
+        let state = Arc::new(ProxyState {
             server: Mutex::new(server),
             cuts: watch::Sender::new(0),
             refuses: AtomicBool::new(false),
@@ -64,41 +64,41 @@ impl Proxy {
             refused: AtomicU64::new(0),
             went_away: AtomicU64::new(0),
         });
-        let accepting = tokio::spawn(accept(listener, shared.clone()));
-        Self { address, shared, accepting }
+        let accepting = tokio::spawn(accept(listener, state.clone()));
+        Self { address, state, accepting }
     }
 
     /// Connections that are made from now on lead there.
     pub(super) fn lead_to(&self, server: SocketAddr) {
-        *self.shared.server.lock().unwrap() = server;
+        *self.state.server.lock().unwrap() = server;
     }
 
     /// Breaks all connections.
     pub(super) fn cut(&self) {
-        self.shared.cut();
+        self.state.cut();
     }
 
     /// Breaks all connections once so many bytes more have gone this way.
-    pub(super) fn cut_after(&self, bytes: u32, way: Way) {
-        self.shared.allowances[way as usize].store(bytes.into(), Ordering::SeqCst);
+    pub(super) fn cut_after(&self, bytes: u32, toward: Toward) {
+        self.state.allowances[toward as usize].store(bytes.into(), Ordering::SeqCst);
     }
 
     /// Breaks new connections at once, or does so no more; and waits for nothing that was to come.
     pub(super) fn refuse(&self, refuses: bool) {
-        self.shared.refuses.store(refuses, Ordering::SeqCst);
-        for allowance in &self.shared.allowances {
+        self.state.refuses.store(refuses, Ordering::SeqCst);
+        for allowance in &self.state.allowances {
             allowance.store(UNLIMITED, Ordering::SeqCst);
         }
     }
 
     /// How many connections were broken.
     pub(super) fn broken(&self) -> u64 {
-        self.shared.broken.load(Ordering::SeqCst)
+        self.state.broken.load(Ordering::SeqCst)
     }
 
     /// How many streams the servers refused, and of how many connections they said that they go away.
     pub(super) fn refused_and_left(&self) -> [u64; 2] {
-        [&self.shared.refused, &self.shared.went_away].map(|count| count.load(Ordering::SeqCst))
+        [&self.state.refused, &self.state.went_away].map(|count| count.load(Ordering::SeqCst))
     }
 }
 
@@ -109,7 +109,7 @@ impl Drop for Proxy {
     }
 }
 
-impl Shared {
+impl ProxyState {
     fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
@@ -123,20 +123,20 @@ impl Shared {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, state: Arc<ProxyState>) {
     while let Ok((client, _)) = listener.accept().await {
-        if shared.refuses.load(Ordering::SeqCst) {
-            shared.broken.fetch_add(1, Ordering::SeqCst);
+        if state.refuses.load(Ordering::SeqCst) {
+            state.broken.fetch_add(1, Ordering::SeqCst);
             reset(client);
             continue;
         }
-        tokio::spawn(pass_on(client, shared.clone()));
+        tokio::spawn(pass_on(client, state.clone()));
     }
 }
 
-async fn pass_on(client: TcpStream, shared: Arc<Shared>) {
-    let mut cuts = shared.cuts.subscribe();
-    let server = *shared.server.lock().unwrap();
+async fn pass_on(client: TcpStream, state: Arc<ProxyState>) {
+    let mut cuts = state.cuts.subscribe();
+    let server = *state.server.lock().unwrap();
     let Ok(server) = TcpStream::connect(server).await else { return reset(client) };
     for stream in [&client, &server] {
         stream.set_nodelay(true).unwrap();
@@ -144,19 +144,19 @@ async fn pass_on(client: TcpStream, shared: Arc<Shared>) {
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let broken = tokio::select! {
         // The peers end connections themselves too.
-        ended = pump(from_client, to_server, Way::ToServer, &shared) => ended,
-        ended = pump(from_server, to_client, Way::ToClient, &shared) => ended,
+        ended = pump(from_client, to_server, Toward::ToServer, &state) => ended,
+        ended = pump(from_server, to_client, Toward::ToClient, &state) => ended,
         _ = cuts.changed() => Ok(true),
     };
-    shared.broken.fetch_add(u64::from(broken.unwrap_or(false)), Ordering::SeqCst);
+    state.broken.fetch_add(u64::from(broken.unwrap_or(false)), Ordering::SeqCst);
 }
 
 /// Passes on what comes; true where the allowance is used up.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    way: Way,
-    shared: &Shared,
+    toward: Toward,
+    state: &ProxyState,
 ) -> io::Result<bool> {
     let mut buffer = [0; 16 << 10];
     let mut frames = Frames::default();
@@ -166,14 +166,14 @@ async fn pump(
             to.shutdown().await?;
             return Ok(false);
         }
-        let left = shared.allowances[way as usize].fetch_sub(read as i64, Ordering::SeqCst);
+        let left = state.allowances[toward as usize].fetch_sub(read as i64, Ordering::SeqCst);
         let allowed = usize::try_from(left).unwrap_or(0).min(read);
-        if let Way::ToClient = way {
-            frames.pass(&buffer[..allowed], |seen| shared.see(seen));
+        if let Toward::ToClient = toward {
+            frames.pass(&buffer[..allowed], |seen| state.see(seen));
         }
         to.write_all(&buffer[..allowed]).await?;
         if allowed < read {
-            shared.cut();
+            state.cut();
             return Ok(true);
         }
     }

@@ -25,7 +25,7 @@ use polywire_tests::{
 };
 use tokio::task::JoinHandle;
 
-use super::proxy::{Proxy, Way};
+use super::proxy::{Proxy, Toward};
 
 /// The servers, and what was executed.
 pub(super) struct Rig {
@@ -107,7 +107,7 @@ impl Rig {
     }
 
     /// Breaks those of gRPC once so many bytes have gone this way.
-    pub(super) fn cut_after(&self, bytes: u32, way: Way) {
+    pub(super) fn cut_after(&self, bytes: u32, way: Toward) {
         self.proxy.cut_after(bytes, way);
     }
 

@@ -42,7 +42,7 @@ impl Verdicts {
         let kind = Kind::of(&told.outcome);
         match kind {
             Kind::Done | Kind::Failed => assert_eq!(times, 1, "it was executed: {told:?}"),
-            Kind::NotProcessed => assert_eq!(times, 0, "nobody saw it: {told:?}"),
+            Kind::NotProcessed => assert_eq!(times, 0, "no handler saw it: {told:?}"),
             Kind::Maybe => {}
         }
         assert!(told.took <= told.timeout + AT_LAST, "{told:?}");
