@@ -45,7 +45,7 @@ async fn schemas_that_do_not_fit_together_are_refused() {
 #[cfg(feature = "grpc")]
 mod grpc {
     use super::*;
-    use polywire_core::{Code, Codec, ConnectOptions, Context, Limits, Payload, Service as _, Target};
+    use polywire_core::{Code, Codec, ConnectOptions, Context, Limits, Payload, Target};
 
     #[tokio::test]
     async fn a_transport_that_ends_by_itself_ends_the_node_with_an_error() {
