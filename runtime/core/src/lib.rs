@@ -25,6 +25,7 @@
 extern crate self as polywire;
 
 mod alias;
+mod alpn;
 pub mod balance;
 mod body;
 mod call;
@@ -61,6 +62,7 @@ mod short_name;
 mod status;
 mod streaming;
 pub mod trace;
+mod trace_context;
 pub mod transport;
 mod truncated;
 mod watched;
@@ -74,6 +76,7 @@ pub mod __private;
 pub mod __runner;
 
 pub use alias::Alias;
+pub use alpn::{AlpnError, AlpnName};
 pub use balance::{ChannelBuilder, ClusterBuilder, Fallback};
 pub use body::Body;
 pub use call::{Call, Receive};
@@ -103,7 +106,7 @@ pub use service::Service;
 pub use short_name::{ShortName, ShortNameError};
 pub use status::Status;
 pub use streaming::Streaming;
-pub use trace::{InvalidTraceParent, TraceContext};
+pub use trace_context::{InvalidTraceParent, TraceContext};
 #[cfg(feature = "grpc")]
 pub use transport::grpc;
 #[cfg(feature = "iroh")]
@@ -116,5 +119,5 @@ pub use transport::quic;
 pub use transport::unix;
 #[cfg(feature = "websocket")]
 pub use transport::websocket;
-pub use transport::{AlpnError, AlpnName, ConnectOptions, Limits, Target, TargetError};
+pub use transport::{ConnectOptions, Limits, Target, TargetError};
 pub use truncated::Truncated;

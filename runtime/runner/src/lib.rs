@@ -19,6 +19,7 @@
 extern crate polywire_core as polywire;
 
 pub mod cli;
+mod command;
 pub mod config;
 mod health;
 pub mod metrics;

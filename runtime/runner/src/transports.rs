@@ -11,7 +11,7 @@ use polywire_core::{
 };
 use toml::{Table, Value};
 
-use crate::config::{ReadError, read_section};
+use crate::section::{ReadError, read_section};
 
 /// The object-safe form of [`Transport`], with the parts that a node needs.
 pub(crate) trait DynTransport: Send + Sync {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Codec, ShortName};
+use crate::{AlpnName, Codec, ShortName};
 
 /// The type of a key.
 ///
@@ -133,4 +133,9 @@ impl Setting for Vec<ShortName> {
 
 impl Setting for Codec {
     const EXPECTED: &'static str = "\"msgpack\" or \"protobuf\"";
+}
+
+impl Setting for Vec<AlpnName> {
+    const EXPECTED: &'static str = "a list of names prefix/short_name/major such as [\"blixard/health/1\"]";
+    const ELEMENT: &'static str = "a name prefix/short_name/major such as \"blixard/health/1\"";
 }

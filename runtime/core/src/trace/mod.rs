@@ -19,12 +19,10 @@
 //! with [`Call::context`](crate::Call::context); if spans are recorded, calls within the handler's span find it themselves.
 
 mod bridge;
-mod context;
 mod span;
-mod state;
 mod traced;
 
-pub use context::{InvalidTraceParent, TraceContext};
+pub use crate::trace_context::{InvalidTraceParent, TraceContext};
 pub(crate) use span::{CallSpan, System, refused};
 
 /// The target of the spans of calls, for filters such as `info,polywire::rpc=debug`.

@@ -2,7 +2,6 @@
 //! protocol and back, and knows no other transport. All other code, also for built-in transports, uses the trait
 //! [`Transport`] alone.
 
-mod alpn;
 mod arrivals;
 mod bind_error;
 mod bound;
@@ -39,7 +38,6 @@ pub mod websocket;
 use std::{fmt, future::Future, sync::Arc};
 
 pub use self::{
-    alpn::{AlpnError, AlpnName},
     bind_error::BindError,
     bound::{BindContext, Bound, Check, Checks, LiveTarget, Serving},
     catch_panic::CatchPanic,
@@ -48,7 +46,11 @@ pub use self::{
     scheme::Scheme,
     target::{ConnectOptions, Target, TargetError},
 };
-pub use crate::{network_path::NetworkPath, observer::ConnectionGauge};
+pub use crate::{
+    alpn::{AlpnError, AlpnName},
+    network_path::NetworkPath,
+    observer::ConnectionGauge,
+};
 
 #[cfg(any(feature = "grpc", feature = "memory"))]
 pub(crate) use self::arrivals::Arrival;

@@ -6,6 +6,8 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
+use crate::command::CommandError;
+
 use super::{
     call::details,
     json::{Shown, Types},
@@ -133,6 +135,22 @@ fn causes(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Help(text) => Self::Help(text),
+            CommandError::Usage(message) => Self::usage(message),
+            CommandError::CommandLine(error) => Self::Clap(error),
+            CommandError::Status(status) => Self::Status(status),
+            CommandError::Exit(status) => Self::Exit(status),
+            CommandError::Other(error) => match error.downcast_ref::<io::Error>() {
+                Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Self::Gone,
+                _ => Self::Other(error),
+            },
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 mod args;
 mod build;
 mod call;
-mod command;
 mod config;
 mod connect;
 mod crash;
@@ -36,10 +35,10 @@ mod traces;
 
 use std::{ffi::OsString, future::Future, process::ExitCode};
 
+pub use crate::command::{Arguments, Command, CommandError};
 pub(crate) use build::Build;
-pub(crate) use command::DynCommand;
-pub use command::{Arguments, Command, CommandError, print};
 pub use node::IntoNodeBuilder;
+pub use print::print;
 
 use self::{
     args::{Args, Asked, Command as BuiltIn, ConfigCommand},

@@ -9,6 +9,7 @@ use std::{
 use tokio::{io::Interest, net::unix::pipe::Sender};
 
 use super::failure::Failure;
+use crate::command::CommandError;
 
 /// Writes a result to stdout and flushes it.
 pub(super) fn answer(text: &str) -> Result<(), Failure> {
@@ -35,4 +36,16 @@ pub(super) async fn reader_gone() {
         Ok(stdout) if stdout.ready(Interest::ERROR).await.is_ok() => {}
         _ => std::future::pending().await,
     }
+}
+
+/// Writes a command's output to stdout.
+///
+/// # Errors
+/// If stdout cannot be written. The command should return the error: it ends without a message if the reader has closed
+/// the pipe.
+pub fn print(answer: &str) -> Result<(), CommandError> {
+    answer(answer).map_err(|failure| match failure {
+        Failure::Other(error) => CommandError::Other(error),
+        _ => CommandError::Other(io::Error::from(io::ErrorKind::BrokenPipe).into()),
+    })
 }

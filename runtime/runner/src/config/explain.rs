@@ -1,6 +1,6 @@
 //! Error texts from serde's errors.
 
-use super::read::ReadError;
+use crate::section::ReadError;
 use serde_path_to_error::Segment;
 use toml::Value;
 

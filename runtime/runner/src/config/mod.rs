@@ -70,7 +70,6 @@ pub use self::{
 pub(crate) use self::{
     keys::{KeyHelp, keys},
     log::BASE as LOG_BASE,
-    read::{ReadError, read_section},
     suggest::nearest_key,
 };
 pub use polywire_core::settings::{Grpc, Iroh, Section, Setting, path};

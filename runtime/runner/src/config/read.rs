@@ -9,15 +9,13 @@ use super::{
     registered,
     suggest::suggest,
 };
-use crate::transports::DynTransport;
+use crate::{
+    section::{ReadError, read_section},
+    transports::DynTransport,
+};
 use polywire_core::settings::{Outline, join};
-use serde::de::DeserializeOwned;
-use serde_path_to_error::Track;
 use std::{collections::BTreeMap, sync::Arc};
 use toml::{Table, Value};
-
-/// Serde's error, with its place.
-pub(crate) type ReadError = serde_path_to_error::Error<toml::de::Error>;
 
 /// Whether the values have the types of a configuration. Unknown keys are accepted.
 pub(super) fn accepts(layer: &Layer) -> bool {
@@ -48,18 +46,6 @@ pub(super) fn read(layer: &mut Layer, problems: &mut Vec<Problem>) -> Config {
         }
     }
     config
-}
-
-/// Reads the values of a section, and passes unknown keys to `unknown`.
-pub(crate) fn read_section<T: DeserializeOwned>(
-    table: &Table,
-    unknown: &mut dyn FnMut(String),
-) -> Result<T, ReadError> {
-    let mut track = Track::new();
-    let values = Value::Table(table.clone());
-    let source = serde_path_to_error::Deserializer::new(values, &mut track);
-    serde_ignored::deserialize(source, |path| unknown(path.to_string()))
-        .map_err(|error| ReadError::new(track.path(), error))
 }
 
 /// A function that reads a section's values and passes on unknown keys.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Health,
-    cli::{Command, DynCommand},
+    command::{Command, DynCommand},
     config::Config,
     metrics::Metrics,
 };

@@ -1,6 +1,7 @@
-use std::{error::Error, ffi::OsString, io, sync::Arc};
+//! A command of a node's binary.
 
-use super::failure::Failure;
+use std::{error::Error, ffi::OsString, sync::Arc};
+
 use futures_util::future::BoxFuture;
 use polywire_core::Status;
 
@@ -51,18 +52,6 @@ impl Arguments {
     }
 }
 
-/// Writes a command's output to stdout.
-///
-/// # Errors
-/// If stdout cannot be written. The command should return the error: it ends without a message if the reader has closed
-/// the pipe.
-pub fn print(answer: &str) -> Result<(), CommandError> {
-    super::print::answer(answer).map_err(|failure| match failure {
-        Failure::Other(error) => CommandError::Other(error),
-        _ => CommandError::Other(io::Error::from(io::ErrorKind::BrokenPipe).into()),
-    })
-}
-
 /// The failure of a command.
 #[derive(Debug)]
 pub enum CommandError {
@@ -76,7 +65,7 @@ pub enum CommandError {
     Status(Status),
     /// The command succeeded and this exit status, from 3 to 63, is its result. Nothing is printed.
     Exit(u8),
-    /// Any other failure: exit status 1. An [`io::Error`] of the kind `BrokenPipe` means that the reader of stdout has
+    /// Any other failure: exit status 1. An [`io::Error`](std::io::Error) of the kind `BrokenPipe` means that the reader of stdout has
     /// closed the pipe, and ends the command as SIGPIPE would: without a message, exit status 141.
     Other(Box<dyn Error + Send + Sync>),
 }
@@ -90,22 +79,6 @@ impl From<clap::Error> for CommandError {
 impl From<Status> for CommandError {
     fn from(status: Status) -> Self {
         Self::Status(status)
-    }
-}
-
-impl From<CommandError> for Failure {
-    fn from(error: CommandError) -> Self {
-        match error {
-            CommandError::Help(text) => Self::Help(text),
-            CommandError::Usage(message) => Self::usage(message),
-            CommandError::CommandLine(error) => Self::Clap(error),
-            CommandError::Status(status) => Self::Status(status),
-            CommandError::Exit(status) => Self::Exit(status),
-            CommandError::Other(error) => match error.downcast_ref::<io::Error>() {
-                Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Self::Gone,
-                _ => Self::Other(error),
-            },
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     str::FromStr,
 };
 
-use super::state;
+use self::state;
 use crate::Metadata;
 
 /// The trace context of a call: the trace, the calling span, and whether it is recorded.

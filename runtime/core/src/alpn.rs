@@ -116,11 +116,6 @@ pub enum AlpnError {
     Reserved,
 }
 
-impl crate::settings::Setting for Vec<AlpnName> {
-    const EXPECTED: &'static str = "a list of names prefix/short_name/major such as [\"blixard/health/1\"]";
-    const ELEMENT: &'static str = "a name prefix/short_name/major such as \"blixard/health/1\"";
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
