@@ -1,4 +1,14 @@
 //! What holds for the sources of the whole workspace.
 
+#[path = "house/crates.rs"]
+mod crates;
+#[path = "house/layers.rs"]
+mod layers;
+#[path = "house/length.rs"]
+mod length;
+#[path = "house/names.rs"]
+mod names;
+#[path = "house/sources.rs"]
+mod sources;
 #[path = "house/words.rs"]
 mod words;
