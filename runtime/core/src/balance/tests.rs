@@ -637,7 +637,7 @@ async fn a_way_that_stays_silent_through_short_calls_is_dialled_anew_also_where_
         PolicyHandle::default(),
         observer::ChannelObserver::default(),
     );
-    let client = WordsClient::new(Channel::new(subchannels));
+    let client = WordsClient::new(subchannels.into_channel());
     assert_eq!(write(&client).await.unwrap(), "before");
     before.is(Mood::Dark);
     let begun = Instant::now();

@@ -16,7 +16,7 @@ pub(super) fn three() -> (Net, [Arc<Host>; 3], WordsClient) {
 
 fn client(net: &Net, seeds: &[&str]) -> WordsClient {
     let seeds = seeds.iter().map(|seed| net.subchannel(seed)).collect();
-    WordsClient::new(Channel::new(Cluster::new(net.setup(Policy::default(), true), seeds)))
+    WordsClient::new(Cluster::new(net.setup(Policy::default(), true), seeds).into_channel())
 }
 
 /// How many of so many calls, one behind the other, went to each target.

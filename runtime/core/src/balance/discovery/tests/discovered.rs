@@ -9,7 +9,7 @@ use crate::policy::Policy;
 /// A client of whoever is at this target, which prefers Iroh.
 fn client(net: &Net, seed: &str) -> WordsClient {
     let setup = net.setup(Policy::default().prefer(["iroh"]), false);
-    WordsClient::new(Channel::new(Discovered::new(setup, vec![net.subchannel(seed)])))
+    WordsClient::new(Discovered::new(setup, vec![net.subchannel(seed)]).into_channel())
 }
 
 /// Over which target a call goes, once what was just learnt has been tried.
@@ -90,7 +90,7 @@ async fn a_peer_that_is_lost_at_one_address_is_looked_for_at_once() {
     let one = net.host("one");
     let setup = net.setup(Policy::default().fallback(false), false);
     let subchannels = vec![net.subchannel("grpc://one"), net.subchannel("iroh://one")];
-    let client = WordsClient::new(Channel::new(Discovered::new(setup, subchannels)));
+    let client = WordsClient::new(Discovered::new(setup, subchannels).into_channel());
     settled(&client).await;
     sleep(SECOND).await;
     net.place(&one, &["iroh://one", "iroh://moved"]);
@@ -137,7 +137,7 @@ async fn a_service_goes_over_the_transports_that_serve_it() {
     let one = net.host("one");
     one.serves(&["iroh"]);
     let setup = net.setup(Policy::default(), false);
-    let client = WordsClient::new(Channel::new(Discovered::new(setup, vec![net.subchannel("grpc://one")])));
+    let client = WordsClient::new(Discovered::new(setup, vec![net.subchannel("grpc://one")]).into_channel());
     // Nobody knows better yet.
     let refused = read(&client).await.unwrap_err();
     assert_eq!(refused.code(), crate::Code::Unimplemented);
