@@ -3,12 +3,13 @@
 
 use std::{fmt, io, net::SocketAddr};
 
-use polywire::{
-    Caller, ConnectOptions, Limits, Status, net,
+use polywire_core::{
+    Caller, ConnectOptions, Limits, Status,
     transport::{
         BindContext, BindError, Scheme,
         framed::{Accepted, Handshake, Listener, Listening, ServeOptions, StreamTransport},
         mux::{Mux, MuxConfig, MuxConnection},
+        net,
     },
 };
 use tokio::net::TcpListener;
@@ -17,7 +18,7 @@ use tokio::net::TcpListener;
 #[derive(Clone, Copy, Debug)]
 pub struct Tcp;
 
-polywire::section! {
+polywire_core::section! {
     /// Calls over plain TCP, neither encrypted nor authenticated.
     pub struct TcpConfig {
         /// Whether the node serves over it.

@@ -1,4 +1,4 @@
-//! What a case works with: servers that are bound anew, and clients that dial anew.
+//! What a case works with: servers that are bound for it, and clients that dial for it.
 
 use std::{
     ops::Deref,

@@ -124,14 +124,12 @@ macro_rules! section {
         })?
     ) => {
         $(#[doc = $doc])*
-        #[derive(Clone, Debug, PartialEq, $crate::__private::serde::Serialize, $crate::__private::serde::Deserialize)]
-        #[serde(crate = "polywire::__private::serde", default)]
+        #[derive(Clone, Debug, PartialEq)]
         pub struct $name {
             $(
                 $(#[doc = $key_doc])*
                 #[doc = ""]
                 #[doc = concat!("Default: `", stringify!($default), "`.")]
-                $(#[serde(with = $with)])?
                 pub $key: $ty,
             )*
             $($(
@@ -140,10 +138,56 @@ macro_rules! section {
             )*)?
             $($(
                 $(#[doc = $beside_doc])*
-                #[serde(skip)]
                 pub $beside: $beside_ty,
             )*)?
         }
+
+        // Serde's derives take the path of its crate as a text, which cannot name this macro's crate: they are of a
+        // struct beside, in a block where the crate has a name of its own.
+        const _: () = {
+            use $crate::__private::serde as section_serde;
+
+            #[derive(section_serde::Serialize, section_serde::Deserialize)]
+            #[serde(crate = "section_serde", default)]
+            struct Fields {
+                $(
+                    $(#[serde(with = $with)])?
+                    $key: $ty,
+                )*
+                $($($sub: $sub_ty,)*)?
+                $($(
+                    #[serde(skip)]
+                    $beside: $beside_ty,
+                )*)?
+            }
+
+            impl Default for Fields {
+                fn default() -> Self {
+                    $name::default().into()
+                }
+            }
+
+            impl From<$name> for Fields {
+                fn from(section: $name) -> Self {
+                    let $name { $($key,)* $($($sub,)*)? $($($beside,)*)? } = section;
+                    Self { $($key,)* $($($sub,)*)? $($($beside,)*)? }
+                }
+            }
+
+            impl section_serde::Serialize for $name {
+                fn serialize<S: section_serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    section_serde::Serialize::serialize(&Fields::from(self.clone()), serializer)
+                }
+            }
+
+            impl<'de> section_serde::Deserialize<'de> for $name {
+                fn deserialize<D: section_serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let Fields { $($key,)* $($($sub,)*)? $($($beside,)*)? } =
+                        section_serde::Deserialize::deserialize(deserializer)?;
+                    Ok(Self { $($key,)* $($($sub,)*)? $($($beside,)*)? })
+                }
+            }
+        };
 
         impl Default for $name {
             fn default() -> Self {

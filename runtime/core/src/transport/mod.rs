@@ -61,7 +61,7 @@ pub(crate) use self::limits::check_metadata_weight;
 #[cfg(feature = "iroh")]
 pub(crate) use self::ports::udp_is_free;
 pub(crate) use self::registry::all;
-pub(crate) use self::{arrivals::Arrivals, gauge::Counted, refusals::Refusals, remote::Remote};
+pub(crate) use self::{arrivals::Arrivals, refusals::Refusals, remote::Remote};
 #[doc(hidden)]
 pub use self::{descriptors::Descriptors, meter::Meter, ports::Ports, registry::register_shared};
 

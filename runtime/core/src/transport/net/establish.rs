@@ -10,7 +10,7 @@ use super::protocol::{Protocol, Transport};
 use super::stall::WriteStall;
 use super::{ConnectionInfo, ListenerOptions, TlsInfo};
 use crate::Drain;
-use crate::transport::{Counted, Refusals};
+use crate::transport::{Refusals, gauge::Counted};
 
 /// A connection from accept to end: encrypts if so configured, reads the client's opening, serves.
 pub(super) async fn connection<Io, P>(

@@ -44,7 +44,7 @@ mod authorities;
 mod certificates;
 #[cfg(feature = "http")]
 mod connection;
-#[cfg(feature = "tls")]
+#[cfg(feature = "tcp")]
 mod dial;
 #[cfg(feature = "http")]
 mod establish;
@@ -92,7 +92,7 @@ pub(crate) use authorities::distrusted;
 pub use certificates::{Certificates, Listed};
 #[cfg(feature = "http")]
 pub use connection::{ConnectionInfo, TlsInfo};
-#[cfg(feature = "tls")]
+#[cfg(feature = "tcp")]
 pub use dial::connect;
 #[cfg(feature = "quic")]
 pub(crate) use dial::{race, resolve};

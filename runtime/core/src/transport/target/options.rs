@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Codec, Limits, Status,
+    Codec, Limits,
     observer::{ConnectionGauge, Observer, Side},
 };
 
@@ -105,7 +105,7 @@ impl ConnectOptions {
     /// # Errors
     /// `InvalidArgument`, which names the file, when it cannot be read or holds no certificate.
     #[cfg(feature = "tls")]
-    pub fn check_ca_file(&self) -> Result<(), Status> {
+    pub fn check_ca_file(&self) -> Result<(), crate::Status> {
         self.ca_file
             .as_deref()
             .map_or(Ok(()), |file| crate::transport::net::Authorities::read(file).map(drop))
