@@ -4,7 +4,8 @@ use std::{
     str::FromStr,
 };
 
-use self::state;
+mod state;
+
 use crate::Metadata;
 
 /// The trace context of a call: the trace, the calling span, and whether it is recorded.

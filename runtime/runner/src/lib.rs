@@ -12,6 +12,8 @@
 //! config       settings and their layers
 //! metrics      the node's metrics
 //! health       the node's health
+//! command      a command that a program adds to its binary
+//! section      a section of a configuration, read
 //! ```
 
 // So that the expansions of `polywire_core::section!` and of the macros work here.
@@ -24,6 +26,7 @@ pub mod config;
 mod health;
 pub mod metrics;
 pub mod node;
+mod section;
 mod transports;
 
 #[doc(hidden)]

@@ -43,8 +43,8 @@ pub(super) async fn reader_gone() {
 /// # Errors
 /// If stdout cannot be written. The command should return the error: it ends without a message if the reader has closed
 /// the pipe.
-pub fn print(answer: &str) -> Result<(), CommandError> {
-    answer(answer).map_err(|failure| match failure {
+pub fn print(text: &str) -> Result<(), CommandError> {
+    answer(text).map_err(|failure| match failure {
         Failure::Other(error) => CommandError::Other(error),
         _ => CommandError::Other(io::Error::from(io::ErrorKind::BrokenPipe).into()),
     })

@@ -83,7 +83,7 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
 async fn an_unknown_flag_or_variable_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let flag = run(directory.path(), &["serve", "--transport.grpc.bind_addres=127.0.0.1:0"]).await;
-    assert_eq!(flag.code, 1);
+    assert_eq!(flag.code, 2, "the command line is wrong");
     assert!(flag.stderr.contains("--transport.grpc.bind_addres"), "{}", flag.stderr);
     assert!(flag.stderr.contains("transport.grpc.bind_address"), "{}", flag.stderr);
     let mut command = Command::new(binary());

@@ -159,11 +159,33 @@ impl TlsFiles {
 
     /// Whether a certificate can be read, and has the names that it is for.
     fn check(&self, certificate: &CertificateDer<'_>) -> Result<(), TlsError> {
-        ParsedCertificate::try_from(certificate).map(drop).map_err(|error| TlsError::Certificate {
-            path: self.certificate_chain.clone(),
-            problem: format!("is not X.509 v3, which holds the names that it is for: {error}"),
-        })
+        let Err(error) = ParsedCertificate::try_from(certificate) else { return Ok(()) };
+        let problem = match version(certificate) {
+            Some(version) if version < 3 => {
+                format!("is X.509 v{version}; expected v3, which holds the names that it is for")
+            }
+            _ => format!("is not X.509 v3: {error}"),
+        };
+        Err(TlsError::Certificate { path: self.certificate_chain.clone(), problem })
     }
+}
+
+/// The version of a certificate ([RFC 5280, section 4.1](https://www.rfc-editor.org/rfc/rfc5280#section-4.1)): its first
+/// field, under the tag `[0]`, which counts from zero and is not there in v1. `None` for other bytes.
+fn version(certificate: &[u8]) -> Option<u8> {
+    let to_be_signed = inside(inside(certificate)?)?;
+    match to_be_signed {
+        [0xa0, 3, 2, 1, version, ..] => version.checked_add(1),
+        [0xa0, ..] => None,
+        _ => Some(1),
+    }
+}
+
+/// What is in the DER `SEQUENCE` that begins here.
+fn inside(der: &[u8]) -> Option<&[u8]> {
+    let (&[0x30, length], rest) = der.split_first_chunk::<2>()? else { return None };
+    // Above 127, it is how many bytes the length takes.
+    rest.get(length.checked_sub(0x80).map_or(0, usize::from)..)
 }
 
 impl LiveCertificate {
