@@ -2,7 +2,6 @@
 
 use std::{marker::PhantomData, time::Duration};
 
-pub use crate::settings::{Key, Outline, join};
 pub use crate::{
     message_type::{MessageType, Recode},
     panic::{Caught, catch},

@@ -22,6 +22,9 @@ pub use self::iroh::Iroh;
 pub use self::{section::Section, setting::Setting};
 
 #[doc(hidden)]
+pub use serde;
+
+#[doc(hidden)]
 pub use self::{
     section::{Key, Outline, join},
     setting::{MAX_DURATION, MAX_MESSAGE_SIZE},

@@ -19,25 +19,31 @@ const CRATES: &[Layered] = &[
     Layered {
         sources: "runtime/core/src",
         layers: &[
-            // What needs nothing, or values alone.
-            &["code", "extensions", "message", "nearest", "network_path", "truncated", "watched"],
-            &["metadata", "drain", "short_name"],
+            // Values that need nothing.
+            &["code", "drain", "extensions", "message", "nearest", "network_path", "truncated", "watched"],
+            &["metadata"],
             &["status"],
-            &["codec", "compression", "trace_context", "alpn", "wire"],
+            &["codec", "compression", "trace_context"],
+            &["wire"],
+            // Messages and methods.
             &["payload", "message_type"],
-            // A call, and what waits for it.
-            &["streaming", "method", "encoding"],
-            &["response", "deadline", "body", "server_timing"],
+            &["method", "streaming"],
+            &["short_name", "encoding", "response"],
+            &["alpn", "deadline"],
             &["observer"],
-            &["context"],
-            // The waist.
-            &["service", "trace", "panic"],
+            // A call.
+            &["context", "server_timing"],
+            &["body"],
+            &["panic", "trace"],
+            // The waist, and what any service can be.
+            &["service"],
             &["explanation"],
             &["channel"],
-            &["router", "server", "layer", "call"],
+            &["call", "server"],
+            &["layer", "router"],
+            &["policy", "settings"],
             &["private"],
             &["alias"],
-            &["policy", "settings"],
             // The networks, and what chooses among them.
             &["transport"],
             &["balance"],

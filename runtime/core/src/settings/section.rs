@@ -145,7 +145,7 @@ macro_rules! section {
         // Serde's derives take the path of its crate as a text, which cannot name this macro's crate: they are of a
         // struct beside, in a block where the crate has a name of its own.
         const _: () = {
-            use $crate::__private::serde as section_serde;
+            use $crate::settings::serde as section_serde;
 
             #[derive(section_serde::Serialize, section_serde::Deserialize)]
             #[serde(crate = "section_serde", default)]
@@ -205,19 +205,19 @@ macro_rules! section {
             fn outline(
                 path: &str,
                 doc: &'static [&'static str],
-                into: &mut ::std::vec::Vec<$crate::__private::Outline>,
+                into: &mut ::std::vec::Vec<$crate::settings::Outline>,
             ) {
-                into.push($crate::__private::Outline {
+                into.push($crate::settings::Outline {
                     path: path.to_owned(),
                     doc,
                     keys: vec![$(
-                        $crate::__private::Key::of::<$ty>(stringify!($key), &[$($key_doc),*])
+                        $crate::settings::Key::of::<$ty>(stringify!($key), &[$($key_doc),*])
                             $(.written_as($with))?,
                     )*],
                 });
                 $($(
                     <$sub_ty as $crate::settings::Section>::outline(
-                        &$crate::__private::join(path, stringify!($sub)),
+                        &$crate::settings::join(path, stringify!($sub)),
                         &[$($sub_doc),*],
                         into,
                     );
@@ -228,7 +228,7 @@ macro_rules! section {
                 $(
                     if !$crate::settings::Setting::in_range(&self.$key) {
                         into.push((
-                            $crate::__private::join(path, stringify!($key)),
+                            $crate::settings::join(path, stringify!($key)),
                             <$ty as $crate::settings::Setting>::EXPECTED,
                         ));
                     }
@@ -236,7 +236,7 @@ macro_rules! section {
                 $($(
                     $crate::settings::Section::faults(
                         &self.$sub,
-                        &$crate::__private::join(path, stringify!($sub)),
+                        &$crate::settings::join(path, stringify!($sub)),
                         into,
                     );
                 )*)?

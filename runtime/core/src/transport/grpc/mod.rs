@@ -37,6 +37,7 @@ mod renewing;
 mod status;
 mod target;
 mod timeout;
+mod transparent_retry;
 mod transport;
 
 pub use adapter::Adapter;
