@@ -29,7 +29,7 @@ impl Shop {
             .flag("node.data_dir", data.path().to_str().expect("a path of text"))
             .load()
             .expect("a configuration");
-        let node = polywire_services::node();
+        let node = polywire_services::node().with(polywire_services::cluster());
         let node =
             node.service(stock.server()).config(loaded.config).bind().await.expect("free ports on loopback");
         let targets = node.targets().clone();

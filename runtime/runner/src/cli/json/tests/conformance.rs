@@ -102,7 +102,7 @@ fn protobufs_own_conformance_tests_of_json_pass() {
 
 /// The directory with the runner and the files of its messages; `None` where they cannot be had.
 fn runner() -> Option<PathBuf> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/interop/protobuf/build.sh");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/interop/protobuf/build.sh");
     let directory = std::env::current_exe().unwrap().ancestors().nth(3)?.join("protobuf-conformance");
     if !script.exists() {
         return None;
