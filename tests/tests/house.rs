@@ -1,5 +1,7 @@
 //! What holds for the sources of the whole workspace.
 
+#![allow(clippy::unwrap_used, reason = "all of this is tests")]
+
 #[path = "house/crates.rs"]
 mod crates;
 #[path = "house/layers.rs"]

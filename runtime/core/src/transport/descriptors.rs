@@ -11,7 +11,7 @@ pub struct Descriptors {
 }
 
 /// One descriptor, for as long as this is there.
-pub(crate) type Place = OwnedSemaphorePermit;
+pub type Place = OwnedSemaphorePermit;
 
 /// What of the limit is kept: an eighth, but no fewer than some probes, the connections to the members of a small cluster
 /// and the files of the store take, and no more than any node needs.
@@ -36,7 +36,7 @@ impl Descriptors {
     ///
     /// # Cancel safety
     /// Safe; the place in the queue is lost.
-    pub(crate) async fn place(&self) -> Option<Place> {
+    pub async fn place(&self) -> Option<Place> {
         // It is never closed.
         self.free.clone().acquire_owned().await.ok()
     }

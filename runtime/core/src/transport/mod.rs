@@ -54,8 +54,6 @@ pub use crate::{
 
 #[cfg(any(feature = "grpc", feature = "memory"))]
 pub(crate) use self::arrivals::Arrival;
-#[cfg(feature = "http")]
-pub(crate) use self::descriptors::Place;
 #[cfg(feature = "grpc")]
 pub(crate) use self::limits::check_metadata_weight;
 #[cfg(feature = "iroh")]
@@ -63,7 +61,12 @@ pub(crate) use self::ports::udp_is_free;
 pub(crate) use self::registry::all;
 pub(crate) use self::{arrivals::Arrivals, refusals::Refusals, remote::Remote};
 #[doc(hidden)]
-pub use self::{descriptors::Descriptors, meter::Meter, ports::Ports, registry::register_shared};
+pub use self::{
+    descriptors::{Descriptors, Place},
+    meter::Meter,
+    ports::Ports,
+    registry::register_shared,
+};
 
 use crate::{Channel, Codec, Status, settings::Section};
 use futures_util::future::BoxFuture;

@@ -3,13 +3,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
 use rustls::ServerConfig;
 use tokio::sync::Notify;
 
-use super::{
-    live_certificate::LiveCertificate,
-    tls::{TlsError, TlsFiles},
-};
+use super::live_certificate::LiveCertificate;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
+use super::tls::{TlsError, TlsFiles};
 use crate::watched::Watched;
 
 /// The certificates of a program's listeners, each of the transport that shows it. Clones are the same. What keeps them

@@ -80,7 +80,8 @@ mod streams;
 #[cfg(feature = "tls")]
 mod tls;
 
-#[cfg(all(test, feature = "http1", feature = "http2"))]
+#[cfg(test)]
+#[cfg(all(feature = "http1", feature = "http2"))]
 mod tests;
 
 #[cfg(feature = "tls")]
