@@ -107,7 +107,10 @@ fn tree(tokens: &[TokenTree], prefix: &mut Vec<String>, line: usize, named: &mut
             for part in
                 inside.split(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ','))
             {
-                tree(part, prefix, line, named);
+                // Nothing is behind the last comma.
+                if !part.is_empty() {
+                    tree(part, prefix, line, named);
+                }
             }
         }
         // A glob, or the end of what a type names.
@@ -117,7 +120,7 @@ fn tree(tokens: &[TokenTree], prefix: &mut Vec<String>, line: usize, named: &mut
 
 #[test]
 fn paths_are_found_in_trees_and_in_code_and_not_in_tests() {
-    let source = "use crate::{Channel, balance::{self, picker::Order}};\nfn a(b: crate::wire::Frame) {}\n\
+    let source = "use crate::{Channel, balance::{self, picker::Order,}};\nfn a(b: crate::wire::Frame) {}\n\
                   #[cfg(test)]\nmod tests {\n    use crate::gateway::Gateway;\n}\nuse crate::code;\n";
     let found: Vec<_> = named(source).into_iter().map(|named| (named.line, named.path.join("::"))).collect();
     let expected = [
