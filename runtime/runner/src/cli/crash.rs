@@ -113,7 +113,7 @@ mod tests {
             (format!("{registry}/bytes-1.12.2/src/buf/buf_mut.rs"), false),
             (format!("{registry}/iroh-blobs-0.35.0/src/store.rs"), false),
             ("src/noq/mod.rs".to_owned(), false),
-            ("runtime/src/transport/iroh/dial.rs".to_owned(), false),
+            ("runtime/core/src/transport/iroh/dial.rs".to_owned(), false),
             ("main.rs".to_owned(), false),
             (String::new(), false),
         ] {
