@@ -31,7 +31,7 @@
 //! # The rooms
 //!
 //! Calls go down on the left and up on the right. In between stands one trait with two verbs, [`Service`]: a generated server is
-//! one, and so are a [`Router`], a [layer](layer), a connection, a [`Channel`] and a [`Gateway`]. So any server is a client, and any
+//! one, and so are a [`Router`], a [layer], a connection, a [`Channel`] and a [`Gateway`]. So any server is a client, and any
 //! connection can be served.
 //!
 //! ```text

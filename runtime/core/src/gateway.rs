@@ -77,7 +77,7 @@ impl Gateway {
     }
 
     /// Whether the target answers, as it is found out by a call of the standard health check: any answer will
-    /// do, also that there is no such service. For [`Health::register`](crate::Health::register).
+    /// do, also that there is no such service. For `Health::register`.
     ///
     /// # Errors
     /// Why the target cannot be reached, for people; a target that says nothing for 4 s is one.

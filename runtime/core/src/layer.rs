@@ -61,7 +61,7 @@ impl<T: fmt::Debug, S> fmt::Debug for Layered<T, S> {
 }
 
 /// A layer that is written as a service around a service, for [`ServiceExt::layer`] and
-/// [`NodeBuilder::layer`](crate::node::NodeBuilder::layer): what is served stays known behind it, whether or not the outer
+/// `NodeBuilder::layer`: what is served stays known behind it, whether or not the outer
 /// service tells.
 ///
 /// ```

@@ -72,7 +72,7 @@ use crate::{Channel, Codec, Status, settings::Section};
 use futures_util::future::BoxFuture;
 
 /// A network that carries calls, with a framing of its own. A network with bidirectional streams of bytes needs no framing:
-/// implement [`StreamTransport`](super::framed::StreamTransport), which implies `Transport`.
+/// implement [`StreamTransport`](framed::StreamTransport), which implies `Transport`.
 ///
 /// Once it is [registered](register), channels call targets of its schemes, `[transport.NAME]` configures it, and a node
 /// serves it if that section has `enabled = true`.
@@ -116,7 +116,7 @@ pub trait Transport: Send + Sync + 'static {
     /// and as not processed.
     ///
     /// The caller counts the calls. The transport counts the connections if the options have
-    /// [`metrics`](ConnectOptions::metrics), by [`Metrics::connections`](crate::observer::Metrics::connections).
+    /// [`metrics`](ConnectOptions::metrics), by [`Metrics::connections`](crate::observer::Observer::connections).
     ///
     /// # Errors
     /// If the transport does not support the options, or cannot dial at all.

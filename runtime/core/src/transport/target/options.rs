@@ -120,7 +120,7 @@ impl ConnectOptions {
     }
 
     /// Counts the calls here, and the connections made for them. A node's
-    /// [`connect_options`](crate::Node::connect_options) have its own metrics.
+    /// `Node::connect_options` have its own metrics.
     #[must_use]
     pub fn metrics(mut self, observer: impl Observer) -> Self {
         self.observer = Some(Arc::new(observer));
