@@ -70,7 +70,7 @@ impl<T: fmt::Debug, S> fmt::Debug for Layered<T, S> {
 /// # pub trait Demo { async fn get(&self, request: Empty) -> Result<Empty, polywire::Status>; }
 /// # struct Imp;
 /// # impl Demo for Imp { async fn get(&self, r: Empty) -> Result<Empty, polywire::Status> { Ok(r) } }
-/// use polywire::{Channel, Context, Payload, Response, Service, Status, Streaming, layer};
+/// use polywire::{Channel, Context, Payload, Response, Service, ServiceExt as _, Status, Streaming, layer};
 ///
 /// /// Prints the path of each call.
 /// struct Told(Channel);
