@@ -11,6 +11,7 @@ use std::{
 };
 
 use self::scan::{Text, texts};
+use super::sources::root;
 
 /// Words that no text has, each with what to write instead.
 const BANNED: &[(&str, &str)] = &[
@@ -187,8 +188,4 @@ fn begins_a_sentence(start: &str, text: &str) -> bool {
     let ends = |before: &str| before.trim_end().is_empty() || before.trim_end().ends_with(['.', ':', ';']);
     let goes_on = |rest: &str| rest.starts_with(|c: char| !c.is_alphanumeric());
     text.match_indices(start).any(|(at, _)| ends(&text[..at]) && goes_on(&text[at + start.len()..]))
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }

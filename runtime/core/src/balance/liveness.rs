@@ -134,7 +134,7 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let liveness = Liveness::new(start);
-        assert!(!liveness.is_silent(at(10_000)), "nobody waits");
+        assert!(!liveness.is_silent(at(10_000)), "no call waits");
         liveness.begin(at(10_000));
         liveness.begin(at(10_400));
         assert!(!liveness.is_silent(at(10_499)));
@@ -167,6 +167,6 @@ mod tests {
         liveness.end();
         give_up(2_000);
         liveness.begin(at(9_000));
-        assert!(!liveness.is_silent(at(9_400)), "nobody has listened for long");
+        assert!(!liveness.is_silent(at(9_400)), "no call has waited for long");
     }
 }

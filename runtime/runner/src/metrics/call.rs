@@ -62,8 +62,12 @@ impl CallMetrics {
         self.series.bytes_sent.inc_by(bytes);
     }
 
-    pub(super) fn series(&self) -> &Arc<Series> {
+    pub(super) fn series(&self) -> &Series {
         &self.series
+    }
+
+    pub(super) fn into_series(self) -> Arc<Series> {
+        self.series
     }
 }
 

@@ -14,7 +14,7 @@ impl Observer for Metrics {
         method: &'static str,
         transport: &'static str,
     ) -> Arc<dyn CallObserver> {
-        Self::call(self, side, service, method, transport).series().clone()
+        Self::call(self, side, service, method, transport).into_series()
     }
 
     fn connections(&self, transport: &'static str, side: Side) -> Arc<dyn ConnectionGauge> {

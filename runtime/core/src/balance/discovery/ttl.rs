@@ -112,7 +112,7 @@ mod tests {
         let start = Instant::now();
         let ttl = Ttl::new(start);
         assert!(ttl.is_due(start));
-        assert!(!ttl.is_due(start + 60_000 * MS), "somebody asks already");
+        assert!(!ttl.is_due(start + 60_000 * MS), "a call asks already");
         assert!(!ttl.is_due_at_once(start + 60_000 * MS));
         ttl.told(start, 5_000 * MS);
         assert!(!ttl.is_due(start + 4_999 * MS));

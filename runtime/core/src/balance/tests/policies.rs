@@ -23,7 +23,7 @@ async fn a_policy_holds_for_its_service_and_changes_from_one_call_to_the_next() 
     let (client, ..) = dual(handle.clone()).await;
     assert_eq!(read(&client).await.unwrap(), "grpc");
     handle.set(Policies::default().method("words", "Read", Policy::default().prefer(["iroh"])));
-    // Nobody has tried it yet; the first call that would have taken it has it asked.
+    // It is untried; the first call that would have taken it has it probed.
     read(&client).await.unwrap();
     tokio::time::sleep(MS).await;
     assert_eq!(read(&client).await.unwrap(), "iroh");
