@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Parser;
-use polywire_benches::{arguments::Arguments, contestant::Result, report, run};
+use polywire_benches::{arguments::Arguments, contestant::Result, outcome, report, run};
 
 /// Built beside this by cargo.
 const COUNTED: &str = env!("CARGO_BIN_EXE_polywire-benches-counted");
@@ -16,14 +16,7 @@ const TARGET_DIRECTORY: &str = env!("CARGO_TARGET_TMPDIR");
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match play(&arguments).await {
-        Ok(met) if met || !arguments.strict => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome::exit(play(&arguments).await, arguments.strict)
 }
 
 /// Whether all ratios that are required were reached.

@@ -1,12 +1,13 @@
 //! What it costs to choose between transports: `cargo bench -p polywire-benches --bench choosing`.
 
-use std::{alloc::System, fs, process::ExitCode};
+use std::{alloc::System, process::ExitCode};
 
 use clap::Parser;
 use polywire_benches::{
     choosing::{self, Arguments},
     contestant::Result,
     counted::Count,
+    outcome,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -17,23 +18,12 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match play(&arguments).await {
-        Ok(met) if met || !arguments.strict => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome::exit(play(&arguments).await, arguments.strict)
 }
 
 /// Whether what is promised holds.
 async fn play(arguments: &Arguments) -> Result<bool> {
     let report = choosing::hold(arguments, || Count::of(&ALLOCATOR.stats())).await?;
-    print!("{report}");
-    if let Some(file) = &arguments.json {
-        let named = |error| format!("{}: {error}", file.display());
-        fs::write(file, serde_json::to_string_pretty(&report)?).map_err(named)?;
-    }
+    outcome::show(&report, arguments.json.as_deref())?;
     Ok(report.is_met())
 }

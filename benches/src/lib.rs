@@ -5,6 +5,7 @@
 //! every round, the order changes from round to round, and a ratio is taken within each round before the
 //! median over the rounds.
 
+pub mod access;
 pub mod arguments;
 pub mod choosing;
 pub mod cluster;
@@ -16,6 +17,7 @@ pub mod figure;
 pub mod load;
 pub mod loopback;
 pub mod measure;
+pub mod outcome;
 pub mod pattern;
 pub mod pki;
 pub mod plot;

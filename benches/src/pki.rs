@@ -1,6 +1,9 @@
 //! Certificates for one run.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
@@ -67,5 +70,7 @@ impl Pki {
 
 fn write(path: &Path, pem: String) -> Result<Written> {
     std::fs::write(path, &pem)?;
+    // A key that others can read is refused.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(Written { pem, path: path.to_owned() })
 }

@@ -37,6 +37,7 @@ mod guide {
     chapters! {
         FirstService: "first-service.md"
         Node: "node.md"
+        Access: "access.md"
         Gateway: "gateway.md"
         LoadBalancing: "load-balancing.md"
         Cluster: "cluster.md"

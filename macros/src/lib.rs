@@ -21,6 +21,7 @@ use proc_macro::TokenStream;
 /// |---|---|---|
 /// | `package = "inventory.v1"` | the package on the wire, lower-case words joined by dots | required |
 /// | `name = "Inventory"` | the service's name on the wire | the trait's name |
+/// | `access = "operator"` | the class of callers that the methods are for, unless a method names another: `public`, `member`, `operator` or `application` | `application` |
 /// | `crate = ::path` | the path of the `polywire` crate, if it was renamed | `::polywire` |
 ///
 /// A method is an `async fn` that takes `&self`, an optional `&Context` and one request, and returns a `Result`. Request
@@ -35,6 +36,7 @@ use proc_macro::TokenStream;
 /// | `timeout = "5s"` | the longest duration of a call, streams included: an integer and `ms`, `s`, `m` or `h`. Both ends enforce it. An earlier deadline of the call takes precedence |
 /// | `name = "Get"` | the name on the wire; by default the method's name in `UpperCamelCase` |
 /// | `max_message_bytes = 65536` | the largest message in either direction, in bytes |
+/// | `access = "public"` | the class of callers that the method is for: `public` for all, `member` for members of the cluster, `operator` for those who operate the node, `application` for the application's callers. By default that of the service |
 ///
 /// The client also implements the trait if each of the trait's error types is `From<Status>` and the client meets the
 /// trait's supertraits.

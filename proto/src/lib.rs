@@ -24,6 +24,15 @@ pub mod grpc {
     }
 }
 
+/// `polywire.access`.
+pub mod access {
+    /// `polywire.access.v1`: who may call which methods of a node.
+    #[allow(missing_docs, clippy::all)]
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/polywire.access.v1.rs"));
+    }
+}
+
 /// `polywire.directory`.
 pub mod directory {
     /// `polywire.directory.v1`: what a node serves, and over which transports.

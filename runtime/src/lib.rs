@@ -51,6 +51,7 @@
 //! |---|---|
 //! | the root | the waist and what crosses it: [`Service`], [`Context`], [`Payload`], [`Streaming`], [`Response`], [`Status`], [`Metadata`] |
 //! | [`layer`] | layers of your own, and tower's |
+//! | [`access`] | who may call which method: classes, rules, credentials |
 //! | [`policy`] | how a channel chooses: order, shares, adaptive choice, retries, hedging, mirroring |
 //! | [`transport`] | the transports, and the traits by which one of your own comes in |
 //! | [`wire`] | the framing of calls over streams, as `proto/WIRE.md` specifies it |
@@ -90,7 +91,7 @@
 //! | memory | `memory://name`, within a process | | `memory` |
 //! | your own | what its [`Transport`](transport::Transport) parses | what it says | |
 //!
-//! All of them are on by default, and so are `node`, `gzip` and `zstd`; `mux`, `opentelemetry` and `otlp` are not. The suite that
+//! All of them are on by default, and so are `node`, `gzip` and `zstd`; `jwt`, `mux`, `opentelemetry` and `otlp` are not. The suite that
 //! transports are held to is the crate `polywire-conformance`.
 //!
 //! # Cancel safety
@@ -144,7 +145,7 @@ pub mod transport {
 }
 
 #[doc(hidden)]
-pub use polywire_core::__message_type;
+pub use polywire_core::__message_types;
 #[cfg(feature = "grpc")]
 pub use polywire_core::grpc;
 #[cfg(feature = "iroh")]
@@ -158,18 +159,20 @@ pub use polywire_core::unix;
 #[cfg(feature = "websocket")]
 pub use polywire_core::websocket;
 pub use polywire_core::{
-    Alias, AlpnError, AlpnName, Body, Call, Caller, Channel, ChannelBuilder, ClusterBuilder, Code, Codec,
-    CodecError, Compression, CompressionSet, ConnectOptions, Context, Drain, Explanation, Extensions,
-    Fallback, Gateway, InvalidTraceParent, Limits, MemberExplanation, MemberService, Message, Metadata,
-    MetadataError, Method, NetworkPath, Payload, Phase, Receive, Response, Router, Server, Service,
-    ServiceExplanation, ServiceExt, ServiceInfo, Shape, ShortName, ShortNameError, Status, Streaming,
-    SubchannelExplanation, SubchannelState, Target, TargetError, TraceContext, Truncated, UnknownCodec,
-    UnknownCompression,
+    AccessClass, Alias, AlpnError, AlpnName, Authorize, Body, Call, Caller, Channel, ChannelBuilder,
+    ClusterBuilder, Code, Codec, CodecError, Compression, CompressionSet, ConnectOptions, Context, Drain,
+    Explanation, Extensions, Fallback, Gateway, Identity, InvalidIdentity, InvalidTraceParent, Limits,
+    MemberExplanation, MemberService, Message, Metadata, MetadataError, Method, NetworkPath, Payload, Phase,
+    Plain, PlainLines, Receive, Response, Router, Server, Service, ServiceExplanation, ServiceExt,
+    ServiceInfo, Shape, ShortName, ShortNameError, Status, Streaming, SubchannelExplanation, SubchannelState,
+    Target, TargetError, TraceContext, Truncated, UnknownAccessClass, UnknownCodec, UnknownCompression,
 };
-pub use polywire_core::{layer, observer, policy, section, settings, trace, transport::net, wire};
+pub use polywire_core::{access, layer, observer, policy, section, settings, trace, transport::net, wire};
 pub use polywire_macros::{main, service};
+#[cfg(feature = "jwt")]
+pub use polywire_runner::jwt;
 #[cfg(feature = "node")]
 pub use polywire_runner::{
     Component, ComponentError, Exposure, Health, HealthReport, Node, NodeBuilder, NodeError, NodeHandle,
-    NodeState, Parts, Targets, Upstream, cli, config, metrics, node,
+    NodeState, Parts, Targets, Upstream, cli, config, metrics, node, tokens,
 };

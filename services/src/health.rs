@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 /// Reports whether the node and its services take calls. Source:
 /// [gRPC health checking](https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
-#[polywire::service(package = "grpc.health.v1")]
+#[polywire::service(package = "grpc.health.v1", access = "public")]
 pub trait Health {
     /// The status of one service; the empty name stands for the node. `NotFound` for an unknown service.
     #[rpc(idempotent)]

@@ -4,7 +4,7 @@ use polywire::{Health as Registry, NodeState, Status};
 use polywire_proto::health::v1;
 
 /// Reports the health of a node, with reasons.
-#[polywire::service(package = "polywire.health.v1")]
+#[polywire::service(package = "polywire.health.v1", access = "operator")]
 pub trait Health {
     /// The whole health report: the same as `/readyz?verbose`.
     #[rpc(idempotent)]

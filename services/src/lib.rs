@@ -27,10 +27,11 @@
 //! the key-value store may be executed all the same: a request id makes it safe to repeat. A change of the cluster that has
 //! begun goes on.
 
+pub mod access;
 mod cluster_health;
-mod command_line;
 pub mod directory;
 mod draining;
+mod guarded;
 pub mod health;
 pub mod health_detail;
 mod local_node;
@@ -53,8 +54,9 @@ use polywire::node::NodeExtension;
 use polywire::{Node, NodeBuilder};
 
 pub use self::node_context::register_membership;
+use self::{guarded::Guarded, node_context::NodeContext};
 
-/// A node with health, reflection, directory, status and monitoring, and the command `migration`.
+/// A node with health, reflection, directory, status, access and monitoring, and the command `migration`.
 ///
 /// They report on what is there: on the node alone, or on its cluster where [`cluster()`] adds one. Without it a node
 /// whose configuration sets `cluster.peers` refuses to start, and `polywire.status.v1.Status/GetRaftStatus` is
@@ -72,8 +74,15 @@ pub fn node() -> NodeBuilder {
         .service_with(|parts| {
             health_detail::HealthServer::new(health_detail::HealthDetail::new(parts.health.clone()))
         })
-        .service_with(|parts| directory::DirectoryServer::new(directory::NodeDirectory::new(parts)))
-        .service_with(|parts| status::StatusServer::new(status::NodeStatus::new(parts)))
+        .service_with(|parts| {
+            let directory = directory::DirectoryServer::new(directory::NodeDirectory::new(parts));
+            Guarded::new(directory, NodeContext::of(parts))
+        })
+        .service_with(|parts| {
+            let status = status::StatusServer::new(status::NodeStatus::new(parts));
+            Guarded::new(status, NodeContext::of(parts))
+        })
+        .service_with(|parts| access::AccessServer::new(access::NodeAccess::new(parts)))
         .service_with(|parts| monitoring::MonitoringServer::new(monitoring::NodeMonitoring::new(parts)))
         .component(|_| node_context::BindContext)
         .command(migration::MigrationCommand)

@@ -34,14 +34,25 @@ impl LocalNode {
         &self.node
     }
 
+    /// This node as it announces itself to its cluster: on a network, without what leads to this machine alone. There, that is
+    /// another process or none, and a member that names it is refused.
+    pub(crate) fn announced(&self) -> Member {
+        let member = self.member();
+        match self.node.parts.config.transport.is_reached_from_elsewhere() {
+            true => Member { targets: for_other_machines(member.targets), ..member },
+            false => member,
+        }
+    }
+
     /// This node as a member, with its current addresses.
     pub(crate) fn member(&self) -> Member {
         let config = &self.node.parts.config;
         let targets = self.node.targets_now();
-        let grpc = config.transport.grpc.bind_address;
-        let bound = targets.transports.into_iter().map(|(transport, target)| match transport {
-            "grpc" => (transport, from_elsewhere(target, grpc, own_address)),
-            _ => (transport, target),
+        let bound = targets.transports.into_iter().map(|(transport, target)| {
+            match config.transport.bind_address(transport) {
+                Some(bound) => (transport, from_elsewhere(target, bound, own_address)),
+                None => (transport, target),
+            }
         });
         Member {
             name: self.name.clone(),
@@ -50,6 +61,36 @@ impl LocalNode {
             incarnation: self.incarnation,
         }
     }
+}
+
+/// The targets without what leads to this machine alone: Unix sockets, and loopback addresses. All of them where nothing is left.
+fn for_other_machines(targets: Vec<String>) -> Vec<String> {
+    let others: Vec<_> = targets.iter().filter_map(|target| for_another_machine(target)).collect();
+    if others.is_empty() { targets } else { others }
+}
+
+fn for_another_machine(target: &str) -> Option<String> {
+    if target.parse::<Target>().is_ok_and(|target| target.is_local()) {
+        return None;
+    }
+    let (scheme, rest) = target.split_once("://")?;
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if is_loopback(place.split('/').next()?) {
+        return None;
+    }
+    // Iroh's target is a key, with addresses.
+    let is_here = |parameter: &&str| parameter.strip_prefix("addr=").is_some_and(is_loopback);
+    let kept: Vec<_> =
+        query.split('&').filter(|parameter| !is_here(parameter) && !parameter.is_empty()).collect();
+    match (query.is_empty(), kept.is_empty()) {
+        (false, true) => None,
+        (true, _) => Some(target.to_owned()),
+        (false, false) => Some(format!("{scheme}://{place}?{}", kept.join("&"))),
+    }
+}
+
+fn is_loopback(address: &str) -> bool {
+    address.parse::<SocketAddr>().is_ok_and(|address| address.ip().to_canonical().is_loopback())
 }
 
 /// The advertised targets: the configured ones, and the bound ones for all other transports.
@@ -61,16 +102,13 @@ fn advertised(configured: &[Target], bound: impl Iterator<Item = (&'static str, 
 
 /// The target for other machines: a listener on every address is bound to loopback only for this machine.
 fn from_elsewhere(target: String, bound: SocketAddr, own: impl Fn(&SocketAddr) -> Option<IpAddr>) -> String {
-    if !bound.ip().is_unspecified() {
-        return target;
-    }
-    let port = target.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-    match (target.split_once("://"), port, own(&bound)) {
-        (Some((scheme, _)), Some(port), Some(address)) => {
-            format!("{scheme}://{}", SocketAddr::new(address, port))
-        }
-        _ => target,
-    }
+    let moved = || {
+        let (scheme, rest) = target.split_once("://")?;
+        let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let port = authority.parse::<SocketAddr>().ok()?.port();
+        Some(format!("{scheme}://{}{tail}", SocketAddr::new(own(&bound)?, port)))
+    };
+    if bound.ip().is_unspecified() { moved().unwrap_or(target) } else { target }
 }
 
 /// The source address of this machine for distant networks, if it has one. No packet is sent: connecting a UDP socket
@@ -99,6 +137,38 @@ mod tests {
     }
 
     #[test]
+    fn what_leads_to_this_machine_alone_is_not_announced_beside_what_leads_here_from_others() {
+        const ID: &str = "ae58ff8833241ac82d6ff7611046ed67b5072d142c588d0063e942d9a75502b6";
+        let announced = |targets: &[&str]| {
+            let targets = targets.iter().map(|target| target.replace("ID", ID)).collect();
+            for_other_machines(targets).iter().map(|target| target.replace(ID, "ID")).collect::<Vec<_>>()
+        };
+        for (target, expected) in [
+            ("iroh://ID?addr=127.0.0.1:1", None),
+            (
+                "iroh://ID?addr=127.0.0.1:1&addr=[::1]:1&addr=198.51.100.7:1",
+                Some("iroh://ID?addr=198.51.100.7:1"),
+            ),
+            (
+                "iroh://ID?addr=127.0.0.1:1&relay=https://relay.example/",
+                Some("iroh://ID?relay=https://relay.example/"),
+            ),
+            ("iroh://ID", Some("iroh://ID")),
+            ("grpcs://127.0.0.1:7001?key=ID", None),
+            ("grpcs://198.51.100.7:7001?key=ID", Some("grpcs://198.51.100.7:7001?key=ID")),
+            ("ws://[::1]:7003/a", None),
+            ("unix:///run/node.sock", None),
+            ("grpc://node.example:7001", Some("grpc://node.example:7001")),
+        ] {
+            let other = "grpc://198.51.100.8:1";
+            let expected: Vec<_> = expected.into_iter().chain([other]).collect();
+            assert_eq!(announced(&[target, other]), expected, "{target}");
+        }
+        let here = ["grpc://127.0.0.1:7001", "unix:///run/node.sock"];
+        assert_eq!(announced(&here), here);
+    }
+
+    #[test]
     fn what_listens_everywhere_is_reached_at_the_machines_own_address() {
         let own = |_: &SocketAddr| Some("198.51.100.7".parse().unwrap());
         let seen = |bound: &str, own: &dyn Fn(&SocketAddr) -> Option<IpAddr>| {
@@ -107,6 +177,15 @@ mod tests {
         assert_eq!(seen("0.0.0.0:7001", &own), "grpc://198.51.100.7:7001");
         assert_eq!(seen("0.0.0.0:7001", &|_| None), "grpc://127.0.0.1:7001");
         assert_eq!(seen("127.0.0.1:7001", &own), "grpc://127.0.0.1:7001");
+        for (target, expected) in [
+            ("grpcs://127.0.0.1:7001?key=0a", "grpcs://198.51.100.7:7001?key=0a"),
+            ("quic://127.0.0.1:7002?key=0a", "quic://198.51.100.7:7002?key=0a"),
+            ("wss://127.0.0.1:7003/a/b?key=0a", "wss://198.51.100.7:7003/a/b?key=0a"),
+            ("unix:///run/node.sock", "unix:///run/node.sock"),
+        ] {
+            let bound = "0.0.0.0:0".parse().unwrap();
+            assert_eq!(from_elsewhere(target.to_owned(), bound, own), expected);
+        }
         let six = |_: &SocketAddr| Some("2001:db8::7".parse().unwrap());
         let bound = "[::]:7001".parse().unwrap();
         assert_eq!(from_elsewhere("grpc://[::1]:7001".to_owned(), bound, six), "grpc://[2001:db8::7]:7001");

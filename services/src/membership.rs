@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use polywire::{ConnectOptions, Context, Status, Streaming};
 use polywire_proto::status::v1;
 
+use crate::guarded::Proving;
 pub use crate::{member::Member, peer_report::PeerReport};
 
 /// A node's part in a cluster.
@@ -56,12 +57,15 @@ pub struct MembershipView {
     pub others: Vec<(u64, Member)>,
     /// How this node dials the others.
     pub connect_options: ConnectOptions,
+    /// How its calls prove who calls.
+    pub(crate) proving: Option<Proving>,
 }
 
 impl MembershipView {
     /// A view of these other members, with nothing else known.
     pub fn new(mut others: Vec<(u64, Member)>, connect_options: ConnectOptions) -> Self {
         others.sort_by_key(|(id, _)| *id);
-        Self { cluster_id: String::new(), revision: 0, leads: false, refused: None, others, connect_options }
+        let cluster_id = String::new();
+        Self { cluster_id, revision: 0, leads: false, refused: None, others, connect_options, proving: None }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Reports what a node measures.
-#[polywire::service(package = "polywire.monitoring.v1")]
+#[polywire::service(package = "polywire.monitoring.v1", access = "operator")]
 pub trait Monitoring {
     /// The metrics: the same text as `/metrics`.
     #[rpc(idempotent)]

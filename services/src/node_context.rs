@@ -7,13 +7,14 @@ use std::{
 
 use polywire::{Component, ComponentError, NodeHandle, Parts, Status};
 
-use crate::{local_node::LocalNode, membership::Membership, unclustered};
+use crate::{guarded::Guard, local_node::LocalNode, membership::Membership, unclustered};
 
 /// What is known of one node once it has been bound, and once a component has registered its cluster.
 #[derive(Default)]
 pub(crate) struct NodeContext {
     local_node: OnceLock<LocalNode>,
     membership: OnceLock<Arc<dyn Membership>>,
+    guard: OnceLock<Guard>,
 }
 
 impl NodeContext {
@@ -39,6 +40,17 @@ impl NodeContext {
     /// Sets the node's cluster, unless it has one.
     fn join(&self, membership: Arc<dyn Membership>) {
         self.membership.get_or_init(|| membership);
+    }
+
+    /// Sets what the node's cluster puts around services that its members call, unless that is set.
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "a cluster sets it"))]
+    pub(crate) fn guard_by(&self, guard: Guard) {
+        self.guard.get_or_init(|| guard);
+    }
+
+    /// What the node's cluster puts around services that its members call; `None` in a node without one.
+    pub(crate) fn guard(&self) -> Option<&Guard> {
+        self.guard.get()
     }
 
     /// The node's part in a cluster; `None` in a node without one.

@@ -1,6 +1,8 @@
 //! The standard gRPC reflection service, over every transport: grpcurl and `polywire-node call` read the schemas of a
 //! service from it.
 
+mod access_comment;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
@@ -16,7 +18,7 @@ use prost_reflect::{DescriptorPool, FileDescriptor};
 
 /// Gives clients the services and the schemas of their messages. Source:
 /// [gRPC server reflection](https://github.com/grpc/grpc/blob/master/doc/server-reflection.md).
-#[polywire::service(package = "grpc.reflection.v1")]
+#[polywire::service(package = "grpc.reflection.v1", access = "public")]
 pub trait ServerReflection {
     /// Answers each question in turn.
     async fn server_reflection_info(
@@ -54,13 +56,13 @@ impl Schemas {
                 let names = services.iter().map(|info| ServiceResponse { name: info.name().to_owned() });
                 Ok(MessageResponse::ListServicesResponse(ListServiceResponse { service: names.collect() }))
             }
-            MessageRequest::FileByFilename(name) => files(self.pool.get_file_by_name(name), name),
-            MessageRequest::FileContainingSymbol(symbol) => files(self.file_of(symbol), symbol),
+            MessageRequest::FileByFilename(name) => self.files(self.pool.get_file_by_name(name), name),
+            MessageRequest::FileContainingSymbol(symbol) => self.files(self.file_of(symbol), symbol),
             MessageRequest::FileContainingExtension(extension) => {
                 let message = self.pool.get_message_by_name(&extension.containing_type);
                 let number = u32::try_from(extension.extension_number).ok();
                 let found = message.zip(number).and_then(|(message, number)| message.get_extension(number));
-                files(found.map(|extension| extension.parent_file()), &extension.containing_type)
+                self.files(found.map(|extension| extension.parent_file()), &extension.containing_type)
             }
             MessageRequest::AllExtensionNumbersOfType(name) => {
                 let message = self.pool.get_message_by_name(name).ok_or_else(|| unknown(name))?;
@@ -69,6 +71,29 @@ impl Schemas {
                 let answer = ExtensionNumberResponse { base_type_name: name.clone(), extension_number };
                 Ok(MessageResponse::AllExtensionNumbersResponse(answer))
             }
+        }
+    }
+
+    /// The file and every file that it imports, each once, those that others need first.
+    fn files(&self, file: Option<FileDescriptor>, asked: &str) -> Result<MessageResponse, Status> {
+        let file = file.ok_or_else(|| unknown(asked))?;
+        let mut answer = FileDescriptorResponse::default();
+        self.collect(&file, &mut BTreeSet::new(), &mut answer);
+        // By custom, the file that was asked for comes first.
+        answer.file_descriptor_proto.reverse();
+        Ok(MessageResponse::FileDescriptorResponse(answer))
+    }
+
+    fn collect(
+        &self,
+        file: &FileDescriptor,
+        seen: &mut BTreeSet<String>,
+        answer: &mut FileDescriptorResponse,
+    ) {
+        if seen.insert(file.name().to_owned()) {
+            file.dependencies().for_each(|dependency| self.collect(&dependency, seen, answer));
+            let described = access_comment::described(file, &self.router);
+            answer.file_descriptor_proto.push(described.encode_to_vec().into());
         }
     }
 
@@ -115,23 +140,6 @@ impl ServerReflection for Schemas {
     }
 }
 
-/// The file and every file that it imports, each once, those that others need first.
-fn files(file: Option<FileDescriptor>, asked: &str) -> Result<MessageResponse, Status> {
-    let file = file.ok_or_else(|| unknown(asked))?;
-    let mut answer = FileDescriptorResponse::default();
-    collect(&file, &mut BTreeSet::new(), &mut answer);
-    // By custom, the file that was asked for comes first.
-    answer.file_descriptor_proto.reverse();
-    Ok(MessageResponse::FileDescriptorResponse(answer))
-}
-
-fn collect(file: &FileDescriptor, seen: &mut BTreeSet<String>, answer: &mut FileDescriptorResponse) {
-    if seen.insert(file.name().to_owned()) {
-        file.dependencies().for_each(|dependency| collect(&dependency, seen, answer));
-        answer.file_descriptor_proto.push(file.file_descriptor_proto().encode_to_vec().into());
-    }
-}
-
 fn unknown(symbol: &str) -> Status {
     Status::new(Code::NotFound, format!("symbol or file {:?} not found", Truncated(symbol)))
 }
@@ -165,6 +173,31 @@ mod tests {
             let answer = ask(MessageRequest::FileContainingSymbol(symbol.to_owned())).await;
             assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{symbol}: {answer:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_comment_of_a_method_says_its_class_behind_what_the_schema_says() {
+        let sets = [Bytes::from_static(polywire_proto::FILE_DESCRIPTOR_SET)];
+        let router = Router::new();
+        let schemas = Schemas::new(router.clone(), &sets);
+        router.add(ServerReflectionServer::new(schemas.clone()));
+        let of = |symbol: &str| {
+            let file = schemas.declared(symbol).unwrap();
+            access_comment::described(&file, &router)
+        };
+        let reflected = of("grpc.reflection.v1.ServerReflection");
+        let comments: Vec<_> = reflected
+            .source_code_info
+            .iter()
+            .flat_map(|source| &source.location)
+            .filter(|location| location.path == [6, 0, 2, 0])
+            .map(|location| location.leading_comments().to_owned())
+            .collect();
+        assert_eq!(comments.len(), 1, "{comments:?}");
+        assert!(comments[0].ends_with("\n Access: public.\n") && comments[0].len() > 20, "{comments:?}");
+        // The router has no such service.
+        let file = schemas.declared("grpc.health.v1.Health").unwrap();
+        assert_eq!(&of("grpc.health.v1.Health"), file.file_descriptor_proto());
     }
 
     #[tokio::test]

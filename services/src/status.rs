@@ -10,7 +10,7 @@ use url::Url;
 use crate::{draining::draining, member::Member, node_context::NodeContext};
 
 /// Reports on the cluster and its consensus.
-#[polywire::service(package = "polywire.status.v1")]
+#[polywire::service(package = "polywire.status.v1", access = "operator")]
 pub trait Status {
     /// The cluster as its leader sees it, or as this node sees it while no leader is reachable.
     #[rpc(idempotent)]

@@ -94,7 +94,7 @@ impl Node {
     }
 
     /// Starts a node on free ports of this side of a link, with these flags beside. Its targets are for the other
-    /// side; this process reaches none of them.
+    /// side, whose callers may call everything; this process reaches none of them.
     ///
     /// # Panics
     /// When it does not come up.
@@ -105,6 +105,7 @@ impl Node {
             format!("--transport.grpc.bind_address={address}:0"),
             format!("--transport.iroh.bind_address={address}"),
             format!("--http.bind_address={address}:0"),
+            "--insecure".to_owned(),
         ];
         let flags = addresses.iter().map(String::as_str).chain(flags.iter().copied());
         Self::start_with(side.command(binary()), flags).await

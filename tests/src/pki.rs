@@ -2,6 +2,7 @@
 
 use std::{
     ops::Range,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -62,6 +63,10 @@ impl Pki {
         let write = |name: &str, text: String| {
             let path = directory.join(name);
             std::fs::write(&path, text).expect("a directory to write into");
+            if name == "key.pem" {
+                let mode = std::fs::Permissions::from_mode(0o600);
+                std::fs::set_permissions(&path, mode).expect("the file is ours");
+            }
             path
         };
         Self {

@@ -22,7 +22,9 @@ pub(super) async fn start(name: &'static str, rule: &str, directory: &Path) -> R
         if let Some(seed) = nodes.first() {
             let own: Target = target(&node)?.parse()?;
             let channel = own.connect(&ConnectOptions::new()).await?;
-            ClusterClient::new(channel).join(JoinRequest { seed: target(seed)? }).await?;
+            ClusterClient::new(channel)
+                .join(JoinRequest { seed: target(seed)?, ..JoinRequest::default() })
+                .await?;
         }
         first.get_or_insert(handle);
         nodes.push(node);

@@ -109,7 +109,7 @@ impl Listener for Acceptor {
         Ok(Some(Box::pin(async move {
             tcp.set_nodelay(true).map_err(|error| Status::unavailable(error.to_string()))?;
             let connection = Mux::server(tcp, mux).await?;
-            let caller = Caller { transport: "tcp", identity: None, address: Some(remote.to_string()) };
+            let caller = Caller::new("tcp").at(remote);
             Ok(Accepted::new(connection, caller))
         })))
     }

@@ -10,7 +10,7 @@ use polywire_tests::node::binary;
 use crate::{
     page::{self, Page},
     session::Session,
-    words::{commands, of_node},
+    words::{assigned, commands, of_node},
 };
 
 /// Runs what a page says, block after block, as a reader would.
@@ -45,6 +45,7 @@ macro_rules! run {
 run! {
     the_commands_of_the_readme_work: "README.md"
     the_commands_of_the_node_chapter_work: "docs/src/node.md"
+    the_commands_of_the_access_chapter_work: "docs/src/access.md"
     the_commands_of_the_gateway_chapter_work: "docs/src/gateway.md"
     the_commands_of_the_load_balancing_chapter_work: "docs/src/load-balancing.md"
     the_commands_of_the_cluster_chapter_work: "docs/src/cluster.md"
@@ -58,6 +59,7 @@ fn every_command_of_the_node_has_options_that_the_node_knows() {
         let shell =
             page.blocks().into_iter().filter(|block| matches!(&*block.kind, "sh" | "bash" | "console"));
         for command in shell.flat_map(|block| commands(&block.text)) {
+            let command = assigned(&command).map_or(command, |(_, assigned)| assigned);
             // In a script the node is behind `if !`.
             let begin =
                 command.iter().position(|word| word == "polywire-node" || word == "cargo").unwrap_or(0);
@@ -72,7 +74,8 @@ fn every_command_of_the_node_has_options_that_the_node_knows() {
 fn check(page: &Page, arguments: &[&str]) {
     let is_command = |word: &&&str| word.chars().all(|c| c.is_ascii_lowercase());
     // `cluster join`, `config print`: a second word is part of the command where that has commands.
-    let depth = if matches!(arguments[0], "cluster" | "config" | "migration") { 2 } else { 1 };
+    let depth =
+        if matches!(arguments[0], "access" | "cluster" | "config" | "migration" | "token") { 2 } else { 1 };
     let path: Vec<_> = arguments.iter().take(depth).take_while(is_command).collect();
     let help = Command::new(binary()).args(&path).arg("--help").output().unwrap();
     assert!(help.status.success(), "{:?}: there is no command {path:?}", page.path);

@@ -53,7 +53,13 @@ fn the_command_line_chapter_has_every_command_with_every_option() {
         "config check",
         "config print",
         "id",
+        "invite",
+        "token show",
+        "token narrow",
+        "access list",
+        "access revoke",
         "cluster init",
+        "cluster invite",
         "cluster join",
         "cluster leave",
         "cluster remove",
@@ -78,7 +84,7 @@ fn the_command_line_chapter_has_every_command_with_every_option() {
         assert_eq!(described, known, "the options of `{command}`");
     }
     // A command that is new is missed too: every line of the help that names one.
-    for parent in ["", "config", "cluster", "migration"] {
+    for parent in ["", "config", "token", "access", "cluster", "migration"] {
         let arguments: Vec<_> = parent.split_whitespace().chain(["--help"]).collect();
         let help = said(&arguments);
         let (_, listed) = help.split_once("Commands:\n").unwrap();

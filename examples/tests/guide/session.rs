@@ -10,7 +10,7 @@ use tokio::{
     process::{Child, ChildStdout, Command},
 };
 
-use crate::words::of_node;
+use crate::words::{assigned, of_node};
 
 /// A reader at a shell, in an empty directory: starts what a page starts, and fills in the targets that were printed.
 ///
@@ -38,10 +38,16 @@ impl Session {
     /// Does what the command says.
     pub(crate) async fn run(&mut self, command: &[String]) {
         let command: Vec<String> = command.iter().map(|word| self.filled_in(word)).collect();
+        if let Some((name, command)) = assigned(&command) {
+            let printed = self.finish(of_node(&command).expect("the node")).await;
+            self.learn_token(&printed).await;
+            self.replaced.insert(format!("${name}"), printed);
+            return;
+        }
         match (of_node(&command), &*command) {
             (Some([what, arguments @ ..]), _) if what == "serve" => self.serve(arguments).await,
             (Some([what, arguments @ ..]), _) if what == "gateway" => self.gateway(arguments).await,
-            (Some(arguments), _) => self.finish(arguments).await,
+            (Some(arguments), _) => drop(self.finish(arguments).await),
             (None, [curl, url]) if curl == "curl" => fetch(url).await,
             (None, _) => panic!("a block marked sh runs the node or curl, and not {command:?}"),
         }
@@ -110,11 +116,20 @@ impl Session {
         targets
     }
 
-    async fn finish(&self, arguments: &[String]) {
+    /// What the command prints, without the end of its line.
+    async fn finish(&self, arguments: &[String]) -> String {
         let (what, rest) = arguments.split_first().unwrap();
         let Output { status, stdout, stderr } = within(self.command(what).args(rest).output()).await.unwrap();
         let said = [String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)].concat();
         assert!(status.success(), "{arguments:?} ended with {status}:\n{said}");
+        String::from_utf8(stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// The id that a reader sees of a token.
+    async fn learn_token(&mut self, token: &str) {
+        let show = ["token", "show", "--json", token].map(str::to_owned);
+        let shown: serde_json::Value = serde_json::from_str(&self.finish(&show).await).unwrap();
+        self.replaced.insert("TOKEN_ID".to_owned(), shown["ids"][0].as_str().unwrap().to_owned());
     }
 }
 

@@ -32,6 +32,16 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// The variable that keeps what a command prints, and the command: `NAME=$(command …)`.
+pub(crate) fn assigned(words: &[String]) -> Option<(String, Vec<String>)> {
+    let (name, first) = words.first()?.split_once("=$(")?;
+    let mut command = words.to_vec();
+    command[0] = first.to_owned();
+    let last = command.last_mut()?;
+    *last = last.strip_suffix(')')?.to_owned();
+    Some((name.to_owned(), command))
+}
+
 /// The arguments of the node, where the words call it.
 pub(crate) fn of_node(words: &[String]) -> Option<&[String]> {
     const CALLS: [&[&str]; 2] = [&["polywire-node"], &["cargo", "run", "--release", "--"]];
@@ -48,4 +58,9 @@ fn a_block_is_taken_apart_as_a_shell_does() {
     assert_eq!(commands[0], ["polywire-node", "call", "a://b?c", "M", "{\"x\": \"\"}"]);
     assert_eq!(of_node(&commands[1]).unwrap(), ["serve"]);
     assert_eq!(commands.len(), 2);
+    let (name, command) = assigned(&words("TOKEN=$(polywire-node invite --for 1h)")).unwrap();
+    assert_eq!(
+        (&*name, of_node(&command).unwrap()),
+        ("TOKEN", &["invite", "--for", "1h"].map(str::to_owned)[..])
+    );
 }

@@ -1,3 +1,4 @@
+mod access;
 mod arguments;
 mod attributes;
 mod message;
@@ -22,7 +23,8 @@ pub(super) fn service(parsed: &Parsed, errors: &mut Errors) -> Option<Service> {
     let name = name::service(&parsed.words, &item.ident, errors);
     let plain = plain_trait(item, errors);
     item.items.iter().for_each(|item| only_methods(item, errors));
-    let methods = methods(&parsed.methods, errors);
+    let access = access::class(&parsed.words, errors);
+    let methods = methods(&parsed.methods, access, errors);
     plain.then(|| Service {
         krate,
         vis: item.vis.clone(),
@@ -70,13 +72,14 @@ fn only_methods(item: &TraitItem, errors: &mut Errors) {
     errors.push(item, what);
 }
 
-fn methods(parsed: &[ParsedMethod], errors: &mut Errors) -> Vec<Method> {
+/// The valid methods; those that say nothing of access have that of the service.
+fn methods(parsed: &[ParsedMethod], access: Option<access::Class>, errors: &mut Errors) -> Vec<Method> {
     let mut names = name::Taken::default();
     let mut methods = Vec::new();
     for method in parsed {
         let wire_name = name::method(method, errors);
         let unique = names.insert(method, &wire_name, errors);
-        let options = options::options(&method.words, errors);
+        let options = options::options(&method.words, access, errors);
         let signature = signature::signature(&method.item.sig, errors);
         let Some(signature) = signature.filter(|_| unique) else { continue };
         methods.push(Method {

@@ -62,6 +62,8 @@ pub(super) struct Options {
     pub(super) idempotent: bool,
     pub(super) timeout_millis: Option<u64>,
     pub(super) max_message_bytes: Option<usize>,
+    /// The variant of `AccessClass`, if it is not the default.
+    pub(super) access: Option<&'static str>,
 }
 
 /// An argument as written.

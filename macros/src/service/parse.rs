@@ -11,6 +11,7 @@ const SERVICE: Vocabulary = Vocabulary {
     words: &[
         ("package", "package = \"inventory.v1\""),
         ("name", "name = \"Inventory\""),
+        ("access", "access = \"operator\""),
         ("crate", "crate = ::polywire"),
     ],
 };
@@ -22,6 +23,7 @@ const RPC: Vocabulary = Vocabulary {
         ("timeout", "timeout = \"5s\""),
         ("name", "name = \"Get\""),
         ("max_message_bytes", "max_message_bytes = 65536"),
+        ("access", "access = \"public\""),
     ],
 };
 

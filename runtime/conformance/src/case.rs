@@ -3,8 +3,8 @@
 use futures_util::future::BoxFuture;
 
 use super::{
-    cancellation, certainty, check::Verdict, compression, deadlines, death, drain, flow, layers, limits,
-    load, metadata, options, panics, rig::Rig, services, shapes, skew, status, traces, waiting,
+    access, cancellation, certainty, check::Verdict, compression, deadlines, death, drain, flow, layers,
+    limits, load, metadata, options, panics, rig::Rig, services, shapes, skew, status, traces, waiting,
 };
 
 macro_rules! cases {
@@ -150,6 +150,10 @@ cases! {
         Caller = "a handler is told which transport its call came over" => services::caller,
         Layers = "a layer at either end sees every call" => layers::both_ends,
         Target = "the target that is printed reads back" => services::target,
+    }
+    "access" {
+        Access = "each call of any shape is decided by its method's class and what its caller has proved, before a handler sees it" => access::decided,
+        Undecoded = "the message of a call that is refused is not read" => access::undecoded,
     }
     "traces" {
         Connections = "connections are counted as they open and close" => traces::connections,

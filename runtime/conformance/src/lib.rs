@@ -38,6 +38,7 @@
 //!
 //! While a transport grows, [`only`](Conformance::only) runs the cases that it is ready for.
 
+mod access;
 mod cancellation;
 mod case;
 mod certainty;

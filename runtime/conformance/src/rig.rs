@@ -7,7 +7,7 @@ use std::{
 };
 
 use polywire::{
-    Channel, Codec, ConnectOptions, Drain, Limits, Service, ServiceExt as _, Target,
+    Authorize, Channel, Codec, ConnectOptions, Drain, Limits, Service, ServiceExt as _, Target,
     transport::{Connected, ConnectionGauge, Serving},
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -67,6 +67,15 @@ impl Rig {
         Ok(self.bind(service).await?.serve())
     }
 
+    /// Serves any service at an address of its own, to callers that this allows.
+    pub(super) async fn serve_guarded(
+        &self,
+        service: impl Service,
+        access: Arc<dyn Authorize>,
+    ) -> Result<Served, Stop> {
+        Ok(self.bind(service).await?.serve_to(Some(access)))
+    }
+
     /// Binds an address for the probe, at which nothing answers yet.
     pub(super) async fn bind_only(&self, script: Script) -> Result<Silent, Stop> {
         self.bind(ProbeServer::new(script)).await
@@ -111,9 +120,14 @@ impl Silent {
 
     /// Serves from now on.
     pub(super) fn serve(self) -> Served {
+        self.serve_to(None)
+    }
+
+    fn serve_to(self, access: Option<Arc<dyn Authorize>>) -> Served {
         let Self { rig, target, bound, service } = self;
         let (drain, connections) = (Drain::new(), Arc::new(Connections::default()));
-        let serving = Serving::new(service, drain.clone()).connections(connections.clone());
+        let mut serving = Serving::new(service, drain.clone()).connections(connections.clone());
+        serving.access = access;
         let serving = tokio::spawn(bound.dyn_serve(serving));
         Served { rig, target, drain, connections, serving }
     }

@@ -108,7 +108,7 @@ pub(super) async fn cause(rig: Rig) -> Verdict {
 
 /// The client below a generated one.
 pub(super) fn caller() -> Arc<Caller> {
-    Arc::new(Caller { transport: "conformance", identity: None, address: None })
+    Arc::new(Caller::new("conformance").local())
 }
 
 pub(super) async fn early_failure(rig: Rig) -> Verdict {

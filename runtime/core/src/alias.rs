@@ -1,8 +1,8 @@
 use std::{collections::HashMap, fmt, future::Future, sync::Arc};
 
 use crate::{
-    __private, Channel, Context, Message, Method, Payload, Response, Service, ServiceInfo, Status, Streaming,
-    body, context::Path, deadline, panic, server,
+    __private, Body, Channel, Context, Message, Method, Payload, Response, Service, ServiceInfo, Status,
+    Streaming, context::Path, deadline, messages, panic, server,
 };
 use futures_util::future::BoxFuture;
 
@@ -81,7 +81,7 @@ impl Alias {
         let answer = move |cx, message: Payload| {
             let function = function.clone();
             Box::pin(async move {
-                let request = __private::one(Ok(message))?;
+                let request = __private::one(Body::One(message))?;
                 let answer = function(cx, request).await.map_err(|error| error.into().processed())?;
                 Ok(Response::new(Payload::new(answer)))
             }) as BoxFuture<'static, _>
@@ -132,7 +132,7 @@ impl Service for Alias {
             Bound::Method(channel, _) => channel.stream(cx, messages).await,
             Bound::Function(function) => {
                 let (deadline, path) = (cx.deadline, cx.path.clone());
-                let single = deadline::bound(deadline, body::single(&mut messages));
+                let single = deadline::bound(deadline, messages::single(&mut messages));
                 let message = single.await.map_err(Status::not_processed)?;
                 let answer = deadline::bound(deadline, panic::guard(path, function(cx, message))).await?;
                 Ok(answer.map(Streaming::once))

@@ -24,5 +24,9 @@ mod subchannels;
 mod tests;
 mod vigil;
 
-pub use self::{builder::ChannelBuilder, discovery::ClusterBuilder, fallback::Fallback};
+pub use self::{
+    builder::ChannelBuilder,
+    discovery::{ClusterBuilder, leads_here},
+    fallback::Fallback,
+};
 use crate::Channel;

@@ -1,4 +1,4 @@
-use crate::{Message, Payload, Status, Streaming};
+use crate::{Message, Payload, Status, Streaming, messages};
 
 /// The messages of one direction of a call: exactly one, or a stream of them.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Body {
         match self {
             Self::One(message) => Ok(message),
             // Boxed, so that the rare case does not make the usual one's future larger.
-            Self::Many(mut messages) => Box::pin(async move { single(&mut messages).await }).await,
+            Self::Many(mut messages) => Box::pin(async move { messages::single(&mut messages).await }).await,
         }
     }
 
@@ -44,28 +44,4 @@ impl Body {
             Self::Many(messages) => messages,
         }
     }
-}
-
-/// The only message of a stream, which has been read to its end when this returns.
-///
-/// # Cancel safety
-/// Not safe: messages that were read are lost.
-pub async fn single(messages: &mut Streaming<Payload>) -> Result<Payload, Status> {
-    let Some(message) = messages.message().await? else {
-        return Err(none_came());
-    };
-    if messages.message().await?.is_some() {
-        return Err(more_came());
-    }
-    Ok(message)
-}
-
-/// A direction that must have exactly one message had none.
-pub(crate) fn none_came() -> Status {
-    Status::unimplemented("exactly one message was expected and none came")
-}
-
-/// A direction that must have exactly one message had several.
-pub(crate) fn more_came() -> Status {
-    Status::unimplemented("exactly one message was expected and more came")
 }

@@ -3,14 +3,16 @@ use std::{
     future::{Future, IntoFuture},
     marker::PhantomData,
     pin::Pin,
+    task::{Context as TaskContext, Poll},
     time::Duration,
 };
 
-use futures_util::TryFutureExt;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use crate::{
-    Body, Channel, Codec, Compression, Context, Message, MetadataError, Method, Payload, Response, Service,
-    Status, Streaming, body, context::Path, deadline,
+    Body, Channel, Codec, Compression, Context, Message, MetadataError, Method, Payload, Response, Status,
+    Streaming, context::Path, deadline, messages,
 };
 
 /// A call to make. Set options on it, then await it.
@@ -102,12 +104,18 @@ impl<R: Receive> Call<R> {
     ///
     /// # Cancel safety
     /// Dropping the future cancels the call, as the type says.
-    pub async fn response(self) -> Result<Response<R>, Status> {
+    pub fn response(self) -> ResponseFuture<R> {
+        ResponseFuture(Progress::Made(self))
+    }
+
+    /// Hands the call to its channel.
+    fn send(self) -> Result<Sent<R>, Status> {
         let Self { channel, method, cx, body, .. } = self;
         let mut cx = cx?;
         cx.path = Path::Static(method.path());
         cx.message_limit = method.message_limit();
         cx.idempotent = method.is_idempotent();
+        cx.method = Some(method);
         cx.write_trace();
         if let Some(timeout) = method.default_timeout() {
             cx.shorten_to(timeout);
@@ -115,17 +123,85 @@ impl<R: Receive> Call<R> {
         if cx.time_left().is_some_and(|left| left.is_zero()) {
             return Err(deadline::exceeded().not_processed());
         }
-        let deadline = cx.deadline;
-        deadline::bound_call(deadline, method.is_idempotent(), R::receive(&channel, cx, body)).await
+        let (deadline, idempotent) = (cx.deadline, cx.idempotent);
+        let response = deadline::bound_call(deadline, idempotent, R::send(&channel, cx, body));
+        Ok(Sent { response, deadline, idempotent })
     }
 }
 
 impl<R: Receive> IntoFuture for Call<R> {
     type Output = Result<R, Status>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+    type IntoFuture = CallFuture<R>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.response().map_ok(Response::into_message))
+        CallFuture(self.response())
+    }
+}
+
+/// A call under way: the future of [`Call::response`].
+///
+/// # Cancel safety
+/// Dropping it cancels the call.
+#[must_use = "a call is made by awaiting it"]
+#[derive(Debug)]
+pub struct ResponseFuture<R: Receive>(Progress<R>);
+
+#[derive(Debug)]
+enum Progress<R: Receive> {
+    /// Until the first poll.
+    Made(Call<R>),
+    Sent(Sent<R>),
+    Ended,
+}
+
+/// A call that its channel has.
+struct Sent<R: Receive> {
+    response: deadline::Bound<BoxFuture<'static, Result<Response<R::Raw>, Status>>>,
+    deadline: Option<Instant>,
+    idempotent: bool,
+}
+
+// Nothing in it is pinned: the channel's future has a box of its own.
+impl<R: Receive> Unpin for ResponseFuture<R> {}
+
+impl<R: Receive> Future for ResponseFuture<R> {
+    type Output = Result<Response<R>, Status>;
+
+    /// # Panics
+    /// If it is polled after it has returned its outcome.
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let mut sent = match std::mem::replace(&mut self.0, Progress::Ended) {
+            Progress::Made(call) => call.send()?,
+            Progress::Sent(sent) => sent,
+            Progress::Ended => panic!("a call was polled after its end"),
+        };
+        let Poll::Ready(response) = Pin::new(&mut sent.response).poll(task) else {
+            self.0 = Progress::Sent(sent);
+            return Poll::Pending;
+        };
+        Poll::Ready(response.and_then(|response| R::receive(response, sent.deadline, sent.idempotent)))
+    }
+}
+
+/// A call under way: what awaiting a [`Call`] awaits. Its outcome is the message alone.
+///
+/// # Cancel safety
+/// Dropping it cancels the call.
+#[must_use = "a call is made by awaiting it"]
+#[derive(Debug)]
+pub struct CallFuture<R: Receive>(ResponseFuture<R>);
+
+impl<R: Receive> Future for CallFuture<R> {
+    type Output = Result<R, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(task).map_ok(Response::into_message)
+    }
+}
+
+impl<R: Receive> fmt::Debug for Sent<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent").field("deadline", &self.deadline).finish_non_exhaustive()
     }
 }
 
@@ -148,35 +224,65 @@ mod sealed {
     use super::*;
 
     pub trait Receive: Sized {
-        fn receive(
+        /// What a channel returns.
+        type Raw;
+
+        fn send(
             channel: &Channel,
             cx: Context,
             body: Body,
-        ) -> impl Future<Output = Result<Response<Self>, Status>> + Send;
+        ) -> BoxFuture<'static, Result<Response<Self::Raw>, Status>>;
+
+        fn receive(
+            response: Response<Self::Raw>,
+            deadline: Option<Instant>,
+            idempotent: bool,
+        ) -> Result<Response<Self>, Status>;
     }
 
     impl<M: Message> Receive for M {
-        async fn receive(channel: &Channel, cx: Context, body: Body) -> Result<Response<M>, Status> {
+        type Raw = Payload;
+
+        fn send(
+            channel: &Channel,
+            cx: Context,
+            body: Body,
+        ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
             match body {
-                Body::One(message) => decode(channel.unary(cx, message).await?),
-                // Boxed, so that the rare case does not make the usual one's future larger.
+                Body::One(message) => channel.call(cx, message),
                 Body::Many(messages) => {
+                    let response = channel.open(cx, messages);
                     Box::pin(async move {
-                        let mut response = channel.stream(cx, messages).await?;
-                        let message = body::single(&mut response.message).await?;
+                        let mut response = response.await?;
+                        let message = messages::single(&mut response.message).await?;
                         response.trailers = response.message.take_trailers();
-                        decode(response.map(|_| message))
+                        Ok(response.map(|_| message))
                     })
-                    .await
                 }
             }
+        }
+
+        fn receive(response: Response<Payload>, _: Option<Instant>, _: bool) -> Result<Response<M>, Status> {
+            decode(response)
         }
     }
 
     impl<M: Message> Receive for Streaming<M> {
-        async fn receive(channel: &Channel, cx: Context, body: Body) -> Result<Response<Self>, Status> {
-            let (deadline, idempotent) = (cx.deadline, cx.idempotent);
-            let response = channel.stream(cx, body.stream()).await?;
+        type Raw = Streaming<Payload>;
+
+        fn send(
+            channel: &Channel,
+            cx: Context,
+            body: Body,
+        ) -> BoxFuture<'static, Result<Response<Streaming<Payload>>, Status>> {
+            channel.open(cx, body.stream())
+        }
+
+        fn receive(
+            response: Response<Streaming<Payload>>,
+            deadline: Option<Instant>,
+            idempotent: bool,
+        ) -> Result<Response<Self>, Status> {
             let compression = response.compression;
             Ok(response.map(|answers| {
                 let answers = deadline::bound_answers(deadline, idempotent, answers);

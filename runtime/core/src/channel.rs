@@ -43,13 +43,22 @@ impl Channel {
         self
     }
 
-    /// As [`Service::unary`], with a single boxed future.
-    pub(crate) fn call(
+    /// As [`Service::unary`], as the box of the service's own future.
+    pub fn call(
         &self,
         cx: Context,
         message: Payload,
     ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
         self.service.clone().dyn_unary(cx, message)
+    }
+
+    /// As [`Service::stream`], as the box of the service's own future.
+    pub(crate) fn open(
+        &self,
+        cx: Context,
+        messages: Streaming<Payload>,
+    ) -> BoxFuture<'static, Result<Response<Streaming<Payload>>, Status>> {
+        self.service.clone().dyn_stream(cx, messages)
     }
 
     /// Explains how calls choose their transport now; `None` if there is only one.
@@ -59,16 +68,28 @@ impl Channel {
 }
 
 impl Service for Channel {
-    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        self.service.clone().dyn_unary(cx, message).await
+    fn unary(
+        &self,
+        cx: Context,
+        message: Payload,
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
+        self.call(cx, message)
     }
 
-    async fn stream(
+    fn stream(
         &self,
         cx: Context,
         messages: Streaming<Payload>,
-    ) -> Result<Response<Streaming<Payload>>, Status> {
-        self.service.clone().dyn_stream(cx, messages).await
+    ) -> impl Future<Output = Result<Response<Streaming<Payload>>, Status>> + Send {
+        self.open(cx, messages)
+    }
+
+    fn unary_boxed(
+        self: Arc<Self>,
+        cx: Context,
+        message: Payload,
+    ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
+        self.call(cx, message)
     }
 
     fn method(&self, path: &str) -> Option<&'static Method> {

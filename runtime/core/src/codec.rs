@@ -6,7 +6,7 @@ mod tracing;
 use std::{fmt, str::FromStr};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use rmp_serde::config::BytesMode;
+use rmp_serde::{config::BytesMode, decode::ReadRefReader};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{Message, truncated};
@@ -131,10 +131,16 @@ fn unpack<M: Message>(bytes: &[u8]) -> Result<M, rmp_serde::decode::Error> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
     reader.set_max_depth(MAX_DEPTH);
     let message = M::deserialize(&mut reader)?;
-    match IgnoredAny::deserialize(&mut reader) {
-        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(message),
-        _ => Err(serde::de::Error::custom("bytes follow the message")),
+    if is_at_end(&mut reader) {
+        Ok(message)
+    } else {
+        Err(serde::de::Error::custom("bytes follow the message"))
     }
+}
+
+/// Apart from the types of messages, as there are many of them.
+fn is_at_end(reader: &mut rmp_serde::Deserializer<ReadRefReader<'_, [u8]>>) -> bool {
+    matches!(IgnoredAny::deserialize(reader), Err(rmp_serde::decode::Error::InvalidMarkerRead(_)))
 }
 
 /// The message with the fields that it does not have, as protobuf would have them, where that is why it was not read: a

@@ -4,8 +4,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
-    Codec, Compression, Extensions, Metadata, MetadataError, Method, Status, TraceContext, method,
-    observer::CallObserver,
+    Caller, Codec, Compression, Extensions, Metadata, MetadataError, Method, Status, TraceContext, method,
 };
 
 /// The parts of a call other than its messages: path, metadata, deadline, codec, caller, and extensions from layers.
@@ -24,22 +23,13 @@ pub struct Context {
     pub(crate) message_limit: Option<usize>,
     /// Whether the method is idempotent according to the method table.
     pub(crate) idempotent: bool,
+    /// The row of the method table, if the service at this end has the method.
+    pub(crate) method: Option<&'static Method>,
     pub(crate) extensions: Extensions,
     /// The trace, where it is not the one that the metadata name.
     pub(crate) trace: Option<Box<TraceContext>>,
-    /// Where the messages are counted of a call that its listener has counted already.
-    pub(crate) counted: Option<Arc<dyn CallObserver>>,
-}
-
-/// The caller of a call, as known to the transport.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The transport of the call, such as `grpc` or `iroh`.
-    pub transport: &'static str,
-    /// The proven identity of the peer: its endpoint id on Iroh; `None` for transports without authentication.
-    pub identity: Option<String>,
-    /// The peer's address, in the transport's notation.
-    pub address: Option<String>,
+    /// Whether the inbound edge enforces this deadline and catches panics, so that a server need not do so again.
+    pub(crate) is_enforced: bool,
 }
 
 impl Context {
@@ -67,7 +57,9 @@ impl Context {
     #[doc(hidden)]
     #[must_use]
     pub fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
-        self.deadline = self.deadline.into_iter().chain(deadline).min();
+        if let Some(deadline) = deadline {
+            self.end_by(deadline);
+        }
         self
     }
 
@@ -207,9 +199,10 @@ impl Context {
             caller: self.caller.clone(),
             message_limit: self.message_limit,
             idempotent: self.idempotent,
+            method: self.method,
             extensions: Extensions::new(),
             trace: self.trace.clone(),
-            counted: None,
+            is_enforced: false,
         }
     }
 
@@ -240,9 +233,10 @@ impl Context {
         }
     }
 
-    /// The method of a table that the path names: a path of this program is shared without counting, and can be counted
-    /// by.
+    /// Sets the method that the path names, as looked up by the edge. Its path is shared without counting.
     pub(crate) fn known_as(&mut self, method: Option<&'static Method>) {
+        self.method = method;
+        // An alias has a path of its own.
         if let Some(method) = method.filter(|method| method.path() == self.path()) {
             self.path = Path::Static(method.path());
         }
@@ -251,7 +245,14 @@ impl Context {
     pub(crate) fn shorten_to(&mut self, timeout: Duration) {
         // A timeout beyond the clock's range is no deadline.
         if let Some(deadline) = Instant::now().checked_add(timeout) {
-            self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+            self.end_by(deadline);
+        }
+    }
+
+    fn end_by(&mut self, deadline: Instant) {
+        if self.deadline.is_none_or(|earlier| deadline < earlier) {
+            self.deadline = Some(deadline);
+            self.is_enforced = false;
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 #[cfg(feature = "grpc")]
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 #[cfg(feature = "grpc")]
 use tokio::task::JoinHandle;
@@ -15,6 +15,8 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
+#[cfg(feature = "grpc")]
+use crate::sync::Mutex;
 use crate::{Code, Metadata, Status, Streaming, streaming::Source};
 
 /// The future's outcome, or `DeadlineExceeded` once the deadline passes. A future whose deadline has passed before it
@@ -32,6 +34,22 @@ pub(crate) fn bound_call<F>(deadline: Option<Instant>, idempotent: bool, call: F
 /// The future's outcome, or `DeadlineExceeded` with this message when it has waited for so long.
 pub(crate) fn within<F>(patience: Duration, late: &'static str, future: F) -> Bound<F> {
     Bound { future, limit: Some(Limit::After(patience)), late, begun: false, sleep: None }
+}
+
+/// The future's outcome, or `DeadlineExceeded`: once the deadline passes, as [`bound`] has it, or with this message when it
+/// has waited for so long.
+pub(crate) fn bound_within<F>(
+    deadline: Option<Instant>,
+    patience: Duration,
+    late: &'static str,
+    future: F,
+) -> Bound<F> {
+    match deadline {
+        Some(deadline) if Instant::now().checked_add(patience).is_none_or(|end| deadline <= end) => {
+            bound(Some(deadline), future)
+        }
+        _ => within(patience, late, future),
+    }
 }
 
 pin_project_lite::pin_project! {
@@ -121,7 +139,7 @@ pub(crate) fn watched_stream<T: Send + 'static>(
     let watched = stream.clone();
     let watch = tokio::spawn(async move {
         tokio::time::sleep_until(deadline).await;
-        let expired = watched.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let expired = watched.lock().take();
         drop(expired);
     });
     Streaming::from_source(Watched { stream, watch })
@@ -136,14 +154,14 @@ struct Watched<T> {
 #[cfg(feature = "grpc")]
 impl<T: Send> Source<T> for Watched<T> {
     fn poll_message(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
-        match &mut *self.stream.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &mut *self.stream.lock() {
             Some(stream) => stream.poll_message(task),
             None => Poll::Ready(Some(Err(exceeded()))),
         }
     }
 
     fn take_trailers(self: Pin<&mut Self>) -> Metadata {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = self.stream.lock();
         stream.as_mut().map(Streaming::take_trailers).unwrap_or_default()
     }
 }

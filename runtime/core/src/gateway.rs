@@ -1,12 +1,10 @@
-mod via;
-
 use std::{borrow::Cow, fmt, future::poll_fn, task::Poll, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 
 use crate::{
     Channel, Code, Codec, Context, Limits, Method, Payload, Response, Service, ServiceInfo, Status,
-    Streaming, balance::probe::probe,
+    Streaming, access::on_behalf, balance::probe::probe, via,
 };
 
 /// Passes calls on as they came: a [`Service`] that serves one transport by calling another.
@@ -16,7 +14,7 @@ use crate::{
 /// caller gave up; back leading metadata, messages, trailers, and statuses with their details, *not processed*
 /// included. Nothing is queued: a stream goes as fast as the slower side takes it. What belongs to a connection
 /// stays with it: the names that metadata reserves, the limits, and who calls. The target sees the gateway as its
-/// caller. A trace goes on; where it is recorded, by way of the gateway's own spans.
+/// caller; a target on the gateway's machine decides by the gateway's caller, which the gateway names in the metadata. A trace goes on; where it is recorded, by way of the gateway's own spans.
 ///
 /// Each gateway adds an entry to the metadata `via`, `polywire NAME`. A call that eight have passed on is refused as
 /// `FailedPrecondition` and not processed, with the names that it came by: gateways that call one another pass a call
@@ -100,6 +98,8 @@ impl Gateway {
             return Err(Status::codec_refused(refusal, &self.codecs));
         }
         via::pass(&mut cx.metadata, &self.name)?;
+        let caller = cx.caller.clone();
+        on_behalf::tell(&mut cx.metadata, caller.as_deref())?;
         // The listener's limits apply on both sides; a call without limits gets the defaults.
         cx.message_limit.get_or_insert(Limits::default().max_message_bytes);
         Ok(())

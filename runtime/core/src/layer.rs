@@ -1,5 +1,7 @@
 //! The waist inside of tower layers, so that the ecosystem's middleware works on every transport.
 
+mod access;
+
 use std::{
     error::Error,
     fmt,
@@ -12,11 +14,13 @@ use std::{
 use tower::{Layer, load_shed::error::Overloaded, timeout::error::Elapsed};
 
 use crate::{
-    Body, Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, body,
+    Body, Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, messages,
     server::Defined,
 };
 
-/// A call as tower's middleware sees it: the request of a [`Inner`] service.
+pub use access::access;
+
+/// A call as tower's middleware sees it: the request of an [`InnerService`].
 #[derive(Debug)]
 pub struct Request {
     /// Everything but the messages.
@@ -27,7 +31,7 @@ pub struct Request {
 
 /// A [`Service`] as a tower service: what a tower layer is given to wrap.
 #[derive(Clone, Debug)]
-pub struct Inner(Channel);
+pub struct InnerService(Channel);
 
 /// A tower service as a [`Service`]: what [`ServiceExt::layer`] makes of an `S`. What can be done with that as a service, such
 /// as `into_grpc` and `into_iroh`, can be done with this.
@@ -38,9 +42,9 @@ pub struct Layered<T, S> {
 }
 
 impl<T, S: Service> Layered<T, S> {
-    pub(crate) fn new<L: Layer<Inner, Service = T>>(service: S, layer: &L) -> Self {
+    pub(crate) fn new<L: Layer<InnerService, Service = T>>(service: S, layer: &L) -> Self {
         let inner = service.into_channel();
-        Self { wrapped: layer.layer(Inner(inner.clone())), inner, of: PhantomData }
+        Self { wrapped: layer.layer(InnerService(inner.clone())), inner, of: PhantomData }
     }
 }
 
@@ -102,15 +106,15 @@ pub fn wrap<S: Service, F: Fn(Channel) -> S>(make: F) -> Wrap<F> {
 #[derive(Clone, Copy, Debug)]
 pub struct Wrap<F>(F);
 
-impl<S: Service, F: Fn(Channel) -> S> Layer<Inner> for Wrap<F> {
-    type Service = Inner;
+impl<S: Service, F: Fn(Channel) -> S> Layer<InnerService> for Wrap<F> {
+    type Service = InnerService;
 
-    fn layer(&self, inner: Inner) -> Inner {
-        Inner((self.0)(inner.0).into_channel())
+    fn layer(&self, inner: InnerService) -> InnerService {
+        InnerService((self.0)(inner.0).into_channel())
     }
 }
 
-impl tower::Service<Request> for Inner {
+impl tower::Service<Request> for InnerService {
     type Response = Response<Body>;
     type Error = Status;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
@@ -152,7 +156,7 @@ pub trait ServiceExt: Service + Sized {
     /// ```
     fn layer<L>(self, layer: &L) -> Layered<L::Service, Self>
     where
-        L: Layer<Inner, Service: TowerService>,
+        L: Layer<InnerService, Service: TowerService>,
     {
         Layered::new(self, layer)
     }
@@ -170,7 +174,7 @@ impl Channel {
     #[must_use]
     pub fn layer<L>(self, layer: &L) -> Self
     where
-        L: Layer<Inner, Service: TowerService>,
+        L: Layer<InnerService, Service: TowerService>,
     {
         Self::new(Layered::<_, Self>::new(self.clone(), layer)).explained_as(&self)
     }
@@ -214,7 +218,7 @@ impl<T: TowerService, S: Service> Layered<T, S> {
 impl<T: TowerService, S: Service> Service for Layered<T, S> {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let mut response = self.call(cx, Body::One(message)).await?.map(Body::stream);
-        let message = body::single(&mut response.message).await?;
+        let message = messages::single(&mut response.message).await?;
         response.trailers.extend(response.message.take_trailers());
         Ok(response.map(|_| message))
     }

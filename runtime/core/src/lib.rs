@@ -24,11 +24,14 @@
 #[allow(unused_extern_crates)]
 extern crate self as polywire;
 
+pub mod access;
+mod access_class;
 mod alias;
 mod alpn;
 pub mod balance;
 mod body;
 mod call;
+mod caller;
 mod channel;
 mod code;
 mod codec;
@@ -43,6 +46,7 @@ mod gateway;
 pub mod layer;
 mod message;
 mod message_type;
+mod messages;
 mod metadata;
 mod method;
 #[cfg(feature = "suggestions")]
@@ -51,7 +55,9 @@ mod network_path;
 pub mod observer;
 mod panic;
 mod payload;
+mod plain;
 pub mod policy;
+mod private_file;
 mod response;
 mod router;
 mod server;
@@ -61,10 +67,12 @@ pub mod settings;
 mod short_name;
 mod status;
 mod streaming;
+mod sync;
 pub mod trace;
 mod trace_context;
 pub mod transport;
 mod truncated;
+mod via;
 mod watched;
 pub mod wire;
 
@@ -75,16 +83,19 @@ pub mod __private;
 #[path = "runner.rs"]
 pub mod __runner;
 
+pub use access::Authorize;
+pub use access_class::{AccessClass, UnknownAccessClass};
 pub use alias::Alias;
 pub use alpn::{AlpnError, AlpnName};
 pub use balance::{ChannelBuilder, ClusterBuilder, Fallback};
 pub use body::Body;
 pub use call::{Call, Receive};
+pub use caller::{Caller, Identity, InvalidIdentity};
 pub use channel::Channel;
 pub use code::Code;
 pub use codec::{Codec, CodecError, UnknownCodec};
 pub use compression::{Compression, CompressionSet, UnknownCompression};
-pub use context::{Caller, Context};
+pub use context::Context;
 pub use drain::{Drain, Phase};
 pub use explanation::{
     Explanation, MemberExplanation, MemberService, ServiceExplanation, SubchannelExplanation, SubchannelState,
@@ -97,6 +108,7 @@ pub use metadata::{Metadata, MetadataError};
 pub use method::{Method, ServiceInfo, Shape};
 pub use network_path::NetworkPath;
 pub use payload::Payload;
+pub use plain::{Plain, PlainLines};
 #[cfg(test)]
 pub use polywire_macros::service;
 pub use response::Response;

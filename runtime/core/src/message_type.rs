@@ -1,3 +1,5 @@
+use bytes::{Bytes, BytesMut};
+
 use crate::Message;
 
 /// What a message type tells of itself where there is no schema of it: a part of a method's table, for those who have a
@@ -33,5 +35,9 @@ impl MessageType {
 
 /// Decodes as this type and encodes again.
 pub(crate) fn recode<M: Message>(bytes: &[u8]) -> Option<Vec<u8>> {
-    M::decode(bytes).ok().map(|message| message.encode_to_vec())
+    // From and to the types that calls are read from and written to, so that the compiler makes one of each function.
+    let message = M::decode(Bytes::copy_from_slice(bytes)).ok()?;
+    let mut buffer = BytesMut::with_capacity(message.encoded_len());
+    message.encode(&mut buffer).ok()?;
+    Some(buffer.into())
 }

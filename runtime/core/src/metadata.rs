@@ -133,6 +133,11 @@ impl Metadata {
         self.values(key).filter(move |_| is_binary(key.as_bytes()))
     }
 
+    /// All raw values of the key, in order, ASCII or binary as the key says.
+    pub fn values<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a Bytes> + use<'a, 'k> {
+        self.0.iter().filter(move |(candidate, _)| candidate == key.as_bytes()).map(|(_, value)| value)
+    }
+
     /// All entries: key and raw value. A key that ends in `-bin` has a binary value, others have printable ASCII.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Bytes)> {
         self.0.iter().filter_map(|(key, value)| Some((str::from_utf8(key).ok()?, value)))
@@ -186,10 +191,6 @@ impl Metadata {
         }
         self.0.push((key, value));
         Ok(())
-    }
-
-    fn values<'a, 'k>(&'a self, key: &'k str) -> impl Iterator<Item = &'a Bytes> + use<'a, 'k> {
-        self.0.iter().filter(move |(candidate, _)| candidate == key.as_bytes()).map(|(_, value)| value)
     }
 
     fn keep_last(&mut self) {

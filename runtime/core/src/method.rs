@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use crate::message_type::MessageType;
+use crate::{access_class::AccessClass, message_type::MessageType};
 
 /// The four shapes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +46,7 @@ pub struct Method {
     idempotent: bool,
     timeout: Option<Duration>,
     max_message_bytes: Option<usize>,
+    access: AccessClass,
     docs: &'static str,
     messages: Option<[MessageType; 2]>,
 }
@@ -78,6 +79,7 @@ impl Method {
             idempotent: false,
             timeout: None,
             max_message_bytes: None,
+            access: AccessClass::Application,
             docs: "",
             messages: None,
         }
@@ -104,6 +106,13 @@ impl Method {
         self
     }
 
+    /// Sets the class of callers that the method is for.
+    #[must_use]
+    pub const fn access(mut self, access: AccessClass) -> Self {
+        self.access = access;
+        self
+    }
+
     /// Sets the documentation: the doc comment of the trait's method.
     #[must_use]
     pub const fn docs(mut self, docs: &'static str) -> Self {
@@ -114,8 +123,8 @@ impl Method {
     /// Sets the message types, for the macro.
     #[doc(hidden)]
     #[must_use]
-    pub const fn messages(mut self, request: MessageType, response: MessageType) -> Self {
-        self.messages = Some([request, response]);
+    pub const fn messages(mut self, request_and_response: [MessageType; 2]) -> Self {
+        self.messages = Some(request_and_response);
         self
     }
 
@@ -152,6 +161,11 @@ impl Method {
     /// The method's own limit on a message, in bytes.
     pub const fn message_limit(&self) -> Option<usize> {
         self.max_message_bytes
+    }
+
+    /// The class of callers that the method is for.
+    pub const fn access_class(&self) -> AccessClass {
+        self.access
     }
 
     /// The doc comment.

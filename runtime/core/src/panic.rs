@@ -49,7 +49,7 @@ impl Caught {
     }
 
     /// What the caller is told of it. The panic's text stays in this process: it may hold anything.
-    fn status(&self, path: &Path) -> Status {
+    pub(crate) fn status(&self, path: &Path) -> Status {
         self.log(path);
         Status::internal("the handler panicked")
     }
@@ -131,7 +131,12 @@ fn note(panic: &std::panic::PanicHookInfo<'_>) -> bool {
 
 /// The outcome of another's code, which answers a call to this path; `Internal` where it panics.
 pub(crate) fn guard<F>(path: Path, code: F) -> Guard<F> {
-    Guard { code: Some(code), path }
+    Guard { code: Some(code), path, is_caught: false }
+}
+
+/// The same, but the code's panics go on if a caller [`guard`]s it already.
+pub(crate) fn guard_unless<F>(is_caught: bool, path: Path, code: F) -> Guard<F> {
+    Guard { code: Some(code), path, is_caught }
 }
 
 pin_project_lite::pin_project! {
@@ -140,12 +145,15 @@ pin_project_lite::pin_project! {
         #[pin]
         code: Option<F>,
         path: Path,
+        is_caught: bool,
     }
 
     impl<F> PinnedDrop for Guard<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            end(this.code, this.path);
+            if !*this.is_caught {
+                end(this.code, this.path);
+            }
         }
     }
 }
@@ -158,6 +166,9 @@ impl<T, F: Future<Output = Result<T, Status>>> Future for Guard<F> {
         let Some(code) = this.code.as_mut().as_pin_mut() else {
             return Poll::Ready(Err(Status::internal("the handler has ended")));
         };
+        if *this.is_caught {
+            return code.poll(task);
+        }
         match catch(|| code.poll(task)) {
             Ok(polled) => polled,
             Err(panic) => {

@@ -9,14 +9,18 @@ pub use crate::{
 };
 pub use serde;
 
-use crate::{Body, Context, Message, Method, Payload, Response, Status, Streaming, message_type};
+use crate::{Body, Context, Message, Method, Response, Status, Streaming, message_type};
 
-/// The request of a method that takes one message. Where there is none, no handler sees the call.
+/// The request of a method that takes one message, which the server has read. Where there is none, no handler sees the call.
 ///
 /// # Errors
-/// Why there is none, as not processed: `InvalidArgument` for bytes that are no such message.
-pub fn one<M: Message>(message: Result<Payload, Status>) -> Result<M, Status> {
-    message.and_then(Payload::into_request).map_err(Status::not_processed)
+/// Why there is none, as not processed: `InvalidArgument` for bytes that are no such message, `Internal` for a stream.
+pub fn one<M: Message>(body: Body) -> Result<M, Status> {
+    let request = match body {
+        Body::One(message) => message.into_request(),
+        Body::Many(_) => Err(Status::internal("a stream of requests reached a method that takes one")),
+    };
+    request.map_err(Status::not_processed)
 }
 
 /// The requests of a method that takes a stream.
@@ -25,16 +29,14 @@ pub fn many<M: Message>(body: Body) -> Streaming<M> {
 }
 
 /// The answer of a handler that returns one message, bare or in a [`Response`].
-pub fn respond<M: Message, R: Into<Response<M>>, E: Into<Status>>(
-    outcome: Result<R, E>,
-) -> Result<Response<Body>, Status> {
+pub fn respond<M: Message, R: Into<Response<M>>, E: Into<Status>>(outcome: Result<R, E>) -> Dispatched {
     outcome.map(|response| response.into().map(Body::one)).map_err(seen)
 }
 
 /// The answer of a handler that returns a stream, bare or in a [`Response`].
 pub fn respond_stream<M: Message, R: Into<Response<Streaming<M>>>, E: Into<Status>>(
     outcome: Result<R, E>,
-) -> Result<Response<Body>, Status> {
+) -> Dispatched {
     outcome.map(|response| response.into().map(Body::many)).map_err(seen)
 }
 
@@ -106,19 +108,22 @@ pub trait Unknown {
 
 impl<M> Unknown for Known<M> {}
 
-/// The [`MessageType`] of a type, whatever it is.
+/// The [`MessageType`]s of a method's request and response, whatever these are.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __message_type {
-    ($message:ty) => {{
+macro_rules! __message_types {
+    ($($message:ty),+) => {{
         #[allow(unused_imports)]
         use $crate::__private::Unknown as _;
-        $crate::__private::MessageType::new(
+        [$($crate::__private::MessageType::new(
             $crate::__private::Known::<$message>::NAME,
             $crate::__private::Known::<$message>::RECODE,
-        )
+        )),+]
     }};
 }
+
+/// What a dispatched call comes to.
+pub type Dispatched = Result<Response<Body>, Status>;
 
 /// `Duration::from_millis`, under a name that no user's type can shadow.
 pub const fn millis(millis: u64) -> Duration {

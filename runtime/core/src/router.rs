@@ -1,6 +1,7 @@
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, future::ready, sync::Arc};
 
 use arc_swap::ArcSwap;
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::{Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming, server};
@@ -20,10 +21,10 @@ use crate::{Channel, Context, Method, Payload, Response, Service, ServiceInfo, S
 /// assert_eq!(router.services()[0].name(), "demo.v1.Demo");
 /// ```
 #[derive(Clone, Default)]
-pub struct Router(Arc<Shared>);
+pub struct Router(Arc<WatchedTable>);
 
 #[derive(Default)]
-struct Shared {
+struct WatchedTable {
     table: ArcSwap<Table>,
     /// The number of changes of the table.
     changes: watch::Sender<u64>,
@@ -110,6 +111,17 @@ impl Router {
 impl Service for Router {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         self.route(&cx)?.unary(cx, message).await
+    }
+
+    fn unary_boxed(
+        self: Arc<Self>,
+        cx: Context,
+        message: Payload,
+    ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
+        match self.route(&cx) {
+            Ok(channel) => channel.call(cx, message),
+            Err(status) => Box::pin(ready(Err(status))),
+        }
     }
 
     async fn stream(

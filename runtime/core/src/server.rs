@@ -1,10 +1,11 @@
 use std::{fmt, future::Future, marker::PhantomData, sync::Arc};
 
+use futures_util::future::{BoxFuture, Either, ready};
 use tokio::time::Instant;
 
 use crate::{
     Body, Context, Method, Payload, Response, Service, ServiceInfo, Shape, Status, Streaming, Truncated,
-    body, context::Path, deadline, panic, server_timing,
+    context::Path, deadline, messages, panic, server_timing,
 };
 
 /// The definition of a service, from the macro: its method table.
@@ -60,70 +61,144 @@ impl<D: Dispatch<T>, T: Send + Sync + 'static> Server<D, T> {
         D::SERVICE
     }
 
-    async fn call(&self, mut cx: Context, body: Body) -> Result<Response<Body>, Status> {
-        let Some(method) = D::SERVICE.find(cx.path()) else {
-            return Err(unimplemented(&cx));
-        };
-        let path = Path::Static(method.path());
-        cx.path = path.clone();
-        if let Some(timeout) = method.default_timeout() {
-            cx.shorten_to(timeout);
-        }
-        let deadline = cx.deadline;
-        let body = match body {
-            // What goes wrong before the one request is there has reached no handler. Boxed, as such calls are few.
-            Body::Many(_) if !method.shape().streams_requests() => {
-                let single = Box::pin(deadline::bound(deadline, body.single()));
-                Body::One(single.await.map_err(Status::not_processed)?)
-            }
-            Body::One(message) => {
-                expect_unary(method)?;
-                Body::One(message)
-            }
-            body => body,
-        };
-        // What the handler says is marked as processed where its outcome is taken, by `__private::respond`.
-        let handler = panic::guard(path.clone(), D::dispatch(&self.implementation, method, &cx, body));
-        let response = deadline::bound(deadline, handler).await?;
-        Ok(response.map(|body| match body {
-            Body::One(message) => Body::One(message),
-            Body::Many(messages) => {
-                Body::Many(deadline::bound_stream(deadline, panic::guard_stream(path, messages)))
-            }
-        }))
-    }
-}
-
-impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
-    async fn unary(&self, mut cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+    /// Answers a call of one request and one response.
+    fn answer(
+        implementation: Arc<T>,
+        mut cx: Context,
+        message: Payload,
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send + use<D, T> {
         if message.is_uncompressed() {
             cx.compression = None;
         }
-        let begun = server_timing::is_asked(cx.metadata()).then(Instant::now);
-        let response = self.call(cx, Body::One(message)).await?;
-        let Response { metadata, message, mut trailers, compression } = response;
-        let message = match message {
-            Body::One(message) => message,
-            // Boxed, so that the rare case does not make the usual one's future larger.
-            Body::Many(mut messages) => {
-                let message = Box::pin(body::single(&mut messages)).await?;
-                trailers.extend(messages.take_trailers());
-                message
-            }
+        let begun = server_timing::is_asked(&cx.metadata).then(Instant::now);
+        let entered = Entered::<D>::enter(&mut cx).and_then(|entered| {
+            expect_unary(entered.method)?;
+            entered.check_time()?;
+            Ok(entered)
+        });
+        let entered = match entered {
+            Ok(entered) => entered,
+            Err(status) => return Either::Left(ready(Err(status))),
         };
-        if let Some(begun) = begun {
-            server_timing::tell(&mut trailers, begun.elapsed());
+        Either::Right(async move {
+            let handler = D::dispatch(&implementation, entered.method, &cx, Body::One(message));
+            let Response { metadata, message, mut trailers, compression } = entered.guard(handler).await?;
+            let message = match message {
+                Body::One(message) => message,
+                // Boxed, so that the rare case does not make the usual one's future larger.
+                Body::Many(messages) => {
+                    let mut messages = entered.bound(messages);
+                    let message = Box::pin(messages::single(&mut messages)).await?;
+                    trailers.extend(messages.take_trailers());
+                    message
+                }
+            };
+            if let Some(begun) = begun {
+                server_timing::tell(&mut trailers, begun.elapsed());
+            }
+            Ok(Response { metadata, message, trailers, compression })
+        })
+    }
+}
+
+/// A call of one of the definition's methods, before its handler begins.
+struct Entered<D> {
+    method: &'static Method,
+    /// When no handler may begin any more.
+    deadline: Option<Instant>,
+    /// Whether the inbound edge enforces the deadline and catches panics; what it does is not done again.
+    is_enforced: bool,
+    definition: PhantomData<fn() -> D>,
+}
+
+impl<D: Definition> Entered<D> {
+    /// Finds the method and applies its timeout.
+    ///
+    /// # Errors
+    /// `Unimplemented` if the definition has no such method.
+    fn enter(cx: &mut Context) -> Result<Self, Status> {
+        let method = row::<D>(cx).ok_or_else(|| unimplemented(cx))?;
+        cx.path = Path::Static(method.path());
+        let is_enforced = std::mem::take(&mut cx.is_enforced);
+        if let Some(timeout) = method.default_timeout().filter(|_| !is_enforced) {
+            cx.shorten_to(timeout);
         }
-        Ok(Response { metadata, message, trailers, compression })
+        Ok(Self { method, deadline: cx.deadline, is_enforced, definition: PhantomData })
+    }
+
+    /// Refuses a call whose time is over: a layer may have held it back so long.
+    fn check_time(&self) -> Result<(), Status> {
+        if self.is_enforced && self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Err(deadline::exceeded().not_processed());
+        }
+        Ok(())
+    }
+
+    /// The deadline that is enforced here.
+    fn own_deadline(&self) -> Option<Instant> {
+        self.deadline.filter(|_| !self.is_enforced)
+    }
+
+    /// The handler within its deadline, its panics caught. What it says is marked as processed where its outcome is taken,
+    /// by `__private::respond`.
+    fn guard<F>(&self, handler: F) -> deadline::Bound<panic::Guard<F>> {
+        let handler = panic::guard_unless(self.is_enforced, Path::Static(self.method.path()), handler);
+        deadline::bound(self.own_deadline(), handler)
+    }
+
+    /// The handler's messages within the same.
+    fn bound(&self, messages: Streaming<Payload>) -> Streaming<Payload> {
+        if self.is_enforced {
+            return messages;
+        }
+        let messages = panic::guard_stream(Path::Static(self.method.path()), messages);
+        deadline::bound_stream(self.deadline, messages)
+    }
+}
+
+/// The row of the method table: the one that the inbound edge has found, if it is of this table.
+fn row<D: Definition>(cx: &Context) -> Option<&'static Method> {
+    let rows = D::SERVICE.methods().as_ptr_range();
+    let found = cx.method.filter(|method| rows.contains(&std::ptr::from_ref(*method)));
+    found.filter(|method| method.path() == cx.path()).or_else(|| D::SERVICE.find(cx.path()))
+}
+
+impl<D: Dispatch<T>, T: Send + Sync + 'static> Service for Server<D, T> {
+    fn unary(
+        &self,
+        cx: Context,
+        message: Payload,
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
+        Self::answer(self.implementation.clone(), cx, message)
+    }
+
+    fn unary_boxed(
+        self: Arc<Self>,
+        cx: Context,
+        message: Payload,
+    ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
+        Box::pin(Self::answer(self.implementation.clone(), cx, message))
     }
 
     async fn stream(
         &self,
-        cx: Context,
+        mut cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
         let messages = messages.received_with(cx.compression);
-        let mut response = self.call(cx, Body::Many(messages)).await?.map(Body::stream);
+        let entered = Entered::<D>::enter(&mut cx)?;
+        let mut body = Body::Many(messages);
+        if !entered.method.shape().streams_requests() {
+            // What goes wrong before the one request is there has reached no handler.
+            let single = deadline::bound(entered.deadline, body.single());
+            body = Body::One(single.await.map_err(Status::not_processed)?);
+        }
+        entered.check_time()?;
+        let handler = D::dispatch(&self.implementation, entered.method, &cx, body);
+        let mut response = entered.guard(handler).await?.map(|body| match body {
+            Body::Many(messages) => entered.bound(messages),
+            body => body.stream(),
+        });
         let trailers = std::mem::take(&mut response.trailers);
         Ok(response.map(
             |messages| {

@@ -37,6 +37,19 @@ pub trait Service: Send + Sync + 'static {
         messages: Streaming<Payload>,
     ) -> impl Future<Output = Result<Response<Streaming<Payload>>, Status>> + Send;
 
+    /// [`unary`](Self::unary) as one boxed future that owns its handle to the service: the form in which a
+    /// [`Channel`](crate::Channel) makes a call.
+    ///
+    /// By default it boxes the future of `unary`. A service that hands calls on to a channel overrides it with
+    /// [`Channel::call`](crate::Channel::call), so that it adds no allocation to a call.
+    fn unary_boxed(
+        self: Arc<Self>,
+        cx: Context,
+        message: Payload,
+    ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
+        Box::pin(async move { self.unary(cx, message).await })
+    }
+
     /// The table entry of the method at this path, as known without a call. `None` does not mean that the method is not
     /// served: a connection does not know its peer's methods.
     fn method(&self, path: &str) -> Option<&'static Method> {
@@ -75,7 +88,7 @@ impl<S: Service> DynService for S {
         cx: Context,
         message: Payload,
     ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
-        Box::pin(async move { self.unary(cx, message).await })
+        self.unary_boxed(cx, message)
     }
 
     fn dyn_stream(

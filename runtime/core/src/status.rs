@@ -26,10 +26,10 @@ use crate::{Code, Metadata};
 /// assert_eq!(Status::from(OutOfStock).code(), Code::FailedPrecondition);
 /// ```
 #[derive(Clone)]
-pub struct Status(Box<Inner>);
+pub struct Status(Box<StatusFields>);
 
 #[derive(Clone)]
-struct Inner {
+struct StatusFields {
     code: Code,
     message: Cow<'static, str>,
     details: Bytes,
@@ -41,7 +41,7 @@ struct Inner {
 impl Status {
     /// Creates a status with this code and a message for people.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner {
+        Self(Box::new(StatusFields {
             code,
             message: message.into(),
             details: Bytes::new(),

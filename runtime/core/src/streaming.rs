@@ -33,7 +33,7 @@ use crate::{Compression, Message, Metadata, Payload, Status};
 /// # });
 /// ```
 pub struct Streaming<T> {
-    source: State<T>,
+    source: StreamState<T>,
     trailers: Metadata,
     /// The compression of received messages, except uncompressed ones.
     compression: Option<Compression>,
@@ -41,7 +41,7 @@ pub struct Streaming<T> {
     plain: bool,
 }
 
-enum State<T> {
+enum StreamState<T> {
     Once(T),
     Flowing(Pin<Box<dyn Source<T>>>),
     Ended,
@@ -55,12 +55,12 @@ impl<T> Streaming<T> {
 
     /// Creates a stream of one message, without a box.
     pub fn once(message: T) -> Self {
-        Self::from_state(State::Once(message))
+        Self::from_state(StreamState::Once(message))
     }
 
     /// Creates an empty stream.
     pub fn empty() -> Self {
-        Self::from_state(State::Ended)
+        Self::from_state(StreamState::Ended)
     }
 
     /// Creates a stream of these messages. (The trait `FromIterator` cannot require `Send`.)
@@ -140,10 +140,10 @@ impl<T> Streaming<T> {
     }
 
     pub(crate) fn from_source(source: impl Source<T> + 'static) -> Self {
-        Self::from_state(State::Flowing(Box::pin(source)))
+        Self::from_state(StreamState::Flowing(Box::pin(source)))
     }
 
-    fn from_state(source: State<T>) -> Self {
+    fn from_state(source: StreamState<T>) -> Self {
         Self { source, trailers: Metadata::new(), compression: None, plain: false }
     }
 
@@ -158,16 +158,16 @@ impl<T> Streaming<T> {
     /// The message of a stream that is known to have exactly one.
     pub(crate) fn into_single(self) -> Result<T, Self> {
         match self.source {
-            State::Once(message) => Ok(message),
+            StreamState::Once(message) => Ok(message),
             source => Err(Self { source, ..self }),
         }
     }
 
     pub(crate) fn poll_message(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<Result<T, Status>>> {
-        let State::Flowing(source) = &mut self.source else {
-            return Poll::Ready(match std::mem::replace(&mut self.source, State::Ended) {
-                State::Once(message) => Some(Ok(message)),
-                State::Ended | State::Flowing(_) => None,
+        let StreamState::Flowing(source) = &mut self.source else {
+            return Poll::Ready(match std::mem::replace(&mut self.source, StreamState::Ended) {
+                StreamState::Once(message) => Some(Ok(message)),
+                StreamState::Ended | StreamState::Flowing(_) => None,
             });
         };
         let next = ready!(source.as_mut().poll_message(task));
@@ -185,13 +185,13 @@ impl<T> Streaming<T> {
     fn end(&mut self, trailers: Metadata) {
         self.trailers = trailers;
         self.plain = self.last_is_plain();
-        self.source = State::Ended;
+        self.source = StreamState::Ended;
     }
 
     fn last_is_plain(&self) -> bool {
         match &self.source {
-            State::Flowing(source) => source.as_ref().get_ref().last_is_plain(),
-            State::Once(_) | State::Ended => self.plain,
+            StreamState::Flowing(source) => source.as_ref().get_ref().last_is_plain(),
+            StreamState::Once(_) | StreamState::Ended => self.plain,
         }
     }
 
@@ -223,7 +223,7 @@ impl<T> Streaming<T> {
 
     /// Whether polling it runs user code.
     pub(crate) fn runs_code(&self) -> bool {
-        matches!(self.source, State::Flowing(_))
+        matches!(self.source, StreamState::Flowing(_))
     }
 
     pub(crate) fn take_trailers(&mut self) -> Metadata {
@@ -260,12 +260,12 @@ impl<T: Send + 'static> Streaming<T> {
     fn map_messages<U: Send + 'static>(mut self, map: Map<T, U>) -> Streaming<U> {
         let compression = self.compression;
         let mapped = match self.source {
-            State::Once(message) => match map(message, &mut self.plain) {
+            StreamState::Once(message) => match map(message, &mut self.plain) {
                 Ok(message) => Streaming { plain: self.plain, ..Streaming::once(message) },
                 Err(status) => Streaming::new(futures_util::stream::iter([Err(status)])),
             },
-            State::Ended => Streaming::empty(),
-            State::Flowing(_) => Streaming::from_source(Mapped { inner: self, map, plain: false }),
+            StreamState::Ended => Streaming::empty(),
+            StreamState::Flowing(_) => Streaming::from_source(Mapped { inner: self, map, plain: false }),
         };
         mapped.received_with(compression)
     }
@@ -285,9 +285,9 @@ impl<T> Unpin for Streaming<T> {}
 impl<T> fmt::Debug for Streaming<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.source {
-            State::Once(_) => "Streaming(one message)",
-            State::Flowing(_) => "Streaming",
-            State::Ended => "Streaming(ended)",
+            StreamState::Once(_) => "Streaming(one message)",
+            StreamState::Flowing(_) => "Streaming",
+            StreamState::Ended => "Streaming(ended)",
         })
     }
 }

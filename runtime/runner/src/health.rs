@@ -26,6 +26,8 @@ pub struct Health(Arc<SharedHealth>);
 
 struct SharedHealth {
     report: watch::Sender<HealthReport>,
+    /// Why the node must end, once it must.
+    failure: watch::Sender<Option<String>>,
     checks: ArcSwap<Vec<Arc<Check>>>,
     /// Held while the checks run: a second concurrent run would report running checks as hanging.
     turn: tokio::sync::Mutex<()>,
@@ -104,6 +106,7 @@ impl Health {
     pub fn new() -> Self {
         Self(Arc::new(SharedHealth {
             report: watch::Sender::default(),
+            failure: watch::Sender::default(),
             checks: ArcSwap::default(),
             turn: tokio::sync::Mutex::default(),
         }))
@@ -176,6 +179,26 @@ impl Health {
         self.change(|report| {
             report.needs_restart.get_or_insert(reason);
         });
+    }
+
+    /// Reports that the node has failed for good: it drains, and [`Node::serve`](crate::Node::serve) returns this reason as its
+    /// error, so that a supervisor sees that the process has failed. This is final, and the first reason stays.
+    pub fn fail(&self, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.needs_restart(reason.clone());
+        self.0.failure.send_if_modified(|failure| {
+            let is_first = failure.is_none();
+            failure.get_or_insert(reason);
+            is_first
+        });
+    }
+
+    /// Returns once the node has failed, with the reason.
+    pub(crate) async fn failed(&self) -> String {
+        let mut failure = self.0.failure.subscribe();
+        // The sender is as old as this health.
+        let failed = failure.wait_for(Option::is_some).await;
+        failed.ok().and_then(|failure| failure.clone()).unwrap_or_default()
     }
 
     /// Runs all checks once, concurrently. A concurrent call waits for the current run. A check that takes longer than
@@ -316,6 +339,19 @@ mod tests {
         let report = health.report();
         assert!(!report.is_live() && !report.is_serving());
         assert_eq!(report.reasons()[0], "a restart is needed: a task has panicked");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_final_and_the_first_reason_stays() {
+        let health = Health::new();
+        health.set_state(NodeState::Serving);
+        let failed = health.clone();
+        let failed = tokio::spawn(async move { failed.failed().await });
+        health.fail("the log is damaged");
+        health.fail("another thing");
+        assert_eq!(failed.await.unwrap(), "the log is damaged");
+        assert_eq!(health.failed().await, "the log is damaged");
+        assert!(!health.report().is_serving() && !health.report().is_live());
     }
 
     #[tokio::test]

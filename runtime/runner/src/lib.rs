@@ -12,6 +12,8 @@
 //! config       settings and their layers
 //! metrics      the node's metrics
 //! health       the node's health
+//! jwt          JSON Web Tokens of an existing issuer, with the feature `jwt`
+//! tokens       invitations: what they say, and which are revoked or used up
 //! command      a command that a program adds to its binary
 //! section      a section of a configuration, read
 //! ```
@@ -24,9 +26,12 @@ pub mod cli;
 mod command;
 pub mod config;
 mod health;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 pub mod metrics;
 pub mod node;
 mod section;
+pub mod tokens;
 mod transports;
 
 #[doc(hidden)]

@@ -53,7 +53,7 @@ fn every_key_is_printed_below_its_documentation() {
     assert_eq!(bare, [&""; 0]);
     let sections = lines.iter().filter(|line| line.starts_with('['));
     let transports = ["quic", "unix", "websocket", "memory"].map(|name| format!("[transport.{name}]"));
-    assert_eq!(sections.filter(|line| !transports.iter().any(|transport| transport == *line)).count(), 11);
+    assert_eq!(sections.filter(|line| !transports.iter().any(|transport| transport == *line)).count(), 12);
 }
 
 /// Every key, as the dotted name and the text that a command line would have.

@@ -54,8 +54,8 @@ fn a_file_that_is_not_there_is_named() {
 fn contradictions_name_both_keys_and_their_places() {
     let cases = [
         (
-            "[transport.grpc]\ntls_enabled = true",
-            ["2:1: transport.grpc.tls_enabled", "transport.grpc.tls_cert: not set"],
+            "[transport.grpc]\nclient_ca = 'ca.pem'",
+            ["2:1: transport.grpc.client_ca", "transport.grpc.tls_enabled: not set"],
         ),
         (
             "[transport.grpc]\ntls_enabled = true\ntls_key = 'k.pem'",
@@ -161,8 +161,8 @@ fn a_configuration_made_by_a_program_is_checked_like_one_that_was_read() {
     let mut config = Config::default();
     assert_eq!(config.check(), Ok(()));
     config.transport.grpc.max_message_size = 0;
-    config.transport.grpc.tls_enabled = true;
+    config.transport.grpc.tls_key = Some("k.pem".into());
     let error = config.check().unwrap_err();
     let keys: Vec<&str> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
-    assert_eq!(keys, ["transport.grpc.max_message_size", "transport.grpc.tls_enabled"]);
+    assert_eq!(keys, ["transport.grpc.max_message_size", "transport.grpc.tls_key"]);
 }

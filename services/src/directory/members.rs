@@ -6,7 +6,7 @@ use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::service::{DirectoryClient, TTL, node};
-use crate::member::Member;
+use crate::{guarded::Proving, member::Member, membership::MembershipView};
 
 /// How long a member may take to be dialled and to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -38,13 +38,14 @@ impl Members {
     ///
     /// # Cancel safety
     /// Safe: members that have not answered yet keep their last answer.
-    pub(super) async fn ask(&self, own: &NodeHandle, revision: u64, members: Vec<Member>) -> Vec<v1::Member> {
+    pub(super) async fn ask(&self, own: &NodeHandle, view: MembershipView) -> Vec<v1::Member> {
+        let MembershipView { revision, others, proving, .. } = view;
         let mut state = self.0.lock().await;
         let lately = |(at, of): (Instant, u64)| of == revision && at.elapsed() < TTL;
         if !state.asked.is_some_and(lately) {
             let now = Instant::now();
-            state.learn(members);
-            join_all(state.known.iter_mut().map(|known| known.ask(own))).await;
+            state.learn(others.into_iter().map(|(_, member)| member).collect());
+            join_all(state.known.iter_mut().map(|known| known.ask(own, proving.as_ref()))).await;
             state.asked = Some((now, revision));
         }
         state.known.iter().map(KnownMember::entry).collect()
@@ -72,19 +73,26 @@ impl MemberTable {
 }
 
 impl KnownMember {
-    async fn ask(&mut self, own: &NodeHandle) {
+    async fn ask(&mut self, own: &NodeHandle, proving: Option<&Proving>) {
         let late = || Err(Status::deadline_exceeded(format!("no answer within {PATIENCE:?}")));
-        let asking = tokio::time::timeout(PATIENCE, self.list(own)).await;
+        let asking = tokio::time::timeout(PATIENCE, self.list(own, proving)).await;
         match asking.unwrap_or_else(|_| late()) {
             Ok(told) => (self.told, self.failure) = (Some((Instant::now(), told)), None),
             Err(status) => self.failure = Some(status.to_string()),
         }
     }
 
-    async fn list(&mut self, own: &NodeHandle) -> Result<ListResponse, Status> {
+    async fn list(&mut self, own: &NodeHandle, proving: Option<&Proving>) -> Result<ListResponse, Status> {
         let channel = match &self.channel {
             Some(channel) => channel.clone(),
-            None => self.channel.insert(connect(own, &self.member).await?).clone(),
+            None => {
+                let channel = connect(own, &self.member).await?;
+                let channel = match proving {
+                    Some(proving) => proving.channel(channel, &self.member),
+                    None => channel,
+                };
+                self.channel.insert(channel).clone()
+            }
         };
         // Traces of routine calls would hide those of other calls.
         let cx = Context::new().with_trace(TraceContext::unsampled()).with_codec(Codec::Protobuf);

@@ -83,6 +83,7 @@ impl NodeDirectory {
             server_streaming: method.shape().streams_responses(),
             idempotent: method.is_idempotent(),
             documentation: method.documentation().to_owned(),
+            access: method.access_class().name().to_owned(),
         });
         v1::Service {
             name: info.name().to_owned(),
@@ -110,8 +111,7 @@ impl Directory for NodeDirectory {
             Some((view, local)) => {
                 let mut cluster = cluster(&view);
                 if request.members {
-                    let others = view.others.into_iter().map(|(_, member)| member).collect();
-                    cluster.members = self.0.members.ask(local.node(), cluster.revision, others).await;
+                    cluster.members = self.0.members.ask(local.node(), view).await;
                 }
                 Some(cluster)
             }

@@ -6,7 +6,7 @@ use polywire_proto::directory::v1::{self, ListRequest, ListResponse};
 use crate::member::Member;
 
 /// Lists what a node serves.
-#[polywire::service(package = "polywire.directory.v1")]
+#[polywire::service(package = "polywire.directory.v1", access = "operator")]
 pub trait Directory {
     /// Lists the services, and on request the members of the cluster.
     #[rpc(idempotent)]

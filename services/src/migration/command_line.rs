@@ -1,14 +1,17 @@
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use polywire::{
     Target,
-    cli::{Arguments, Command, CommandError, print},
+    cli::{Arguments, CallerArgs, Command, CommandError, print},
 };
 use polywire_proto::monitoring::v1::CallSide;
 
-use super::{report::Report, survey::Survey, verdict::Rules};
-use crate::command_line::connect_options;
+use super::{
+    report::Report,
+    survey::{Asking, Survey},
+    verdict::Rules,
+};
 
 /// The command `migration`, which says whether it is safe to move more calls from one transport to another.
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +72,8 @@ struct StatusArgs {
     /// Prints JSON instead of a table
     #[arg(long)]
     json: bool,
-    /// Trusts these certificate authorities (PEM) of a grpcs:// node instead of the system's
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    caller: CallerArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -109,13 +111,18 @@ impl Command for MigrationCommand {
 }
 
 async fn status(args: StatusArgs) -> Result<(), CommandError> {
-    let options = connect_options(args.ca.clone())?;
+    let asking = Asking {
+        options: args.caller.connect_options()?,
+        caller: &args.caller,
+        window: args.window,
+        patience: args.timeout,
+    };
     let side = match args.side {
         Side::Server => CallSide::Server,
         Side::Client => CallSide::Client,
     };
     let targets: Vec<_> = args.targets.into_iter().chain(args.node).collect();
-    let mut survey = Survey::of(&targets, &options, side, args.window, args.timeout).await;
+    let mut survey = Survey::of(&targets, &asking, side).await;
     if survey.silent.len() == targets.len() {
         // Nothing is known.
         return Err(survey.silent.swap_remove(0).1.into());

@@ -9,7 +9,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use polywire::{Context, Status};
+use polywire::{Code, Context, Status};
 use polywire_proto::cluster::v1;
 use tokio::time::{Instant, timeout};
 
@@ -22,6 +22,7 @@ use super::{
     member_wire::{member, read_member},
     peer::Peer,
     running::Running,
+    statement::check_member,
 };
 
 /// How long the other members may take to answer an announcement; the node does not stand for election before.
@@ -73,7 +74,10 @@ pub(super) async fn announce(handle: &Handle) -> Result<(), Status> {
         match telling.await {
             Ok(_) => return Ok(()),
             Err(status) if conflict(&status).is_some() => return Err(status),
-            Err(status) => outcome = Some(status),
+            // What a leader answers says more than that a member does not know this node: its log may be behind.
+            Err(status) => {
+                outcome = outcome.filter(|_| status.code() == Code::PermissionDenied).or(Some(status))
+            }
         }
     }
     match outcome {
@@ -84,7 +88,7 @@ pub(super) async fn announce(handle: &Handle) -> Result<(), Status> {
 }
 
 fn announcement(running: &Running, hint: bool) -> v1::UpdateMemberRequest {
-    let own = member(running.id, &running.member(), true);
+    let own = running.announced(true);
     let lineage = running.store.lineage().to_vec();
     v1::UpdateMemberRequest { member: Some(own), lineage, hint }
 }
@@ -97,6 +101,7 @@ pub(super) async fn heard(
     request: v1::UpdateMemberRequest,
 ) -> Result<v1::UpdateMemberResponse, Status> {
     let (id, node) = read_member(request.member.clone())?;
+    let signature = request.member.as_ref().map(|member| member.signature.clone()).unwrap_or_default();
     let running = handle.running()?;
     running.admitted()?;
     let forwarded = cx.metadata().get(FORWARDED).is_some();
@@ -116,11 +121,11 @@ pub(super) async fn heard(
     match verdict {
         Some(Ok(())) => {
             if let Some(known) = running.known(id) {
-                running.peers.follow(id, &known, node);
+                running.peers.follow(id, &known, node, signature);
             }
         }
         Some(Err(status)) => return Err(noted(handle, id, status)),
-        None => examine(handle, &running, id, &node, &request.lineage).await?,
+        None => examine(handle, &running, &request).await?,
     }
     Ok(v1::UpdateMemberResponse { moved: moved(&running), decided })
 }
@@ -144,10 +149,12 @@ async fn forward(leader: &Peer, request: v1::UpdateMemberRequest) -> Result<(), 
 /// Takes over the addresses that other members have announced to this member.
 fn hear(running: &Running, moved: Vec<v1::Moved>) {
     for v1::Moved { member, replaces } in moved {
-        let Ok((id, node)) = read_member(member) else { continue };
+        let Some(member) = member.filter(|member| check_member(member).is_ok()) else { continue };
+        let signature = member.signature.clone();
+        let Ok((id, node)) = read_member(Some(member)) else { continue };
         match running.known(id) {
             Some(known) if id != running.id && known.incarnation == replaces => {
-                running.peers.follow(id, &known, node);
+                running.peers.follow(id, &known, node, signature);
             }
             _ => {}
         }
@@ -157,7 +164,7 @@ fn hear(running: &Running, moved: Vec<v1::Moved>) {
 /// The members whose new addresses this node knows and the cluster does not.
 fn moved(running: &Running) -> Vec<v1::Moved> {
     let moved = running.peers.moved().into_iter().map(|(id, moved)| v1::Moved {
-        member: Some(member(id, &moved.member, true)),
+        member: Some(v1::Member { signature: moved.signature, ..member(id, &moved.member, true) }),
         replaces: moved.replaces.incarnation,
     });
     moved.collect()

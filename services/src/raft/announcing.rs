@@ -46,7 +46,8 @@ impl Announcing {
             self.due = Instant::now() + KEPT_OUT_AGAIN;
             return;
         }
-        if status.code() == Code::NotFound {
+        // A node that is no member any more may not even ask.
+        if matches!(status.code(), Code::NotFound | Code::PermissionDenied) {
             self.due = Instant::now() + REMOVED_AGAIN;
             if !running.removed.swap(true, Ordering::Relaxed) {
                 tracing::warn!("{REMOVED}");

@@ -9,7 +9,13 @@ use std::time::Duration;
 use polywire::{Context, Status, Target};
 use polywire_proto::cluster::v1;
 
-use super::{cluster::ClusterClient, join::join, lifecycle::Lifecycle, metrics::voters, running::Running};
+use super::{
+    ask,
+    join::{Way, join},
+    lifecycle::Lifecycle,
+    metrics::voters,
+    running::Running,
+};
 
 /// How long a peer may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -43,9 +49,10 @@ pub(super) async fn join_or_form(lifecycle: Lifecycle, peers: Vec<Target>) {
                 Found::Cluster(target) => {
                     drop(running);
                     let cx = Context::new().with_timeout(JOINING);
-                    join(&lifecycle, &cx, &target).await?;
+                    join(&lifecycle, &cx, Way::to(target)).await?;
                     Ok(None)
                 }
+                Found::Smallest if running.store.is_lost() => Ok(Some(running.lost())),
                 Found::Smallest => lifecycle.form().await.map(|()| None),
                 Found::Wait(why) => Ok(Some(why)),
             }
@@ -85,8 +92,7 @@ async fn ask(running: &Running, peers: &[Target]) -> Found {
 }
 
 async fn status(running: &Running, target: &Target) -> Result<v1::StatusResponse, Status> {
-    let opened = target.open(running.peers.options()).await?;
-    let answer = ClusterClient::new(opened.channel).status(v1::StatusRequest {}).timeout(ANSWER).await;
-    opened.close.await;
-    answer
+    let asked = ask::ask(target, &running.peers, None, ANSWER, None).await?;
+    asked.close.await;
+    Ok(asked.status)
 }

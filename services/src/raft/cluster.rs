@@ -4,7 +4,7 @@ use polywire::{Context, Status};
 use polywire_proto::cluster::v1;
 
 /// Forms and changes a cluster.
-#[polywire::service(package = "polywire.cluster.v1")]
+#[polywire::service(package = "polywire.cluster.v1", access = "operator")]
 pub trait Cluster {
     /// The cluster as the node that is asked knows it.
     #[rpc(idempotent)]
@@ -17,6 +17,10 @@ pub trait Cluster {
     /// Lets a node join the cluster of another. The node must hold no data.
     #[rpc(timeout = "30s")]
     async fn join(&self, cx: &Context, request: v1::JoinRequest) -> Result<v1::JoinResponse, Status>;
+
+    /// Makes an invitation, with which one node may join the cluster once. `FailedPrecondition` where the node is in no
+    /// cluster.
+    async fn invite(&self, request: v1::InviteRequest) -> Result<v1::InviteResponse, Status>;
 
     /// Lets a node leave its cluster. It then forms a cluster of its own, without data.
     #[rpc(timeout = "30s")]

@@ -1,11 +1,21 @@
 use std::collections::BTreeMap;
 
-use polywire::{Context, Status, Target};
+use polywire::{Context, Status};
 use polywire_proto::cluster::v1;
 
 use super::{
-    announce::heard, cluster::Cluster, handle::Handle, join::join, leave::leave, lifecycle::Lifecycle,
-    member_change, member_wire::member, metrics::voters,
+    admission::{add_member, leaves_itself},
+    announce::heard,
+    cluster::Cluster,
+    handle::Handle,
+    invitation::invite,
+    join::{Way, join},
+    leave::leave,
+    lifecycle::Lifecycle,
+    member_change,
+    member_wire::member,
+    metrics::voters as voters_of,
+    statement::{check_member, sign_status},
 };
 
 /// This node's part in forming a cluster.
@@ -23,10 +33,10 @@ impl ClusterNode {
 }
 
 impl Cluster for ClusterNode {
-    async fn status(&self, _: v1::StatusRequest) -> Result<v1::StatusResponse, Status> {
+    async fn status(&self, request: v1::StatusRequest) -> Result<v1::StatusResponse, Status> {
         let running = self.handle().running()?;
         let metrics = running.metrics();
-        let voters = voters(&metrics);
+        let voters = running.voters().await;
         let nodes = metrics.membership_config.membership().nodes();
         let mut members: BTreeMap<_, _> =
             nodes.map(|(id, node)| (*id, member(*id, node, voters.contains(id)))).collect();
@@ -36,10 +46,10 @@ impl Cluster for ClusterNode {
             }
         }
         let conflict = running.store.refused().map(|problem| problem.to_string()).unwrap_or_default();
-        let this = member(running.id, &running.member(), voters.contains(&running.id));
-        Ok(v1::StatusResponse {
+        let this = running.announced(voters.contains(&running.id));
+        let mut status = v1::StatusResponse {
             this: Some(v1::Member { conflict, ..this }),
-            initialized: !voters.is_empty(),
+            initialized: !voters_of(&metrics).is_empty(),
             cluster_id: running.cluster_id(),
             leader_id: metrics.current_leader,
             term: metrics.current_term,
@@ -47,7 +57,12 @@ impl Cluster for ClusterNode {
             removed: running.is_removed(),
             last_log_index: metrics.last_log_index.unwrap_or_default(),
             applied_index: metrics.last_applied.map(|id| id.index).unwrap_or_default(),
-        })
+            signature: bytes::Bytes::new(),
+        };
+        if let Some(prover) = running.peers.prover() {
+            sign_status(&mut status, &request.challenge, prover.key())?;
+        }
+        Ok(status)
     }
 
     async fn init(&self, _: v1::InitRequest) -> Result<v1::InitResponse, Status> {
@@ -57,10 +72,14 @@ impl Cluster for ClusterNode {
     }
 
     async fn join(&self, cx: &Context, request: v1::JoinRequest) -> Result<v1::JoinResponse, Status> {
-        let seed = request.seed.parse::<Target>();
-        let seed = seed.map_err(|error| Status::invalid_argument(format!("invalid seed: {error}")))?;
-        let joined = join(&self.0, cx, &seed).await?;
+        let way = Way::read(&request)?;
+        let joined = join(&self.0, cx, way).await?;
         Ok(v1::JoinResponse { already_member: !joined })
+    }
+
+    async fn invite(&self, request: v1::InviteRequest) -> Result<v1::InviteResponse, Status> {
+        let token = invite(self.handle(), &request).await?;
+        Ok(v1::InviteResponse { token })
     }
 
     async fn leave(&self, cx: &Context, _: v1::LeaveRequest) -> Result<v1::LeaveResponse, Status> {
@@ -73,7 +92,7 @@ impl Cluster for ClusterNode {
         cx: &Context,
         request: v1::AddMemberRequest,
     ) -> Result<v1::AddMemberResponse, Status> {
-        member_change::add_member(self.handle(), cx, request).await?;
+        add_member(self.handle(), cx, request).await?;
         Ok(v1::AddMemberResponse {})
     }
 
@@ -82,6 +101,7 @@ impl Cluster for ClusterNode {
         cx: &Context,
         request: v1::UpdateMemberRequest,
     ) -> Result<v1::UpdateMemberResponse, Status> {
+        check_member(request.member.as_ref().unwrap_or(&v1::Member::default()))?;
         if request.hint {
             return heard(self.handle(), cx, request).await;
         }
@@ -94,6 +114,7 @@ impl Cluster for ClusterNode {
         cx: &Context,
         request: v1::RemoveMemberRequest,
     ) -> Result<v1::RemoveMemberResponse, Status> {
+        leaves_itself(cx, &request)?;
         member_change::remove_member(self.handle(), cx, request).await?;
         Ok(v1::RemoveMemberResponse {})
     }

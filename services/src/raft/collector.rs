@@ -2,14 +2,14 @@
 
 use openraft::ServerState;
 use prometheus::{
-    Gauge, IntGauge,
+    Gauge, IntCounter, IntGauge,
     core::{Collector, Desc},
     proto::MetricFamily,
 };
 
 use super::{
     handle::Handle,
-    metrics::{Metrics, voters},
+    metrics::{Metrics, full_voters},
 };
 
 /// Reads Raft's own figures at each scrape; has no samples before Raft has started.
@@ -17,6 +17,7 @@ pub(super) struct RaftCollector {
     handle: Handle,
     gauges: Vec<(IntGauge, Reading)>,
     quorum_age: Gauge,
+    refused: IntCounter,
 }
 
 type Reading = fn(&Metrics) -> u64;
@@ -41,13 +42,21 @@ const GAUGES: [(&str, &str, Reading); 7] = [
     ("polywire_raft_snapshot_index", "The last entry that this node's newest snapshot has.", |metrics| {
         metrics.snapshot.map_or(0, |id| id.index)
     }),
-    ("polywire_raft_voters", "The members that vote.", |metrics| voters(metrics).len() as u64),
+    ("polywire_raft_voters", "The members that vote.", |metrics| {
+        full_voters([metrics.membership_config.membership()]).len() as u64
+    }),
 ];
 
 /// The gauge that is not an integer: its name and help.
 const QUORUM_AGE: (&str, &str) = (
     "polywire_raft_quorum_age_seconds",
     "Since a majority of the voters has confirmed the leader that this node knows; +Inf while none has.",
+);
+
+/// The counter: its name and help.
+const REFUSED: (&str, &str) = (
+    "polywire_raft_refused_total",
+    "Messages of members that contradict themselves or this node, and were refused.",
 );
 
 impl RaftCollector {
@@ -57,14 +66,15 @@ impl RaftCollector {
         let gauge = |(name, help, read)| Ok((IntGauge::new(name, help)?, read));
         let gauges = GAUGES.into_iter().map(gauge).collect::<Result<_, prometheus::Error>>()?;
         let quorum_age = Gauge::new(QUORUM_AGE.0, QUORUM_AGE.1)?;
-        Ok(Self { handle, gauges, quorum_age })
+        let refused = IntCounter::new(REFUSED.0, REFUSED.1)?;
+        Ok(Self { handle, gauges, quorum_age, refused })
     }
 }
 
 impl Collector for RaftCollector {
     fn desc(&self) -> Vec<&Desc> {
         let counts = self.gauges.iter().flat_map(|(gauge, _)| gauge.desc());
-        counts.chain(self.quorum_age.desc()).collect()
+        counts.chain(self.quorum_age.desc()).chain(self.refused.desc()).collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
@@ -76,6 +86,10 @@ impl Collector for RaftCollector {
         };
         let age = running.quorum_age().map_or(f64::INFINITY, |age| age.as_secs_f64());
         self.quorum_age.set(age);
-        self.gauges.iter().flat_map(read).chain(self.quorum_age.collect()).collect()
+        // Counted anew by a Raft that takes the place of another; the sum goes on.
+        let refused = running.checked.take_refused();
+        self.refused.inc_by(refused);
+        let others = self.quorum_age.collect().into_iter().chain(self.refused.collect());
+        self.gauges.iter().flat_map(read).chain(others).collect()
     }
 }

@@ -1,14 +1,17 @@
 //! `polywire-node cluster`.
 
+use std::{fmt, str::FromStr, time::Duration};
+
 use clap::{Parser, Subcommand};
 use polywire::{
     Channel, Status, Target,
-    cli::{Arguments, Command, CommandError, print},
+    cli::{Arguments, CallerArgs, Command, CommandError, print},
+    tokens::{InvalidToken, Token},
 };
 use polywire_proto::{cluster::v1, status::v1::GetClusterStatusRequest};
 
 use super::{cluster::ClusterClient, command_table::Seen};
-use crate::{command_line::connect_options, status::StatusClient};
+use crate::status::StatusClient;
 
 /// The command `cluster`, which forms and changes a cluster.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +31,8 @@ struct Args {
     /// Shows the members' ids too
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// Trusts these certificate authorities (PEM) of a grpcs:// node instead of the system's
-    #[arg(long, global = true, value_name = "FILE")]
-    ca: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    caller: CallerArgs,
 }
 
 const ABOUT: &str = "Forms and changes a cluster, and shows how it is";
@@ -39,10 +41,22 @@ const ABOUT: &str = "Forms and changes a cluster, and shows how it is";
 enum What {
     /// Lets a node that waits for its peers form a cluster of its own at once
     Init(NodeArgument),
+    /// Prints a token with which one node may join the cluster of this node, once
+    Invite {
+        /// How long the token is valid
+        #[arg(long = "for", value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
+        valid: Duration,
+        /// The id of the node that alone may use the token, as its command `id` prints it
+        #[arg(long, value_name = "NODE_ID")]
+        to: Option<String>,
+        #[command(flatten)]
+        node: NodeArgument,
+    },
     /// Lets the node join the cluster of another; it must hold no data
     Join {
-        /// A target of any member of that cluster
-        seed: Target,
+        /// A token of `cluster invite`, or a target of any member of that cluster
+        #[arg(value_name = "TOKEN|TARGET")]
+        seed: Seed,
         #[command(flatten)]
         node: NodeArgument,
     },
@@ -67,6 +81,49 @@ struct NodeArgument {
     target: Option<Target>,
 }
 
+/// What leads to the cluster that a node joins.
+#[derive(Clone, Debug)]
+enum Seed {
+    Target(Target),
+    Token(Box<Token>),
+}
+
+impl FromStr for Seed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.contains("://") || text.starts_with("endpoint") {
+            true => text.parse().map(Self::Target).map_err(|error| error.to_string()),
+            false => text.parse().map(|token| Self::Token(Box::new(token))).map_err(|error: InvalidToken| {
+                format!(
+                    "{error}; expected a token of `cluster invite` or a target such as grpc://192.0.2.1:7001"
+                )
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Seed {
+    /// Without the token, which is a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Target(target) => target.fmt(f),
+            Self::Token(_) => f.write_str("the token"),
+        }
+    }
+}
+
+impl Seed {
+    fn request(&self) -> v1::JoinRequest {
+        match self {
+            Self::Target(target) => {
+                v1::JoinRequest { seed: target.to_string(), ..v1::JoinRequest::default() }
+            }
+            Self::Token(token) => v1::JoinRequest { token: token.to_string(), ..v1::JoinRequest::default() },
+        }
+    }
+}
+
 /// Where a node listens that was started without a configuration.
 const DEFAULT: &str = "grpc://127.0.0.1:7001";
 
@@ -74,6 +131,7 @@ impl Args {
     /// The node that the command talks to.
     fn node(&self) -> Result<Target, CommandError> {
         let (What::Init(node)
+        | What::Invite { node, .. }
         | What::Join { node, .. }
         | What::Leave(node)
         | What::Remove { node, .. }
@@ -99,9 +157,9 @@ impl Command for ClusterCommand {
 
     async fn run(&self, arguments: Arguments) -> Result<(), CommandError> {
         let args: Args = arguments.parse()?;
-        let opened = args.node()?.open(&connect_options(args.ca)?).await?;
+        let opened = args.node()?.open(&args.caller.connect_options()?).await?;
         let shape = if args.json { Shape::Json } else { Shape::Table { verbose: args.verbose } };
-        let outcome = tell(&opened.channel, args.what, shape).await;
+        let outcome = tell(&args.caller.present(opened.channel), args.what, shape).await;
         opened.close.await;
         let text = outcome?;
         print(&format!("{text}\n"))
@@ -115,8 +173,13 @@ async fn tell(channel: &Channel, what: What, shape: Shape) -> Result<String, Com
         What::Init(_) => {
             client.init(v1::InitRequest {}).await?;
         }
+        What::Invite { valid, to, .. } => {
+            let valid_ms = u64::try_from(valid.as_millis()).unwrap_or(u64::MAX);
+            let request = v1::InviteRequest { valid_ms, to: to.unwrap_or_default() };
+            return Ok(client.invite(request).await?.token);
+        }
         What::Join { seed, .. } => {
-            let joined = client.join(v1::JoinRequest { seed: seed.to_string() }).await?;
+            let joined = client.join(seed.request()).await?;
             if joined.already_member {
                 let problem =
                     format!("this node is a member of the cluster of {seed} already; nothing was done");
@@ -145,7 +208,7 @@ enum Shape {
 
 /// What the node knows, and how its leader sees the members: a node that cannot say that says the rest.
 async fn seen(channel: &Channel) -> Result<Seen, CommandError> {
-    let own = ClusterClient::new(channel.clone()).status(v1::StatusRequest {}).await?;
+    let own = ClusterClient::new(channel.clone()).status(v1::StatusRequest::default()).await?;
     let by_leader = StatusClient::new(channel.clone()).get_cluster_status(GetClusterStatusRequest {}).await;
     Ok(Seen { own, by_leader: by_leader.unwrap_or_default() })
 }

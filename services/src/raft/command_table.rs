@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use polywire::Plain;
 use polywire_proto::{cluster::v1, status::v1 as status};
 
 /// A cluster: what the node that was asked knows, and how its leader sees the members, where that is known.
@@ -54,7 +55,7 @@ impl Seen {
 
     /// What people call its members.
     pub(super) fn names(&self) -> String {
-        let names: Vec<_> = self.own.members.iter().map(|member| member.name.as_str()).collect();
+        let names: Vec<_> = self.own.members.iter().map(|member| Plain(&member.name).to_string()).collect();
         names.join(", ")
     }
 
@@ -78,15 +79,18 @@ impl Seen {
     pub(super) fn table(&self, verbose: bool) -> String {
         let own = &self.own;
         if let Some(this) = own.this.as_ref().filter(|this| !this.conflict.is_empty()) {
-            return format!("this node is kept out of its cluster: {}", this.conflict);
+            return format!("this node is kept out of its cluster: {}", Plain(&this.conflict));
         }
         if !own.initialized {
             return "this node is in no cluster yet".to_owned();
         }
         let leader = self.leader().map_or_else(|| "none".to_owned(), |id| self.name(id));
         let mut text = format!(
-            "leader {leader}, term {}, last entry {}, applied {}",
-            own.term, own.last_log_index, own.applied_index
+            "leader {}, term {}, last entry {}, applied {}",
+            Plain(&leader),
+            own.term,
+            own.last_log_index,
+            own.applied_index
         );
         // Writing to a string cannot fail.
         if own.removed {
@@ -108,7 +112,7 @@ impl Seen {
             let _ = write!(text, "\n{mark} {line}");
         }
         for member in own.members.iter().filter(|member| !member.conflict.is_empty()) {
-            let _ = write!(text, "\n{}", member.conflict);
+            let _ = write!(text, "\n{}", Plain(&member.conflict));
         }
         text
     }
@@ -167,12 +171,12 @@ impl Row<'_> {
     fn cells(&self) -> Vec<String> {
         let shown = |value: Option<String>| value.unwrap_or_else(|| NONE.to_owned());
         vec![
-            self.name.to_owned(),
+            Plain(self.name).to_string(),
             self.role.to_owned(),
             self.health.to_owned(),
             shown(self.last_contact_ms.map(|ms| format!("{}.{:03}s", ms / 1_000, ms % 1_000))),
             shown(self.lag.map(|lag| lag.to_string())),
-            self.targets.join(" "),
+            Plain(&self.targets.join(" ")).to_string(),
         ]
     }
 }

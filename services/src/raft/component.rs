@@ -10,24 +10,29 @@ use polywire::{Channel, Component, ComponentError, Health, NodeHandle, Parts, Se
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
-    Member,
+    Member, access,
     announce::{announce, introduce},
     announcing::{Announcing, REMOVED},
     bootstrap,
     cluster::ClusterServer,
     cluster_node::ClusterNode,
     collector::RaftCollector,
-    events,
+    completing, events,
     examine::conflict,
     follower::Follower,
     handle::Handle,
     kv::{KvNode, KvServer},
     lifecycle::Lifecycle,
     membership::RaftMembership,
+    membership_news,
     metrics::{LAG, Metrics, leads},
-    reopening,
+    plaintext,
+    proof::Checking,
+    reach, reopening,
     running::Running,
     server::{RaftNode, RaftServer},
+    token_records::TokenRecordsServer,
+    token_store::ClusterTokens,
 };
 use crate::node_context::{NodeContext, register_membership};
 
@@ -38,6 +43,7 @@ use crate::node_context::{NodeContext, register_membership};
 #[derive(Debug)]
 pub struct RaftComponent {
     lifecycle: Lifecycle,
+    tokens: ClusterTokens,
     parts: Parts,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -47,7 +53,12 @@ impl RaftComponent {
     pub fn new(parts: &Parts) -> Self {
         let handle = Handle::new(parts.health.clone());
         register_membership(parts, RaftMembership(handle.clone()));
-        Self { lifecycle: Lifecycle::new(handle), parts: parts.clone(), tasks: Mutex::default() }
+        let tokens = ClusterTokens::new(handle.clone());
+        access::add_to(&parts.access, &handle);
+        let guarding = handle.clone();
+        let guard = move |service| Channel::new(Checking::around(service, &guarding));
+        NodeContext::of(parts).guard_by(Box::new(guard));
+        Self { lifecycle: Lifecycle::new(handle), tokens, parts: parts.clone(), tasks: Mutex::default() }
     }
 
     /// This node's Raft, for services that use it.
@@ -74,16 +85,27 @@ impl Component for RaftComponent {
 
     fn services(&self) -> Vec<Channel> {
         let handle = self.handle().clone();
+        let raft = RaftServer::new(RaftNode::new(handle.clone())).into_channel();
+        let kv = KvServer::new(KvNode::new(handle.clone())).into_channel();
+        let cluster = ClusterServer::new(ClusterNode::new(self.lifecycle.clone())).into_channel();
+        let records = TokenRecordsServer::new(self.tokens.clone()).into_channel();
         vec![
-            RaftServer::new(RaftNode::new(handle.clone())).into_channel(),
-            KvServer::new(KvNode::new(handle)).into_channel(),
-            ClusterServer::new(ClusterNode::new(self.lifecycle.clone())).into_channel(),
+            Channel::new(Checking::members_alone(raft, &handle)),
+            Channel::new(Checking::around(kv, &handle)),
+            Channel::new(Checking::around(cluster, &handle)),
+            Channel::new(Checking::members_alone(records, &handle)),
         ]
     }
 
     async fn start(&self, node: NodeHandle) -> Result<(), ComponentError> {
         let peers = node.parts.config.cluster.peers.clone();
+        let secret = node.connect_options.secret_key.ok_or("the node has no key")?;
+        self.handle().trust().set_tokens(node.parts.tokens()?.clone());
+        self.handle().trust().begin(&secret, peers.iter().filter_map(reach::pinned).collect());
+        plaintext::warn(&node.parts.config.transport);
         self.lifecycle.start(NodeContext::of(&node.parts).bind(&node), peers.is_empty()).await?;
+        self.tokens.load().await?;
+        node.parts.tokens()?.set_shared(Arc::new(self.tokens.clone()));
         node.parts.metrics.add_collector(Box::new(RaftCollector::new(self.handle().clone())?))?;
         check(&node.parts.health, self.handle());
         if !peers.is_empty() {
@@ -93,7 +115,10 @@ impl Component for RaftComponent {
         self.spawn("announce", keep_known(self.lifecycle.clone()));
         self.spawn("health", keep_healthy(self.handle().clone(), health.clone()));
         self.spawn("storage", reopening::keep_open(self.lifecycle.clone(), health.clone()));
+        self.spawn("tokens", self.tokens.clone().follow());
+        self.spawn("members", membership_news::keep_informed(self.handle().clone()));
         self.spawn("events", events::tell(self.handle().clone()));
+        self.spawn("changes", completing::complete_changes(self.handle().clone()));
         Ok(())
     }
 
@@ -127,7 +152,10 @@ fn raft_health(handle: &Handle) -> Result<(), String> {
         return Err(format!("Raft has stopped: {}", running.disk.explain(error)));
     }
     if voters_are_none(&metrics.membership_config) {
-        return Err("this node is in no cluster yet".to_owned());
+        return Err(match running.store.is_lost() {
+            true => running.lost(),
+            false => "this node is in no cluster yet".to_owned(),
+        });
     }
     if running.is_removed() {
         return Err(REMOVED.to_owned());

@@ -6,11 +6,15 @@ use polywire::{
     policy::{Policies, Policy, PolicyHandle},
 };
 
+use super::proof::Prover;
+
 /// How members are dialled: over which transports, and how calls choose between them. It follows the node's policy for the
 /// service `raft`.
 #[derive(Debug)]
 pub(super) struct Dialling {
     pub(super) options: ConnectOptions,
+    /// What makes the proofs of this node's calls; `None` in tests without keys.
+    pub(super) prover: Option<Prover>,
     /// The node's policies; `None` in a node that serves only one transport.
     given: Option<PolicyHandle>,
     /// The policies that were read last.
@@ -32,7 +36,13 @@ impl Dialling {
     /// This policy, until the given policies change it.
     pub(super) fn new(options: ConnectOptions, policy: Policy, given: Option<PolicyHandle>) -> Self {
         let seen = given.as_ref().map(PolicyHandle::get).unwrap_or_default();
-        Self { options, given, seen: ArcSwap::new(seen), rule: ArcSwap::from_pointee(Rule::new(policy)) }
+        let rule = ArcSwap::from_pointee(Rule::new(policy));
+        Self { options, prover: None, given, seen: ArcSwap::new(seen), rule }
+    }
+
+    /// The same, with proofs.
+    pub(super) fn proving(self, prover: Option<Prover>) -> Self {
+        Self { prover, ..self }
     }
 
     /// The rule for a call that is made now.

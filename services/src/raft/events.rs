@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{
     follower::Follower,
     handle::Handle,
-    metrics::{Metrics, name, voters},
+    metrics::{Metrics, is_settled, name, voters},
     pace::{Hidden, Pace},
     running::Running,
 };
@@ -79,7 +79,7 @@ impl Story {
 
     fn members(&mut self, metrics: &Metrics) {
         let of = metrics.membership_config.log_id().map(|id| id.index);
-        if self.voters.as_ref().is_some_and(|known| known.of == of) {
+        if !is_settled(metrics) || self.voters.as_ref().is_some_and(|known| known.of == of) {
             return;
         }
         let ids = metrics.membership_config.membership().voter_ids();

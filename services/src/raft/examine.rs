@@ -6,7 +6,7 @@ use polywire::Status;
 use polywire_proto::cluster::v1;
 use tokio::time::timeout;
 
-use super::{cluster::ClusterClient, handle::Handle, peer::Peer, running::Running};
+use super::{cluster::ClusterClient, handle::Handle, member_wire::read_member, peer::Peer, running::Running};
 use crate::member::Member;
 
 /// How long the previous run may take to show that it is alive, and the leader to judge the new one.
@@ -27,10 +27,10 @@ pub(super) fn conflict(status: &Status) -> Option<&str> {
 pub(super) async fn examine(
     handle: &Handle,
     running: &Running,
-    id: u64,
-    told: &Member,
-    lineage: &[u64],
+    request: &v1::UpdateMemberRequest,
 ) -> Result<(), Status> {
+    let (id, told) = &read_member(request.member.clone())?;
+    let (id, lineage) = (*id, &request.lineage);
     // One after the other: of two concurrent claims, the second is checked against the first.
     let _turn = running.examining.lock().await;
     let Some(known) = running.known(id) else {
@@ -46,7 +46,8 @@ pub(super) async fn examine(
         let _ = status.metadata_mut().insert(CONFLICT, "1");
         return Err(noted(handle, id, status));
     }
-    running.peers.follow(id, &known, told.clone());
+    let signature = request.member.as_ref().map(|member| member.signature.clone()).unwrap_or_default();
+    running.peers.follow(id, &known, told.clone(), signature);
     Ok(())
 }
 
@@ -81,7 +82,7 @@ async fn contradiction(
 /// The incarnation of the process that answers there now.
 async fn alive(peer: &Peer) -> Option<u64> {
     let asking = peer.call(|channel| {
-        let asking = ClusterClient::new(channel).status(v1::StatusRequest {}).timeout(ALIVE);
+        let asking = ClusterClient::new(channel).status(v1::StatusRequest::default()).timeout(ALIVE);
         async move { asking.await }
     });
     let status = timeout(ALIVE, asking).await.ok()?.ok()?;

@@ -175,20 +175,43 @@ pub(super) fn refusal(error: RaftError<u64, ClientWriteError<u64, Member>>) -> R
     }
 }
 
+/// How long the members may take to confirm the leader: Raft waits for each answer as long as from one heartbeat to the
+/// next, which a busy machine or a slow disk takes longer for now and then.
+const CONFIRMING: Duration = Duration::from_secs(1);
+
+/// The pause between two attempts to confirm the leader.
+const ASKING_AGAIN: Duration = Duration::from_millis(50);
+
 /// Returns once this node has applied everything that the cluster had agreed on when it was called: a linearizable read.
+///
+/// # Errors
+/// [`NotLeader`](Refusal::NotLeader); `Unavailable`, not processed, without a majority.
 pub(super) async fn current(running: &Running) -> Result<(), Refusal> {
-    match running.raft.ensure_linearizable().await {
-        Ok(_) => Ok(()),
-        Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_))) => Err(Refusal::NotLeader),
-        Err(RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(answered))) => {
-            let metrics = running.metrics();
-            let answered: Vec<_> = answered.got.iter().map(|id| name(&metrics, *id)).collect();
-            let voters = metrics.membership_config.membership().voter_ids().count();
-            Err(Refusal::Status(Status::unavailable(format!(
-                "no majority of the cluster confirms that this member leads: of {voters} voters, only {} answered",
-                answered.join(", ")
-            ))))
+    let by = Instant::now() + CONFIRMING;
+    loop {
+        match running.raft.ensure_linearizable().await {
+            Ok(_) => return Ok(()),
+            Err(RaftError::APIError(CheckIsLeaderError::ForwardToLeader(_))) => {
+                return Err(Refusal::NotLeader);
+            }
+            Err(RaftError::APIError(CheckIsLeaderError::QuorumNotEnough(answered))) => {
+                if Instant::now() >= by {
+                    return Err(Refusal::Status(without_majority(running, answered.got.iter())));
+                }
+            }
+            Err(RaftError::Fatal(error)) => return Err(Refusal::Status(fatal(error))),
         }
-        Err(RaftError::Fatal(error)) => Err(Refusal::Status(fatal(error))),
+        tokio::time::sleep(ASKING_AGAIN).await;
     }
+}
+
+fn without_majority<'a>(running: &Running, answered: impl Iterator<Item = &'a u64>) -> Status {
+    let metrics = running.metrics();
+    let answered: Vec<_> = answered.map(|id| name(&metrics, *id)).collect();
+    let voters = metrics.membership_config.membership().voter_ids().count();
+    Status::unavailable(format!(
+        "no majority of the cluster confirms that this member leads: of {voters} voters, only {} answered",
+        answered.join(", ")
+    ))
+    .not_processed()
 }

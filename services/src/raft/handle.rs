@@ -10,10 +10,12 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     conflicts::Conflicts,
-    metrics::{Metrics, failure},
+    key::{Key, is_shown},
+    metrics::{Metrics, failure, voters},
     peer::Peer,
     running::Running,
     store::DiskFailure,
+    trust::Trust,
 };
 use crate::{draining::draining, peer_report::PeerReport};
 
@@ -29,6 +31,7 @@ struct RaftSlot {
     started: watch::Sender<u64>,
     health: Health,
     conflicts: Conflicts,
+    trust: Trust,
 }
 
 /// The leader.
@@ -48,7 +51,29 @@ impl Handle {
             started: watch::Sender::new(0),
             health,
             conflicts: Conflicts::default(),
+            trust: Trust::new(),
         }))
+    }
+
+    /// The keys that this node trusts, and its own.
+    pub(super) fn trust(&self) -> &Trust {
+        &self.0.trust
+    }
+
+    /// Whether this is the key of a member: in this node's log, or of the cluster that it is joining, or named by another
+    /// member. The members are asked about a key that is none of these, as the log may be behind.
+    pub(super) fn is_member(&self, key: &Key) -> bool {
+        let is_in_log = self.0.running.load().as_ref().is_some_and(|running| {
+            let metrics = running.raft.metrics();
+            let metrics = metrics.borrow();
+            let node = metrics.membership_config.membership().get_node(&id_of(key));
+            node.is_some_and(|member| is_shown(key, &member.endpoint_id))
+        });
+        let is_member = is_in_log || self.0.trust.takes_for_member(key);
+        if !is_member {
+            self.0.trust.unknown.notify_one();
+        }
+        is_member
     }
 
     /// The Raft that runs now.
@@ -62,6 +87,24 @@ impl Handle {
             Status::unavailable(why.to_owned()).not_processed()
         };
         self.0.running.load_full().ok_or_else(none)
+    }
+
+    /// The Raft that runs now, or the one that takes its place while the node changes its cluster.
+    ///
+    /// # Errors
+    /// `Unavailable` where none runs by then, or Raft has failed.
+    pub(super) async fn running_by(&self, by: Instant) -> Result<Arc<Running>, Status> {
+        let mut starts = self.starts();
+        loop {
+            starts.borrow_and_update();
+            let outcome = self.running();
+            if outcome.is_ok() || self.0.stopped.load().is_some() {
+                return outcome;
+            }
+            if !matches!(tokio::time::timeout_at(by, starts.changed()).await, Ok(Ok(()))) {
+                return outcome;
+            }
+        }
     }
 
     /// Raft's metrics now; `None` before it has started.
@@ -127,6 +170,9 @@ impl Handle {
                     .map_err(|status| Status::unavailable(status.message().to_owned()).not_processed())?;
                 let mut metrics = running.raft.metrics();
                 let now = metrics.borrow_and_update().clone();
+                if running.store.is_lost() && voters(&now).is_empty() {
+                    return Err(Status::failed_precondition(running.lost()).not_processed());
+                }
                 if let Some(failure) = failure(&now, &running.disk) {
                     return Err(failure);
                 }
@@ -190,6 +236,11 @@ fn leader_of(running: &Arc<Running>, metrics: &Metrics) -> Option<Leader> {
     }
     let member = metrics.membership_config.membership().get_node(&id)?;
     Some(Leader::Other(running.peers.learn(id, member)))
+}
+
+/// The id of the member with this key: its first eight bytes.
+fn id_of(key: &Key) -> u64 {
+    key.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 fn gone() -> Status {

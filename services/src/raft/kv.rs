@@ -14,7 +14,7 @@ use super::{
     handle::Handle,
     metrics::{Metrics, failure},
     running::Running,
-    store::{Change, Changes, DiskFailure, Missed, Stored},
+    store::{Change, Changes, DiskFailure, Missed, RESERVED, Stored},
 };
 
 /// A small replicated key-value store. Reads and writes are linearizable at every member. A read that allows stale answers
@@ -164,6 +164,7 @@ impl Kv for KvNode {
     }
 
     async fn list(&self, cx: &Context, request: v1::ListRequest) -> Result<v1::ListResponse, Status> {
+        check_own(&request.prefix)?;
         if request.stale {
             return page(&*self.0.running()?, request).await.map_err(Status::from);
         }
@@ -305,11 +306,22 @@ fn check(handle: &Handle, command: &Command) -> Result<(), Status> {
 }
 
 fn check_key(key: &str) -> Result<(), Status> {
+    check_own(key)?;
     match key.len() {
         1..=KEY => Ok(()),
         length => Err(Status::invalid_argument(format!(
             "invalid key length: expected 1 to {KEY} bytes, found {length}"
         ))),
+    }
+}
+
+/// Refuses the keys that the cluster itself keeps.
+fn check_own(key: &str) -> Result<(), Status> {
+    match key.starts_with(RESERVED) {
+        true => Err(Status::invalid_argument(format!(
+            "reserved key or prefix: {RESERVED:?} is the cluster's own"
+        ))),
+        false => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@ use polywire_proto::cluster::v1;
 use tokio::time::Instant;
 
 use super::{
+    admission::LEAVING,
     cluster::ClusterClient,
     lifecycle::{Lifecycle, deadline},
     member_change::{gone, remove_member},
@@ -61,7 +62,8 @@ async fn remove_local_node(lifecycle: &Lifecycle, running: &Running, by: Instant
         }
         for peer in running.others() {
             let asking = peer.call(|channel| {
-                let asking = ClusterClient::new(channel).remove_member(request()).timeout(left());
+                let asking = ClusterClient::new(channel).remove_member(request());
+                let asking = asking.metadata(LEAVING, "1").timeout(left());
                 async move { asking.await.map(drop).or_else(gone) }
             });
             if asking.await.is_ok() {

@@ -48,10 +48,14 @@ impl Lifecycle {
 
     /// Starts Raft with the data on disk; without data and with `alone`, forms a cluster of one.
     pub(super) async fn start(&self, local_node: &LocalNode, alone: bool) -> Result<(), ComponentError> {
-        let setup = Setup::new(local_node.clone())?;
+        let setup = Setup::new(local_node.clone(), self.handle.trust().prover().cloned())?;
         let setup = self.setup.get_or_init(|| setup);
         let running = setup.open().await?;
-        let fresh = !running.raft.is_initialized().await?;
+        let mut fresh = !running.raft.is_initialized().await?;
+        if fresh && running.store.is_lost() {
+            tracing::error!("{}", running.lost());
+            fresh = false;
+        }
         self.handle.set(Some(running));
         if fresh && alone {
             self.form().await?;
@@ -196,16 +200,28 @@ impl Lifecycle {
 
     /// Restarts Raft without data, in no cluster.
     pub(super) async fn begin_anew(&self) -> Result<(), Status> {
+        self.begin_without_data(false).await
+    }
+
+    /// The same, where the data before were lost.
+    pub(super) async fn begin_after_loss(&self) -> Result<(), Status> {
+        self.begin_without_data(true).await
+    }
+
+    async fn begin_without_data(&self, is_lost: bool) -> Result<(), Status> {
         let failed = |error: StoreError| Status::internal(error.to_string());
         let setup = self.setup.get().ok_or_else(|| Status::unavailable("this node has not started"))?;
         let store = self.handle.running().ok().map(|running| running.store.clone());
         self.end().await;
-        let directory = setup.directory.clone();
+        let (directory, unmade) = (setup.directory.clone(), setup.unmade.clone());
         // Readers of the old files may continue; new files take their place.
         let clearing = move || {
             if let Some(store) = store {
                 store.retire();
             }
+            // A crash before the new files are there is no loss.
+            let marked = if is_lost { unmade.clear() } else { unmade.set() };
+            marked.map_err(|source| StoreError::Disk { path: directory.clone(), source })?;
             clear(&directory)
         };
         let cleared = tokio::task::spawn_blocking(clearing).await;

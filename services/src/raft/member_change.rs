@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use openraft::{
     ChangeMembers,
     error::{ChangeMembershipError, ClientWriteError, RaftError},
 };
 use polywire::{Code, Context, Status};
 use polywire_proto::cluster::v1;
-use tokio::time::Instant;
 
 use super::{
     cluster::ClusterClient,
@@ -23,7 +23,7 @@ use super::{
     forward::{FORWARDED, Refusal, current, refusal},
     handle::Handle,
     member_wire::read_member,
-    metrics::{Metrics, voters},
+    metrics::{Metrics, is_settled, voters},
     running::Running,
 };
 use crate::member::Member;
@@ -31,20 +31,27 @@ use crate::member::Member;
 /// How long a joining node may take to be reached and to catch up.
 const CATCH_UP: Duration = Duration::from_secs(15);
 
-/// How long the leader may be without a majority before it refuses to change the members.
-const CONFIRMED: Duration = Duration::from_secs(1);
-
-/// The pause between two attempts to confirm the leader.
-const ASKING_AGAIN: Duration = Duration::from_millis(50);
-
-/// Makes a node a member.
-pub(super) async fn add_member(
+/// Makes a node a member, once `admit` has let it in at the leader.
+pub(super) async fn add_member<A, O>(
     handle: &Handle,
     cx: &Context,
     request: v1::AddMemberRequest,
-) -> Result<(), Status> {
+    admit: A,
+) -> Result<(), Status>
+where
+    A: Fn(Arc<Running>) -> O,
+    O: Future<Output = Result<(), Refusal>>,
+{
     let (id, node) = read_member(request.member.clone())?;
-    let here = |running| add(running, id, node.clone());
+    let signature = request.member.as_ref().map(|member| member.signature.clone()).unwrap_or_default();
+    let here = |running: Arc<Running>| {
+        let admitted = admit(running.clone());
+        let (node, signature) = (node.clone(), signature.clone());
+        async move {
+            admitted.await?;
+            add(running, id, node, signature).await
+        }
+    };
     change(handle, cx, here, ForwardChange::Add(request), &AtomicU32::new(0)).await
 }
 
@@ -55,12 +62,12 @@ pub(super) async fn update_member(
     request: v1::UpdateMemberRequest,
 ) -> Result<(), Status> {
     let (id, node) = read_member(request.member.clone())?;
-    let lineage = request.lineage.clone();
+    let told = request.clone();
     let here = |running: Arc<Running>| {
-        let (node, lineage) = (node.clone(), lineage.clone());
+        let (node, told) = (node.clone(), told.clone());
         async move {
-            examine(handle, &running, id, &node, &lineage).await.map_err(Refusal::Status)?;
-            update(running, id, node).await
+            examine(handle, &running, &told).await.map_err(Refusal::Status)?;
+            update(running, id, node, told.member.map(|member| member.signature).unwrap_or_default()).await
         }
     };
     change(handle, cx, here, ForwardChange::Update(request), &AtomicU32::new(0)).await
@@ -134,15 +141,15 @@ where
     handle.at_leader(cx, true, here, there).await
 }
 
-async fn add(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal> {
+async fn add(running: Arc<Running>, id: u64, node: Member, signature: Bytes) -> Result<(), Refusal> {
     confirmed(&running).await?;
     let metrics = running.metrics();
     if metrics.membership_config.membership().get_node(&id).is_none() {
         changed(&running, ChangeMembers::AddNodes(BTreeMap::from([(id, node.clone())]))).await?;
     } else {
-        update(running.clone(), id, node.clone()).await?;
+        update(running.clone(), id, node.clone(), signature).await?;
     }
-    if voters(&metrics).contains(&id) {
+    if is_settled(&metrics) && voters(&metrics).contains(&id) {
         return Ok(());
     }
     if tokio::time::timeout(CATCH_UP, caught_up(&running, id)).await.is_err() {
@@ -150,8 +157,10 @@ async fn add(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal
         if removed.is_err() {
             tracing::warn!(id, "an unreachable node stays a learner");
         }
-        let problem = format!("the joining node {node} is unreachable from the leader");
-        return Err(Refusal::Status(Status::failed_precondition(problem)));
+        tracing::warn!(%node, "a joining node does not catch up");
+        return Err(Refusal::Status(Status::failed_precondition(
+            "the joining node is unreachable from the leader, or does not catch up with it",
+        )));
     }
     changed(&running, ChangeMembers::AddVoterIds(BTreeSet::from([id]))).await
 }
@@ -170,13 +179,13 @@ async fn caught_up(running: &Running, id: u64) {
 /// How many entries a learner may be behind when it becomes a voter.
 const BEHIND: u64 = 64;
 
-async fn update(running: Arc<Running>, id: u64, node: Member) -> Result<(), Refusal> {
+async fn update(running: Arc<Running>, id: u64, node: Member, signature: Bytes) -> Result<(), Refusal> {
     let known = running.raft.metrics().borrow().membership_config.membership().get_node(&id).cloned();
     match known {
         None => Err(Refusal::Status(no_member(id))),
         Some(known) if known == node => Ok(()),
         Some(known) => {
-            running.peers.follow(id, &known, node.clone());
+            running.peers.follow(id, &known, node.clone(), signature);
             changed(&running, ChangeMembers::SetNodes(BTreeMap::from([(id, node)]))).await
         }
     }
@@ -211,19 +220,13 @@ async fn remove(running: Arc<Running>, id: u64) -> Result<(), Refusal> {
 /// Waits until a majority confirms that this node leads. A change that begins without a majority stays in the log and
 /// takes effect once the others are back. Updates of addresses skip this: without them there may be no majority.
 async fn confirmed(running: &Running) -> Result<(), Refusal> {
-    let by = Instant::now() + CONFIRMED;
-    loop {
-        match current(running).await {
-            Err(Refusal::Status(status)) if status.code() == Code::Unavailable => {
-                if Instant::now() >= by {
-                    let problem = format!("nothing was done: {}", status.message());
-                    return Err(Refusal::Status(Status::unavailable(problem).not_processed()));
-                }
-            }
-            outcome => return outcome,
+    current(running).await.map_err(|refusal| match refusal {
+        Refusal::Status(status) if status.code() == Code::Unavailable => {
+            let problem = format!("nothing was done: {}", status.message());
+            Refusal::Status(Status::unavailable(problem).not_processed())
         }
-        tokio::time::sleep(ASKING_AGAIN).await;
-    }
+        refusal => refusal,
+    })
 }
 
 /// Makes the change after pending changes are complete.

@@ -14,12 +14,13 @@ pub(super) fn member(id: u64, member: &Member, voter: bool) -> v1::Member {
         voter,
         incarnation: member.incarnation,
         conflict: String::new(),
+        signature: bytes::Bytes::new(),
     }
 }
 
 /// How long a name or a target may be, and how many targets a member may have.
-const LONGEST: usize = 4 << 10;
-const TARGETS: usize = 32;
+pub(super) const LONGEST: usize = 4 << 10;
+pub(super) const TARGETS: usize = 32;
 
 pub(super) fn read_member(member: Option<v1::Member>) -> Result<(u64, Member), Status> {
     let wrong = |problem: String| Err(Status::invalid_argument(format!("invalid member: {problem}")));

@@ -2,8 +2,9 @@ use futures_util::future::BoxFuture;
 use polywire::{Context, Status, Streaming};
 use polywire_proto::status::v1;
 
-use super::{handle::Handle, metrics::leads, status};
+use super::{handle::Handle, key::read_key, metrics::leads, proof::Signing, status};
 use crate::{
+    guarded::Proving,
     membership::{Membership, MembershipView},
     peer_report::PeerReport,
 };
@@ -21,6 +22,12 @@ impl Membership for RaftMembership {
         let others = others.map(|(id, member)| (*id, member.clone())).collect();
         let mut view = MembershipView::new(others, running.peers.options().clone());
         view.cluster_id = running.cluster_id();
+        view.proving = running.peers.prover().cloned().map(|prover| {
+            Proving::new(move |channel, member| match read_key(&member.endpoint_id) {
+                Some(key) => Signing::channel(channel, prover.clone(), key),
+                None => channel,
+            })
+        });
         view.revision = metrics.membership_config.log_id().map_or(0, |id| id.index);
         view.leads = leads(&metrics);
         view.refused = running.store.refused().map(|problem| problem.to_string());

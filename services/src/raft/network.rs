@@ -2,6 +2,7 @@
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::stream;
 use openraft::{
     AnyError, RaftNetwork, RaftNetworkFactory, RaftTypeConfig, Snapshot, StorageError, StorageIOError,
@@ -14,13 +15,21 @@ use openraft::{
 };
 use polywire::{Code, Context, Status, Streaming, TraceContext};
 use polywire_proto::raft::v1::{self, append_entries_response::Outcome};
+use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncReadExt as _, AsyncSeekExt as _},
     sync::watch,
 };
 
 use super::{
-    Member, TypeConfig, peer::Peer, peers::Peers, quorum::Quorum, server::RaftClient, store::Store, wire,
+    Member, TypeConfig,
+    checked::{Acknowledged, Answers, Sent},
+    peer::Peer,
+    peers::Peers,
+    quorum::Quorum,
+    server::RaftClient,
+    store::Store,
+    wire,
 };
 
 /// Creates the network of each other member.
@@ -29,6 +38,7 @@ pub(super) struct NetworkFactory {
     pub(super) peers: Peers,
     pub(super) store: Store,
     pub(super) quorum: Quorum,
+    pub(super) answers: Answers,
     /// How many bytes of entries go into one message, at most; but one entry at least.
     pub(super) batch: usize,
 }
@@ -38,8 +48,16 @@ impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
 
     async fn new_client(&mut self, target: u64, member: &Member) -> PeerNetwork {
         let peer = self.peers.learn(target, member);
-        let (store, quorum) = (self.store.clone(), self.quorum.clone());
-        PeerNetwork { to: target, peer, store, quorum, batch: self.batch }
+        let (store, quorum, answers) = (self.store.clone(), self.quorum.clone(), self.answers.clone());
+        PeerNetwork {
+            to: target,
+            peer,
+            store,
+            quorum,
+            answers,
+            acknowledged: Acknowledged::default(),
+            batch: self.batch,
+        }
     }
 }
 
@@ -50,6 +68,8 @@ pub(super) struct PeerNetwork {
     peer: Arc<Peer>,
     store: Store,
     quorum: Quorum,
+    answers: Answers,
+    acknowledged: Acknowledged,
     batch: usize,
 }
 
@@ -75,9 +95,10 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<u64>, Failure> {
+        let sent = Sent::of(&rpc);
         let entries: Vec<_> =
             rpc.entries.iter().map(wire::pack).collect::<Result<_, _>>().map_err(unreachable)?;
-        let fitting = fitting(entries.iter().map(bytes::Bytes::len), self.batch);
+        let fitting = fitting(entries.iter().map(Bytes::len), self.batch);
         if fitting < entries.len() {
             return Err(PayloadTooLarge::new_entries_hint(fitting as u64).into());
         }
@@ -95,7 +116,7 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
             RaftClient::new(channel).append_entries(request).context(&unrecorded()).timeout(limit).await
         });
         let answer = calling.await.map_err(failure)?;
-        Ok(match answer.outcome() {
+        let answer = match answer.outcome() {
             Outcome::Success => AppendEntriesResponse::Success,
             Outcome::PartialSuccess => {
                 AppendEntriesResponse::PartialSuccess(answer.matching.map(wire::read_log_id))
@@ -104,7 +125,10 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
             Outcome::HigherVote => {
                 AppendEntriesResponse::HigherVote(wire::read_vote(answer.vote).map_err(unreachable)?)
             }
-        })
+        };
+        self.answers
+            .entries(self.to, &sent, &mut self.acknowledged, answer)
+            .map_err(|refusal| Unreachable::new(&refusal).into())
     }
 
     async fn vote(&mut self, rpc: VoteRequest<u64>, option: RPCOption) -> Result<VoteResponse<u64>, Failure> {
@@ -119,14 +143,17 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
             RaftClient::new(channel).vote(request).context(&unrecorded()).timeout(limit).await
         });
         let answer = calling.await.map_err(failure)?;
-        if answer.granted {
-            self.quorum.voted(rpc.vote.leader_id.term, self.to);
-        }
-        Ok(VoteResponse {
+        let answer = VoteResponse {
             vote: wire::read_vote(answer.vote).map_err(unreachable)?,
             vote_granted: answer.granted,
             last_log_id: answer.last_log_id.map(wire::read_log_id),
-        })
+        };
+        let answer = self.answers.vote(self.to, &rpc.vote, answer);
+        let answer = answer.map_err(|refusal| Failure::from(Unreachable::new(&refusal)))?;
+        if answer.vote_granted {
+            self.quorum.voted(rpc.vote.leader_id.term, self.to);
+        }
+        Ok(answer)
     }
 
     async fn full_snapshot(
@@ -137,10 +164,11 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
         option: RPCOption,
     ) -> Result<SnapshotResponse<u64>, StreamingError<TypeConfig, Fatal<u64>>> {
         let mut file = *snapshot.snapshot;
-        let size = measure(&mut file).await.map_err(unreadable)?;
+        let (size, sha256) = measure(&mut file).await.map_err(unreadable)?;
         let meta = wire::pack(&snapshot.meta).map_err(|status| Unreachable::new(&status))?;
-        let (vote, cluster_id) = (Some(wire::vote(vote)), self.cluster_id());
-        let head = v1::SnapshotHead { to: self.to, vote, meta, size, cluster_id };
+        let (own, cluster_id) = (vote, self.cluster_id());
+        let vote = Some(wire::vote(own));
+        let head = v1::SnapshotHead { to: self.to, vote, meta, size, cluster_id, sha256 };
         let (taken, progress) = watch::channel(0);
         let patience = Patience { chunk: option.soft_ttl(), size };
         let sending = self.peer.call(async |channel| {
@@ -156,7 +184,8 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
             answer = sending => answer.map_err(|status| Unreachable::new(&status))?,
         };
         let vote = wire::read_vote(answer.vote).map_err(|status| NetworkError::new(&status))?;
-        Ok(SnapshotResponse { vote })
+        let vote = self.answers.snapshot(self.to, &own, vote);
+        Ok(SnapshotResponse { vote: vote.map_err(|refusal| Unreachable::new(&refusal))? })
     }
 
     fn backoff(&self) -> Backoff {
@@ -178,9 +207,18 @@ fn fitting(sizes: impl Iterator<Item = usize>, batch: usize) -> usize {
     sums.enumerate().take_while(|(index, sum)| *index == 0 || *sum <= batch).count()
 }
 
-async fn measure(file: &mut <TypeConfig as RaftTypeConfig>::SnapshotData) -> io::Result<u64> {
+/// The size of a snapshot, and its hash.
+async fn measure(file: &mut <TypeConfig as RaftTypeConfig>::SnapshotData) -> io::Result<(u64, Bytes)> {
     file.rewind().await?;
-    Ok(file.metadata().await?.len())
+    let (mut hash, mut size) = (Sha256::new(), 0);
+    let mut data = bytes::BytesMut::with_capacity(CHUNK);
+    while file.read_buf(&mut data).await? > 0 {
+        size += data.len() as u64;
+        hash.update(&data);
+        data.clear();
+    }
+    file.rewind().await?;
+    Ok((size, Bytes::copy_from_slice(&hash.finalize())))
 }
 
 /// The time limit of a snapshot: unlimited while the member makes progress.

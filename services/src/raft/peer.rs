@@ -15,7 +15,9 @@ use tokio::time::Instant;
 use super::{
     Member,
     dialling::{Dialling, Rule},
+    key::{Key, is_shown, read_key},
     peer_state::{Failing, OpenChannel, PeerState},
+    proof::Signing,
 };
 use crate::peer_report::PeerReport;
 
@@ -40,6 +42,11 @@ impl Peer {
 
     pub(super) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Whether this is the member's key.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        is_shown(key, &self.lock().member.endpoint_id)
     }
 
     /// Makes one call, over the transport that its policy chooses now.
@@ -73,20 +80,32 @@ impl Peer {
 
     async fn channel(&self) -> Result<Channel, Status> {
         let rule = self.dialling.rule();
-        let targets = {
+        let (targets, key) = {
             let mut state = self.lock();
             match &state.open {
-                Some(open) if Arc::ptr_eq(&open.rule, &rule) => return Ok(open.channel.clone()),
+                Some(open) if Arc::ptr_eq(&open.rule, &rule) => return Ok(open.calls.clone()),
                 Some(_) => state.close(),
                 None => {}
             }
-            state.targets(rule.transports())?
+            (state.targets(rule.transports())?, read_key(&state.member.endpoint_id))
         };
         let builder = Channel::builder().options(self.dialling.options.clone()).targets(targets);
         let Connected { channel, close, renew, .. } = self.choosing(builder, &rule).open().await?;
-        let open = Arc::new(OpenChannel { channel, rule, renew, close: Mutex::new(Some(close)) });
+        let calls = self.proving(&channel, key, &rule);
+        let open = Arc::new(OpenChannel { channel, calls, rule, renew, close: Mutex::new(Some(close)) });
         // A concurrent call may have opened one first.
-        Ok(self.lock().open.get_or_insert(open).channel.clone())
+        Ok(self.lock().open.get_or_insert(open).calls.clone())
+    }
+
+    /// The channel to the member with this key, whose calls carry proofs. Iroh proves this node's key by itself.
+    fn proving(&self, channel: &Channel, key: Option<Key>, rule: &Rule) -> Channel {
+        let needs_proof = rule.transports().iter().any(|transport| transport != "iroh");
+        match (&self.dialling.prover, key) {
+            (Some(prover), Some(key)) if needs_proof => {
+                Signing::channel(channel.clone(), prover.clone(), key)
+            }
+            _ => channel.clone(),
+        }
     }
 
     /// The builder of a channel with Raft's policy.
@@ -103,8 +122,8 @@ impl Peer {
     fn note(&self, error: Option<&Status>, is_consensus: bool) {
         let unanswered = error.filter(|status| match status.code() {
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => true,
-            // Another process answers.
-            Code::FailedPrecondition => is_consensus,
+            // Another process answers, or one that does not know this node.
+            Code::FailedPrecondition | Code::PermissionDenied | Code::Unauthenticated => is_consensus,
             // Any other answer shows that it is there.
             _ => false,
         });

@@ -31,6 +31,8 @@ pub(super) struct Failing {
 /// The channel, once there is one.
 pub(super) struct OpenChannel {
     pub(super) channel: Channel,
+    /// The same for calls: each carries a proof of this node, where a connection may prove nothing.
+    pub(super) calls: Channel,
     /// The rule that it was opened with.
     pub(super) rule: Arc<Rule>,
     pub(super) renew: Option<Box<dyn Fn() + Send + Sync>>,

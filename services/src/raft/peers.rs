@@ -1,9 +1,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use polywire::{ConnectOptions, config::RaftTransport, policy::PolicyHandle};
 
-use super::{Member, dialling::Dialling, peer::Peer};
+use super::{Member, dialling::Dialling, peer::Peer, proof::Prover};
 use crate::peer_report::PeerReport;
 
 /// The channels to the other members. Clones share them.
@@ -23,16 +24,24 @@ pub(super) struct Moved {
     pub(super) member: Member,
     /// The member as the cluster knew it then.
     pub(super) replaces: Member,
+    /// The member's signature of what it has announced.
+    pub(super) signature: Bytes,
 }
 
 /// How long a dial may take: the network of a cluster is near, and an election waits.
 const CONNECT: Duration = Duration::from_secs(2);
 
 impl Peers {
-    /// No channels yet. New ones follow this rule, or the policies of the node where they are given.
-    pub(super) fn new(options: &ConnectOptions, rule: RaftTransport, given: Option<PolicyHandle>) -> Self {
+    /// No channels yet. New ones follow this rule, or the policies of the node where they are given; their calls carry the
+    /// prover's proofs.
+    pub(super) fn new(
+        options: &ConnectOptions,
+        rule: RaftTransport,
+        given: Option<PolicyHandle>,
+        prover: Option<Prover>,
+    ) -> Self {
         let options = options.clone().connect_timeout(CONNECT);
-        let dialling = Dialling::new(options, rule.policy(), given);
+        let dialling = Dialling::new(options, rule.policy(), given).proving(prover);
         Self(Arc::new(PeerTable {
             dialling: Arc::new(dialling),
             peers: Mutex::default(),
@@ -64,8 +73,8 @@ impl Peers {
     }
 
     /// Notes the announced addresses of a member that the cluster knows like this.
-    pub(super) fn follow(&self, id: u64, replaces: &Member, member: Member) {
-        self.moved_members().insert(id, Moved { member, replaces: replaces.clone() });
+    pub(super) fn follow(&self, id: u64, replaces: &Member, member: Member, signature: Bytes) {
+        self.moved_members().insert(id, Moved { member, replaces: replaces.clone(), signature });
         self.learn(id, replaces);
     }
 
@@ -94,6 +103,11 @@ impl Peers {
     /// How each of them answers, in the order of their ids.
     pub fn reports(&self) -> Vec<PeerReport> {
         self.lock().values().map(|peer| peer.report()).collect()
+    }
+
+    /// What makes the proofs of this node's calls.
+    pub(super) fn prover(&self) -> Option<&Prover> {
+        self.0.dialling.prover.as_ref()
     }
 
     /// The options with which members are dialled.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use openraft::{ServerState, Vote};
+use openraft::{LogId, ServerState, Vote};
 use tokio::{sync::watch, time::Instant};
 
 use super::metrics::Metrics;
@@ -67,6 +67,13 @@ impl Quorum {
     pub(super) fn own_age_ms(&self) -> u64 {
         let age = self.0.metrics.get().and_then(|metrics| metrics.borrow().millis_since_quorum_ack);
         age.unwrap_or(NEVER)
+    }
+
+    /// The last entry that this member has acknowledged to this node as the leader of this vote, as far as Raft has heard.
+    pub(super) fn acknowledged(&self, vote: &Vote<u64>, member: u64) -> Option<LogId<u64>> {
+        let metrics = self.0.metrics.get()?.borrow();
+        let progress = metrics.replication.as_ref().filter(|_| metrics.vote == *vote)?;
+        progress.get(&member).copied().flatten()
     }
 
     /// Notes an accepted message of a leader, with the age of its majority. An older version sends no age and counts as

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{
         Arc,
@@ -9,16 +10,23 @@ use std::{
 
 use openraft::ServerState;
 use polywire::Status;
+use polywire_proto::cluster::v1;
 
 use super::{
     Member, TypeConfig,
-    metrics::{Metrics, name},
+    checked::Checked,
+    member_wire::member,
+    metrics::{Metrics, full_voters, is_settled, joint_problem, name, voters},
     peer::Peer,
     peers::Peers,
     quorum::Quorum,
+    statement::sign_member,
     store::{DiskFailure, KvReader, Store},
 };
 use crate::local_node::LocalNode;
+
+/// How long Raft may take to say on which members the cluster has agreed: it does not answer while it writes to the disk.
+const ASKING: Duration = Duration::from_millis(100);
 
 /// A running Raft.
 pub struct Running {
@@ -28,6 +36,8 @@ pub struct Running {
     pub(super) local_node: LocalNode,
     /// Consensus.
     pub raft: openraft::Raft<TypeConfig>,
+    /// Consensus, for what other members say.
+    pub(super) checked: Checked,
     /// This node's storage.
     pub store: Store,
     /// The key-value store, for reading.
@@ -53,7 +63,21 @@ pub struct Running {
 impl Running {
     /// This node as a member, with the addresses that it has now.
     pub fn member(&self) -> Member {
-        self.local_node.member()
+        self.local_node.announced()
+    }
+
+    /// Whether only this machine reaches this node.
+    pub(super) fn is_closed(&self) -> bool {
+        !self.local_node.node().parts.config.transport.is_reached_from_elsewhere()
+    }
+
+    /// This node as it announces itself to others, signed with its key.
+    pub(super) fn announced(&self, voter: bool) -> v1::Member {
+        let mut own = member(self.id, &self.member(), voter);
+        if let Some(prover) = self.peers.prover() {
+            sign_member(&mut own, prover.key());
+        }
+        own
     }
 
     /// Whether this node takes part in its cluster, as far as it is in one.
@@ -65,6 +89,18 @@ impl Running {
             None => Ok(()),
             Some(problem) => Err(Status::failed_precondition(problem.to_string()).not_processed()),
         }
+    }
+
+    /// What to do about lost data.
+    pub(super) fn lost(&self) -> String {
+        let node = self.local_node.node();
+        let (id, directory) = (self.id, node.parts.config.node.data_dir.join("raft"));
+        format!(
+            "this node is no new one, and its data in {} are gone: it forms no cluster by itself. Where it was a member, \
+             remove it (polywire-node cluster remove {id}), and let it join again (polywire-node cluster join TARGET); where \
+             it was alone, restore the directory from a backup, or begin without the data (polywire-node cluster init)",
+            directory.display()
+        )
     }
 
     /// Lets this node stand for election and answer candidates and leaders from now on: the other members have been
@@ -129,7 +165,29 @@ impl Running {
     /// Why no majority confirms a leader; `None` where one does.
     pub(super) fn leaderless(&self) -> Option<String> {
         let metrics = self.raft.metrics().borrow().clone();
-        self.quorum.problem(&metrics, |id| name(&metrics, id))
+        let problem = self.quorum.problem(&metrics, |id| name(&metrics, id))?;
+        Some(match joint_problem(&metrics) {
+            Some(why) => format!("{problem}; {why}"),
+            None => problem,
+        })
+    }
+
+    /// The members that vote. A member that comes is among them once the change is complete, and one that goes is not from
+    /// the beginning of the change: in between, the members that stay are needed without it.
+    pub(super) async fn voters(&self) -> BTreeSet<u64> {
+        let metrics = self.raft.metrics().borrow().clone();
+        if is_settled(&metrics) {
+            return voters(&metrics);
+        }
+        let asking = self.raft.with_raft_state(|state| {
+            let members = &state.membership_state;
+            [members.committed(), members.effective()].map(|members| members.membership().clone())
+        });
+        match tokio::time::timeout(ASKING, asking).await {
+            Ok(Ok(memberships)) => full_voters(&memberships),
+            // Raft has stopped, or waits for the disk.
+            Ok(Err(_)) | Err(_) => full_voters([metrics.membership_config.membership()]),
+        }
     }
 
     /// How long ago a majority confirmed the leader; `None` without a leader, and before the first confirmation since

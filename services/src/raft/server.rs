@@ -3,32 +3,38 @@
 use std::sync::atomic::Ordering;
 
 use openraft::{
-    error::{Fatal, RaftError},
+    error::Fatal,
     raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest},
 };
-use polywire::{Status, Streaming};
+use polywire::{Code, Context, Status, Streaming};
 use polywire_proto::raft::v1::{self, append_entries_response::Outcome};
+use sha2::{Digest as _, Sha256};
 
-use super::{handle::Handle, running::Running, store::StoreError, wire};
+use super::{
+    checked::Standing, handle::Handle, key::shown, proof::proven, running::Running, store::StoreError, wire,
+};
+use crate::member::id;
 
 /// How the members of a cluster talk to each other. Source: Ongaro and Ousterhout,
 /// [In Search of an Understandable Consensus Algorithm](https://raft.github.io/raft.pdf).
-#[polywire::service(package = "polywire.raft.v1")]
+#[polywire::service(package = "polywire.raft.v1", access = "member")]
 pub trait Raft {
     /// Takes entries of the log from the leader.
     #[rpc(idempotent)]
     async fn append_entries(
         &self,
+        cx: &Context,
         request: v1::AppendEntriesRequest,
     ) -> Result<v1::AppendEntriesResponse, Status>;
 
     /// Votes for a candidate or refuses to.
     #[rpc(idempotent)]
-    async fn vote(&self, request: v1::VoteRequest) -> Result<v1::VoteResponse, Status>;
+    async fn vote(&self, cx: &Context, request: v1::VoteRequest) -> Result<v1::VoteResponse, Status>;
 
     /// Takes a snapshot from the leader, in place of entries that it no longer has.
     async fn install_snapshot(
         &self,
+        cx: &Context,
         requests: Streaming<v1::InstallSnapshotRequest>,
     ) -> Result<v1::InstallSnapshotResponse, Status>;
 }
@@ -42,11 +48,28 @@ impl RaftNode {
     pub fn new(handle: Handle) -> Self {
         Self(handle)
     }
+
+    /// What other members say of the caller.
+    fn standing(&self, cx: &Context) -> Standing {
+        match proven(cx).is_some_and(|key| self.0.trust().takes_for_voter(&key)) {
+            true => Standing::Voter,
+            false => Standing::Unknown,
+        }
+    }
+
+    /// Has the other members asked who votes, where this node does not know: its log may be behind.
+    fn doubt(&self, status: Status) -> Status {
+        if status.code() == Code::PermissionDenied {
+            self.0.trust().unknown.notify_one();
+        }
+        status
+    }
 }
 
 impl Raft for RaftNode {
     async fn append_entries(
         &self,
+        cx: &Context,
         request: v1::AppendEntriesRequest,
     ) -> Result<v1::AppendEntriesResponse, Status> {
         let running = self.0.running()?;
@@ -54,13 +77,14 @@ impl Raft for RaftNode {
         let quorum_age_ms = request.quorum_age_ms;
         let entries = request.entries.iter().map(|entry| wire::unpack(entry)).collect::<Result<_, _>>()?;
         let request = AppendEntriesRequest {
-            vote: wire::read_vote(request.vote)?,
+            vote: own_vote(cx, request.vote)?,
             prev_log_id: request.prev_log_id.map(wire::read_log_id),
             entries,
             leader_commit: request.leader_commit.map(wire::read_log_id),
         };
         let (vote, leader_commit) = (request.vote, request.leader_commit.map_or(0, |id| id.index));
-        let answer = running.raft.append_entries(request).await.map_err(failed)?;
+        let answer = running.checked.append_entries(request, self.standing(cx)).await;
+        let answer = answer.map_err(|status| self.doubt(status))?;
         if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
             running.leader_commit.fetch_max(leader_commit, Ordering::Relaxed);
             running.quorum.heard(&vote, quorum_age_ms);
@@ -85,14 +109,15 @@ impl Raft for RaftNode {
         })
     }
 
-    async fn vote(&self, request: v1::VoteRequest) -> Result<v1::VoteResponse, Status> {
+    async fn vote(&self, cx: &Context, request: v1::VoteRequest) -> Result<v1::VoteResponse, Status> {
         let running = self.0.running()?;
         meant_for(&running, request.to, &request.cluster_id)?;
         let request = VoteRequest {
-            vote: wire::read_vote(request.vote)?,
+            vote: own_vote(cx, request.vote)?,
             last_log_id: request.last_log_id.map(wire::read_log_id),
         };
-        let answer = running.raft.vote(request).await.map_err(failed)?;
+        let answer = running.checked.vote(request, self.standing(cx)).await;
+        let answer = answer.map_err(|status| self.doubt(status))?;
         Ok(v1::VoteResponse {
             vote: Some(wire::vote(answer.vote)),
             granted: answer.vote_granted,
@@ -102,6 +127,7 @@ impl Raft for RaftNode {
 
     async fn install_snapshot(
         &self,
+        cx: &Context,
         mut requests: Streaming<v1::InstallSnapshotRequest>,
     ) -> Result<v1::InstallSnapshotResponse, Status> {
         let running = self.0.running()?;
@@ -109,11 +135,15 @@ impl Raft for RaftNode {
         let first = requests.message().await?.ok_or_else(none)?;
         let head = first.head.ok_or_else(none)?;
         meant_for(&running, head.to, &head.cluster_id)?;
-        let (vote, meta) = (wire::read_vote(head.vote)?, wire::unpack(&head.meta)?);
+        let (vote, meta, standing) = (own_vote(cx, head.vote)?, wire::unpack(&head.meta)?, self.standing(cx));
+        let offer = running.checked.offer(&vote, &meta, standing).await;
+        let _alone = offer.map_err(|status| self.doubt(status))?;
+        running.store.has_room(head.size)?;
         let mut receipt = running.store.receive().await.map_err(refused)?;
-        let (mut data, mut size) = (first.data, 0);
+        let (mut data, mut size, mut hash) = (first.data, 0, Sha256::new());
         loop {
             size += data.len() as u64;
+            hash.update(&data);
             if size > head.size {
                 return Err(Status::invalid_argument("the snapshot is longer than announced"));
             }
@@ -124,11 +154,15 @@ impl Raft for RaftNode {
         if size < head.size {
             return Err(Status::invalid_argument("the snapshot is shorter than announced"));
         }
+        // The proof of the call covers the first message, and with it this hash.
+        if hash.finalize()[..] != head.sha256[..] {
+            return Err(Status::invalid_argument("the snapshot has another hash than announced"));
+        }
         // Raft stops on a snapshot that is not whole, so it never sees one.
         let received = receipt.finish(meta).await.map_err(refused)?;
         // Raft goes on with it whether or not the caller waits, and so must what keeps the file for it.
-        let installing = tokio::spawn(received.install(running.raft.clone(), vote));
-        let answer = installing.await.map_err(|error| failed_with(&error))?.map_err(fatal)?;
+        let installing = tokio::spawn(async move { running.checked.install(vote, received, standing).await });
+        let answer = installing.await.map_err(|error| failed_with(&error))??;
         Ok(v1::InstallSnapshotResponse { vote: Some(wire::vote(answer.vote)) })
     }
 }
@@ -155,9 +189,15 @@ fn meant_for(running: &Running, id: u64, cluster: &str) -> Result<(), Status> {
     )))
 }
 
-fn failed(error: RaftError<u64>) -> Status {
-    match error {
-        RaftError::Fatal(error) => fatal(error),
+/// The caller's vote, which must be for itself: a candidate and a leader send their own.
+fn own_vote(cx: &Context, vote: Option<v1::Vote>) -> Result<openraft::Vote<u64>, Status> {
+    let vote = wire::read_vote(vote)?;
+    match proven(cx).and_then(|key| id(&shown(&key))) {
+        Some(caller) if caller != vote.leader_id.node_id => Err(Status::permission_denied(format!(
+            "node {caller} sends a vote for node {}; expected one for itself",
+            vote.leader_id.node_id
+        ))),
+        _ => Ok(vote),
     }
 }
 

@@ -8,12 +8,16 @@ use std::{
 };
 
 use openraft::{Config, Raft, SnapshotPolicy};
-use polywire::{ComponentError, ConnectOptions, config::RaftTransport, policy::PolicyHandle};
+use polywire::{
+    ComponentError, ConnectOptions, config::RaftTransport, node::WithoutData, policy::PolicyHandle,
+};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
+    checked::{Answers, Checked, Refusals},
     network::NetworkFactory,
     peers::Peers,
+    proof::Prover,
     quorum::Quorum,
     running::Running,
     store::{Store, StoreError},
@@ -26,6 +30,8 @@ pub(super) struct Setup {
     id: u64,
     local_node: LocalNode,
     pub(super) directory: PathBuf,
+    /// The mark of a node whose directory is not there yet.
+    pub(super) unmade: WithoutData,
     config: Arc<Config>,
     connect_options: ConnectOptions,
     rule: RaftTransport,
@@ -35,6 +41,7 @@ pub(super) struct Setup {
     quorum_limit: Duration,
     batch: usize,
     max_value_bytes: usize,
+    prover: Option<Prover>,
 }
 
 /// A value is at most this large, in bytes, and less where messages must be smaller.
@@ -61,7 +68,7 @@ const LONGEST_ELECTION: u32 = 4;
 const SNAPSHOT_TIMEOUT: u64 = 60_000;
 
 impl Setup {
-    pub(super) fn new(local_node: LocalNode) -> Result<Self, ComponentError> {
+    pub(super) fn new(local_node: LocalNode, prover: Option<Prover>) -> Result<Self, ComponentError> {
         let node = local_node.node();
         let config = &node.parts.config;
         let id = id(&node.targets.node_id).ok_or("the node's id is no public key in hexadecimal")?;
@@ -70,6 +77,7 @@ impl Setup {
         Ok(Self {
             id,
             directory: config.node.data_dir.join("raft"),
+            unmade: WithoutData::of(&config.node.data_dir),
             config: Arc::new(raft_config(&config.cluster)?),
             connect_options: node.connect_options.clone(),
             rule: config.transport.raft_transport(),
@@ -77,6 +85,7 @@ impl Setup {
             quorum_limit: config.cluster.election_timeout * ELECTIONS * LONGEST_ELECTION,
             batch: smallest / 4 * 3,
             max_value_bytes: VALUE.min(smallest / 2),
+            prover,
             local_node,
         })
     }
@@ -96,15 +105,19 @@ impl Setup {
 
     pub(super) async fn open(&self) -> Result<Running, ComponentError> {
         let (directory, incarnation) = (self.directory.clone(), self.local_node.member().incarnation);
+        let unmade = self.unmade.clone();
         let opening = move || -> Result<Store, StoreError> {
-            let store = Store::open(&directory)?;
+            let store = Store::open_or_lose(&directory, !unmade.is_set())?;
+            unmade.clear().map_err(|source| StoreError::Disk { path: directory, source })?;
             store.begin_run(incarnation)?;
             Ok(store)
         };
         let store = tokio::task::spawn_blocking(opening).await??;
-        let peers = Peers::new(&self.connect_options, self.rule, self.policies.clone());
+        let peers = Peers::new(&self.connect_options, self.rule, self.policies.clone(), self.prover.clone());
         let quorum = Quorum::new(self.quorum_limit);
+        let refusals = Refusals::default();
         let network = NetworkFactory {
+            answers: Answers::new(self.id, quorum.clone(), refusals.clone()),
             peers: peers.clone(),
             store: store.clone(),
             quorum: quorum.clone(),
@@ -114,7 +127,9 @@ impl Setup {
             Raft::new(self.id, self.config.clone(), network, store.log(), store.state_machine()).await?;
         quorum.follow(raft.metrics());
         let (reader, disk) = (store.reader(), store.disk_failure());
+        let checked = Checked::new(self.id, raft.clone(), store.log(), refusals);
         Ok(Running {
+            checked,
             id: self.id,
             local_node: self.local_node.clone(),
             raft,

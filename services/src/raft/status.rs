@@ -32,7 +32,7 @@ pub(super) async fn cluster_status(
     cx: &Context,
     request: v1::GetClusterStatusRequest,
 ) -> Result<v1::ClusterStatus, CallStatus> {
-    let here = |running: Arc<Running>| async move { Ok(cluster(&running)) };
+    let here = |running: Arc<Running>| async move { Ok(cluster(&running).await) };
     let there = |channel, left| {
         let asking = StatusClient::new(channel).get_cluster_status(request).context(cx).timeout(left);
         async move { asking.metadata(FORWARDED, "1").await }
@@ -40,7 +40,7 @@ pub(super) async fn cluster_status(
     let by = Instant::now() + LEADER;
     match handle.ask_leader(cx, by, here, there).await {
         Ok(seen) => Ok(seen),
-        Err(_) => Ok(cluster(&*handle.running()?)),
+        Err(_) => Ok(cluster(&*handle.running()?).await),
     }
 }
 
@@ -49,7 +49,8 @@ pub(super) async fn raft_status(handle: &Handle) -> Result<v1::RaftStatus, CallS
     let running = handle.running()?;
     let metrics = running.metrics();
     let committed = running.raft.with_raft_state(|state| state.committed).await;
-    let membership = metrics.membership_config.membership();
+    let voters = running.voters().await;
+    let members = metrics.membership_config.membership().nodes().map(|(id, _)| *id);
     Ok(v1::RaftStatus {
         node_id: metrics.id,
         state: role(metrics.state).into(),
@@ -60,8 +61,8 @@ pub(super) async fn raft_status(handle: &Handle) -> Result<v1::RaftStatus, CallS
         applied: metrics.last_applied.map(log_id),
         snapshot: metrics.snapshot.map(log_id),
         purged: metrics.purged.map(log_id),
-        voters: membership.voter_ids().collect(),
-        learners: membership.learner_ids().collect(),
+        learners: members.filter(|id| !voters.contains(id)).collect(),
+        voters: voters.into_iter().collect(),
         failure: metrics.running_state.err().map(|error| running.disk.explain(&error)).unwrap_or_default(),
         quorum_age_ms: running.quorum_age().map(milliseconds),
     })
@@ -97,7 +98,10 @@ impl ClusterWatch {
         let handle = self.handle.clone();
         loop {
             self.metrics.mark_unchanged();
-            let status = self.running.upgrade().map(|running| cluster(&running));
+            let status = match self.running.upgrade() {
+                Some(running) => Some(cluster(&running).await),
+                None => None,
+            };
             if let Some(status) = status
                 && self.told.as_ref().map(standing) != Some(standing(&status))
             {
@@ -133,12 +137,12 @@ fn standing(status: &v1::ClusterStatus) -> v1::ClusterStatus {
 }
 
 /// The cluster, as this node sees it.
-fn cluster(running: &Running) -> v1::ClusterStatus {
+async fn cluster(running: &Running) -> v1::ClusterStatus {
+    let voters = running.voters().await;
     let metrics = running.metrics();
     let membership = metrics.membership_config.membership();
     let contacts = running.peers.reports();
     let last = metrics.last_log_index.unwrap_or_default();
-    let voters: Vec<u64> = membership.voter_ids().collect();
     // The others know it as it was when it last said so.
     let own = running.member();
     let mut nodes: Vec<_> = membership
@@ -149,10 +153,11 @@ fn cluster(running: &Running) -> v1::ClusterStatus {
             let report = contacts.iter().find(|report| report.id == *id);
             let (health, reason) = condition(&metrics, *id, lag, report);
             let role = match () {
-                () if *id == metrics.id => role(metrics.state),
+                () if *id == metrics.id && metrics.state != ServerState::Follower => role(metrics.state),
                 () if Some(*id) == metrics.current_leader => v1::Role::Leader,
                 () if !voters.contains(id) => v1::Role::Learner,
                 // It may do anything, or nothing.
+                () if *id == metrics.id => v1::Role::Follower,
                 () if metrics.current_leader.is_none() => v1::Role::Unspecified,
                 () if health == v1::MemberHealth::Unreachable => v1::Role::Unspecified,
                 () => v1::Role::Follower,

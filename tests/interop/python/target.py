@@ -7,6 +7,7 @@ import grpc
 NODE = os.environ.get("POLYWIRE_NODE_ADDRESS")
 SHOP = os.environ.get("POLYWIRE_SHOP_ADDRESS")
 ECHO = os.environ.get("POLYWIRE_ECHO_ADDRESS")
+SOCKET = os.environ.get("POLYWIRE_SOCKET_ADDRESS")
 METRICS = os.environ.get("POLYWIRE_METRICS_URL")
 
 # The members of a cluster, or a node alone, in the same order.

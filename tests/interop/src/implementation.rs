@@ -43,7 +43,7 @@ impl TestService for Implementation {
         compressed::check(request.expect_compressed.as_ref(), cx.compression())?;
         echo::status(request.response_status.as_ref())?;
         let payload = payload(request.response_type, request.response_size)?;
-        let username = cx.caller().and_then(|caller| caller.identity.clone());
+        let username = cx.caller().and_then(|caller| caller.identity.as_ref().map(ToString::to_string));
         let compression = compressed::wanted(request.response_compressed.as_ref());
         let response = Echo::of(cx).around(SimpleResponse {
             payload: Some(payload),

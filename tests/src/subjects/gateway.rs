@@ -83,7 +83,10 @@ impl<F: Bound, B: Bound> Bound for Behind<F, B> {
     async fn serve(self, mut serving: Serving) {
         let Self { front, back, gateway, way } = self;
         let behind = Drain::new();
-        let served = back.serve(Serving::new(serving.service, behind.clone()));
+        let mut back_serving = Serving::new(serving.service, behind.clone());
+        // The server knows its methods, and the gateway passes on what callers prove by metadata.
+        back_serving.access = serving.access.take();
+        let served = back.serve(back_serving);
         serving.service = gateway;
         let passing = async {
             front.serve(serving).await;

@@ -11,6 +11,7 @@ use polywire::{
     transport::{BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving, Transport},
 };
 
+use super::guarded;
 use crate::endpoint;
 
 /// Iroh by iroh's own `Router`.
@@ -77,7 +78,7 @@ impl Bound for IrohsRouterBound {
             message_timeout: config.message_timeout,
             ..Limits::default()
         };
-        let handler = Handler::new(serving.service)
+        let handler = Handler::new(guarded(serving.service, serving.access.clone()))
             .limits(limits)
             .max_concurrent_streams(config.max_concurrent_streams);
         let gauge = serving.connections;

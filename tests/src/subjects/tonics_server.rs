@@ -21,6 +21,8 @@ use tokio::{
 };
 use tonic::service::Routes;
 
+use super::guarded;
+
 /// gRPC by a plain tonic `Server`.
 #[derive(Clone, Copy, Debug)]
 pub struct TonicsServer;
@@ -73,7 +75,8 @@ impl Bound for TonicsServerBound {
 
     async fn serve(self, serving: Serving) {
         let Self { listener, config, .. } = self;
-        let Serving { service, drain, connections, .. } = serving;
+        let Serving { service, drain, connections, access, .. } = serving;
+        let service = guarded(service, access);
         let limits = Limits {
             max_message_bytes: config.max_message_size,
             message_timeout: config.message_timeout,

@@ -20,7 +20,21 @@ const CRATES: &[Layered] = &[
         sources: "runtime/core/src",
         layers: &[
             // Values that need nothing.
-            &["code", "drain", "extensions", "message", "nearest", "network_path", "truncated", "watched"],
+            &[
+                "access_class",
+                "caller",
+                "code",
+                "drain",
+                "extensions",
+                "message",
+                "nearest",
+                "network_path",
+                "plain",
+                "private_file",
+                "sync",
+                "truncated",
+                "watched",
+            ],
             &["metadata"],
             &["status"],
             &["codec", "compression", "trace_context"],
@@ -28,12 +42,14 @@ const CRATES: &[Layered] = &[
             // Messages and methods.
             &["payload", "message_type"],
             &["method", "streaming"],
-            &["short_name", "encoding", "response"],
+            &["short_name", "response"],
             &["alpn", "deadline"],
             &["observer"],
+            &["encoding", "messages"],
             // A call.
             &["context", "server_timing"],
-            &["body"],
+            &["via"],
+            &["access", "body"],
             &["panic", "trace"],
             // The waist, and what any service can be.
             &["service"],
@@ -54,7 +70,8 @@ const CRATES: &[Layered] = &[
     Layered {
         sources: "runtime/runner/src",
         layers: &[
-            &["section", "command", "metrics", "health"],
+            &["section", "command", "metrics", "health", "tokens"],
+            &["jwt"],
             &["transports"],
             &["config"],
             &["node"],

@@ -1,5 +1,6 @@
 //! `polywire-node gateway`: real processes between clients and servers that have no transport in common.
 
+mod callers;
 mod calls;
 mod echo;
 mod foreign;

@@ -2,6 +2,7 @@
 
 mod chances;
 mod cuts;
+mod joins;
 mod life;
 mod names;
 mod node;

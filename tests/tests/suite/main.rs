@@ -4,6 +4,7 @@
 // Clippy's leave for tests covers their functions, not those that they share.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod adapters;
 #[cfg(target_os = "linux")]
 mod balance;
@@ -13,6 +14,7 @@ mod discovery;
 mod gateway;
 mod grpc_transport;
 mod hardening;
+mod identity;
 mod iroh_transport;
 #[cfg(target_os = "linux")]
 mod lab;

@@ -1,5 +1,6 @@
 //! The real node, as a process.
 
+mod access;
 mod assembled;
 mod call;
 mod calls_log;

@@ -1,5 +1,7 @@
 //! Calls over Unix sockets.
 
+mod grpc;
+
 use std::os::unix::{fs::PermissionsExt as _, net::UnixListener};
 
 use polywire::{
@@ -20,8 +22,20 @@ struct Porter;
 impl Door for Porter {
     async fn knock(&self, cx: &Context, _: Item) -> Result<Item, Status> {
         let caller = cx.caller().ok_or_else(|| Status::internal("there is no caller"))?;
-        Ok(Item::named(format!("{} {:?} {:?}", caller.transport, caller.identity, caller.address)))
+        Ok(Item::named(format!(
+            "{} {:?} {:?} {}",
+            caller.transport,
+            caller.identity.as_ref().map(ToString::to_string),
+            caller.address,
+            caller.is_local
+        )))
     }
+}
+
+/// What the porter says of this process.
+fn knocked() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    format!("unix Some(\"uid:{uid}\") Some(\"pid:{}\") true", std::process::id())
 }
 
 async fn bind(path: &std::path::Path) -> Result<Listening<Listener>, BindError> {
@@ -40,9 +54,7 @@ async fn a_caller_is_its_user_and_its_process() {
     let drain = Drain::new();
     let serving = tokio::spawn(bound.serve(Serving::new(DoorServer::new(Porter), drain.clone())));
     let client = DoorClient::new(target.connect(&ConnectOptions::new()).await.unwrap());
-    let uid = rustix::process::getuid().as_raw();
-    let expected = format!("unix Some(\"uid:{uid}\") Some(\"pid:{}\")", std::process::id());
-    assert_eq!(client.knock(Item::default()).await.unwrap().name, expected);
+    assert_eq!(client.knock(Item::default()).await.unwrap().name, knocked());
     drain.stop();
     serving.await.unwrap();
     assert!(!path.exists(), "the socket is removed with its server");

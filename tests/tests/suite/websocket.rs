@@ -25,7 +25,7 @@ impl Door for Porter {
     async fn knock(&self, cx: &Context, _: Item) -> Result<Item, Status> {
         let caller = cx.caller().ok_or_else(|| Status::internal("there is no caller"))?;
         let address: SocketAddr = caller.address.as_deref().unwrap_or_default().parse().unwrap();
-        Ok(Item::named(format!("{} {:?} {}", caller.transport, caller.identity, address.ip())))
+        Ok(Item::named(format!("{} {:?} {}", caller.transport, caller.identity.is_some(), address.ip())))
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_caller_is_its_address_and_is_told_when_the_server_is_gone() {
     let (drain, target, _) = serve(config()).await;
     assert!(target.to_string().ends_with("/calls"), "{target}");
     let client = DoorClient::new(target.connect(&ConnectOptions::new()).await.unwrap());
-    assert_eq!(client.knock(Item::default()).await.unwrap().name, "websocket None 127.0.0.1");
+    assert_eq!(client.knock(Item::default()).await.unwrap().name, "websocket false 127.0.0.1");
     drain.stop();
     let gone = polywire_tests::patience::eventually("the server is gone", async || {
         client.knock(Item::default()).await.err().filter(|gone| gone.message().contains("ws://"))

@@ -1,14 +1,18 @@
 use syn::{LitInt, LitStr};
 
-use super::super::model::Options;
+use super::{
+    super::model::Options,
+    access::{self, Class},
+};
 use crate::{errors::Errors, words::Words};
 
-/// The options of one method.
-pub(super) fn options(words: &Words, errors: &mut Errors) -> Options {
+/// The options of one method of a service of this class.
+pub(super) fn options(words: &Words, service: Option<Class>, errors: &mut Errors) -> Options {
     Options {
         idempotent: words.flag("idempotent", errors),
         timeout_millis: words.string("timeout", errors).and_then(|text| timeout(&text, errors)),
         max_message_bytes: words.integer("max_message_bytes", errors).and_then(|bytes| limit(&bytes, errors)),
+        access: access::class(words, errors).or(service).and_then(Class::variant),
     }
 }
 

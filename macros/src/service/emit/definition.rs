@@ -1,6 +1,6 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::ext::IdentExt;
+use syn::{Ident, ext::IdentExt};
 
 use super::super::model::{Method, Service};
 
@@ -39,7 +39,7 @@ fn row(service: &Service, method: &Method) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         #cfg
         #krate::Method::#shape(#path) #options
-            .messages(#krate::__message_type!(#request), #krate::__message_type!(#response))
+            .messages(#krate::__message_types!(#request, #response))
     }
 }
 
@@ -50,7 +50,11 @@ fn options(service: &Service, method: &Method) -> TokenStream {
         .timeout_millis
         .map(|millis| quote_spanned!(site=> .timeout(#krate::__private::millis(#millis))));
     let limit = options.max_message_bytes.map(|bytes| quote_spanned!(site=> .max_message_bytes(#bytes)));
+    let access = options.access.map(|class| {
+        let class = Ident::new(class, site);
+        quote_spanned!(site=> .access(#krate::AccessClass::#class))
+    });
     let docs =
         Some(&method.docs).filter(|docs| !docs.is_empty()).map(|docs| quote_spanned!(site=> .docs(#docs)));
-    [idempotent, timeout, limit, docs].into_iter().map(ToTokens::into_token_stream).collect()
+    [idempotent, timeout, limit, access, docs].into_iter().map(ToTokens::into_token_stream).collect()
 }

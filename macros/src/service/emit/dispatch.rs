@@ -19,7 +19,7 @@ pub(super) fn dispatch(service: &Service) -> TokenStream {
                 method: &'static #krate::Method,
                 cx: &#krate::Context,
                 body: #krate::Body,
-            ) -> ::core::result::Result<#krate::Response<#krate::Body>, #krate::Status> {
+            ) -> #krate::__private::Dispatched {
                 match method.name() {
                     #(#arms)*
                     _ => ::core::result::Result::Err(#krate::__private::unimplemented(cx)),
@@ -44,8 +44,7 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
     let request = if method.request.streaming {
         quote_spanned!(site=> #krate::__private::many::<#request>(body))
     } else {
-        // An `async fn` generic over the message would report a type that is no message a second time, at the attribute.
-        quote_spanned!(site=> #krate::__private::one::<#request>(body.single().await)?)
+        quote_spanned!(site=> #krate::__private::one::<#request>(body)?)
     };
     quote_spanned! {site=>
         #cfg

@@ -7,7 +7,7 @@ const PACKAGE: &str = r#"package = "inventory.v1""#;
 
 #[test]
 fn two_methods_expand_to_a_table_a_match_and_a_client() {
-    insta::assert_snapshot!(expanded(
+    let expansion = expanded(
         expand,
         PACKAGE,
         "/// What is in stock.
@@ -17,8 +17,14 @@ fn two_methods_expand_to_a_table_a_match_and_a_client() {
             /// Lists items as they change.
             async fn watch(&self, cx: &Context, request: WatchRequest) -> Result<Streaming<Item>, Status>;
         }",
-    ));
+    );
+    let lines = expansion.lines().count();
+    assert!(lines <= MOST, "{lines} lines; expected at most {MOST}");
+    insta::assert_snapshot!(expansion);
 }
+
+/// How many lines a service of two methods may expand to: what every user's compiler reads.
+const MOST: usize = 133;
 
 #[test]
 fn each_shape_has_its_row_and_its_arm() {
@@ -58,6 +64,23 @@ fn options_and_docs_are_in_the_table() {
             /// Twice, if need be.
             #[rpc(idempotent, timeout = "2m")]
             #[rpc(name = "Fetch", max_message_bytes = 65_536)]
+            async fn get(&self, request: GetRequest) -> Result<Item, Status>;
+        }"#,
+    ));
+}
+
+#[test]
+fn a_method_has_the_access_of_its_service_unless_it_says_another_and_the_default_is_not_emitted() {
+    insta::assert_snapshot!(expanded(
+        expand,
+        r#"package = "inventory.v1", access = "operator""#,
+        r#"pub trait Inventory {
+            async fn put(&self, item: Item) -> Result<Item, Status>;
+            #[rpc(access = "public")]
+            async fn check(&self, request: GetRequest) -> Result<Item, Status>;
+            #[rpc(access = "member")]
+            async fn append(&self, item: Item) -> Result<Item, Status>;
+            #[rpc(access = "application")]
             async fn get(&self, request: GetRequest) -> Result<Item, Status>;
         }"#,
     ));

@@ -91,7 +91,7 @@ fn a_word_with_the_wrong_kind_of_value_shows_the_right_one() {
 
 #[test]
 fn what_is_no_word_at_all_shows_the_words_there_are() {
-    in_attribute(r#"package = "a", "b""#, &[("\"b\"", "`name = \"Inventory\"` or `crate = ::polywire`")]);
+    in_attribute(r#"package = "a", "b""#, &[("\"b\"", "`access = \"operator\"` or `crate = ::polywire`")]);
     in_attribute(r#"package = "a", name("b")"#, &[("name(\"b\")", "expected `package = ")]);
 }
 
@@ -162,6 +162,16 @@ fn a_limit_is_a_positive_number_of_bytes() {
 #[test]
 fn idempotent_takes_no_value() {
     in_options("idempotent = true", &[("idempotent", "write `idempotent` alone")]);
+}
+
+#[test]
+fn an_access_class_is_one_of_four() {
+    const CLASSES: &str = "an access class is `public`, `member`, `operator` or `application`";
+    in_options("access = \"everyone\"", &[("\"everyone\"", CLASSES)]);
+    in_options("access = \"operators\"", &[("\"operators\"", "did you mean `operator`?")]);
+    in_options("access", &[("access", "like `access = \"public\"`")]);
+    in_attribute(&format!("{PACKAGE}, access = \"Public\""), &[("\"Public\"", CLASSES)]);
+    in_attribute(&format!("{PACKAGE}, access = public"), &[("public", "like `access = \"operator\"`")]);
 }
 
 #[test]

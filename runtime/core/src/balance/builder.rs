@@ -1,16 +1,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use std::sync::Mutex;
-
-use super::discovery::{Discovered, Setup};
+use super::discovery::{Discovered, Setup, leads_here};
 use super::{
     Channel, Fallback,
     observer::{ChannelObserver, OnFallback},
     picker::MOST,
-    subchannel::{Common, Subchannel, Way},
+    subchannel::{Common, RenewableConnection, Subchannel},
     subchannels::Subchannels,
 };
-use crate::{ConnectOptions, Target, transport::Connected};
+use crate::{ConnectOptions, Target, sync::Mutex, transport::Connected};
 use crate::{Service, Status, policy::PolicyHandle};
 use futures_util::future::BoxFuture;
 
@@ -186,8 +184,12 @@ impl ChannelBuilder {
 
     async fn discovered(mut self) -> Result<Discovered, Status> {
         let common = self.common();
+        let is_here = self.ways.iter().any(|way| match way {
+            Wanted::Connection(..) => true,
+            Wanted::Target(target) => target.as_ref().is_ok_and(leads_here),
+        });
         let subchannels = self.ways(&common).await?.into_iter().map(Arc::new).collect();
-        Ok(Discovered::new(Setup::new(self.options, self.policies, common, false), subchannels))
+        Ok(Discovered::new(Setup::new(self.options, self.policies, common, false, is_here), subchannels))
     }
 
     fn common(&mut self) -> Common {
@@ -208,9 +210,12 @@ impl ChannelBuilder {
         let mut subchannels = Vec::new();
         for way in ways {
             subchannels.push(match way {
-                Wanted::Connection(transport, channel) => {
-                    Subchannel::new(transport, transport.to_owned(), Way::lasting(channel), common)
-                }
+                Wanted::Connection(transport, channel) => Subchannel::new(
+                    transport,
+                    transport.to_owned(),
+                    RenewableConnection::lasting(channel),
+                    common,
+                ),
                 Wanted::Target(target) => {
                     let target = target.map_err(Status::invalid_argument)?;
                     let way = open(Arc::new((target.clone(), self.options.clone()))).await?;
@@ -223,10 +228,12 @@ impl ChannelBuilder {
 }
 
 /// A way to the target.
-pub(super) fn open(to: Arc<(Target, ConnectOptions)>) -> BoxFuture<'static, Result<Way, Status>> {
+pub(super) fn open(
+    to: Arc<(Target, ConnectOptions)>,
+) -> BoxFuture<'static, Result<RenewableConnection, Status>> {
     Box::pin(async move {
         let Connected { channel, close, path, renew } = to.0.open(&to.1).await?;
-        let again = move || -> BoxFuture<'static, Option<Way>> {
+        let again = move || -> BoxFuture<'static, Option<RenewableConnection>> {
             if let Some(renew) = &renew {
                 renew();
                 return Box::pin(std::future::ready(None));
@@ -237,7 +244,7 @@ pub(super) fn open(to: Arc<(Target, ConnectOptions)>) -> BoxFuture<'static, Resu
         };
         let path = move || path.now();
         let close = Mutex::new(Some(close));
-        Ok(Way { channel, path: Box::new(path), renew: Box::new(again), close })
+        Ok(RenewableConnection { channel, path: Box::new(path), renew: Box::new(again), close })
     })
 }
 

@@ -125,6 +125,8 @@ pub struct Method {
     pub idempotent: bool,
     #[prost(string, tag = "5")]
     pub documentation: String,
+    #[prost(string, tag = "6")]
+    pub access: String,
 }
 
 impl Method {

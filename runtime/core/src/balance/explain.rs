@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Explanation, ServiceExplanation, SubchannelExplanation, SubchannelState,
-    policy::{Adaptive, circuit::State},
+    policy::{Adaptive, circuit::BreakerState},
 };
 
 pub(super) fn explain(shared: &ChannelState) -> Explanation {
@@ -22,11 +22,11 @@ pub(super) fn explain(shared: &ChannelState) -> Explanation {
 
 fn subchannel_now(subchannel: &Subchannel, now: Instant) -> SubchannelExplanation {
     let state = match subchannel.state() {
-        State::Untried => SubchannelState::Untried,
-        State::Closed => SubchannelState::Closed,
-        State::Suspected => SubchannelState::Suspected,
-        State::Open { until } => SubchannelState::Open(until.saturating_duration_since(now)),
-        State::HalfOpen => SubchannelState::HalfOpen,
+        BreakerState::Untried => SubchannelState::Untried,
+        BreakerState::Closed => SubchannelState::Closed,
+        BreakerState::Suspected => SubchannelState::Suspected,
+        BreakerState::Open { until } => SubchannelState::Open(until.saturating_duration_since(now)),
+        BreakerState::HalfOpen => SubchannelState::HalfOpen,
     };
     let path = subchannel.path();
     SubchannelExplanation {

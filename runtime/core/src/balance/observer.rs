@@ -6,7 +6,7 @@ use super::{Fallback, subchannel::Subchannel};
 use crate::{
     Code, Status, method,
     observer::{ChoiceObserver, CircuitObserver, CircuitState, Observer, UNKNOWN},
-    policy::circuit::State,
+    policy::circuit::BreakerState,
 };
 
 /// Tells what a channel does, where there is an observer, and of calls that were moved, where a function wants to know.
@@ -123,14 +123,14 @@ pub(super) struct CircuitGauge(Option<Box<dyn CircuitObserver>>);
 
 impl CircuitGauge {
     /// The circuit is in this state now.
-    pub(super) fn is(&mut self, state: State) {
+    pub(super) fn is(&mut self, state: BreakerState) {
         if let Some(circuit) = &mut self.0 {
             circuit.changed(match state {
-                State::Untried => CircuitState::Untried,
-                State::Closed => CircuitState::Closed,
-                State::Suspected => CircuitState::Suspected,
-                State::Open { .. } => CircuitState::Open,
-                State::HalfOpen => CircuitState::HalfOpen,
+                BreakerState::Untried => CircuitState::Untried,
+                BreakerState::Closed => CircuitState::Closed,
+                BreakerState::Suspected => CircuitState::Suspected,
+                BreakerState::Open { .. } => CircuitState::Open,
+                BreakerState::HalfOpen => CircuitState::HalfOpen,
             });
         }
     }

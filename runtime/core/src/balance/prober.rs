@@ -14,7 +14,7 @@ use super::{
     probe::probe,
     subchannel::{Connectivity, Subchannel},
 };
-use crate::{Code, Status, policy::circuit::State};
+use crate::{Code, Status, policy::circuit::BreakerState};
 use futures_util::future::BoxFuture;
 
 /// Probes the transports of a channel, concurrently with calls: it races untried ones, checks silent ones while calls wait
@@ -264,8 +264,8 @@ fn begin(subchannel: Arc<Subchannel>) -> BoxFuture<'static, Result<(), Status>> 
     let state = subchannel.state();
     subchannel.probing();
     Box::pin(async move {
-        let patience = if state == State::Suspected { PATIENCE_WITH_SUSPECTS } else { PATIENCE };
-        if matches!(state, State::Open { .. }) {
+        let patience = if state == BreakerState::Suspected { PATIENCE_WITH_SUSPECTS } else { PATIENCE };
+        if matches!(state, BreakerState::Open { .. }) {
             // What the old connection waits for may never come, as where the peer has been restarted.
             subchannel.renew().await;
         }

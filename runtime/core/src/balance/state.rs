@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Code, Context, Status, deadline,
-    policy::{Adaptive, PolicyHandle, budget::Budget, circuit::State},
+    policy::{Adaptive, PolicyHandle, budget::Budget, circuit::BreakerState},
 };
 
 /// What the calls of a channel share: its subchannels, and what is known of them.
@@ -194,7 +194,7 @@ impl ChannelState {
     /// Whether one of these subchannels is asked by then how it is.
     fn is_probe_due(&self, order: &Order, until: Instant) -> bool {
         order.iter().any(|place| match self.subchannels[place].state() {
-            State::Open { until: probe } => probe < until,
+            BreakerState::Open { until: probe } => probe < until,
             _ => true,
         })
     }

@@ -1,6 +1,6 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use crate::{
         Adaptive, Policies, Policy, PolicyHandle, choice::Choice, handler_time::HandlerTime,
         hedge::Durations, score::Score, share::Share, verdict::Verdict,
     },
+    sync::{Mutex, MutexGuard},
 };
 
 /// What is known of each method that was called: its policy, and how its service has been doing over each transport.
@@ -136,7 +137,7 @@ impl Methods {
 
     /// All services that were called, by name.
     pub(super) fn services(&self) -> Vec<Arc<ServiceStats>> {
-        let services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let services = self.services.lock();
         let mut services: Vec<_> = services.values().cloned().collect();
         services.sort_by(|one, other| one.name.cmp(&other.name));
         services
@@ -173,7 +174,7 @@ impl Methods {
     }
 
     fn service(&self, name: &str) -> Arc<ServiceStats> {
-        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut services = self.services.lock();
         let make = || {
             let scores = self.transports.iter().map(|_| Mutex::default()).collect();
             Arc::new(ServiceStats { name: name.to_owned(), scores, choice: Choice::default() })
@@ -222,6 +223,6 @@ impl ServiceStats {
     }
 
     fn lock(&self, subchannel: usize) -> MutexGuard<'_, Score> {
-        self.scores[subchannel].lock().unwrap_or_else(PoisonError::into_inner)
+        self.scores[subchannel].lock()
     }
 }

@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
     time::Duration,
@@ -17,10 +17,11 @@ use super::{
 use crate::{
     Code, Status,
     policy::{
-        circuit::{Circuit, LONGEST_PAUSE, State},
+        circuit::{BreakerState, Circuit, LONGEST_PAUSE},
         score::Score,
         verdict::Verdict,
     },
+    sync::{Mutex, MutexGuard},
     transport::NetworkPath,
 };
 use futures_util::future::BoxFuture;
@@ -31,7 +32,7 @@ pub(super) struct Subchannel {
     pub(super) transport: &'static str,
     /// Where it leads, for people.
     pub(super) target: String,
-    way: ArcSwap<Way>,
+    way: ArcSwap<RenewableConnection>,
     circuit: Mutex<Circuit>,
     /// Locked behind the circuit.
     shown: Mutex<CircuitGauge>,
@@ -64,7 +65,7 @@ struct News {
 }
 
 /// A connection, and how to have another in its place.
-pub(super) struct Way {
+pub(super) struct RenewableConnection {
     pub(super) channel: Channel,
     /// Which way the packets take, where the transport knows.
     pub(super) path: Box<dyn Fn() -> Option<NetworkPath> + Send + Sync>,
@@ -74,7 +75,7 @@ pub(super) struct Way {
     pub(super) close: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
-impl Way {
+impl RenewableConnection {
     /// A connection that looks after itself.
     pub(super) fn lasting(channel: Channel) -> Self {
         Self {
@@ -121,7 +122,12 @@ const STRIKES: u32 = 8;
 
 impl Subchannel {
     /// An untried subchannel.
-    pub(super) fn new(transport: &'static str, target: String, way: Way, common: &Common) -> Self {
+    pub(super) fn new(
+        transport: &'static str,
+        target: String,
+        way: RenewableConnection,
+        common: &Common,
+    ) -> Self {
         Self {
             transport,
             target,
@@ -179,7 +185,7 @@ impl Subchannel {
         }
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> BreakerState {
         self.circuit().state()
     }
 
@@ -329,13 +335,13 @@ impl Subchannel {
         change(&mut circuit);
         let state = circuit.state();
         let connectivity = match state {
-            State::Closed => Connectivity::Ready,
-            State::Untried => Connectivity::Idle,
-            State::Suspected => Connectivity::Connecting,
-            State::Open { .. } | State::HalfOpen => Connectivity::TransientFailure,
+            BreakerState::Closed => Connectivity::Ready,
+            BreakerState::Untried => Connectivity::Idle,
+            BreakerState::Suspected => Connectivity::Connecting,
+            BreakerState::Open { .. } | BreakerState::HalfOpen => Connectivity::TransientFailure,
         };
         self.connectivity.store(connectivity as u8, Ordering::Relaxed);
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).is(state);
+        self.shown.lock().is(state);
         drop(circuit);
         if std::mem::discriminant(&before) != std::mem::discriminant(&state) {
             tracing::debug!(transport = self.transport, target = %self.target, ?before, ?state, "a way to a peer has changed");
@@ -348,5 +354,5 @@ impl Subchannel {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

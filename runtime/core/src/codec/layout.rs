@@ -61,11 +61,15 @@ static KNOWN: LazyLock<ArcSwap<Known>> = LazyLock::new(ArcSwap::default);
 
 /// The layout of a message; `None` where its `Deserialize` does not say. Found out once for each type.
 pub(super) fn of<M: Message>() -> Option<Arc<Layout>> {
-    let id = TypeId::of::<M>();
+    known(TypeId::of::<M>(), tracing::trace::<M>)
+}
+
+/// Apart from the types, so that there is one of it and not one for each.
+fn known(id: TypeId, trace: fn() -> Option<Layout>) -> Option<Arc<Layout>> {
     if let Some(known) = KNOWN.load().get(&id) {
         return known.clone();
     }
-    let layout = tracing::trace::<M>().map(Arc::new);
+    let layout = trace().map(Arc::new);
     KNOWN.rcu(|known| {
         let mut known = HashMap::clone(known);
         known.insert(id, layout.clone());

@@ -26,19 +26,24 @@ const ATTEMPTS: usize = 10_000;
 
 /// The layout of a type; `None` where it wants to read something that cannot be made up.
 pub(super) fn trace<'de, T: Deserialize<'de>>() -> Option<Layout> {
+    trace_by(|tracer| T::deserialize(tracer).map(drop))
+}
+
+/// Apart from the types, as there are many of them.
+fn trace_by(read: fn(Tracer<'_>) -> Result<(), Fault>) -> Option<Layout> {
     let found = RefCell::new(Found::default());
     for _ in 0..ATTEMPTS {
         found.borrow_mut().begin();
         let node = RefCell::new(Node::Opaque);
-        let outcome = T::deserialize(Tracer { found: &found, node: &node, whole: true });
+        let outcome = read(Tracer { found: &found, node: &node, whole: true });
         let learnt = found.borrow().learnt;
         match outcome {
-            Ok(_) if !learnt => {
+            Ok(()) if !learnt => {
                 let Found { structs, enums, has_loose_bytes, .. } = found.into_inner();
                 let structs = structs.into_iter().map(|(id, known)| (id, known.fields)).collect();
                 return Some(Layout { root: node.into_inner(), structs, enums, has_loose_bytes });
             }
-            Ok(_) => {}
+            Ok(()) => {}
             Err(Fault::Noted) if learnt => {}
             Err(_) => return None,
         }

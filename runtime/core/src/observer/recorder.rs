@@ -1,16 +1,15 @@
 //! An observer for tests, which counts in a map: by the names and labels that a node's metrics have.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use super::{
     CallObserver, ChoiceObserver, CircuitObserver, CircuitState, Collect, ConnectionGauge, Observer, Side,
 };
-use crate::{Code, payload::EncodeObserver};
+use crate::{
+    Code,
+    payload::EncodeObserver,
+    sync::{Mutex, MutexGuard},
+};
 
 /// Values by `name{labels}`.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +37,7 @@ impl Recorder {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, f64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,9 +1,8 @@
-use std::{
-    any::TypeId,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{any::TypeId, sync::Arc};
 
 use super::{Payload, Repr, Typed};
+
+use crate::sync::Mutex;
 
 /// A message that may be replayed, over the same transport or another. It is not copied but lent to the sender, and stays
 /// available until it is moved out, as by a handler in this process.
@@ -23,17 +22,17 @@ pub(super) struct Slot(Mutex<Option<Box<dyn Typed>>>);
 impl Slot {
     /// Applies the function to the message; `None` if it was moved out.
     pub(super) fn with<T>(&self, tell: impl FnOnce(&dyn Typed) -> T) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(tell)
+        self.0.lock().as_deref().map(tell)
     }
 
     /// Takes the message out, where it is of this type.
     pub(super) fn take(&self, type_id: TypeId) -> Option<Box<dyn Typed>> {
-        let mut message = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut message = self.0.lock();
         message.take_if(|message| message.is(type_id))
     }
 
     fn is_there(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.0.lock().is_some()
     }
 }
 

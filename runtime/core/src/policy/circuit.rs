@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// no call pays for finding out. Source: [Circuit Breaker](https://martinfowler.com/bliki/CircuitBreaker.html).
 #[derive(Clone, Debug)]
 pub(crate) struct Circuit {
-    state: State,
+    state: BreakerState,
     /// How often the way failed in a row, with hardly any time between.
     failures: u32,
     /// When it began to work.
@@ -19,7 +19,7 @@ pub(crate) struct Circuit {
 
 /// What is known of a way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum BreakerState {
     /// Not tried yet.
     Untried,
     /// It works.
@@ -44,58 +44,58 @@ const STABLE: Duration = Duration::from_secs(30);
 impl Circuit {
     /// That of a way that is left alone for this long at most.
     pub(crate) fn new(longest: Duration) -> Self {
-        Self { state: State::Untried, failures: 0, since: None, longest }
+        Self { state: BreakerState::Untried, failures: 0, since: None, longest }
     }
 
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> BreakerState {
         self.state
     }
 
     /// When a probe is to be made, where one is.
     pub(crate) fn probe_at(&self, now: Instant) -> Option<Instant> {
         match self.state {
-            State::Suspected => Some(now),
-            State::Open { until } => Some(until),
-            State::Untried | State::Closed | State::HalfOpen => None,
+            BreakerState::Suspected => Some(now),
+            BreakerState::Open { until } => Some(until),
+            BreakerState::Untried | BreakerState::Closed | BreakerState::HalfOpen => None,
         }
     }
 
     /// A probe is under way.
     pub(crate) fn probing(&mut self) {
-        if let State::Open { .. } = self.state {
-            self.state = State::HalfOpen;
+        if let BreakerState::Open { .. } = self.state {
+            self.state = BreakerState::HalfOpen;
         }
     }
 
     /// It works.
     pub(crate) fn proved(&mut self, now: Instant) {
-        if self.state != State::Closed {
-            self.state = State::Closed;
+        if self.state != BreakerState::Closed {
+            self.state = BreakerState::Closed;
             self.since = Some(now);
         }
     }
 
     /// It does not answer, which may be the calls' own doing.
     pub(crate) fn suspect(&mut self) {
-        if self.state == State::Closed {
-            self.state = State::Suspected;
+        if self.state == BreakerState::Closed {
+            self.state = BreakerState::Suspected;
         }
     }
 
     /// It does not work; `random` is from 0 to 1, and spreads those who failed together. It was `misled` where no call has
     /// been answered since a probe was.
     pub(crate) fn failed(&mut self, now: Instant, random: f64, misled: bool) {
-        if let State::Open { .. } = self.state {
+        if let BreakerState::Open { .. } = self.state {
             return;
         }
         let recovered = self.since.is_some_and(|since| now.duration_since(since) >= STABLE);
         let failures = if recovered { 0 } else { self.failures };
         // Where probes get through again and calls do not, calls pay for each time that it is let in.
-        let misled = misled && failures > 0 && self.state == State::Suspected;
+        let misled = misled && failures > 0 && self.state == BreakerState::Suspected;
         self.since = None;
         self.failures = failures + 1;
         let pause = pause(if misled { u32::MAX } else { failures }, random, self.longest);
-        self.state = State::Open { until: now + pause };
+        self.state = BreakerState::Open { until: now + pause };
     }
 
     /// How often it failed in a row.
@@ -149,9 +149,9 @@ mod tests {
                     Event::Time(ms) => now += Duration::from_millis(ms),
                 }
                 match circuit.state() {
-                    State::Untried | State::Closed | State::HalfOpen => prop_assert_eq!(circuit.probe_at(now), None),
-                    State::Suspected => prop_assert_eq!(circuit.probe_at(now), Some(now)),
-                    State::Open { until } => {
+                    BreakerState::Untried | BreakerState::Closed | BreakerState::HalfOpen => prop_assert_eq!(circuit.probe_at(now), None),
+                    BreakerState::Suspected => prop_assert_eq!(circuit.probe_at(now), Some(now)),
+                    BreakerState::Open { until } => {
                         prop_assert_eq!(circuit.probe_at(now), Some(until));
                         prop_assert!(until <= now + LONGEST_PAUSE);
                     }
@@ -167,18 +167,18 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..8 {
             circuit.failed(now, 0.0, false);
-            let State::Open { until } = circuit.state() else { panic!("it is set aside") };
+            let BreakerState::Open { until } = circuit.state() else { panic!("it is set aside") };
             pauses.push(until.duration_since(now).as_millis());
             now = until;
             circuit.probing();
-            assert_eq!(circuit.state(), State::HalfOpen);
+            assert_eq!(circuit.state(), BreakerState::HalfOpen);
             circuit.proved(now);
             now += Duration::from_secs(1);
         }
         assert_eq!(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
         now += STABLE;
         circuit.failed(now, 0.0, false);
-        assert_eq!(circuit.state(), State::Open { until: now + FIRST_PAUSE });
+        assert_eq!(circuit.state(), BreakerState::Open { until: now + FIRST_PAUSE });
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
             circuit.proved(now);
             circuit.suspect();
             circuit.failed(now, 0.0, misled);
-            let State::Open { until } = circuit.state() else { panic!("it is set aside") };
+            let BreakerState::Open { until } = circuit.state() else { panic!("it is set aside") };
             pauses.push(until.duration_since(now).as_millis());
             now = until;
             circuit.probing();

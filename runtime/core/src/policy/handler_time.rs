@@ -1,17 +1,16 @@
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// How long the handler of a method takes, as the servers that know tell: the same over every transport, so that it says
 /// nothing of any.
 #[derive(Debug, Default)]
-pub(crate) struct HandlerTime(Mutex<State>);
+pub(crate) struct HandlerTime(Mutex<Sampling>);
 
 #[derive(Debug, Default)]
-struct State {
+struct Sampling {
     average: Option<Duration>,
     /// When a call asked last.
     asked: Option<Instant>,
@@ -56,8 +55,8 @@ impl HandlerTime {
         self.lock().average.map_or(Duration::ZERO, |average| average.mul_f64(TAKEN_OFF))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Sampling> {
+        self.0.lock()
     }
 }
 

@@ -19,12 +19,17 @@ crate::section! {
         /// 4 MiB is the default receive limit of gRPC implementations, so most clients refuse
         /// larger responses.
         pub max_message_size: usize = 4_194_304,
-        /// Whether connections are encrypted; requires `tls_cert` and `tls_key`.
+        /// Whether connections are encrypted. Without `tls_cert` and `tls_key`, the node shows a certificate of its identity
+        /// key, which callers pin: `grpcs://host:port?key=NODE_ID`.
         pub tls_enabled: bool = false,
         /// PEM file with the server's certificate chain, the server's certificate first.
         pub tls_cert: Option<PathBuf> as "crate::settings::path" = None,
-        /// PEM file with the private key of `tls_cert`.
+        /// PEM file with the private key of `tls_cert`, mode 0600.
         pub tls_key: Option<PathBuf> as "crate::settings::path" = None,
+        /// PEM file with the certificates of the authorities that sign clients' certificates; requires `tls_enabled`. A
+        /// caller's identity is then the SPIFFE id of its certificate, or else its first DNS name. Callers with the key of a
+        /// node, and without any certificate, may connect too.
+        pub client_ca: Option<PathBuf> as "crate::settings::path" = None,
         /// Most calls in progress per connection; clients queue further ones.
         ///
         /// Advertised as `SETTINGS_MAX_CONCURRENT_STREAMS`, for which RFC 9113 section 6.5.2

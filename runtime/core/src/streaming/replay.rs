@@ -1,11 +1,15 @@
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context as TaskContext, Poll},
 };
 
 use super::{Source, Streaming};
-use crate::{Metadata, Payload, Status, payload::ReplayPayload};
+use crate::{
+    Metadata, Payload, Status,
+    payload::ReplayPayload,
+    sync::{Mutex, MutexGuard},
+};
 
 /// The requests of a stream, which can be sent again while its first messages are kept: as long as this lives, and no
 /// more than [`KEPT`] of them was taken. A single one that is there already can be sent as often as a unary call's.
@@ -111,7 +115,7 @@ impl Lent {
 }
 
 fn lock(lent: &Mutex<Lent>) -> MutexGuard<'_, Lent> {
-    lent.lock().unwrap_or_else(PoisonError::into_inner)
+    lent.lock()
 }
 
 fn borrowed(lent: &Arc<Mutex<Lent>>, attempt: u32) -> Streaming<Payload> {

@@ -24,6 +24,7 @@ mod traced;
 
 pub use crate::trace_context::{InvalidTraceParent, TraceContext};
 pub(crate) use span::{CallSpan, System, refused};
+pub(crate) use traced::{Traced, TracedOpening};
 
 /// The target of the spans of calls, for filters such as `info,polywire::rpc=debug`.
 pub const TARGET: &str = "polywire::rpc";

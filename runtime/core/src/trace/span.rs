@@ -187,15 +187,15 @@ impl Ending {
 }
 
 /// Tells the log of a call that was refused before it had a span: one whose head is malformed, say.
-pub(crate) fn refused(cx: Option<&str>, caller: &Caller, status: &Status) {
+pub(crate) fn refused(path: Option<&str>, caller: Option<&Caller>, status: &Status) {
     tracing::debug!(
         target: TARGET,
         parent: None,
         side = Side::Server.name(),
-        method = cx.map(|path| shortened(path.trim_start_matches('/'))),
-        transport = caller.transport,
+        method = path.map(|path| shortened(path.trim_start_matches('/'))),
+        transport = caller.map(|caller| caller.transport),
         code = status.code().name(),
-        peer = caller.address,
+        peer = caller.and_then(|caller| caller.address.as_deref()),
         reason = shortened(status.message()),
         "call refused"
     );

@@ -1,4 +1,6 @@
-use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
+use std::path::Path;
+use std::{fmt, future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
@@ -6,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::net::Certificates;
 use super::{ConnectOptions, Descriptors, Ports};
 use crate::{
-    Channel, Drain,
+    Authorize, Channel, Drain,
     observer::{ConnectionGauge, Observer},
 };
 
@@ -17,6 +19,7 @@ pub struct BindContext {
     service: Channel,
     #[cfg(feature = "tls")]
     certificates: Certificates,
+    cluster_ca: Option<PathBuf>,
     /// The name of the transport, and the ports of the node.
     ports: Option<(&'static str, Ports)>,
 }
@@ -29,6 +32,7 @@ impl BindContext {
             service: Channel::new(service),
             #[cfg(feature = "tls")]
             certificates: Certificates::default(),
+            cluster_ca: None,
             ports: None,
         }
     }
@@ -65,7 +69,7 @@ impl BindContext {
     }
 
     /// What keeps the certificates of listeners up to date.
-    #[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
+    #[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
     pub(crate) fn certificates(&self) -> &Certificates {
         &self.certificates
     }
@@ -76,6 +80,20 @@ impl BindContext {
     #[must_use]
     pub fn keeping(mut self, certificates: Certificates) -> Self {
         self.certificates = certificates;
+        self
+    }
+
+    /// The file of the authorities that sign the certificates of the cluster's members.
+    #[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
+    pub(crate) fn cluster_ca(&self) -> Option<&Path> {
+        self.cluster_ca.as_deref()
+    }
+
+    /// The same, in a cluster whose members' certificates the authorities in this file sign.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn trusting(mut self, cluster_ca: Option<PathBuf>) -> Self {
+        self.cluster_ca = cluster_ca;
         self
     }
 
@@ -164,6 +182,8 @@ pub struct Serving {
     pub checks: Option<Arc<dyn Checks>>,
     /// Told of calls, and of [what](Observer::collect) this transport measures itself.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Decides who may call what; without it, every caller may call every method.
+    pub access: Option<Arc<dyn Authorize>>,
     /// What connections share that take a descriptor each; without, they take what they want.
     pub(crate) descriptors: Option<Descriptors>,
 }
@@ -177,6 +197,7 @@ impl Serving {
             connections: None,
             checks: None,
             observer: None,
+            access: None,
             descriptors: None,
         }
     }
@@ -192,6 +213,13 @@ impl Serving {
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observer = Some(observer);
+        self
+    }
+
+    /// The same, with access control.
+    #[must_use]
+    pub fn access(mut self, access: Arc<dyn Authorize>) -> Self {
+        self.access = Some(access);
         self
     }
 

@@ -12,8 +12,8 @@ use crate::{
     streaming::Source,
 };
 
-/// Counts calls, incoming or outgoing. A stream counts once, with its final status. If the listener counts a call itself,
-/// as it knows the status that the caller sees, the meter counts the call's messages only.
+/// Counts calls that leave the process, or that stay within it. A stream counts once, with its final status. Calls that
+/// arrive over a network are counted by the inbound edge, which knows the status that the caller sees.
 pub struct Meter {
     inner: Channel,
     observer: Arc<dyn Observer>,
@@ -23,13 +23,13 @@ pub struct Meter {
 /// The end of the calls at which a meter is.
 #[derive(Clone, Copy)]
 enum End {
-    /// Incoming calls, each counted for its transport.
+    /// Calls of the process to itself, each counted for its transport.
     Server,
     /// Outgoing calls over this transport.
     Client(&'static str),
 }
 
-/// A call whose messages are counted, and which is counted itself unless its listener does that.
+/// A call that is counted, with its messages, until it is finished.
 struct Started {
     counter: Arc<dyn CallObserver>,
     call: Option<InFlight>,
@@ -61,13 +61,10 @@ impl Meter {
         Self { inner: Channel::new(inner), observer, end: End::Client(transport) }
     }
 
-    fn start(&self, cx: &mut Context) -> Started {
-        // Removed from the context, as nested calls are other calls.
-        let counted = cx.counted.take();
-        let (side, transport) = match (self.end, counted) {
-            (End::Server, Some(counter)) => return Started { counter, call: None },
-            (End::Server, None) => (Side::Server, cx.transport()),
-            (End::Client(transport), _) => (Side::Client, transport),
+    fn start(&self, cx: &Context) -> Started {
+        let (side, transport) = match self.end {
+            End::Server => (Side::Server, cx.transport()),
+            End::Client(transport) => (Side::Client, transport),
         };
         let (service, method) = self.names(cx);
         let counter = self.observer.call(side, service, method, transport);
@@ -78,7 +75,8 @@ impl Meter {
     /// The labels of the call. A peer can invent received paths; paths of this program, such as those of generated
     /// clients, are a bounded set.
     fn names(&self, cx: &Context) -> (&'static str, &'static str) {
-        if let Some(known) = self.inner.method(cx.path()) {
+        let known = cx.method.filter(|method| method.path() == cx.path());
+        if let Some(known) = known.or_else(|| self.inner.method(cx.path())) {
             return (known.service(), known.name());
         }
         match (self.end, &cx.path) {
@@ -103,8 +101,8 @@ impl Meter {
 }
 
 impl Service for Meter {
-    async fn unary(&self, mut cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let mut call = self.start(&mut cx);
+    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let mut call = self.start(&cx);
         let message = self.requests().count(&call.counter, message);
         match self.inner.unary(cx, message).await {
             Ok(response) => {
@@ -120,10 +118,10 @@ impl Service for Meter {
 
     async fn stream(
         &self,
-        mut cx: Context,
+        cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        let mut call = self.start(&mut cx);
+        let mut call = self.start(&cx);
         let requests = requests(messages, self.requests(), &call.counter);
         let flow = self.answers();
         match self.inner.stream(cx, requests).await {

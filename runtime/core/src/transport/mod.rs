@@ -2,16 +2,18 @@
 //! protocol and back, and knows no other transport. All other code, also for built-in transports, uses the trait
 //! [`Transport`] alone.
 
-mod arrivals;
 mod bind_error;
 mod bound;
 mod catch_panic;
 mod descriptors;
+#[cfg(feature = "unix")]
+mod detected;
 mod erased;
 pub mod framed;
 mod gauge;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+mod inbound;
 #[cfg(feature = "iroh")]
 pub mod iroh;
 mod limits;
@@ -21,6 +23,7 @@ mod meter;
 #[cfg(feature = "mux")]
 pub mod mux;
 pub mod net;
+mod outbound;
 mod ports;
 #[cfg(feature = "quic")]
 pub mod quic;
@@ -28,7 +31,6 @@ mod refusals;
 mod registry;
 mod remote;
 mod scheme;
-mod scope;
 mod target;
 #[cfg(feature = "unix")]
 pub mod unix;
@@ -52,20 +54,24 @@ pub use crate::{
     observer::ConnectionGauge,
 };
 
-#[cfg(any(feature = "grpc", feature = "memory"))]
-pub(crate) use self::arrivals::Arrival;
-#[cfg(feature = "grpc")]
-pub(crate) use self::limits::check_metadata_weight;
+#[cfg(feature = "unix")]
+pub(crate) use self::detected::{Detected, Detector};
 #[cfg(feature = "iroh")]
 pub(crate) use self::ports::udp_is_free;
 pub(crate) use self::registry::all;
-pub(crate) use self::{arrivals::Arrivals, refusals::Refusals, remote::Remote};
 #[doc(hidden)]
 pub use self::{
     descriptors::{Descriptors, Place},
     meter::Meter,
     ports::Ports,
     registry::register_shared,
+};
+pub(crate) use self::{
+    inbound::{Admitted, Arrival, Inbound, refused},
+    limits::check_metadata_weight,
+    outbound::{Departure, Outbound, broken_off},
+    refusals::Refusals,
+    remote::Remote,
 };
 
 use crate::{Channel, Codec, Status, settings::Section};

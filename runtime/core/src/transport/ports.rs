@@ -1,10 +1,6 @@
-use std::{
-    collections::BTreeMap,
-    fmt,
-    future::Future,
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, fmt, future::Future, net::SocketAddr, sync::Arc};
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// The ports that the system has chosen for the listeners of a node, by their names: when the node ran last, and now.
 /// Clones share them.
@@ -59,7 +55,7 @@ impl Ports {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, u16>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,10 +1,8 @@
-use std::{
-    fmt::Display,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt::Display, time::Duration};
 
 use tokio::time::Instant;
+
+use crate::sync::Mutex;
 
 /// Tells the log of peers that a listener refused before their first call, and why: at most [`MOST`] lines in each
 /// [`WINDOW`], for every peer can cause one.
@@ -49,7 +47,7 @@ impl Refusals {
 
     /// How many were not said since the last that was, where this one may be.
     fn turn(&self) -> Option<u64> {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = self.window.lock();
         if window.begun.elapsed() >= WINDOW {
             (window.begun, window.said) = (Instant::now(), 0);
         }

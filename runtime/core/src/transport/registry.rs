@@ -1,6 +1,8 @@
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock};
 
 use super::{Transport, erased::DynTransport};
+
+use crate::sync::RwLock;
 
 type Known = Arc<dyn DynTransport>;
 
@@ -47,7 +49,7 @@ pub fn register_shared<T: Transport>(transport: Arc<T>) -> Result<(), RegisterEr
     if matches!(name, "mode" | "strategy") {
         return Err(RegisterError::NameTaken(name));
     }
-    let mut known = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
+    let mut known = REGISTRY.write();
     for other in known.iter() {
         let same_name = other.dyn_name() == name;
         if same_name && other.dyn_type() == transport.dyn_type() {
@@ -91,5 +93,5 @@ pub enum RegisterError {
 
 /// The transports, in the order in which they were registered.
 pub(crate) fn all() -> Vec<Known> {
-    REGISTRY.read().unwrap_or_else(PoisonError::into_inner).clone()
+    REGISTRY.read().clone()
 }

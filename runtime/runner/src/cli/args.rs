@@ -5,13 +5,15 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
+    access::{AccessCommand, INVITE, InviteArgs, TokenCommand},
     build::Build,
-    call::Header,
+    call::{CallMethod, CallTarget, Header},
+    caller_args::CallerArgs,
     failure::Failure,
     flags::{self, Flags},
     listen::Listen,
 };
-use polywire_core::{Codec, Target};
+use polywire_core::{Codec, Target, access::IdentityPattern};
 
 #[derive(Debug, Parser)]
 #[command(about = "A node that serves its services over gRPC, Iroh and other transports")]
@@ -40,6 +42,15 @@ pub(super) enum Command {
     /// Prints the node's id; creates the identity on first use
     #[command(after_help = KEYS)]
     Id(ConfigArgs),
+    /// Prints a token that lets its holder call some methods of this node for a while
+    #[command(after_help = INVITE)]
+    Invite(InviteArgs),
+    /// Shows and narrows tokens, without a node
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Lists the tokens and the rules of a node, and revokes tokens
+    #[command(subcommand)]
+    Access(AccessCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,6 +68,9 @@ pub(super) struct ServeArgs {
     pub(super) config: ConfigArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
+    /// Lets every caller call every method; the same as --access.insecure=true
+    #[arg(long)]
+    pub(super) insecure: bool,
     /// Prints one line of JSON on stdout once everything listens: the node's id and targets
     #[arg(long)]
     pub(super) json: bool,
@@ -74,6 +88,12 @@ pub(super) struct GatewayArgs {
     /// Trusts these certificate authorities (PEM) of a grpcs:// target instead of the system's
     #[arg(long, value_name = "FILE")]
     pub(super) ca: Option<PathBuf>,
+    /// Lets this caller use the gateway, such as key:NODE_ID, or uid:1000, as in [[access.allow]]; repeatable
+    #[arg(long, value_name = "IDENTITY")]
+    pub(super) allow: Vec<IdentityPattern>,
+    /// Lets every caller use the gateway; the same as --access.insecure=true
+    #[arg(long)]
+    pub(super) insecure: bool,
     /// Forwards calls in this codec alone, protobuf or msgpack; repeatable; by default protobuf to gRPC targets and both
     /// to others
     #[arg(long)]
@@ -178,9 +198,8 @@ pub(super) struct ConnectArgs {
     /// Gives up after this total time; for instance 500ms, 5s, 1m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
-    /// Trusts these certificate authorities (PEM) for grpcs:// instead of the system's
-    #[arg(long, value_name = "FILE")]
-    pub(super) ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) caller: CallerArgs,
     /// Shows metadata on stderr; given twice, also debug logs
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
@@ -188,11 +207,11 @@ pub(super) struct ConnectArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CallArgs {
-    /// The target to call, such as grpc://host:port, iroh://… or unix:///path
-    pub(super) target: Target,
+    /// The target to call, such as grpc://host:port, iroh://… or unix:///path; may be left out with a token that carries it
+    pub(super) target: CallTarget,
     /// The method to call
-    #[arg(value_name = "PACKAGE.SERVICE/METHOD")]
-    pub(super) method: super::call::MethodName,
+    #[arg(value_name = "PACKAGE.SERVICE/METHOD", required_unless_present = "token")]
+    pub(super) method: Option<CallMethod>,
     /// The request; for a request stream, several JSON values; `-` reads stdin
     pub(super) json: Option<String>,
     /// Adds metadata; keys that end in -bin take base64 values
@@ -241,7 +260,7 @@ Exit status: 0, 64 + the gRPC code, 2 for bad usage, 1 for any other failure.";
 /// The command that the arguments name.
 pub(super) enum Asked {
     /// A command that every binary has, and the configuration keys that flags set.
-    BuiltIn(Args, Flags),
+    BuiltIn(Box<Args>, Flags),
     /// A command of the node's own: its index, and the arguments behind its name.
     Own(usize, Vec<OsString>),
 }
@@ -278,7 +297,7 @@ pub(super) fn parse(
         return Ok(Asked::Own(index, rest.cloned().collect()));
     }
     let args = Args::from_arg_matches(&matches).map_err(Failure::Clap)?;
-    Ok(Asked::BuiltIn(args, flags::take(&matches, &arguments)?))
+    Ok(Asked::BuiltIn(Box::new(args), flags::take(&matches, &arguments)?))
 }
 
 /// Rewrites `help COMMAND …` for a command that parses its own arguments, so that it prints its own help.
@@ -306,7 +325,7 @@ fn raw(name: &'static str, about: &'static str) -> clap::Command {
     clap::Command::new(name).about(about).disable_help_flag(true).disable_version_flag(true).arg(rest)
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("{error}; expected a duration, for instance 500ms, 5s or 1m"))
 }

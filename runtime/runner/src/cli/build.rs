@@ -12,10 +12,11 @@ pub(crate) struct Build {
 }
 
 /// The features of this crate in alphabetical order, and whether the binary has them.
-const FEATURES: [(&str, bool); 11] = [
+const FEATURES: [(&str, bool); 12] = [
     ("grpc", cfg!(feature = "grpc")),
     ("gzip", cfg!(feature = "gzip")),
     ("iroh", cfg!(feature = "iroh")),
+    ("jwt", cfg!(feature = "jwt")),
     ("memory", cfg!(feature = "memory")),
     ("mux", cfg!(feature = "mux")),
     ("opentelemetry", cfg!(feature = "opentelemetry")),

@@ -54,9 +54,8 @@ impl Client {
         args: &ConnectArgs,
     ) -> Result<Self, Failure> {
         let count = if discover { usize::MAX } else { targets.len() };
-        let options = options(args, count > 1);
         // An unusable file is not the failure of a call.
-        options.check_ca_file().map_err(|status| Failure::other(status.message()))?;
+        let options = options(args, count > 1)?;
         let names = targets.iter().map(ToString::to_string).collect();
         let mut builder = Channel::builder().options(options);
         let mut targets = targets.into_iter();
@@ -173,14 +172,11 @@ fn teller(path: String) -> impl Fn(&Fallback<'_>) + Send + Sync {
 }
 
 /// The options of connecting.
-fn options(args: &ConnectArgs, several: bool) -> ConnectOptions {
+fn options(args: &ConnectArgs, several: bool) -> Result<ConnectOptions, Failure> {
     let connect_timeout = if several { CONNECT_TIMEOUT_BEFORE_FALLBACK } else { CONNECT_TIMEOUT };
     // Some servers treat pings as abuse, and a person at the terminal notices a dead connection.
     let options = ConnectOptions::new().connect_timeout(connect_timeout).keep_alive_interval(None);
-    match &args.ca {
-        Some(file) => options.ca_file(file),
-        None => options,
-    }
+    args.caller.adapt(options).map_err(Failure::Other)
 }
 
 #[cfg(test)]

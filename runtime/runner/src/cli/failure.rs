@@ -12,7 +12,7 @@ use super::{
     call::details,
     json::{Shown, Types},
 };
-use polywire_core::Status;
+use polywire_core::{PlainLines, Status};
 
 /// The failure of a command, with its exit status.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Failure {
             Self::Clap(error) => error.print(),
             Self::Help(text) => write!(io::stdout().lock(), "{text}"),
             // If stderr is closed, the exit status still reports the failure.
-            _ => write!(io::stderr().lock(), "{}", self.text()).or(Ok(())),
+            _ => write!(io::stderr().lock(), "{}", PlainLines(&self.text())).or(Ok(())),
         };
         let gone =
             self.exit_status() == 0 && said.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);

@@ -17,7 +17,10 @@ use crate::config::{KeyHelp, keys, nearest_key};
 pub(super) type Flags = Vec<(String, OsString)>;
 
 /// The commands that read a configuration.
-const READERS: [&str; 4] = ["serve", "gateway", "services", "id"];
+const READERS: [&str; 5] = ["serve", "gateway", "services", "id", "invite"];
+
+/// Those of them that are subcommands.
+const READERS_BELOW: [(&str, &str); 3] = [("config", "print"), ("access", "list"), ("access", "revoke")];
 
 /// Adds `--key.path VALUE` and `--key.path=VALUE` to the commands that read a configuration.
 ///
@@ -34,9 +37,11 @@ pub(super) fn add(command: Command, arguments: &[OsString]) -> Command {
             _ => command.args(all()),
         })
     });
-    command.mut_subcommand("config", |config| {
-        let config = config.args(all().map(|key| key.hide(true)));
-        config.mut_subcommand("print", |print| print.args(all()))
+    let command = ["config", "access"].iter().fold(command, |command, group| {
+        command.mut_subcommand(group, |command| command.args(all().map(|key| key.hide(true))))
+    });
+    READERS_BELOW.iter().fold(command, |command, (group, reader)| {
+        command.mut_subcommand(group, |command| command.mut_subcommand(reader, |command| command.args(all())))
     })
 }
 

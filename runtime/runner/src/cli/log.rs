@@ -6,11 +6,15 @@ use std::{
     io::{self, IsTerminal as _},
 };
 
-use tracing::Level;
+use tracing::{Level, field::Field};
 use tracing_subscriber::{
     EnvFilter, Layer,
+    field::MakeExt as _,
     filter::{FilterExt as _, Targets, filter_fn},
-    fmt,
+    fmt::{
+        self,
+        format::{Writer, debug_fn},
+    },
     layer::SubscriberExt as _,
     registry::LookupSpan,
     util::SubscriberInitExt as _,
@@ -18,7 +22,7 @@ use tracing_subscriber::{
 
 use super::{failure::Failure, traces::Traces};
 use crate::config::{LOG_BASE, Loaded, LogFormat, Origin};
-use polywire_core::trace;
+use polywire_core::{Plain, trace};
 
 /// The environment variable that sets the log filter of most Rust programs.
 const RUST_LOG: &str = "RUST_LOG";
@@ -127,7 +131,22 @@ where
 {
     let colours = colours(io::stderr().is_terminal(), env::var_os("NO_COLOR").as_deref());
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(colours);
-    if human { lines.boxed() } else { lines.json().flatten_event(true).boxed() }
+    match human {
+        true => lines.fmt_fields(debug_fn(field).delimited(" ")).boxed(),
+        false => lines.json().flatten_event(true).boxed(),
+    }
+}
+
+/// Writes a field of a line. What a peer has said may neither control the terminal nor look like a line of its own.
+fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug) -> std::fmt::Result {
+    let value = format!("{value:?}");
+    match (field.name(), writer.has_ansi_escapes()) {
+        ("message", _) => {}
+        // Italic, and dim (ECMA-48, section 8.3.117).
+        (name, true) => write!(writer, "\x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m")?,
+        (name, false) => write!(writer, "{name}=")?,
+    }
+    write!(writer, "{}", Plain(&value))
 }
 
 /// Whether lines are coloured: on a terminal, unless [NO_COLOR](https://no-color.org) is there and not empty.
@@ -145,6 +164,23 @@ mod tests {
         assert!(colours(true, Some(OsStr::new(""))));
         assert!(!colours(true, Some(OsStr::new("1"))));
         assert!(!colours(false, None));
+    }
+
+    #[test]
+    fn a_line_of_the_log_is_one_line_and_controls_no_terminal() {
+        let format = |value: &dyn std::fmt::Debug, name: &str| {
+            let subscriber = tracing_subscriber::registry();
+            let _set = tracing::subscriber::set_default(subscriber);
+            let callsite = tracing::info_span!("a", message = 1, status = 1);
+            let metadata = callsite.metadata().unwrap();
+            let mut text = String::new();
+            field(&mut Writer::new(&mut text), &metadata.fields().field(name).unwrap(), value).unwrap();
+            text
+        };
+        let said = format_args!("gone\n\u{1b}[2J2026-01-01 INFO a line").to_string();
+        let shown = r"gone\u000a\u001b[2J2026-01-01 INFO a line";
+        assert_eq!(format(&format_args!("{said}"), "status"), format!("status={shown}"));
+        assert_eq!(format(&format_args!("{said}"), "message"), shown);
     }
 
     #[test]

@@ -1,12 +1,15 @@
-//! The command line of every node's binary: `serve`, `gateway`, `call`, `services`, `config`, `id`.
+//! The command line of every node's binary: `serve`, `gateway`, `call`, `services`, `config`, `id`, `invite`, `token`,
+//! `access`.
 //!
 //! Exit status: 0 for success; 64 + the gRPC code for a failed call; 2 for bad usage; 101 if a panic below the node ended
 //! `serve` or `gateway`; 141 if the reader of stdout closed the pipe; 1 for any other failure. A node's own commands may
 //! have others.
 
+mod access;
 mod args;
 mod build;
 mod call;
+mod caller_args;
 mod config;
 mod connect;
 mod crash;
@@ -37,11 +40,12 @@ use std::{ffi::OsString, future::Future, process::ExitCode};
 
 pub use crate::command::{Arguments, Command, CommandError};
 pub(crate) use build::Build;
+pub use caller_args::CallerArgs;
 pub use node::IntoNodeBuilder;
 pub use print::print;
 
 use self::{
-    args::{Args, Asked, Command as BuiltIn, ConfigCommand},
+    args::{Asked, Command as BuiltIn, ConfigCommand},
     failure::Failure,
     node::Made,
 };
@@ -75,17 +79,20 @@ async fn run(
     if !args::is_built_in(&arguments) {
         return own(build, arguments, node.await).await;
     }
-    let Asked::BuiltIn(Args { command }, flags) = args::parse(build, arguments, &[])? else {
+    let Asked::BuiltIn(args, flags) = args::parse(build, arguments, &[])? else {
         return Ok(());
     };
-    match command {
+    match args.command {
         BuiltIn::Serve(args) => serve::serve(&program, args, flags, node).await,
         BuiltIn::Gateway(args) => gateway::gateway(&program, args, flags).await,
         BuiltIn::Call(args) => call::call(args, node).await,
         BuiltIn::Services(args) => services::services(args, flags, node).await,
-        BuiltIn::Config(ConfigCommand::Check(args)) => config::check(args, &flags),
+        BuiltIn::Config(ConfigCommand::Check(args)) => config::check(args, &flags, node).await,
         BuiltIn::Config(ConfigCommand::Print(args)) => config::print(&args.config(), flags),
         BuiltIn::Id(args) => id::id(&args, flags),
+        BuiltIn::Invite(args) => access::invite(args, flags).await,
+        BuiltIn::Token(command) => access::token(command),
+        BuiltIn::Access(command) => access::access(command, flags).await,
     }
 }
 

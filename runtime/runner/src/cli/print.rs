@@ -10,21 +10,22 @@ use tokio::{io::Interest, net::unix::pipe::Sender};
 
 use super::failure::Failure;
 use crate::command::CommandError;
+use polywire_core::PlainLines;
 
-/// Writes a result to stdout and flushes it.
+/// Writes a result to stdout and flushes it. What peers have said controls no terminal.
 pub(super) fn answer(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::output)
+    write!(stdout, "{}", PlainLines(text)).and_then(|()| stdout.flush()).map_err(Failure::output)
 }
 
 /// Writes a line to stderr. A closed stderr does not fail the command.
 pub(super) fn note(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", PlainLines(&text.to_string()));
 }
 
 /// Writes complete lines to stderr, as [`note`].
 pub(super) fn notes(text: impl Display) {
-    let _ = write!(io::stderr().lock(), "{text}");
+    let _ = write!(io::stderr().lock(), "{}", PlainLines(&text.to_string()));
 }
 
 /// Returns when stdout is a pipe and its reader closes it; otherwise never.

@@ -9,8 +9,8 @@ use tokio::{
 
 use super::{args::ConfigArgs, flags::Flags, settings};
 use crate::{
-    config::{Config, ConfigError, Loaded, Loader, Log, LogFormat},
-    node::Parts,
+    config::{Config, ConfigError, Issuers, JwtIssuers, Loaded, Loader, Log, LogFormat},
+    node::{Parts, access},
 };
 use polywire_core::__runner::Watched;
 
@@ -97,17 +97,26 @@ async fn follow(source: Source, look: Look, parts: Parts, mut hangups: Signal) {
         tokio::select! {
             _ = hangups.recv() => {
                 parts.certificates.read_again();
+                parts.jwts.read_again();
                 file.settle().await;
             }
             () = file.changed() => {}
         }
         // Reading a file blocks the thread.
-        let reading = source.clone();
-        match tokio::task::spawn_blocking(move || read(&reading, was_empty)).await {
-            Ok(Ok((loaded, is_empty))) => {
+        let (reading, known) = (source.clone(), current.access.jwt.clone());
+        match tokio::task::spawn_blocking(move || read(&reading, was_empty, &known)).await {
+            Ok(Ok(Read { loaded, is_empty, issuers })) => {
+                if let Err(error) = parts.check_access(&loaded.config) {
+                    refuse(&loaded.placed(error).to_string(), &parts);
+                    continue;
+                }
                 was_empty = is_empty;
+                if let Some(issuers) = issuers {
+                    parts.jwts.set(issuers);
+                }
                 apply(&loaded.config, &current, &parts);
                 current.transport.strategy = loaded.config.transport.strategy;
+                current.access = loaded.config.access;
             }
             Ok(Err(problem)) => refuse(&problem, &parts),
             Err(panic) => refuse(&panic.to_string(), &parts),
@@ -115,30 +124,49 @@ async fn follow(source: Source, look: Look, parts: Parts, mut hangups: Signal) {
     }
 }
 
-/// The current configuration, and whether its file is empty.
+/// A configuration that was read again.
+struct Read {
+    loaded: Loaded,
+    /// Whether its file is empty.
+    is_empty: bool,
+    /// The issuers of its `access.jwt`, if they are others than before.
+    issuers: Option<Issuers>,
+}
+
+/// The current configuration.
 ///
 /// A file that becomes empty is half-written or truncated by mistake. It is refused, as it would reset every key to its
 /// default.
-fn read(source: &Source, was_empty: bool) -> Result<(Loaded, bool), String> {
+fn read(source: &Source, was_empty: bool, known: &JwtIssuers) -> Result<Read, String> {
     let is_empty = source.is_empty();
     if is_empty && !was_empty {
         let file = source.file().map(|file| file.display().to_string()).unwrap_or_default();
         return Err(format!("{file}: is empty; expected keys, or a comment if all defaults are intended"));
     }
     let loaded = source.load().map_err(|error| error.to_string())?;
-    Ok((loaded, is_empty))
+    let issuers = (loaded.config.access.jwt != *known).then(|| loaded.config.issuers()).transpose();
+    let issuers = issuers.map_err(|error| loaded.placed(error).to_string())?;
+    Ok(Read { loaded, is_empty, issuers })
 }
 
 fn apply(new: &Config, current: &Config, parts: &Parts) {
     parts.policies.set(new.transport.strategy.policies());
+    if new.access != current.access {
+        parts.access.replace_rules(new.access.rules());
+        access::announce(&parts.access);
+    }
     let mut rest = new.clone();
     rest.transport.strategy = current.transport.strategy.clone();
+    rest.access = current.access.clone();
     rest.transport.strategy.retired_on_grpc = new.transport.strategy.retired_on_grpc.clone();
-    let note = (rest != *current)
-        .then(|| "all changes outside of transport.strategy take effect at the next restart".to_owned());
+    let note = (rest != *current).then(|| {
+        "all changes outside of transport.strategy and access take effect at the next restart".to_owned()
+    });
     match &note {
         None => {
-            tracing::info!("the configuration was reloaded: transport.strategy applies from the next call on")
+            tracing::info!(
+                "the configuration was reloaded: transport.strategy and access apply from the next call on"
+            )
         }
         Some(note) => tracing::warn!("the configuration was reloaded: {note}"),
     }

@@ -21,7 +21,7 @@ use super::{
     traces::Traces,
 };
 use crate::{
-    Node,
+    Node, NodeError,
     config::Loader,
     node::{End, Targets},
 };
@@ -33,7 +33,11 @@ pub(super) async fn serve(
     flags: Flags,
     node: impl Future<Output = Made>,
 ) -> Result<(), Failure> {
-    let source = Source::new(Loader::new(), args.config, args.log.over(flags));
+    let mut flags = args.log.over(flags);
+    if args.insecure {
+        flags.push(("access.insecure".to_owned(), "true".into()));
+    }
+    let source = Source::new(Loader::new(), args.config, flags);
     run(source, node, args.json, |node| {
         let example = example(&node.parts().router.services());
         guide(&quoted(program), node.targets(), &example)
@@ -84,7 +88,11 @@ async fn run_logging(
     let mut interrupt = Interrupt::new().map_err(Failure::other)?;
     let starting = async {
         let builder = node.await.map_err(Failure::Other)?;
-        builder.config(loaded.config).bind().await.map_err(Failure::other)
+        let bound = builder.config(loaded.config.clone()).bind().await;
+        bound.map_err(|error| match error {
+            NodeError::Config(error) => Failure::other(loaded.placed(error)),
+            error => Failure::other(error),
+        })
     };
     let mut starting = pin!(starting);
     let Some(node) = interrupt.before(starting.as_mut()).await else {
@@ -135,7 +143,9 @@ fn print_json(targets: &Targets) -> Result<(), Failure> {
 pub(super) fn guide(program: &str, targets: &Targets, example: &str) -> String {
     let mut text = format!("node {} listens; call it with\n", targets.node_id);
     for (_, target) in &targets.transports {
-        let authority = if target.starts_with("grpcs://") { "--ca FILE " } else { "" };
+        // A target with a key is trusted for it.
+        let needs_authority = target.starts_with("grpcs://") && !target.contains("?key=");
+        let authority = if needs_authority { "--ca FILE " } else { "" };
         // Quoted: `?` and `&` are special to a shell.
         text += &format!("  {program} call {authority}'{target}' {example}\n");
     }
@@ -191,6 +201,10 @@ mod tests {
         let targets = Targets { transports, ..Targets::default() };
         let guide = guide("demo", &targets, "a.A/Get");
         assert!(guide.contains("  demo call --ca FILE 'grpcs://127.0.0.1:7001' a.A/Get\n"), "{guide}");
+        let transports = vec![("grpc", "grpcs://127.0.0.1:7001?key=abc".to_owned())];
+        let targets = Targets { transports, ..Targets::default() };
+        let guide = super::guide("demo", &targets, "a.A/Get");
+        assert!(guide.contains("  demo call 'grpcs://127.0.0.1:7001?key=abc' a.A/Get\n"), "{guide}");
     }
 
     #[test]

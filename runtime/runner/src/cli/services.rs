@@ -11,7 +11,7 @@ use super::{
 use crate::node::ServiceOverview;
 use polywire_core::{
     __runner::directory::{Endpoint, ListResponse, Node},
-    Code, Metadata, Shape, Status, Target,
+    Code, Metadata, Plain, Shape, Status, Target,
 };
 
 pub(super) async fn services(
@@ -84,6 +84,9 @@ struct Method {
     idempotent: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
     documentation: String,
+    /// The class of callers that it is for; empty if the node does not say.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    access: String,
 }
 
 async fn remote(target: &Target, args: &ServicesArgs) -> Result<Listing, Failure> {
@@ -91,25 +94,34 @@ async fn remote(target: &Target, args: &ServicesArgs) -> Result<Listing, Failure
     let interrupted = || Status::cancelled("interrupted");
     let opening = Client::open(vec![target.clone()], None, &args.connect);
     let client = interrupt.before(opening).await.ok_or_else(interrupted)??;
-    let listing = interrupt.before(ask(&client, args.members)).await.unwrap_or_else(|| Err(interrupted()));
+    let metadata = args.connect.caller.metadata();
+    let listing =
+        interrupt.before(ask(&client, metadata, args.members)).await.unwrap_or_else(|| Err(interrupted()));
     let listing = listing.map_err(|status| client.named(status));
     client.close().await;
     Ok(listing?)
 }
 
 /// The services from the target's directory or, without one, from its reflection.
-async fn ask(client: &Client, members: bool) -> Result<Listing, Status> {
-    let metadata = Metadata::new();
+async fn ask(client: &Client, metadata: Metadata, members: bool) -> Result<Listing, Status> {
     let refusal = match directory::ask(client, &metadata, members).await {
         Ok(listed) => return Ok(Listing::from(listed)),
         Err(status) if client.is_final(&status) => return Err(status),
         Err(status) => status,
     };
+    let is_denied = matches!(refusal.code(), Code::Unauthenticated | Code::PermissionDenied);
+    // Reflection knows no members.
+    if is_denied && members {
+        return Err(refusal);
+    }
     tracing::debug!(%refusal, "no directory; asking for reflection");
     let (names, pool) = match reflection::services(client, &metadata).await {
         Err(status) if status.code() == Code::Unimplemented => return Err(untold(refusal)),
         outcome => outcome?,
     };
+    if is_denied {
+        print::note(format_args!("the directory is refused, so reflection lists the services: {refusal}"));
+    }
     let described = |name: String| Service {
         methods: pool.get_service_by_name(&name).iter().flat_map(methods).collect(),
         transports: vec![client.transport().to_owned()],
@@ -154,6 +166,7 @@ fn methods(service: &prost_reflect::ServiceDescriptor) -> Vec<Method> {
         shape: directory::shape(method.is_client_streaming(), method.is_server_streaming()),
         idempotent: super::schema::is_repeatable(&method),
         documentation: String::new(),
+        access: String::new(),
     });
     methods.collect()
 }
@@ -165,6 +178,7 @@ impl From<directory::Service> for Service {
             method: method.name,
             idempotent: method.idempotent,
             documentation: method.documentation,
+            access: method.access,
         });
         Self {
             service: service.name,
@@ -185,6 +199,7 @@ impl From<ServiceOverview> for Service {
             shape: method.shape(),
             idempotent: method.is_idempotent(),
             documentation: method.documentation().to_owned(),
+            access: method.access_class().name().to_owned(),
         });
         Self {
             service: service.info.name().to_owned(),
@@ -203,15 +218,15 @@ fn as_text<S: serde::Serializer>(shape: &Shape, serializer: S) -> Result<S::Ok, 
 }
 
 impl Listing {
-    /// A table per node, those of other members under their names; with `verbose`, also the version, the schema and the
-    /// endpoints of each service.
+    /// A table per node, those of other members under their names; with `verbose`, also the access class of each method,
+    /// and the version, the schema and the endpoints of each service.
     fn text(&self, verbose: bool) -> String {
         let details = |services: &[Service]| if verbose { details(services) } else { String::new() };
-        let mut text = table(&self.services) + &details(&self.services);
+        let mut text = table(&self.services, verbose) + &details(&self.services);
         for Member { node, reached, failure, services } in &self.members {
-            let how = if *reached { String::new() } else { format!(", not reached: {failure}") };
-            text += &format!("\nmember {} ({}){how}\n", node.name, node.id);
-            text += &(table(services) + &details(services));
+            let how = if *reached { String::new() } else { format!(", not reached: {}", Plain(failure)) };
+            text += &format!("\nmember {} ({}){how}\n", Plain(&node.name), Plain(&node.id));
+            text += &(table(services, verbose) + &details(services));
         }
         text
     }
@@ -222,32 +237,37 @@ fn details(services: &[Service]) -> String {
     let mut text = String::from("\n");
     for Service { service, version, fingerprint, endpoints, .. } in services {
         let schema = if fingerprint.is_empty() { String::new() } else { format!(", schema {fingerprint}") };
-        text += &format!("{service} {version}{schema}\n");
+        text += &format!("{}\n", Plain(&format!("{service} {version}{schema}")));
         for Endpoint { target, alpns, .. } in endpoints {
             let alpns = if alpns.is_empty() { String::new() } else { format!("  ({})", alpns.join(", ")) };
-            text += &format!("  {target}{alpns}\n");
+            text += &format!("  {}\n", Plain(&format!("{target}{alpns}")));
         }
     }
     text
 }
 
-/// A line per method, each complete, so that `grep` finds it.
-fn table(services: &[Service]) -> String {
-    let mut rows = vec![["SERVICE", "METHOD", "SHAPE", "TRANSPORTS"].map(str::to_owned)];
+/// A line per method, each complete, so that `grep` finds it; with `verbose`, also the class of its callers.
+fn table(services: &[Service], verbose: bool) -> String {
+    let mut rows = vec![["SERVICE", "METHOD", "SHAPE", "ACCESS", "TRANSPORTS"].map(str::to_owned)];
     for service in services {
-        let row = |method: &str, shape: &str| {
-            [&service.service, method, shape, &service.transports.join(", ")].map(str::to_owned)
+        let row = |method: &str, shape: &str, access: &str| {
+            let cells = [&service.service, method, shape, access, &service.transports.join(", ")];
+            cells.map(|cell| Plain(cell).to_string())
         };
-        match service.methods.as_slice() {
-            [] => rows.push(row("-", "-")),
-            methods => {
-                rows.extend(methods.iter().map(|method| row(&method.method, &method.shape.to_string())));
-            }
+        if service.methods.is_empty() {
+            rows.push(row("-", "-", "-"));
         }
+        rows.extend(service.methods.iter().map(|method| {
+            let access = if method.access.is_empty() { "-" } else { &method.access };
+            row(&method.method, &method.shape.to_string(), access)
+        }));
     }
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let [service, method, shape] = [0, 1, 2].map(width);
-    let line = |[a, b, c, d]: &[String; 4]| format!("{a:service$}  {b:method$}  {c:shape$}  {d}\n");
+    let [service, method, shape, access] = [0, 1, 2, 3].map(width);
+    let line = |[a, b, c, d, e]: &[String; 5]| match verbose {
+        true => format!("{a:service$}  {b:method$}  {c:shape$}  {d:access$}  {e}\n"),
+        false => format!("{a:service$}  {b:method$}  {c:shape$}  {e}\n"),
+    };
     rows.iter().map(line).collect()
 }
 
@@ -261,6 +281,7 @@ mod tests {
             shape: *shape,
             idempotent: false,
             documentation: String::new(),
+            access: String::new(),
         });
         Service {
             service: name.to_owned(),
@@ -280,7 +301,7 @@ mod tests {
             service("a.A", &[]),
         ];
         assert_eq!(
-            table(&services),
+            table(&services, false),
             "SERVICE                METHOD  SHAPE             TRANSPORTS\n\
              grpc.health.v1.Health  Check   unary             grpc, iroh\n\
              grpc.health.v1.Health  Watch   server streaming  grpc, iroh\n\
@@ -310,9 +331,9 @@ mod tests {
         let listing = Listing { node: None, services: vec![known], members: vec![gone] };
         assert_eq!(
             listing.text(true),
-            "SERVICE  METHOD  SHAPE  TRANSPORTS\na.A      -       -      grpc, iroh\n\
+            "SERVICE  METHOD  SHAPE  ACCESS  TRANSPORTS\na.A      -       -      -       grpc, iroh\n\
              \na.A v1, schema 0123\n  iroh://abc  (polywire/1, x/a/1)\n\
-             \nmember two (def), not reached: no answer\nSERVICE  METHOD  SHAPE  TRANSPORTS\n\n"
+             \nmember two (def), not reached: no answer\nSERVICE  METHOD  SHAPE  ACCESS  TRANSPORTS\n\n"
         );
         assert!(!listing.text(false).contains("0123"));
     }
@@ -329,7 +350,7 @@ mod tests {
                     false => Err(Status::new(code, "no route")),
                 }
             });
-            let listing = ask(&Client::in_process([proxy]).await, false).await.unwrap();
+            let listing = ask(&Client::in_process([proxy]).await, Metadata::new(), false).await.unwrap();
             assert_eq!(
                 (&*listing.services[0].service, listing.services[0].methods.len()),
                 ("demo.v1.Demo", 5)

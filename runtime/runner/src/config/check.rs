@@ -1,12 +1,12 @@
 //! Checks of single keys and between keys.
 
 use super::{
-    Config, Grpc, Iroh, Mode, RaftTransport, Transport, error::ConfigError, explain::show, finding::Finding,
-    registered,
+    Config, Grpc, Iroh, Mode, RaftTransport, Transport, access, error::ConfigError, explain::show,
+    finding::Finding, jwt, registered,
 };
 use crate::transports;
-use polywire_core::AlpnName;
 use polywire_core::settings::Section as _;
+use polywire_core::{AlpnName, ServiceInfo};
 use std::collections::BTreeSet;
 use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
@@ -24,6 +24,18 @@ impl Config {
         }
         Err(ConfigError::new(found.into_iter().map(Finding::unplaced).collect()))
     }
+
+    /// Checks that the rules of access name services and methods of a node with these services.
+    ///
+    /// # Errors
+    /// All names that are not of them.
+    pub fn check_access(&self, services: &[ServiceInfo]) -> Result<(), ConfigError> {
+        let found = access::unknown(&self.access, services);
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError::new(found.into_iter().map(Finding::unplaced).collect()))
+    }
 }
 
 /// All faults that make the configuration unusable.
@@ -33,6 +45,8 @@ pub(super) fn errors(config: &Config) -> Vec<Finding> {
     found.extend(filter("telemetry.filter", &config.telemetry.filter));
     let collector = collector(config.telemetry.otlp_endpoint.as_ref());
     found.extend(collector.filter(|collector| !found.iter().any(|fault| collector.names_key_of(fault))));
+    found.extend(access::malformed(&config.access));
+    found.extend(jwt::malformed(&config.access.jwt));
     found.extend(repeated_alpn(&config.transport.iroh.alpn_protocols));
     let contradictions: Vec<Finding> = contradictions(config)
         .into_iter()
@@ -107,21 +121,22 @@ fn tls(grpc: &Grpc) -> Option<Finding> {
     let enabled = "transport.grpc.tls_enabled";
     let cert = "transport.grpc.tls_cert";
     let key = "transport.grpc.tls_key";
-    match (grpc.tls_enabled, &grpc.tls_cert, &grpc.tls_key) {
-        (true, None, None) => {
-            let message = format!("is true, expected {cert} and {key} beside it, found neither");
-            Some(Finding::new(enabled, [cert, key], message))
-        }
-        (_, Some(_), None) => {
+    match (&grpc.tls_cert, &grpc.tls_key) {
+        (Some(_), None) => {
             let message = format!("expected {key} beside it, found none");
-            Some(Finding::new(cert, [key], message))
+            return Some(Finding::new(cert, [key], message));
         }
-        (_, None, Some(_)) => {
+        (None, Some(_)) => {
             let message = format!("expected {cert} beside it, found none");
-            Some(Finding::new(key, [cert], message))
+            return Some(Finding::new(key, [cert], message));
         }
-        (_, Some(_), Some(_)) | (false, None, None) => None,
+        (Some(_), Some(_)) | (None, None) => {}
     }
+    // In plaintext no caller shows a certificate: the key would look like a protection.
+    (grpc.client_ca.is_some() && !grpc.tls_enabled).then(|| {
+        let message = format!("expected {enabled} = true beside it");
+        Finding::new("transport.grpc.client_ca", [enabled], message)
+    })
 }
 
 fn keep_alive(iroh: &Iroh) -> Option<Finding> {

@@ -1,6 +1,6 @@
 //! `[cluster]`: the node's cluster.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use polywire_core::Target;
 
@@ -13,6 +13,10 @@ polywire_core::section! {
         /// Targets that the other members call to reach this node, if they differ from the bound addresses: behind a
         /// load balancer or under a DNS name. Other transports advertise the bound address.
         pub advertise: Vec<Target> = Vec::new(),
+        /// PEM file with the certificates of the authorities that sign the members' certificates, for teams that have such an
+        /// authority. The node trusts them, instead of those of the system, in calls to members without a key in their
+        /// target, and, beside those of `client_ca`, in certificates of callers.
+        pub ca: Option<PathBuf> as "polywire_core::settings::path" = None,
         /// Interval of the leader's heartbeats.
         pub heartbeat_interval: Duration as "polywire_core::settings::duration" = Duration::from_millis(150),
         /// Time without a heartbeat after which a node starts an election: a random time from once to twice this value,

@@ -18,6 +18,15 @@ impl ConfigError {
         Self { problems }
     }
 
+    /// The same, with these origins of keys where none is known.
+    pub(super) fn placed(self, origin: impl Fn(&str) -> Origin) -> Self {
+        let placed = |problem: Problem| Problem {
+            origin: problem.origin.or_else(|| Some(origin(&problem.key))),
+            ..problem
+        };
+        Self::new(self.problems.into_iter().map(placed).collect())
+    }
+
     /// The problems, at least one, sorted by layer and position.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

@@ -84,10 +84,7 @@ impl File<'_> {
             };
             return Some(Value::Table(self.table(key, table, layer, problems)));
         }
-        for (index, element) in value.get_ref().as_array().into_iter().flatten().enumerate() {
-            let origin = self.at(element.span());
-            layer.origins.insert(format!("{key}[{index}]"), origin);
-        }
+        self.note_elements(key, &value, layer);
         match Value::deserialize(value.into_deserializer()) {
             Ok(value) => Some(value),
             // The only such case is an integer beyond 64 bits.
@@ -99,6 +96,19 @@ impl File<'_> {
                 });
                 None
             }
+        }
+    }
+
+    /// Notes where the elements of a list are, and what is inside them.
+    fn note_elements(&self, key: &str, value: &Spanned<DeValue<'_>>, layer: &mut Layer) {
+        for (index, element) in value.get_ref().as_array().into_iter().flatten().enumerate() {
+            let key = format!("{key}[{index}]");
+            for (name, value) in element.get_ref().as_table().into_iter().flatten() {
+                let key = join(&key, name.get_ref());
+                layer.origins.insert(key.clone(), self.at(name.span()));
+                self.note_elements(&key, value, layer);
+            }
+            layer.origins.insert(key, self.at(element.span()));
         }
     }
 }

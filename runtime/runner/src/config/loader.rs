@@ -9,7 +9,7 @@ use super::{
     read::read,
     text, warn,
 };
-use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString, path::PathBuf};
 
 /// Loads a configuration from its layers.
 ///
@@ -37,7 +37,7 @@ pub struct Loaded {
     pub config: Config,
     /// Settings without effect, one line each with place and key. They do not prevent a start.
     pub warnings: Vec<String>,
-    origins: BTreeMap<String, Origin>,
+    layers: Layer,
 }
 
 impl Loader {
@@ -117,7 +117,7 @@ impl Loader {
             .filter(|warning| warning.origin != Some(Origin::Default))
             .map(|warning| warning.to_string())
             .collect();
-        Ok(Loaded { config, warnings, origins: layers.origins })
+        Ok(Loaded { config, warnings, layers })
     }
 
     fn layers(&self, problems: &mut Vec<Problem>) -> Layer {
@@ -137,6 +137,11 @@ impl Loader {
 impl Loaded {
     /// The origin of the value of a dotted key.
     pub fn origin(&self, key: &str) -> Origin {
-        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+        self.layers.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// The problems of the configuration that were found without its layers, with their places in these.
+    pub fn placed(&self, error: ConfigError) -> ConfigError {
+        error.placed(|key| self.layers.origin(key))
     }
 }

@@ -19,6 +19,7 @@
 //! # Ok::<(), polywire::config::ConfigError>(())
 //! ```
 
+mod access;
 mod check;
 mod cluster;
 mod compat;
@@ -29,6 +30,7 @@ mod file;
 mod finding;
 mod health;
 mod http;
+mod jwt;
 mod keys;
 mod layer;
 mod loader;
@@ -37,6 +39,7 @@ mod node;
 mod origin;
 mod outlines;
 mod print;
+mod reached;
 mod read;
 mod registered;
 mod rules;
@@ -49,12 +52,14 @@ mod transport;
 mod warn;
 
 pub use self::{
+    access::{Access, Allow, AllowRule},
     cluster::Cluster,
     compat::Compat,
     delay::Delay,
     error::{ConfigError, Problem},
     health::Health,
     http::Http,
+    jwt::{JwtIssuer, JwtIssuers},
     loader::{Loaded, Loader},
     log::{Log, LogFormat},
     node::Node,
@@ -68,6 +73,7 @@ pub use self::{
 };
 
 pub(crate) use self::{
+    jwt::Issuers,
     keys::{KeyHelp, keys},
     log::BASE as LOG_BASE,
     suggest::nearest_key,
@@ -95,6 +101,8 @@ polywire_core::section! {
         pub log: Log,
         /// The recording and export of traces.
         pub telemetry: Telemetry,
+        /// Access to the methods of the node.
+        pub access: Access,
         /// The node's cluster.
         pub cluster: Cluster,
         /// Services for clients that are older than polywire.

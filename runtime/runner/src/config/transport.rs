@@ -1,5 +1,7 @@
 //! `[transport]`: the node's transports.
 
+use std::net::SocketAddr;
+
 use super::{Grpc, Iroh, RaftTransport, Registered, Strategy};
 use polywire_core::settings::Setting;
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,12 @@ impl Transport {
             "iroh" => self.serves_iroh(),
             other => self.registered.is_enabled(other),
         }
+    }
+
+    /// Where the transport of this name listens: `bind_address` of its section, where that is an address and a port. `None` for
+    /// Iroh, which tells the addresses of the machine itself, and for transports without the key.
+    pub fn bind_address(&self, transport: &str) -> Option<SocketAddr> {
+        self.section(transport).get("bind_address")?.as_str()?.parse().ok()
     }
 
     /// The section of the transport of this name. Unset keys may be absent.
@@ -90,4 +98,20 @@ pub enum Mode {
 
 impl Setting for Mode {
     const EXPECTED: &'static str = "\"grpc\", \"iroh\", \"dual\" or \"none\"";
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "quic", feature = "memory"))]
+mod tests {
+    use crate::config::Loader;
+
+    #[test]
+    fn each_transport_listens_where_its_section_says() {
+        let text = "[transport.grpc]\nbind_address = \"0.0.0.0:1\"\n[transport.iroh]\nbind_address = \"0.0.0.0\"\n\
+                    [transport.quic]\nbind_address = \"[::]:2\"\n";
+        let config = Loader::new().text("node.toml", text).load().unwrap().config;
+        let told = ["grpc", "quic", "iroh", "memory"]
+            .map(|name| config.transport.bind_address(name).map(|address| address.to_string()));
+        assert_eq!(told, [Some("0.0.0.0:1".to_owned()), Some("[::]:2".to_owned()), None, None]);
+    }
 }

@@ -6,20 +6,23 @@ use prost_reflect::DescriptorPool;
 use super::{
     Component, Exposure, Node, NodeError, NodeExtension, Upstream,
     component::{Components, DynComponent},
+    jwt::NodeJwts,
     running, schema,
     served::Served,
     shared::SharedValues,
+    tokens::TokensSlot,
     transports,
 };
 use crate::{
     Health,
     command::{Command, DynCommand},
-    config::Config,
+    config::{Config, ConfigError},
     metrics::Metrics,
 };
 use polywire_core::{
     Channel, Router, Service, ServiceInfo,
-    layer::{Inner, TowerService},
+    access::AccessControl,
+    layer::{InnerService, TowerService},
     policy::PolicyHandle,
     transport::net::Certificates,
 };
@@ -66,16 +69,31 @@ pub struct Parts {
     pub metrics: Metrics,
     /// The policies of the node's own calls: `transport.strategy` at first. They may change while the node runs.
     pub policies: PolicyHandle,
+    /// Access to the methods: the rules of `access` at first. Services and components add credentials and members to it.
+    pub access: Arc<AccessControl>,
     /// The transports that serve each service.
     pub exposure: Exposure,
     /// The added schemas: encoded and consistent `google.protobuf.FileDescriptorSet`s.
     pub descriptors: Arc<[Bytes]>,
     /// The certificates of the node's listeners.
     pub(crate) certificates: Certificates,
+    pub(super) tokens: TokensSlot,
+    /// The issuers of JSON Web Tokens.
+    pub(crate) jwts: NodeJwts,
+    /// Whether calls of services that the node does not have are forwarded.
+    forwards: bool,
     pub(super) shared: SharedValues,
 }
 
 impl Parts {
+    /// Checks that the rules of access name services and methods of the node. One that forwards calls has others too.
+    pub(crate) fn check_access(&self, config: &Config) -> Result<(), ConfigError> {
+        if self.forwards {
+            return Ok(());
+        }
+        config.check_access(&self.router.services())
+    }
+
     /// The one value of this type that the node's services and components share, made by `Default` at the first call.
     ///
     /// Crates that do not know each other meet here: one puts something into a value of a type that both know, and the
@@ -164,7 +182,7 @@ impl NodeBuilder {
     /// ```
     pub fn layer<L>(mut self, layer: L) -> Self
     where
-        L: tower::Layer<Inner, Service: TowerService> + Send + Sync + 'static,
+        L: tower::Layer<InnerService, Service: TowerService> + Send + Sync + 'static,
     {
         self.layers.push(Box::new(move |inner| inner.layer(&layer)));
         self
@@ -232,6 +250,7 @@ impl NodeBuilder {
     pub async fn bind(self) -> Result<Node, NodeError> {
         self.config.check()?;
         let (parts, components) = self.parts(&self.config)?;
+        parts.check_access(&self.config)?;
         let router = Channel::new(parts.router.clone());
         let service = self.layers.iter().rev().fold(router, |inner, around| around(inner));
         running::start(self.config, parts, service, components, self.upstream).await
@@ -245,9 +264,13 @@ impl NodeBuilder {
             health: Health::new(),
             metrics: Metrics::new(),
             policies: config.transport.strategy.policies().into(),
+            access: Arc::new(AccessControl::new(config.access.rules())),
             exposure: transports::exposure(&config.transport),
             descriptors: self.descriptor_sets.clone().into(),
             certificates: Certificates::default(),
+            tokens: TokensSlot::default(),
+            jwts: NodeJwts::default(),
+            forwards: self.upstream.is_some(),
             shared: SharedValues::default(),
         };
         let mut served = Served::in_router(&parts.router);

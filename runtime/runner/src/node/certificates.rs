@@ -80,7 +80,7 @@ impl Watch {
                 tracing::error!(
                     transport,
                     problem,
-                    "the changed certificate is refused; the previous one stays in use"
+                    "the changed certificates are refused; the previous ones stay in use"
                 );
             }
         }
@@ -88,9 +88,14 @@ impl Watch {
 
     fn say_read(&self) {
         let Listed { transport, certificate, .. } = &self.listed;
-        let file = certificate.files().certificate_chain.display();
-        let expires = validity(certificate).map(|validity| validity.end()).unwrap_or_default();
-        tracing::info!(transport, %file, expires, "the certificate and its key were read");
+        let files = certificate.files();
+        let file = files.first().map(|file| file.display().to_string()).unwrap_or_default();
+        match validity(certificate).map(|validity| validity.end()) {
+            Some(expires) => {
+                tracing::info!(transport, %file, expires, "the certificate and its key were read")
+            }
+            None => tracing::info!(transport, %file, "the authorities of clients were read"),
+        }
     }
 
     /// Reports the validity if it has changed since the last report.

@@ -64,7 +64,8 @@ pub struct NodeHandle {
     pub targets: Targets,
     pub(super) live: Arc<[(&'static str, LiveTarget)]>,
     pub(super) alpns: Arc<[(&'static str, Vec<String>)]>,
-    /// The options of the node's own calls, which use its bound sockets and its identity.
+    /// The options of the node's calls to the members of its cluster, which use its bound sockets and its identity, and
+    /// trust `cluster.ca` where it is set.
     pub connect_options: ConnectOptions,
 }
 

@@ -74,6 +74,12 @@ pub enum NodeError {
         /// The cause.
         source: ComponentError,
     },
+    /// A component has failed for good while the node was serving.
+    #[error("the node has failed: {problem}")]
+    Failed {
+        /// The problem, as a text for people.
+        problem: String,
+    },
     /// A transport stopped by itself.
     #[error("the transport {transport} {how} while the node was serving")]
     TransportEnded {

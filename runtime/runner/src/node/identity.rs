@@ -1,14 +1,15 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::Duration,
 };
 
 use iroh_base::SecretKey;
+use polywire_core::__runner::private_file;
 
-use super::NodeError;
+use super::{NodeError, WithoutData};
 
 /// The identity of a node: an Ed25519 key, created on first use and kept in the data directory.
 ///
@@ -33,6 +34,16 @@ impl Identity {
         }
     }
 
+    /// Reads the identity in this file.
+    ///
+    /// # Errors
+    /// If the file is absent, malformed or readable by others.
+    pub fn load(file: &Path) -> Result<Self, NodeError> {
+        let absent =
+            || problem(file, "cannot be read: it does not exist; expected an identity.key".to_owned());
+        Self::read(file)?.ok_or_else(absent)
+    }
+
     /// The node's id: the public key in hexadecimal, which is also the Iroh endpoint id.
     pub fn id(&self) -> String {
         self.0.public().to_string()
@@ -52,11 +63,7 @@ impl Identity {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, NodeError> {
-        let mode = fs::metadata(path).map_err(|error| problem(path, error.to_string()))?.permissions().mode()
-            & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(problem(path, format!("readable by others (mode {mode:04o}); expected mode 0600")));
-        }
+        private_file::check(path).map_err(|error| problem(path, error.to_string()))?;
         let text = text.trim();
         let hexadecimal = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let key = hexadecimal.then(|| text.parse().ok()).flatten();
@@ -87,6 +94,8 @@ impl Identity {
     /// Writes the key; `false` if the file already exists.
     fn store(&self, data_dir: &Path, path: &Path) -> io::Result<bool> {
         fs::create_dir_all(data_dir)?;
+        // Before the key: one without the mark has had data.
+        WithoutData::of(data_dir).set()?;
         // Written under another name first, so that a crash does not leave half a key. The name contains the key's id, as
         // processes in two containers may have the same process id.
         let temporary = path.with_extension(format!("key.{:.16}", self.id()));
@@ -130,6 +139,8 @@ fn problem(path: &Path, problem: String) -> NodeError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -140,7 +151,8 @@ mod tests {
         assert_eq!(Identity::load_or_create(&data).unwrap().id(), id);
         let mode = fs::metadata(data.join(FILE)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
-        assert_eq!(fs::read_dir(&data).unwrap().count(), 1);
+        assert!(WithoutData::of(&data).is_set());
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 2);
     }
 
     #[test]
@@ -163,7 +175,7 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", directory.path().join(FILE)).unwrap();
         let error = Identity::load_or_create(directory.path()).unwrap_err().to_string();
         assert!(error.contains("a link to a file that does not exist"), "{error}");
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
     }
 
     #[test]
@@ -193,6 +205,6 @@ mod tests {
                 .collect::<std::collections::BTreeSet<_>>()
         });
         assert_eq!(ids.len(), 1);
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
     }
 }

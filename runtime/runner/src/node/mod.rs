@@ -12,6 +12,7 @@
 //!
 //! A transport that stops by itself ends the node in the same order, with an error.
 
+pub(crate) mod access;
 mod builder;
 mod certificates;
 mod component;
@@ -24,16 +25,20 @@ mod exposure;
 mod extension;
 mod http;
 mod identity;
+mod jwt;
 mod kept_ports;
+mod listening;
 mod running;
 mod schema;
 mod served;
 mod shared;
 mod targets;
+mod tokens;
 mod transports;
 mod unnamed;
 mod upstream;
 mod validity;
+mod without_data;
 
 pub use builder::{NodeBuilder, Parts, ServiceOverview};
 pub use component::{Component, ComponentError, NodeHandle};
@@ -43,8 +48,10 @@ pub use error::NodeError;
 pub use exposure::Exposure;
 pub use extension::NodeExtension;
 pub use identity::Identity;
+pub(crate) use listening::Listening;
 #[allow(unused_imports, reason = "for the command line")]
 pub(crate) use running::End;
 pub use running::Node;
 pub use targets::Targets;
 pub use upstream::Upstream;
+pub use without_data::WithoutData;

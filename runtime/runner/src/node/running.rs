@@ -6,8 +6,8 @@ use prometheus::process_collector::ProcessCollector;
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
-    Identity, NodeBuilder, NodeError, NodeHandle, Parts, Targets, Upstream, certificates,
-    component::Components, data_dir::DataDir, descriptors, http, kept_ports::KeptPorts,
+    Identity, Listening, NodeBuilder, NodeError, NodeHandle, Parts, Targets, Upstream, access, certificates,
+    component::Components, data_dir::DataDir, descriptors, http, kept_ports::KeptPorts, tokens,
     transports::Transports,
 };
 use crate::{Health, NodeState, config::Config};
@@ -78,7 +78,7 @@ impl Node {
     /// has ended.
     ///
     /// # Errors
-    /// If a transport ended by itself or panicked. The others have drained by then.
+    /// If a transport ended by itself or panicked, or a component has [failed](Health::fail). The others have drained by then.
     ///
     /// # Cancel safety
     /// Dropping the future ends the node at once, without a drain.
@@ -93,8 +93,10 @@ impl Node {
         shutdown: impl Future<Output = ()>,
         hurry: impl Fn() -> F,
     ) -> Result<End, NodeError> {
+        let health = self.parts.health.clone();
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
+            problem = health.failed() => Err(failed(problem)),
             Some(ended) = self.transports.join_next() => Err(premature(ended)),
         };
         let ended = self.drain(hurry).await;
@@ -176,6 +178,12 @@ async fn all_ended<T: 'static>(tasks: &mut JoinSet<T>, patience: Duration) -> bo
     tokio::time::timeout(patience, ended).await.is_ok()
 }
 
+fn failed(problem: String) -> NodeError {
+    let error = NodeError::Failed { problem };
+    tracing::error!(%error, "the node stops");
+    error
+}
+
 fn premature(ended: Result<Ended, JoinError>) -> NodeError {
     let (transport, how) = match ended {
         Ok(Ended { transport, panicked: false }) => (transport, "ended by itself"),
@@ -200,10 +208,15 @@ pub(super) async fn start(
     components: Components,
     upstream: Option<Upstream>,
 ) -> Result<Node, NodeError> {
+    let issuers = config.issuers()?;
     let identity = Identity::load_or_create(&config.node.data_dir)?;
-    let service = Channel::new(Meter::server(service, Arc::new(parts.metrics.clone())));
-    let context = BindContext::new(identity.secret_key().to_bytes(), service.clone());
-    let context = context.keeping(parts.certificates.clone());
+    tokens::open(&parts, &identity, upstream.is_some())?;
+    parts.jwts.set(issuers);
+    parts.jwts.add_to(&parts.access, upstream.is_some());
+    // Calls of the node to itself go past the inbound edge, which counts all others.
+    let own = Meter::server(service.clone(), Arc::new(parts.metrics.clone()));
+    let context = BindContext::new(identity.secret_key().to_bytes(), own);
+    let context = context.keeping(parts.certificates.clone()).trusting(config.cluster.ca.clone());
     let kept = KeptPorts::of(&config.node.data_dir);
     let ports = kept.load();
     let bound = Transports::bind(&config.transport, &context, &ports).await?;
@@ -213,6 +226,7 @@ pub(super) async fn start(
         Err(error) => return Err(given_up(bound, error).await),
     };
     kept.store(&ports);
+    Listening::of(&config.node.data_dir).store(&targets);
     let secret_key = identity.secret_key().to_bytes();
     // Before the first await: bound transports are not `Sync`.
     let (connect_options, upstream) = {
@@ -235,7 +249,10 @@ pub(super) async fn start(
         targets: targets.clone(),
         live: bound.live_targets().into(),
         alpns: bound.alpns().into(),
-        connect_options: connect_options.clone(),
+        connect_options: match config.cluster.ca.clone() {
+            Some(file) => connect_options.clone().ca_file(file),
+            None => connect_options.clone(),
+        },
     };
     if let Err((component, source)) = components.start(&handle).await {
         return Err(given_up(bound, NodeError::Component { component, source }).await);
@@ -260,7 +277,10 @@ pub(super) async fn start(
     }
     checks.spawn(parts.metrics.clone().keep_recent());
     watch_certificates(&parts, &mut checks);
+    tokens::watch(&parts, &mut checks);
+    parts.jwts.watch(&parts.health, &mut checks);
     watch_health(&config, &parts.health, &mut checks).await;
+    access::announce_start(&parts.access, &config.transport);
     for (name, serving) in bound.serve(&parts, &service, &drain, &descriptors) {
         transports.spawn(async move {
             let ended = panic::caught(serving).await;

@@ -2,8 +2,10 @@ use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
+
+use parking_lot::Mutex;
 
 /// The values that the services and components of one node share, one for each type.
 #[derive(Clone, Default)]
@@ -12,7 +14,7 @@ pub(super) struct SharedValues(Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sy
 impl SharedValues {
     /// The value of this type, made at the first call.
     pub(super) fn get<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
-        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut values = self.0.lock();
         let value = values.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));
         // The key is the value's type, so the cast succeeds.
         value.clone().downcast().unwrap_or_default()
@@ -21,7 +23,7 @@ impl SharedValues {
 
 impl fmt::Debug for SharedValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.0.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let count = self.0.lock().len();
         write!(f, "SharedValues({count})")
     }
 }

@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use super::{Exposure, NodeError, Parts, exposed::Exposed};
+use super::{
+    Exposure, NodeError, Parts,
+    exposed::{Admitting, Exposed},
+};
 use crate::{
     config,
     metrics::Side,
@@ -83,12 +86,18 @@ impl Transports {
         descriptors: &Descriptors,
     ) -> impl Iterator<Item = (&'static str, BoxFuture<'static, ()>)> {
         let serve = |(name, bound): (&'static str, Box<dyn DynBound>)| {
-            let exposed =
-                Exposed { service: service.clone(), exposure: parts.exposure.clone(), transport: name };
-            let serving = Serving::new(exposed, drain.clone())
+            let exposed = Exposed {
+                service: service.clone(),
+                exposure: parts.exposure.clone(),
+                tokens: parts.tokens.clone(),
+                transport: name,
+            };
+            let admitting = Admitting::new(exposed, &parts.access, Arc::new(parts.metrics.clone()));
+            let serving = Serving::new(admitting, drain.clone())
                 .connections(Arc::new(parts.metrics.connections(name, Side::Server)))
                 .checks(Arc::new(parts.health.clone()))
                 .observer(Arc::new(parts.metrics.clone()))
+                .access(parts.access.clone())
                 .within(descriptors.clone());
             (name, bound.dyn_serve(serving))
         };

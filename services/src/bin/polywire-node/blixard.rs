@@ -2,8 +2,8 @@
 //! services, served where `compat.blixard` is set.
 
 use polywire::{
-    Alias, Channel, Component, ComponentError, Context, Health, Method, NodeBuilder, NodeHandle, Parts,
-    ServiceExt as _, ServiceInfo, Status,
+    AccessClass, Alias, Channel, Component, ComponentError, Context, Health, Method, NodeBuilder, NodeHandle,
+    Parts, ServiceExt as _, ServiceInfo, Status,
 };
 use polywire_proto::{blixard as old, status::v1 as status};
 use polywire_services::status::{NodeStatus, Status as _};
@@ -45,8 +45,12 @@ const CLUSTER: ServiceInfo = ServiceInfo::new(
     &[
         Method::unary("/blixard.ClusterService/HealthCheck")
             .idempotent()
+            .access(AccessClass::Public)
             .docs("Whether the node takes calls."),
-        Method::unary("/blixard.ClusterService/GetClusterStatus").idempotent().docs("How the cluster is."),
+        Method::unary("/blixard.ClusterService/GetClusterStatus")
+            .idempotent()
+            .access(AccessClass::Operator)
+            .docs("How the cluster is."),
     ],
 );
 
@@ -55,6 +59,7 @@ const NODE: ServiceInfo = ServiceInfo::new(
     "What older clients ask of a node.",
     &[Method::unary("/blixard.BlixardService/GetRaftStatus")
         .idempotent()
+        .access(AccessClass::Operator)
         .docs("How consensus is at this node.")],
 );
 

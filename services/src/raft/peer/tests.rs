@@ -35,11 +35,11 @@ async fn peer(voter: &Voter) -> (Peers, Arc<Peer>) {
 }
 
 async fn over(builder: ChannelBuilder) -> (Peers, Arc<Peer>) {
-    let peers = Peers::new(&ConnectOptions::new(), RULE, None);
+    let peers = Peers::new(&ConnectOptions::new(), RULE, None, None);
     let peer = peers.learn(1, &Member::default());
     let rule = peer.dialling.rule();
     let channel = peer.choosing(builder, &rule).connect().await.unwrap();
-    let open = OpenChannel { channel, rule, renew: None, close: Mutex::default() };
+    let open = OpenChannel { calls: channel.clone(), channel, rule, renew: None, close: Mutex::default() };
     peer.lock().open = Some(Arc::new(open));
     (peers, peer)
 }
@@ -111,14 +111,14 @@ async fn a_member_that_one_transport_does_not_reach_is_reached_over_the_other() 
 
 #[test]
 fn where_a_member_says_that_it_is_holds_until_the_cluster_says_something_else() {
-    let peers = Peers::new(&ConnectOptions::new(), RULE, None);
+    let peers = Peers::new(&ConnectOptions::new(), RULE, None, None);
     let run = |incarnation| Member {
         targets: vec![format!("grpc://127.0.0.1:{incarnation}")],
         incarnation,
         ..Member::default()
     };
     peers.learn(1, &run(1));
-    peers.follow(1, &run(1), run(2));
+    peers.follow(1, &run(1), run(2), bytes::Bytes::new());
     assert_eq!(peers.latest(1, &run(1)), run(2));
     peers.learn(1, &run(1));
     assert_eq!(peers.reports()[0].member, run(2));
@@ -130,7 +130,7 @@ fn where_a_member_says_that_it_is_holds_until_the_cluster_says_something_else() 
 
 #[tokio::test]
 async fn a_member_without_an_address_that_may_be_taken_is_not_reached() {
-    let peers = Peers::new(&ConnectOptions::new(), RaftTransport::AlwaysIroh, None);
+    let peers = Peers::new(&ConnectOptions::new(), RaftTransport::AlwaysIroh, None, None);
     let member = Member { targets: vec!["grpc://127.0.0.1:1".to_owned()], ..Member::default() };
     let status = vote(&peers.learn(1, &member)).await.unwrap_err();
     assert!(status.message().contains("has no address over iroh, which "), "{status}");

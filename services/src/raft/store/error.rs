@@ -40,6 +40,14 @@ pub enum StoreError {
         /// What is wrong with it.
         problem: String,
     },
+    /// What it was told to write contradicts what it has. Nothing was written.
+    #[error("{}: {problem}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// The contradiction.
+        problem: String,
+    },
     /// The operating system has refused before, and what the database has in memory may differ from the disk since.
     #[error("{}: {cause}; nothing more is written there until it is opened again", path.display())]
     Stopped {

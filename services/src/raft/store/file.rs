@@ -17,6 +17,8 @@ pub(super) struct File {
     database: Database,
     /// What the operating system refused first: from then on the database says only that there was something.
     refused: Arc<OnceLock<String>>,
+    /// What is wrong with what the file holds, or with what was to be written to it, once that was met.
+    damaged: OnceLock<String>,
 }
 
 /// Single values, by name.
@@ -31,13 +33,14 @@ impl File {
         path: PathBuf,
         format: &str,
         tables: impl FnOnce(&WriteTransaction) -> Result<(), redb::TableError>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Self, StoreError> {
         let database = Database::create(&path).map_err(|error| StoreError::database(&path, error))?;
-        let file = Self { path, database, refused: Arc::default() };
+        let file = Self { path, database, refused: Arc::default(), damaged: OnceLock::new() };
         file.write(Durability::Immediate, |transaction| {
             tables(transaction).map_err(|error| file.failed(error))?;
             file.put(transaction, FORMAT, &format)
-        })
+        })?;
+        Ok(file)
     }
 
     /// Opens the file, which must be there and whole.
@@ -59,7 +62,7 @@ impl File {
             }
             error => error,
         })?;
-        let file = Self { path, database, refused: Arc::default() };
+        let file = Self { path, database, refused: Arc::default(), damaged: OnceLock::new() };
         let found: Option<String> = file.read(|transaction| file.get(transaction, FORMAT))?;
         match found {
             Some(found) if found == format => Ok(file),
@@ -88,6 +91,18 @@ impl File {
                 StoreError::database(&self.path, error)
             }
         }
+    }
+
+    /// Notes an error that a restart would meet again.
+    pub(super) fn note(&self, error: &StoreError) {
+        if matches!(error, StoreError::Broken { .. } | StoreError::Refused { .. }) {
+            self.damaged.get_or_init(|| error.to_string());
+        }
+    }
+
+    /// The first such error.
+    pub(super) fn damaged(&self) -> Option<&str> {
+        self.damaged.get().map(String::as_str)
     }
 
     /// This file, and what the operating system has refused of it.

@@ -1,10 +1,14 @@
 use std::{
     hash::{BuildHasher as _, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use parking_lot::RwLock;
 use redb::Durability;
+use serde::Serialize;
 use tokio::task::spawn_blocking;
 
 use super::{StoreError, file::File};
@@ -12,6 +16,7 @@ use super::{StoreError, file::File};
 const CLUSTER: &str = "cluster";
 const LINEAGE: &str = "lineage";
 const REFUSED: &str = "refused";
+const LOST: &str = "lost";
 
 /// How many runs are remembered. A node that was started more often than this since the others heard of it last is taken for
 /// a copy.
@@ -27,6 +32,8 @@ pub(super) struct Identity {
     lineage: Arc<RwLock<Arc<[u64]>>>,
     /// Why the cluster keeps this data out.
     refused: Arc<RwLock<Option<Arc<str>>>>,
+    /// Whether there were data before these, which are lost.
+    lost: Arc<AtomicBool>,
 }
 
 impl Identity {
@@ -36,7 +43,9 @@ impl Identity {
         let cluster = kept.or_else(|| has_something.then(String::new));
         let lineage: Option<Vec<u64>> = file.read(|transaction| file.get(transaction, LINEAGE))?;
         let refused: Option<String> = file.read(|transaction| file.get(transaction, REFUSED))?;
+        let lost: Option<bool> = file.read(|transaction| file.get(transaction, LOST))?;
         Ok(Self {
+            lost: Arc::new(lost.unwrap_or_default().into()),
             file,
             cluster: Arc::new(RwLock::new(cluster.map(Arc::from))),
             lineage: Arc::new(RwLock::new(lineage.unwrap_or_default().into())),
@@ -72,12 +81,30 @@ impl Identity {
         self.put(REFUSED, reason.to_owned()).await
     }
 
-    async fn put(&self, name: &'static str, value: String) -> Result<(), StoreError> {
+    async fn put<T: Serialize + Send + 'static>(
+        &self,
+        name: &'static str,
+        value: T,
+    ) -> Result<(), StoreError> {
         let file = self.file.clone();
         let writing = spawn_blocking(move || {
             file.write(Durability::Immediate, |transaction| file.put(transaction, name, &value))
         });
         writing.await.map_err(|error| StoreError::disk(self.file.path(), error.into()))?
+    }
+
+    /// Whether the data before these are lost, and no cluster was founded since.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Begins without the lost data. Waits for the disk.
+    pub(super) async fn forget_loss(&self) -> Result<(), StoreError> {
+        if self.is_lost() {
+            self.put(LOST, false).await?;
+            self.lost.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     pub(super) fn cluster(&self) -> Option<Arc<str>> {
@@ -90,6 +117,11 @@ impl Identity {
         *self.cluster.write() = Some(Arc::from(cluster));
         Ok(())
     }
+}
+
+/// Says in a new file that the data before are lost. Blocks on the disk.
+pub(super) fn lose(file: &File) -> Result<(), StoreError> {
+    file.write(Durability::Immediate, |transaction| file.put(transaction, LOST, &true))
 }
 
 /// An id that no other cluster has.

@@ -1,16 +1,23 @@
-use std::{fmt::Debug, io, ops::RangeBounds, sync::Arc};
+use std::{
+    fmt::Debug,
+    io,
+    ops::{RangeBounds, RangeInclusive},
+    sync::Arc,
+};
 
 use openraft::{
-    AnyError, Entry, ErrorSubject, ErrorVerb, LogId, LogState, OptionalSend, RaftLogId as _, RaftLogReader,
-    StorageError, StorageIOError, Vote,
+    AnyError, Entry, ErrorSubject, ErrorVerb, LogId, LogState, OptionalSend, RaftLogReader, StorageError,
+    StorageIOError, Vote,
     storage::{LogFlushed, RaftLogStorage},
 };
+use parking_lot::Mutex;
 use redb::{Durability, ReadableTable as _, TableDefinition, WriteTransaction};
 use tokio::task::spawn_blocking;
 
 use super::{
     StoreError,
     file::{File, META},
+    tail::Tail,
 };
 use crate::raft::TypeConfig;
 
@@ -34,6 +41,26 @@ pub(super) fn purged(file: &File) -> Result<Option<LogId<u64>>, StoreError> {
     file.read(|transaction| file.get(transaction, PURGED))
 }
 
+/// The end of the log.
+pub(super) fn tail(file: &File) -> Result<Tail, StoreError> {
+    file.read(|transaction| {
+        let purged: Option<LogId<u64>> = file.get(transaction, PURGED)?;
+        let table = transaction.open_table(ENTRIES).map_err(|error| file.failed(error))?;
+        let last = table.last().map_err(|error| file.failed(error))?;
+        let last = last.map(|(_, entry)| id_of(file, entry.value())).transpose()?;
+        Ok(Tail::new(purged, last))
+    })
+}
+
+/// The vote, if there is one.
+pub(super) fn vote(file: &File) -> Result<Option<Vote<u64>>, StoreError> {
+    file.read(|transaction| file.get(transaction, VOTE))
+}
+
+fn id_of(file: &File, entry: &[u8]) -> Result<LogId<u64>, StoreError> {
+    Ok(file.decode::<Entry<TypeConfig>>(entry)?.log_id)
+}
+
 /// Whether the node has voted, or has had an entry.
 pub(super) fn has_something(file: &File) -> Result<bool, StoreError> {
     file.read(|transaction| {
@@ -46,11 +73,63 @@ pub(super) fn has_something(file: &File) -> Result<bool, StoreError> {
 
 /// The log and the vote, as Raft writes them. Clones share them.
 #[derive(Clone, Debug)]
-pub struct LogStore(Arc<File>);
+pub struct LogStore {
+    file: Arc<File>,
+    tail: Arc<Mutex<Tail>>,
+    /// Whether entries need not follow one another, as in the library's own tests.
+    #[cfg(test)]
+    pub(super) takes_gaps: bool,
+}
 
 impl LogStore {
-    pub(super) fn new(file: Arc<File>) -> Self {
-        Self(file)
+    pub(super) fn new(file: Arc<File>, tail: Arc<Mutex<Tail>>) -> Self {
+        Self {
+            file,
+            tail,
+            #[cfg(test)]
+            takes_gaps: false,
+        }
+    }
+
+    /// The end of the log, as it is on disk.
+    pub(in crate::raft) fn tail(&self) -> Tail {
+        *self.tail.lock()
+    }
+
+    /// The ids of the entries in this range.
+    ///
+    /// # Errors
+    /// When the disk cannot be read.
+    pub(in crate::raft) async fn ids(
+        &self,
+        range: RangeInclusive<u64>,
+    ) -> Result<Vec<LogId<u64>>, StorageError<u64>> {
+        self.with(READ, move |file| {
+            file.read(|transaction| {
+                let table = transaction.open_table(ENTRIES).map_err(|error| file.failed(error))?;
+                let found = table.range::<u64>(range).map_err(|error| file.failed(error))?;
+                found.map(|entry| id_of(file, entry.map_err(|error| file.failed(error))?.1.value())).collect()
+            })
+        })
+        .await
+    }
+
+    /// The end of the log with these entries.
+    fn grown(&self, entries: &[Entry<TypeConfig>]) -> Result<Tail, StoreError> {
+        let mut tail = self.tail();
+        for entry in entries {
+            #[cfg(test)]
+            if self.takes_gaps {
+                tail = Tail::new(tail.purged, Some(entry.log_id));
+                continue;
+            }
+            tail.push(entry.log_id).map_err(|problem| self.refused(problem))?;
+        }
+        Ok(tail)
+    }
+
+    fn refused(&self, problem: String) -> StoreError {
+        StoreError::Refused { path: self.file.path().to_owned(), problem }
     }
 
     /// Does this with the file where it may block.
@@ -59,11 +138,14 @@ impl LogStore {
         (subject, verb): (ErrorSubject<u64>, ErrorVerb),
         work: impl FnOnce(&File) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StorageError<u64>> {
-        let file = self.0.clone();
+        let file = self.file.clone();
         let outcome = spawn_blocking(move || work(&file)).await;
         let failed = |error: AnyError| StorageIOError::new(subject.clone(), verb, error).into();
         match outcome {
-            Ok(outcome) => outcome.map_err(|error| failed(AnyError::error(error))),
+            Ok(outcome) => outcome.map_err(|error| {
+                self.file.note(&error);
+                failed(AnyError::error(error))
+            }),
             Err(error) => Err(failed(AnyError::error(error))),
         }
     }
@@ -99,18 +181,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, StorageError<u64>> {
-        self.with(READ, |file| {
-            file.read(|transaction| {
-                let last_purged_log_id = file.get(transaction, PURGED)?;
-                let table = transaction.open_table(ENTRIES).map_err(|error| file.failed(error))?;
-                let last = table.last().map_err(|error| file.failed(error))?;
-                let last =
-                    last.map(|(_, entry)| file.decode::<Entry<TypeConfig>>(entry.value())).transpose()?;
-                let last_log_id = last.map(|entry| *entry.get_log_id()).or(last_purged_log_id);
-                Ok(LogState { last_purged_log_id, last_log_id })
-            })
-        })
-        .await
+        let tail = self.with(READ, tail).await?;
+        Ok(LogState { last_purged_log_id: tail.purged, last_log_id: tail.last })
     }
 
     async fn get_log_reader(&mut self) -> Self {
@@ -118,18 +190,19 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote<u64>) -> Result<(), StorageError<u64>> {
-        let vote = *vote;
+        let (vote, log) = (*vote, self.clone());
         self.with((ErrorSubject::Vote, ErrorVerb::Write), move |file| {
+            let before = self::vote(file)?;
+            if let Some(before) = before.filter(|before| *before > vote) {
+                return Err(log.refused(format!("the vote {vote} is below {before}; votes do not fall")));
+            }
             file.write(Durability::Immediate, |transaction| file.put(transaction, VOTE, &vote))
         })
         .await
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote<u64>>, StorageError<u64>> {
-        self.with((ErrorSubject::Vote, ErrorVerb::Read), |file| {
-            file.read(|transaction| file.get(transaction, VOTE))
-        })
-        .await
+        self.with((ErrorSubject::Vote, ErrorVerb::Read), vote).await
     }
 
     async fn append<I>(
@@ -141,9 +214,10 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I: IntoIterator<Item = Entry<TypeConfig>> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let entries: Vec<_> = entries.into_iter().collect();
+        let (entries, log) = (Vec::from_iter(entries), self.clone());
         let written = self
             .with(WRITE, move |file| {
+                let grown = log.grown(&entries)?;
                 file.write(Durability::Immediate, |transaction| {
                     let mut table = transaction.open_table(ENTRIES).map_err(|error| file.failed(error))?;
                     for entry in &entries {
@@ -151,7 +225,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                         table.insert(index, &*file.encode(entry)?).map_err(|error| file.failed(error))?;
                     }
                     Ok(())
-                })
+                })?;
+                *log.tail.lock() = grown;
+                Ok(())
             })
             .await;
         match written {
@@ -167,22 +243,39 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn truncate(&mut self, log_id: LogId<u64>) -> Result<(), StorageError<u64>> {
+        let log = self.clone();
         self.with(DELETE, move |file| {
-            file.write(Durability::Immediate, |transaction| {
+            let before = log.tail();
+            if let Some(purged) = before.purged.filter(|purged| log_id.index <= purged.index) {
+                return Err(log.refused(format!(
+                    "entries from {log_id} on cannot be removed: those up to {purged} have left the log"
+                )));
+            }
+            let last = file.write(Durability::Immediate, |transaction| {
                 let mut table = transaction.open_table(ENTRIES).map_err(|error| file.failed(error))?;
-                table.retain_in(log_id.index.., |_, _| false).map_err(|error| file.failed(error))
-            })
+                table.retain_in(log_id.index.., |_, _| false).map_err(|error| file.failed(error))?;
+                let last = table.last().map_err(|error| file.failed(error))?;
+                last.map(|(_, entry)| id_of(file, entry.value())).transpose()
+            })?;
+            *log.tail.lock() = before.cut(log_id.index, last);
+            Ok(())
         })
         .await
     }
 
+    /// Entries leave the log that are in the state machine, or in a snapshot that takes its place: that one may be ahead of
+    /// the whole log.
     async fn purge(&mut self, log_id: LogId<u64>) -> Result<(), StorageError<u64>> {
+        let log = self.clone();
         self.with(DELETE, move |file| {
+            let purged = log.tail().purge(log_id).map_err(|problem| log.refused(problem))?;
             file.write(Durability::Immediate, |transaction| {
                 file.put(transaction, PURGED, &log_id)?;
                 let mut table = transaction.open_table(ENTRIES).map_err(|error| file.failed(error))?;
                 table.retain_in(..=log_id.index, |_, _| false).map_err(|error| file.failed(error))
-            })
+            })?;
+            *log.tail.lock() = purged;
+            Ok(())
         })
         .await
     }

@@ -33,7 +33,10 @@ impl StateMachine {
         let outcome = spawn_blocking(move || work(&state)).await;
         let failed = |error: AnyError| StorageIOError::new(subject.clone(), verb, error).into();
         match outcome {
-            Ok(outcome) => outcome.map_err(|error| failed(AnyError::error(error))),
+            Ok(outcome) => outcome.map_err(|error| {
+                self.0.file.note(&error);
+                failed(AnyError::error(error))
+            }),
             Err(error) => Err(failed(AnyError::error(error))),
         }
     }
@@ -175,6 +178,6 @@ pub(super) fn install(
             Kept { name: name.clone(), meta: SnapshotMeta { snapshot_id: name.clone(), ..meta.clone() } };
         state.keep(transaction, &kept)
     })?;
-    state.changes().push(Change::Replaced);
+    state.publish(Change::Replaced);
     state.tidy()
 }

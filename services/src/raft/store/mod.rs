@@ -19,10 +19,14 @@ mod receipt;
 mod snapshot;
 mod snapshots;
 mod state;
+mod tail;
 
 use std::{path::Path, sync::Arc};
 
-pub(crate) use self::disk::DiskFailure;
+use parking_lot::Mutex;
+use polywire::{Status, node::DiskSpace};
+
+pub(in crate::raft) use self::tail::{CEILING, Tail};
 pub use self::{
     changes::{Change, Changes, Missed},
     error::StoreError,
@@ -32,12 +36,14 @@ pub use self::{
     receipt::{Receipt, Received},
     state::Stored,
 };
+pub(crate) use self::{disk::DiskFailure, state::RESERVED};
 use self::{file::File, identity::Identity, snapshots::Snapshots, state::KvState};
 
 /// The storage of one node. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
     log: Arc<File>,
+    tail: Arc<Mutex<Tail>>,
     state: Arc<KvState>,
     identity: Identity,
 }
@@ -51,8 +57,14 @@ impl Store {
     /// When a file cannot be opened, is not whole, is of another version of this format, or is in use by another
     /// process. Nothing is changed then.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        Self::open_or_lose(directory, false)
+    }
+
+    /// As [`open`](Self::open). Where there is no such directory although `had_data`, the one that is made says that its data
+    /// are lost.
+    pub(super) fn open_or_lose(directory: &Path, had_data: bool) -> Result<Self, StoreError> {
         if !directory.exists() {
-            Self::make(directory)?;
+            Self::make(directory, had_data)?;
         }
         let log = File::open(directory.join(LOG), log::FORMAT)?;
         let file = File::open(directory.join(STATE), state::FORMAT)?;
@@ -60,9 +72,11 @@ impl Store {
         let log = Arc::new(log);
         let has_something = log::has_something(&log)? || state.applied()?.is_some();
         let identity = Identity::open(log.clone(), has_something)?;
-        let store = Self { log, state: Arc::new(state), identity };
+        let tail = Arc::new(Mutex::new(log::tail(&log)?));
+        let store = Self { log, tail, state: Arc::new(state), identity };
         store.finish()?;
         store.check()?;
+        store.check_numbers()?;
         store.tidy()?;
         Self::remove_unfinished(directory);
         Ok(store)
@@ -111,6 +125,11 @@ impl Store {
         DiskFailure::of([self.log.refused(), self.state.file.refused()])
     }
 
+    /// What is wrong with the data, or contradicts them, once Raft has met it: a restart of Raft would meet it again.
+    pub(super) fn damage(&self) -> Option<&str> {
+        self.log.damaged().or_else(|| self.state.file.damaged())
+    }
+
     /// The id of the cluster that this node has formed or asked to join; empty for a cluster of an older version, which
     /// has none. `None` for a node that has done neither, or has lost its data.
     pub fn cluster(&self) -> Option<Arc<str>> {
@@ -140,6 +159,11 @@ impl Store {
         self.identity.refuse(reason).await
     }
 
+    /// Whether the data before these are lost, and the node has formed no cluster since. Raft knows whether it has joined one.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.identity.is_lost()
+    }
+
     /// Sets the cluster that this node belongs to. Waits for the disk.
     ///
     /// # Errors
@@ -159,7 +183,8 @@ impl Store {
     /// # Cancel safety
     /// Not safe: the write goes on, and the file may have the id while this store still returns the old one.
     pub async fn found_cluster(&self) -> Result<(), StoreError> {
-        self.identity.set(&identity::random()).await
+        self.identity.set(&identity::random()).await?;
+        self.identity.forget_loss().await
     }
 
     /// Removes unused snapshots.
@@ -175,6 +200,23 @@ impl Store {
         self.state.snapshots().retire();
     }
 
+    /// Whether a snapshot of so many bytes fits on the disk: its file, and what it becomes in the database.
+    ///
+    /// # Errors
+    /// `ResourceExhausted`, not processed, where it does not.
+    pub(super) fn has_room(&self, size: u64) -> Result<(), Status> {
+        let Ok(space) = DiskSpace::of(self.state.snapshots().path()) else { return Ok(()) };
+        let needed = size.saturating_mul(2).saturating_add(RESERVE);
+        match needed <= space.available_bytes {
+            true => Ok(()),
+            false => Err(Status::resource_exhausted(format!(
+                "a snapshot of {size} bytes takes {needed} of the disk, which has {} free",
+                space.available_bytes
+            ))
+            .not_processed()),
+        }
+    }
+
     /// Begins to receive a snapshot of another member.
     ///
     /// # Errors
@@ -187,14 +229,18 @@ impl Store {
     }
 
     /// Makes the files beside the directory and moves them there together, so that there is never a part of them.
-    fn make(directory: &Path) -> Result<(), StoreError> {
+    fn make(directory: &Path, is_lost: bool) -> Result<(), StoreError> {
         let unfinished = directory.with_extension("new");
         let failed = |source| StoreError::disk(&unfinished, source);
         if unfinished.exists() {
             std::fs::remove_dir_all(&unfinished).map_err(failed)?;
         }
         std::fs::create_dir_all(unfinished.join(SNAPSHOTS)).map_err(failed)?;
-        File::make(unfinished.join(LOG), log::FORMAT, log::make)?;
+        let log = File::make(unfinished.join(LOG), log::FORMAT, log::make)?;
+        if is_lost {
+            identity::lose(&log)?;
+        }
+        drop(log);
         File::make(unfinished.join(STATE), state::FORMAT, state::make)?;
         file::sync(&unfinished).map_err(failed)?;
         std::fs::rename(&unfinished, directory).map_err(|source| StoreError::disk(directory, source))?;
@@ -219,9 +265,23 @@ impl Store {
         Ok(())
     }
 
+    /// Raft cannot count on from numbers that only a faulty member has: an older version took any.
+    fn check_numbers(&self) -> Result<(), StoreError> {
+        let vote = log::vote(&self.log)?.map(|vote| vote.leader_id.term);
+        let last = self.tail.lock().last;
+        let numbers = [("the vote is of the term", vote), ("the log ends at", last.map(|last| last.index))];
+        match numbers.into_iter().find(|(_, number)| number.is_some_and(|number| number >= CEILING)) {
+            Some((what, number)) => {
+                let problem = format!("{what} {}, expected one below 2^62", number.unwrap_or_default());
+                Err(StoreError::broken(self.log.path(), problem))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The log and the vote, for Raft.
     pub fn log(&self) -> LogStore {
-        LogStore::new(self.log.clone())
+        LogStore::new(self.log.clone(), self.tail.clone())
     }
 
     /// The state machine, for Raft.
@@ -254,6 +314,9 @@ impl Store {
 fn shown(index: Option<u64>) -> String {
     index.map_or_else(|| "the beginning".to_owned(), |index| format!("entry {index}"))
 }
+
+/// So many bytes of the disk a snapshot leaves to the log.
+const RESERVE: u64 = 1 << 20;
 
 const LOG: &str = "log.redb";
 const STATE: &str = "state.redb";

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
+use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{
     Changes, StoreError,
-    state::{KEYS, KvState, REVISION, Stored},
+    state::{KEYS, KvState, RESERVED, REVISION, Stored},
 };
 
 /// The key-value store of this node, for reading. What it says is what this node has applied, which may be behind
@@ -64,7 +64,8 @@ impl KvReader {
                     if !key.starts_with(&*prefix) {
                         break;
                     }
-                    if after.as_deref() == Some(key) {
+                    let is_hidden = key.starts_with(RESERVED) && !prefix.starts_with(RESERVED);
+                    if is_hidden || after.as_deref() == Some(key) {
                         continue;
                     }
                     let stored: Stored = state.file.decode(stored.value())?;
@@ -93,6 +94,11 @@ impl KvReader {
             state.file.read(|transaction| Ok(state.file.get(transaction, REVISION)?.unwrap_or(0)))
         })
         .await
+    }
+
+    /// Changes with each change of a key that the cluster itself keeps.
+    pub(in crate::raft) fn reserved_changes(&self) -> watch::Receiver<u64> {
+        self.0.reserved()
     }
 
     /// The changes from now on, in their order.

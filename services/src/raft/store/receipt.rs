@@ -75,6 +75,11 @@ pub struct Received {
 }
 
 impl Received {
+    /// What it is of.
+    pub(in crate::raft) fn meta(&self) -> &SnapshotMeta<u64, Member> {
+        &self.meta
+    }
+
     /// Hands it to Raft, and waits until Raft has installed or refused it.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use redb::{ReadableTable as _, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError,
+    CEILING, StoreError,
     file::File,
     state::{APPLIED, KEYS, MEMBERSHIP, Membership, ORDER, REQUESTS, REVISION, Stored},
 };
@@ -132,11 +132,20 @@ pub(super) fn inspect(state: &File, file: &mut fs::File) -> Result<Head, StoreEr
     let mut records = BufReader::new(file);
     io::copy(&mut (&mut records).take(MAGIC.len() as u64), &mut io::sink())
         .map_err(|error| refused(error, state))?;
-    let Record::Head { applied, membership, .. } = next(state, &mut records).map_err(unusable)? else {
+    let Record::Head { applied, membership, revision } = next(state, &mut records).map_err(unusable)? else {
         return Err(refused(incomplete("its head is missing"), state));
     };
+    if revision >= CEILING {
+        return Err(refused(incomplete("its revision cannot be counted on"), state));
+    }
     loop {
         match next(state, &mut records).map_err(unusable)? {
+            Record::Key { stored, .. } if stored.revision > revision => {
+                return Err(refused(incomplete("a key is of a later revision than all of it"), state));
+            }
+            Record::Request { index, .. } if index >= CEILING => {
+                return Err(refused(incomplete("the number of a request cannot be counted on"), state));
+            }
             Record::Key { .. } | Record::Request { .. } => {}
             Record::End => return Ok(Head { applied, membership }),
             Record::Head { .. } => return Err(refused(incomplete("it has two heads"), state)),

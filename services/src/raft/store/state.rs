@@ -7,6 +7,7 @@ use bytes::Bytes;
 use openraft::{Entry, EntryPayload, LogId, SnapshotMeta, StoredMembership};
 use redb::{Durability, ReadableTable as _, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::{
     Change, StoreError,
@@ -27,6 +28,10 @@ pub(super) const REQUESTS: TableDefinition<'static, &str, &[u8]> = TableDefiniti
 
 /// Their ids, in the order in which they came.
 pub(super) const ORDER: TableDefinition<'static, u64, &str> = TableDefinition::new("request order");
+
+/// What the keys of the cluster itself begin with. They are in the same table as those of users, so that snapshots have
+/// them, and no service of the key-value store reads or writes them.
+pub(crate) const RESERVED: &str = "\0polywire/";
 
 pub(super) const APPLIED: &str = "applied";
 pub(super) const MEMBERSHIP: &str = "membership";
@@ -73,12 +78,20 @@ pub(super) struct KvState {
     pub(super) file: File,
     snapshots: Snapshots,
     changes: Latest,
+    /// How many changes of reserved keys there have been.
+    reserved: watch::Sender<u64>,
     commits: AtomicU32,
 }
 
 impl KvState {
     pub(super) fn new(file: File, snapshots: Snapshots) -> Self {
-        Self { file, snapshots, changes: Latest::new(), commits: AtomicU32::new(0) }
+        Self {
+            file,
+            snapshots,
+            changes: Latest::new(),
+            reserved: watch::Sender::new(0),
+            commits: AtomicU32::new(0),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -131,9 +144,28 @@ impl KvState {
             Ok(outcomes)
         })?;
         for change in changes {
-            self.changes.push(change);
+            self.publish(change);
         }
         Ok(outcomes)
+    }
+
+    /// Tells watchers of a change: those of users, or those of the cluster itself, or both.
+    pub(super) fn publish(&self, change: Change) {
+        let is_reserved = match &change {
+            Change::Written { key, .. } => Some(key.starts_with(RESERVED)),
+            Change::Replaced => None,
+        };
+        if is_reserved != Some(false) {
+            self.reserved.send_modify(|count| *count += 1);
+        }
+        if is_reserved != Some(true) {
+            self.changes.push(change);
+        }
+    }
+
+    /// Changes with each change of a reserved key.
+    pub(super) fn reserved(&self) -> watch::Receiver<u64> {
+        self.reserved.subscribe()
     }
 
     /// The log has what is lost with a crash, so most commits need not wait for the disk.

@@ -19,7 +19,9 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Builder {
     async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<u64>> {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("raft")).unwrap();
-        Ok((directory, store.log(), store.state_machine()))
+        let mut log = store.log();
+        log.takes_gaps = true;
+        Ok((directory, log, store.state_machine()))
     }
 }
 
@@ -63,10 +65,48 @@ async fn apply(store: &Store, index: u64, command: Command) -> Outcome {
 async fn what_was_appended_is_there_after_a_restart() {
     let place = Place::new();
     let store = place.open();
-    let entries: Vec<_> = (1..=5).map(|index| entry(index, put("key", &index.to_string()))).collect();
+    let entries: Vec<_> = (0..5).map(|index| entry(index, put("key", &index.to_string()))).collect();
     store.log().blocking_append(entries.clone()).await.unwrap();
     drop(store);
     assert_eq!(place.open().log().try_get_log_entries(..).await.unwrap(), entries);
+}
+
+#[tokio::test]
+async fn a_log_takes_no_gap_and_no_vote_that_falls_and_keeps_what_it_has() {
+    let place = Place::new();
+    let store = place.open();
+    let mut log = store.log();
+    let entries: Vec<_> = (0..5).map(|index| entry(index, put("key", "value"))).collect();
+    log.blocking_append(entries[..3].to_vec()).await.unwrap();
+    log.save_vote(&openraft::Vote::new_committed(7, 2)).await.unwrap();
+    let gap = log.blocking_append([entries[4].clone()]).await.unwrap_err();
+    assert!(gap.to_string().contains("leaves a gap; expected index 3"), "{gap}");
+    log.blocking_append([entries[2].clone()]).await.unwrap_err();
+    let mut earlier = entries[3].clone();
+    earlier.log_id.leader_id.term = 0;
+    log.blocking_append([earlier]).await.unwrap_err();
+    for vote in [openraft::Vote::new(6, 9), openraft::Vote::new(7, 2)] {
+        let falls = log.save_vote(&vote).await.unwrap_err();
+        assert!(falls.to_string().contains("votes do not fall"), "{falls}");
+    }
+    store.state_machine().apply(entries[..2].to_vec()).await.unwrap();
+    log.purge(entries[1].log_id).await.unwrap();
+    log.purge(entries[0].log_id).await.unwrap_err();
+    log.truncate(entries[1].log_id).await.unwrap_err();
+    drop((log, store));
+    let mut log = place.open().log();
+    assert_eq!(log.try_get_log_entries(..).await.unwrap(), entries[2..3]);
+    assert_eq!(log.read_vote().await.unwrap(), Some(openraft::Vote::new_committed(7, 2)));
+    log.blocking_append(entries[3..].to_vec()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_with_numbers_that_cannot_be_counted_on_is_not_opened() {
+    let place = Place::new();
+    place.open().log().save_vote(&openraft::Vote::new_committed(u64::MAX, 2)).await.unwrap();
+    let error = Store::open(&place.path()).unwrap_err().to_string();
+    let expected = "the vote is of the term 18446744073709551615, expected one below 2^62";
+    assert!(error.contains(expected) && error.contains("let it join again"), "{error}");
 }
 
 #[tokio::test]
@@ -85,7 +125,7 @@ async fn a_file_that_was_cut_short_is_refused_at_any_length() {
         let store = place.open();
         for index in 1..=200 {
             let command = put(&format!("key {index}"), &"x".repeat(5_000));
-            store.log().blocking_append([entry(index, command.clone())]).await.unwrap();
+            store.log().blocking_append([entry(index - 1, command.clone())]).await.unwrap();
             apply(&store, index, command).await;
         }
         store.probe().await.unwrap();

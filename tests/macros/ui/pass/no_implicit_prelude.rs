@@ -34,7 +34,7 @@ pub mod bare {
     #[::polywire::service(package = "inventory.v1")]
     pub trait Inventory {
         /// Looks one item up.
-        #[rpc(idempotent, timeout = "5s", max_message_bytes = 4096)]
+        #[rpc(idempotent, timeout = "5s", max_message_bytes = 4096, access = "public")]
         async fn get(&self, cx: &Context, request: GetRequest) -> Result<Item, Status>;
         /// Trades items.
         async fn sync(&self, items: Streaming<Item>) -> Result<Response<Streaming<Item>>, Broken>;

@@ -11,7 +11,7 @@ use messages::{GetRequest, Item};
 use wires::{Status, Streaming};
 
 /// What is in stock.
-#[wires::service(package = "inventory.v1", crate = ::wires)]
+#[wires::service(package = "inventory.v1", access = "operator", crate = ::wires)]
 pub trait Inventory {
     /// Looks items up.
     #[rpc(timeout = "5s")]

@@ -12,7 +12,7 @@ use polywire::{Context, Response, Shape, Status, Streaming};
 #[polywire::service(package = "inventory.v1")]
 pub trait Inventory {
     /// Looks one item up.
-    #[rpc(idempotent, timeout = "5s", max_message_bytes = 4096)]
+    #[rpc(idempotent, timeout = "5s", max_message_bytes = 4096, access = "public")]
     async fn get(&self, request: GetRequest) -> Result<Item, Status>;
     /// Lists items.
     async fn watch(&self, cx: &Context, request: GetRequest) -> Result<Streaming<Item>, Status>;

@@ -74,6 +74,7 @@ impl Peer {
             .flag("transport.grpc.bind_address", format!("{address}:0"))
             .flag("transport.iroh.bind_address", address.to_string())
             .flag("http.enabled", "false")
+            .flag("access.insecure", "true")
             .load()
             .unwrap();
         let executed = Executed::default();

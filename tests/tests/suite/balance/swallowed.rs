@@ -47,6 +47,7 @@ async fn node(lab: &Lab) -> (Node, tempfile::TempDir) {
         format!("--transport.grpc.bind_address={address}:0"),
         format!("--transport.iroh.bind_address={address}"),
         format!("--http.bind_address={address}:0"),
+        "--insecure".to_owned(),
     ];
     (Node::start_with(command, flags.iter().map(String::as_str)).await, directory)
 }

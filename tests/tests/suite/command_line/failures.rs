@@ -75,6 +75,29 @@ async fn an_authority_that_did_not_sign_is_the_calls_status_and_the_message_says
 }
 
 #[tokio::test]
+async fn another_key_than_the_one_in_the_target_is_told_so_on_every_transport() {
+    let node = Node::start(&[
+        "--transport.grpc.tls_enabled=true",
+        "--transport.quic.enabled=true",
+        "--transport.quic.bind_address=127.0.0.1:0",
+        "--transport.websocket.enabled=true",
+        "--transport.websocket.tls_enabled=true",
+        "--transport.websocket.bind_address=127.0.0.1:0",
+    ])
+    .await;
+    let other = Node::start(&[]).await;
+    for target in [node.grpc(), node.iroh(), node.target("quic"), node.target("websocket")] {
+        let mistaken = target.replace(&node.targets.node_id, &other.targets.node_id);
+        assert_ne!(mistaken, target);
+        for finished in each_that_calls(&mistaken, &[]).await {
+            assert_eq!(finished.code, UNAVAILABLE, "{mistaken}: {}", finished.stderr);
+            let told = finished.stderr.contains("the peer has another key than the one in the target");
+            assert!(told, "{mistaken}: {}", finished.stderr);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_host_name_that_the_certificate_lacks_or_that_leads_nowhere_is_the_calls_status() {
     let directory = tempfile::tempdir().unwrap();
     let (node, pki) = tls_node(directory.path()).await;

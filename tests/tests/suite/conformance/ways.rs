@@ -1,10 +1,19 @@
 //! The ways to a service that are no transport of a node.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use polywire::{config, grpc::Grpc, iroh::Iroh};
+use polywire::{config, grpc::Grpc, iroh::Iroh, unix};
 use polywire_conformance::{Case, Conformance};
-use polywire_tests::subjects::{BehindAGateway, InProcess, InProcessConfig, IrohsRouter, TonicsServer};
+use polywire_tests::subjects::{
+    BehindAGateway, GrpcOverUnix, InProcess, InProcessConfig, IrohsRouter, TonicsServer,
+};
 
 use super::{LOOPBACK, NOT_ENCODED, OWN_PROCESS, STREAMS, is_documented, run};
 
@@ -41,6 +50,17 @@ fn irohs_router() -> Conformance {
         )
 }
 
+fn grpc_over_unix(directory: &Path) -> Conformance {
+    let directory = directory.to_owned();
+    let next = AtomicUsize::new(0);
+    let config = move || unix::Config {
+        path: directory.join(format!("{}.sock", next.fetch_add(1, Ordering::Relaxed))),
+        max_concurrent_streams: STREAMS,
+        ..unix::Config::default()
+    };
+    Conformance::with(GrpcOverUnix, config).named("gRPC on a Unix socket").concurrency_limit(STREAMS as usize)
+}
+
 /// The cases about a size on the wire.
 const SIZES: [Case; 9] = [
     Case::MetadataOverLimit,
@@ -57,6 +77,9 @@ const SIZES: [Case; 9] = [
 /// The cases about a server that ends without its clients.
 const ENDS: [Case; 4] = [Case::NoServer, Case::ServerDies, Case::DrainRefuses, Case::DrainCut];
 
+/// Why nothing is asked about a caller.
+const WITHIN: &str = "a call within the process is allowed";
+
 fn in_process() -> Conformance {
     let suite = Conformance::new(InProcess, InProcessConfig::default()).named("in process");
     let without = |suite: Conformance, cases: &[Case], reason: &str| {
@@ -68,6 +91,8 @@ fn in_process() -> Conformance {
         .without(Case::ClientCodec, NOT_ENCODED)
         .without(Case::Caller, "the caller is the process itself")
         .without(Case::Connections, "there are no connections")
+        .without(Case::Access, WITHIN)
+        .without(Case::Undecoded, WITHIN)
         .without(Case::Cause, OWN_PROCESS)
         .without(Case::DeadlineUnread, "a stream that is not read does not run")
 }
@@ -95,6 +120,9 @@ fn iroh_to_grpc() -> Conformance {
 
 #[test]
 fn every_other_way_conforms_as_the_documentation_says() {
-    let reports = run([tonics_server(), irohs_router(), in_process(), grpc_to_iroh(), iroh_to_grpc()]);
+    let directory = tempfile::tempdir().unwrap();
+    let socket = grpc_over_unix(directory.path());
+    let reports =
+        run([tonics_server(), irohs_router(), socket, in_process(), grpc_to_iroh(), iroh_to_grpc()]);
     is_documented("## Other ways", &reports);
 }

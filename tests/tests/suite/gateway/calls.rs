@@ -305,6 +305,6 @@ async fn the_server_sees_the_gateway_as_its_caller() {
     for gateway in [grpc_alone, both] {
         let client = InventoryClient::new(connect(gateway.grpc()).await);
         let seen = client.get(GetRequest::default()).await.unwrap().name;
-        assert_eq!(seen, format!("{} over iroh", gateway.targets.node_id));
+        assert_eq!(seen, format!("key:{} over iroh", gateway.targets.node_id));
     }
 }

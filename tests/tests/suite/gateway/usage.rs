@@ -26,7 +26,6 @@ async fn what_cannot_be_listened_on_or_called_is_said() {
         (&["--listen", "grpc://nonsense", target], "expected an IP address and a port"),
         (&["--listen", "iroh://abc", target], "expected iroh://ip:port or `iroh` alone"),
         (&["--listen", "grpc", "--listen", "grpcs", target], "--listen names grpc twice"),
-        (&["--listen", "grpcs", target], "tls_cert"),
         (
             &["--listen", "grpc", "--transport.mode=dual", target],
             "unexpected flag --transport.mode: --listen sets this key",

@@ -65,7 +65,7 @@ async fn gateways_pass_it_on() {
 }
 
 fn caller() -> std::sync::Arc<polywire::Caller> {
-    polywire::Caller { transport: "test", identity: None, address: None }.into()
+    polywire::Caller::new("test").into()
 }
 
 /// Refuses all calls before any handler, and answers those that ask how it is.

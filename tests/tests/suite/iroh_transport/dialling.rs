@@ -151,11 +151,11 @@ async fn a_key_without_an_address_is_not_waited_for() {
 async fn calling_oneself_works_and_says_who_calls() {
     let own = endpoint::plain().await;
     let stock = Stock::new().on_get(async |arrival, _| {
-        Ok(Item::named(arrival.caller.and_then(|caller| caller.identity).unwrap()))
+        Ok(Item::named(arrival.caller.and_then(|caller| caller.identity).unwrap().to_string()))
     });
     let dialer = Dialer::new(own.clone()).own_service(stock.server());
     let client = InventoryClient::new(dialer.peer(own.addr()));
-    assert_eq!(client.get(GetRequest::default()).await.unwrap().name, own.id().to_string());
+    assert_eq!(client.get(GetRequest::default()).await.unwrap().name, format!("key:{}", own.id()));
 
     let clueless = InventoryClient::new(Dialer::new(own.clone()).peer(own.addr()));
     let status = clueless.get(GetRequest::default()).await.unwrap_err();
@@ -169,12 +169,12 @@ async fn a_handler_knows_its_caller_by_key() {
     let stock = Stock::new().on_get(async |arrival, _| {
         let caller = arrival.caller.unwrap();
         assert_eq!(caller.transport, "iroh");
-        Ok(Item::named(caller.identity.unwrap()))
+        Ok(Item::named(caller.identity.unwrap().to_string()))
     });
     tokio::spawn(serve(server.clone(), stock.server(), ServeOptions::default(), Drain::new()));
     let own = endpoint::plain().await;
     let client = InventoryClient::new(Dialer::new(own.clone()).peer(server.addr()));
-    assert_eq!(client.get(GetRequest::default()).await.unwrap().name, own.id().to_string());
+    assert_eq!(client.get(GetRequest::default()).await.unwrap().name, format!("key:{}", own.id()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

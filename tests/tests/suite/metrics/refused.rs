@@ -152,7 +152,7 @@ async fn outcome(channel: Channel, case: &str) -> Result<(), Status> {
             Call::new(&channel, &STREAMED, Body::many(requests)).await
         }
         "a request that is no message" => {
-            let caller = polywire::Caller { transport: "test", identity: None, address: None };
+            let caller = polywire::Caller::new("test");
             let cx = Context::incoming(GET, caller.into())?.with_codec(Codec::Protobuf);
             let junk = Payload::encoded(Codec::Protobuf, Bytes::from_static(&[0x0a, 5, b'x']));
             return channel.unary(cx, junk).await.map(|_| ());

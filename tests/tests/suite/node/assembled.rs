@@ -34,9 +34,10 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use super::{connect, health};
 
 /// The services of a node without a cluster.
-const OWN: [&str; 6] = [
+const OWN: [&str; 7] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
+    "polywire.access.v1.Access",
     "polywire.directory.v1.Directory",
     "polywire.health.v1.Health",
     "polywire.monitoring.v1.Monitoring",
@@ -147,7 +148,7 @@ async fn a_node_without_a_cluster_reports_on_itself_over_every_transport() {
         let refusals: [Status; 3] = [
             RaftClient::new(channel.clone()).vote(VoteRequest::default()).await.unwrap_err(),
             KvClient::new(channel.clone()).get(GetRequest::default()).await.unwrap_err(),
-            ClusterClient::new(channel).status(cluster::StatusRequest {}).await.unwrap_err(),
+            ClusterClient::new(channel).status(cluster::StatusRequest::default()).await.unwrap_err(),
         ];
         for refusal in refusals {
             assert_eq!(refusal.code(), Code::Unimplemented, "{target}: {refusal}");

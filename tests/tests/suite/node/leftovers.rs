@@ -48,7 +48,7 @@ async fn a_node_that_is_stopped_right_after_its_start_leaves_what_a_next_one_wan
         node.signal(Signal::TERM);
         assert_eq!(node.ended().await.code, Some(0));
     }
-    let expected = BTreeSet::from(["identity.key", "ports.toml", "raft"].map(str::to_owned));
+    let expected = BTreeSet::from(["identity.key", "ports.toml", "raft", "targets.json"].map(str::to_owned));
     let left = names(directory.path());
     assert!(left.is_subset(&expected), "{left:?}");
 }

@@ -1,16 +1,29 @@
-use std::{fs, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use polywire::{Code, iroh::Dialer};
-use polywire_proto::grpc::health::v1::health_check_response::ServingStatus;
-use polywire_services::{directory::DirectoryClient, health::HealthClient};
+use polywire_proto::{
+    cluster::v1::StatusRequest,
+    grpc::health::v1::health_check_response::ServingStatus,
+    kv::v1::{GetRequest, PutRequest},
+};
+use polywire_services::{
+    directory::DirectoryClient,
+    health::HealthClient,
+    raft::{ClusterClient, KvClient},
+};
 use polywire_tests::{
     endpoint,
     node::{FREE_PORTS, Node, binary, run},
+    patience::eventually,
 };
 use rustix::process::Signal;
 use tokio::process::Command;
 
-use super::{ask, health, status};
+use super::{ask, connect, health, status};
 
 /// The example of the founding document, word for word.
 const FOUNDING: &str = r#"[transport]
@@ -89,6 +102,45 @@ async fn the_founding_example_starts_offline_in_under_two_seconds_and_every_alpn
         let peer = dialer.peer_with_alpns(address.clone(), [alpn]);
         assert_eq!(peer.connection().await.unwrap().alpn(), alpn.as_bytes());
     }
+}
+
+#[tokio::test]
+async fn the_founding_example_forms_a_cluster_with_two_more_and_survives_its_leader() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("node.toml");
+    fs::write(&file, FOUNDING).unwrap();
+    let config = format!("--config={}", file.display());
+    let flags = [&*config, "--transport.grpc.bind_address=0.0.0.0:0", "--http.bind_address=127.0.0.1:0"];
+    let mut nodes = Vec::new();
+    for _ in 0..3 {
+        nodes.push(Node::start_with(Command::new(binary()), flags).await);
+    }
+    for node in &nodes[1..] {
+        let join = ["cluster", "join", nodes[0].grpc(), "--node", node.grpc()];
+        let joined = run(Path::new("/"), &join).await;
+        assert_eq!(joined.code, 0, "{}", joined.stderr);
+    }
+    let put = |value: &str| PutRequest {
+        key: "a".to_owned(),
+        value: value.to_owned().into(),
+        ..Default::default()
+    };
+    KvClient::new(connect(nodes[2].grpc()).await).put(put("first")).await.unwrap();
+    let cluster = ClusterClient::new(connect(nodes[0].grpc()).await);
+    let status = cluster.status(StatusRequest::default()).await.unwrap();
+    assert_eq!(status.members.iter().filter(|member| member.voter).count(), 3, "{status:?}");
+    let leader = status.leader_id.unwrap();
+    let leads = |node: &Node| node.targets.node_id.starts_with(&format!("{leader:016x}"));
+    let leader = nodes.iter().position(leads).unwrap();
+    nodes.remove(leader).kill().await;
+    let kv = KvClient::new(connect(nodes[1].grpc()).await);
+    eventually("the two others go on", async || {
+        kv.put(put("second")).timeout(Duration::from_secs(3)).await.ok()
+    })
+    .await;
+    let kv = KvClient::new(connect(nodes[0].grpc()).await);
+    let got = kv.get(GetRequest { key: "a".to_owned(), ..Default::default() }).await.unwrap();
+    assert_eq!(got.item.unwrap().value, "second");
 }
 
 #[tokio::test]

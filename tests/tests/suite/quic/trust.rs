@@ -78,11 +78,11 @@ async fn a_caller_with_an_identity_is_known_by_its_key_and_one_without_by_none()
         let caller = arrival.caller.unwrap();
         assert_eq!(caller.transport, "quic");
         assert!(caller.address.unwrap().starts_with("127.0.0.1:"));
-        Ok(Item::named(caller.identity.unwrap_or_default()))
+        Ok(Item::named(caller.identity.map(|identity| identity.to_string()).unwrap_or_default()))
     });
     let server = Server::start(stock).await;
     let identity = Identity::new([5; 32]);
-    let key = identity.public_key().to_string();
+    let key = format!("key:{}", identity.public_key());
     let known = get(&server.target, &ConnectOptions::new().with(identity)).await.unwrap();
     assert_eq!(known.name, key);
     assert_eq!(get(&server.target, &ConnectOptions::new()).await.unwrap().name, "");

@@ -85,13 +85,13 @@ impl Cluster {
     }
 
     /// Where the node at this place is called: over gRPC, if it serves that.
-    pub(super) fn target(&self, place: usize) -> &str {
+    pub(crate) fn target(&self, place: usize) -> &str {
         let node = self.node(place);
         node.targets.grpc.as_deref().unwrap_or_else(|| node.iroh())
     }
 
     /// The data directory of the node at this place.
-    pub(super) fn data_dir(&self, place: usize) -> PathBuf {
+    pub(crate) fn data_dir(&self, place: usize) -> PathBuf {
         let directory = self.disk(place).map_or(self.data[place].path(), SmallDisk::path);
         directory.join("data")
     }
@@ -130,16 +130,16 @@ impl Cluster {
     /// How the cluster is, as this node knows it; `None` where it does not answer.
     pub(super) async fn status(&self, place: usize) -> Option<StatusResponse> {
         let channel = self.ways.read().unwrap()[place].clone()?;
-        ClusterClient::new(channel).status(StatusRequest {}).await.ok()
+        ClusterClient::new(channel).status(StatusRequest::default()).await.ok()
     }
 
     /// The place of the leader, once all nodes that are up agree on one of them.
-    pub(super) async fn leader(&self) -> usize {
+    pub(crate) async fn leader(&self) -> usize {
         self.leader_of(&[0, 1, 2]).await
     }
 
     /// The place of the leader, once all of these nodes that are up agree on one of them.
-    pub(super) async fn leader_of(&self, places: &[usize]) -> usize {
+    pub(crate) async fn leader_of(&self, places: &[usize]) -> usize {
         eventually("all follow one leader", async || {
             let mut ids = Vec::new();
             let mut leaders = Vec::new();

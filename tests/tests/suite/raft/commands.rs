@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use polywire::Code;
 use polywire_proto::{
-    cluster::v1::{InitRequest, Member, RemoveMemberRequest, StatusResponse, UpdateMemberRequest},
+    cluster::v1::{
+        InitRequest, Member, RemoveMemberRequest, StatusRequest, StatusResponse, UpdateMemberRequest,
+    },
     kv::v1::{GetRequest, ListRequest, PutRequest},
 };
 use polywire_services::raft::{ClusterClient, KvClient};
@@ -32,18 +34,23 @@ fn line<'a>(shown: &'a Finished, name: &str) -> Vec<&'a str> {
 async fn what_names_no_member_is_not_found_whichever_member_is_asked() {
     let cluster = Cluster::start(&[]).await;
     let seen = cluster.status(0).await.unwrap();
+    // What it says of itself is signed.
+    let stranger = Node::start(&[]).await;
+    let stranger = ClusterClient::new(connect(stranger.grpc()).await).status(StatusRequest::default());
+    let stranger = stranger.await.unwrap().this.unwrap();
     for place in 0..3 {
         let client = ClusterClient::new(connect(cluster.node(place).grpc()).await);
         let request = RemoveMemberRequest { id: 7, cluster_id: seen.cluster_id.clone() };
         let refused = client.remove_member(request).await.unwrap_err();
         assert_eq!(refused.code(), Code::NotFound, "{refused}");
         assert_eq!(refused.message(), "node 7 is not a member of this cluster");
-        let member = Member { id: 7, endpoint_id: format!("{:016x}", 7), ..seen.this.clone().unwrap() };
-        let refused = client
-            .update_member(UpdateMemberRequest { member: Some(member), ..UpdateMemberRequest::default() })
-            .await
-            .unwrap_err();
-        assert_eq!(refused.code(), Code::NotFound, "{refused}");
+        let moved = |member: &Member| {
+            let member = Some(member.clone());
+            client.update_member(UpdateMemberRequest { member, ..UpdateMemberRequest::default() })
+        };
+        assert_eq!(moved(&stranger).await.unwrap_err().code(), Code::NotFound);
+        let unsigned = Member { id: 7, endpoint_id: format!("{:016x}", 7), ..stranger.clone() };
+        assert_eq!(moved(&unsigned).await.unwrap_err().code(), Code::Unauthenticated);
     }
     let refused = told(cluster.node(1), &["remove", "node-7"]).await;
     assert_eq!(refused.code, 64 + 5, "{}", refused.stderr);

@@ -1,11 +1,21 @@
 //! A node whose files are damaged.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use polywire_tests::node::{FREE_PORTS, call, run};
+use polywire_proto::kv::v1::PutRequest;
+use polywire_services::raft::KvClient;
+use polywire_tests::{
+    node::{FREE_PORTS, Node, call, get, run},
+    patience::{eventually, within},
+};
 use serde_json::json;
 
 use super::cluster::{Cluster, cluster_command};
+use crate::node::connect;
 
 #[tokio::test]
 async fn a_node_whose_file_was_cut_short_refuses_to_start_and_costs_the_others_nothing() {
@@ -49,8 +59,53 @@ async fn a_node_whose_file_was_cut_short_refuses_to_start_and_costs_the_others_n
 }
 
 #[tokio::test]
+async fn a_node_that_meets_damage_while_it_runs_ends_with_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let data_dir = format!("--node.data_dir={}", data.display());
+    let put = async |node: &Node, key: &str, value: &str| {
+        let request =
+            PutRequest { key: key.to_owned(), value: value.to_owned().into(), ..Default::default() };
+        KvClient::new(connect(node.grpc()).await).put(request).timeout(Duration::from_secs(5)).await
+    };
+    let node = Node::start(&[&data_dir]).await;
+    put(&node, "whole", "1").await.unwrap();
+    put(&node, "damaged", "the damaged value").await.unwrap();
+    assert_eq!(node.terminate().await.code, Some(0));
+
+    // The head of the record, wherever the file has it: 0xc1 begins nothing in MessagePack.
+    let file = data.join("raft/state.redb");
+    let mut bytes = fs::read(&file).unwrap();
+    let record = b"\x83\xa5value\xc4\x11the damaged value";
+    let places: Vec<_> =
+        (0..bytes.len() - record.len()).filter(|place| bytes[*place..].starts_with(record)).collect();
+    assert!(!places.is_empty(), "the record is not there");
+    places.iter().for_each(|place| bytes[*place] = 0xc1);
+    fs::write(&file, bytes).unwrap();
+
+    let node = Node::start(&[&data_dir]).await;
+    let http = node.targets.http.clone().unwrap();
+    put(&node, "whole", "2").await.unwrap();
+    assert_eq!(node.get("/readyz").await.status, 200);
+    put(&node, "damaged", "2").await.unwrap_err();
+    let begun = Instant::now();
+    // It says so until it has ended.
+    eventually("it is not ready", async || {
+        let page = get(http.strip_prefix("http://").unwrap(), "/readyz", "*/*").await;
+        page.is_none_or(|page| page.status == 503).then_some(())
+    })
+    .await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let ended = within(node.ended()).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    for part in ["the node has failed: Raft has failed", "state.redb", "let it join again"] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+}
+
+#[tokio::test]
 async fn a_second_node_on_the_same_data_is_refused() {
-    let node = polywire_tests::node::Node::start(&[]).await;
+    let node = Node::start(&[]).await;
     let data = format!("--node.data_dir={}", node.data_dir().display());
     let refused = run(Path::new("/"), &["serve", FREE_PORTS[0], FREE_PORTS[1], &data]).await;
     assert_eq!(refused.code, 1, "{}", refused.stderr);

@@ -89,7 +89,7 @@ async fn is_killed_at(moment: Moment) {
     leader.write_and_purge_of(KEYS, VALUE).await;
     let member = Node::start(&[]).await;
     let raft = member.data_dir().join("raft");
-    let join = JoinRequest { seed: leader.grpc.to_string() };
+    let join = JoinRequest { seed: leader.grpc.to_string(), ..JoinRequest::default() };
     let joining = ClusterClient::new(connect(member.grpc()).await);
     let joined = {
         let join = join.clone();
@@ -106,7 +106,7 @@ async fn is_killed_at(moment: Moment) {
     eventually("it joins", async || client.join(join.clone()).await.ok()).await;
     let goal = leader.handle.metrics().unwrap().last_log_index.unwrap();
     eventually("it catches up", async || {
-        let status = client.status(StatusRequest {}).await.ok()?;
+        let status = client.status(StatusRequest::default()).await.ok()?;
         (status.applied_index >= goal).then_some(())
     })
     .await;

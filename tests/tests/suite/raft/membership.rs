@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use polywire::Code;
 use polywire_proto::cluster::v1::{JoinRequest, LeaveRequest, RemoveMemberRequest};
 use polywire_services::raft::ClusterClient;
 use polywire_tests::{
@@ -143,8 +144,9 @@ async fn a_node_whose_caller_gives_up_has_left_or_joined_all_the_same_or_has_not
     for milliseconds in [1, 20, 80, 200] {
         let limit = Duration::from_millis(milliseconds);
         // Given up somewhere in between, and then made for certain.
-        let _ = client.join(JoinRequest { seed: seed.clone() }).timeout(limit).await;
-        client.join(JoinRequest { seed: seed.clone() }).await.unwrap();
+        let _ =
+            client.join(JoinRequest { seed: seed.clone(), ..JoinRequest::default() }).timeout(limit).await;
+        client.join(JoinRequest { seed: seed.clone(), ..JoinRequest::default() }).await.unwrap();
         members(2).await;
         let _ = client.leave(LeaveRequest {}).timeout(limit).await;
         if let Err(status) = client.leave(LeaveRequest {}).await {
@@ -152,4 +154,30 @@ async fn a_node_whose_caller_gives_up_has_left_or_joined_all_the_same_or_has_not
         }
         members(1).await;
     }
+}
+
+/// The first step of a removal needs a majority of those that stay, of which one is stopped. The call that would make the
+/// second step is over before that one goes on.
+#[tokio::test]
+async fn a_change_that_its_caller_has_given_up_half_done_is_completed_by_the_leader() {
+    let cluster = Cluster::start(&[]).await;
+    let leader = cluster.leader().await;
+    let [stays, goes] = [(leader + 1) % 3, (leader + 2) % 3];
+    let id = cluster.status(goes).await.unwrap().this.unwrap().id;
+    cluster.node(stays).stop().await;
+    let client = ClusterClient::new(connect(cluster.node(leader).grpc()).await);
+    let removing = client.remove_member(RemoveMemberRequest { id, cluster_id: String::new() });
+    let given_up = removing.timeout(Duration::from_secs(2)).await.unwrap_err();
+    assert_eq!(given_up.code(), Code::DeadlineExceeded, "{given_up}");
+    let half = cluster.status(leader).await.unwrap();
+    let member = half.members.iter().find(|member| member.id == id);
+    assert!(member.is_some_and(|member| !member.voter), "{half:?}");
+    cluster.node(stays).cont();
+    eventually("it is no member any more", async || {
+        let now = [cluster.status(leader).await?, cluster.status(stays).await?];
+        let voters =
+            now.map(|status| (status.members.len(), status.members.iter().filter(|m| m.voter).count()));
+        (voters == [(2, 2); 2]).then_some(())
+    })
+    .await;
 }

@@ -54,7 +54,7 @@ async fn kill_all(nodes: Vec<Node>) -> Vec<Killed> {
 }
 
 async fn status(node: &Node) -> StatusResponse {
-    ClusterClient::new(connect(node.grpc()).await).status(StatusRequest {}).await.unwrap()
+    ClusterClient::new(connect(node.grpc()).await).status(StatusRequest::default()).await.unwrap()
 }
 
 async fn gauge(node: &Node, name: &str) -> f64 {

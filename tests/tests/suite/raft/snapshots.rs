@@ -126,7 +126,7 @@ impl Member {
 
     async fn join(&self, seed: &Self) -> Result<JoinResponse, polywire::Status> {
         let client = ClusterClient::new(self.grpc.connect(&ConnectOptions::new()).await.unwrap());
-        client.join(JoinRequest { seed: seed.grpc.to_string() }).await
+        client.join(JoinRequest { seed: seed.grpc.to_string(), ..JoinRequest::default() }).await
     }
 
     /// It has what the other has written, by a snapshot.

@@ -1,5 +1,6 @@
 //! What a node says of its cluster, its health and its machine.
 
+use polywire::{ConnectOptions, Target};
 use polywire_proto::{
     blixard as old,
     health::v1::DetailRequest,
@@ -144,7 +145,8 @@ async fn every_member_tells_over_which_transports_each_other_answers_and_what_we
 #[tokio::test]
 async fn a_follower_that_is_far_behind_its_leader_says_so() {
     let cluster = Cluster::start(&["--health.check_interval=100ms"]).await;
-    let follower = cluster.node((cluster.leader().await + 1) % 3);
+    let leader = cluster.leader().await;
+    let follower = cluster.node((leader + 1) % 3);
     assert_eq!(follower.get("/readyz").await.status, 200);
     let channel = connect(follower.grpc()).await;
     let own = StatusClient::new(channel.clone()).get_raft_status(GetRaftStatusRequest {}).await.unwrap();
@@ -155,6 +157,13 @@ async fn a_follower_that_is_far_behind_its_leader_says_so() {
         leader_commit: Some(LogId { term: own.term, leader_id: own.leader_id.unwrap(), index: 100_000 }),
         ..AppendEntriesRequest::default()
     };
+    let key = std::fs::read_to_string(cluster.data_dir(leader).join("identity.key")).unwrap();
+    let mut secret = [0; 32];
+    for (byte, digits) in secret.iter_mut().zip(key.trim().as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap();
+    }
+    let as_leader = ConnectOptions::new().secret_key(secret);
+    let channel = follower.iroh().parse::<Target>().unwrap().connect(&as_leader).await.unwrap();
     RaftClient::new(channel).append_entries(heartbeat).await.unwrap();
     let page = eventually("the lag is told", async || {
         let page = follower.get("/readyz?verbose").await;

@@ -18,7 +18,7 @@ use super::cluster::{addresses_of_its_own, start_at};
 use crate::node::connect;
 
 async fn status(node: &Node) -> Option<StatusResponse> {
-    ClusterClient::new(connect(node.grpc()).await).status(StatusRequest {}).await.ok()
+    ClusterClient::new(connect(node.grpc()).await).status(StatusRequest::default()).await.ok()
 }
 
 fn put(value: &'static str) -> PutRequest {
@@ -70,7 +70,8 @@ async fn a_write_without_request_id_that_was_begun_is_not_made_again() {
     }
     let kv = KvClient::new(connect(nodes[0].grpc()).await);
     eventually("the others go on", async || {
-        kv.put(put("meanwhile")).timeout(Duration::from_secs(3)).await.ok()
+        let outcome = kv.put(put("meanwhile")).timeout(Duration::from_secs(3)).await;
+        outcome.inspect_err(|status| eprintln!("not yet: {status}")).ok()
     })
     .await;
     leading.signal(Signal::CONT);

@@ -8,6 +8,7 @@ use super::{
     },
     cluster::Cluster,
     setup::Setup,
+    told::leads_here,
 };
 use crate::{ConnectOptions, Status, Target, policy::PolicyHandle};
 
@@ -96,10 +97,11 @@ impl ClusterBuilder {
         let Self { seeds, policies, options } = self;
         let common =
             Common::counted_by(ChannelObserver { metrics: options.observer.clone(), on_fallback: None });
-        let setup = Setup::new(options.clone(), policies, common, true);
+        let seeds = seeds.into_iter().collect::<Result<Vec<_>, _>>().map_err(Status::invalid_argument)?;
+        let is_here = seeds.iter().any(leads_here);
+        let setup = Setup::new(options.clone(), policies, common, true, is_here);
         let mut subchannels = Vec::new();
-        for seed in seeds {
-            let target = seed.map_err(Status::invalid_argument)?;
+        for target in seeds {
             let way = builder::open(Arc::new((target.clone(), options.clone()))).await?;
             subchannels.push(Arc::new(Subchannel::new(
                 target.transport(),

@@ -1,7 +1,4 @@
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{sync::Notify, time::Instant};
@@ -19,14 +16,14 @@ use super::{
 };
 use crate::{
     Channel, Code, Context, Payload, Response, Service, Status, Streaming, Truncated, deadline,
-    metadata::PREVIOUS_ATTEMPTS, policy::score::Score, streaming::ReplayStream,
+    metadata::PREVIOUS_ATTEMPTS, policy::score::Score, streaming::ReplayStream, sync::Mutex,
 };
 
 /// The members of a cluster, each a channel over several transports: a [`Service`] whose calls each take one that serves
 /// them, and another where that is safe.
-pub(super) struct Cluster(Arc<Inner>);
+pub(super) struct Cluster(Arc<ClusterInner>);
 
-pub(super) struct Inner {
+pub(super) struct ClusterInner {
     pub(super) setup: Arc<Setup>,
     pub(super) seeds: Vec<Arc<Subchannel>>,
     pub(super) members: ArcSwap<Vec<Arc<Member>>>,
@@ -51,7 +48,7 @@ impl Cluster {
 
     /// The cluster of these seeds.
     pub(super) fn new(setup: Setup, seeds: Vec<Arc<Subchannel>>) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(ClusterInner {
             setup: Arc::new(setup),
             seeds,
             members: ArcSwap::default(),
@@ -72,21 +69,21 @@ impl Cluster {
     }
 }
 
-impl Inner {
+impl ClusterInner {
     /// What was heard last, and of which cluster.
     pub(super) fn heard(&self) -> Option<Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.heard.lock().clone()
     }
 
     /// These are the members from now on.
     pub(super) fn follow(&self, members: Vec<Arc<Member>>, heard: Heard) {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(heard);
+        *self.heard.lock() = Some(heard);
         self.members.store(Arc::new(members));
     }
 
     /// Records a failed refresh.
     pub(super) fn fail(&self, status: Status) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+        *self.failure.lock() = Some(status);
     }
 
     /// One of so many, each with the same chance.
@@ -114,7 +111,7 @@ impl Inner {
     }
 
     fn unknown(&self) -> Status {
-        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let failure = self.failure.lock().clone();
         let reason = failure.map_or_else(|| "no answer yet".to_owned(), |status| status.message().to_owned());
         Status::unavailable(format!("no seed of the cluster says who is in it: {reason}")).not_processed()
     }
@@ -125,7 +122,7 @@ const OUTLIER: u8 = 32;
 
 /// The attempts at one call.
 struct Attempts<'a> {
-    inner: &'a Arc<Inner>,
+    inner: &'a Arc<ClusterInner>,
     members: Arc<Vec<Arc<Member>>>,
     template: Context,
     made: u32,
@@ -135,7 +132,7 @@ struct Attempts<'a> {
 }
 
 impl<'a> Attempts<'a> {
-    fn new(inner: &'a Arc<Inner>, template: Context) -> Self {
+    fn new(inner: &'a Arc<ClusterInner>, template: Context) -> Self {
         inner.setup.budget.deposit();
         let members = inner.members.load_full();
         Self { inner, members, template, made: 0, tried: Vec::new(), failures: Vec::new() }

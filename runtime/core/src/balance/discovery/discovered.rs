@@ -16,9 +16,9 @@ use futures_util::future::BoxFuture;
 
 /// A peer of which some targets are known, and whose directory tells the others: a [`Service`] as a channel over all of
 /// them is. Calls go over what is known, and never wait for the directory.
-pub(in crate::balance) struct Discovered(Arc<Inner>);
+pub(in crate::balance) struct Discovered(Arc<DiscoveredInner>);
 
-struct Inner {
+struct DiscoveredInner {
     peer: Peer,
     ttl: Ttl,
 }
@@ -36,7 +36,7 @@ impl Discovered {
     /// The peer at these subchannels.
     pub(in crate::balance) fn new(setup: Setup, subchannels: Vec<Arc<Subchannel>>) -> Self {
         let peer = Peer::new(Arc::new(setup), subchannels);
-        Self(Arc::new(Inner { peer, ttl: Ttl::new(Instant::now()) }))
+        Self(Arc::new(DiscoveredInner { peer, ttl: Ttl::new(Instant::now()) }))
     }
 
     /// A function that forces a reconnect on each transport. Call it within a tokio runtime.
@@ -81,7 +81,7 @@ pub(super) fn is_lost(status: &Status) -> bool {
     status.is_not_processed() && matches!(status.code(), Code::Unavailable | Code::Unimplemented)
 }
 
-async fn learn(inner: Arc<Inner>) {
+async fn learn(inner: Arc<DiscoveredInner>) {
     let asked = inner.peer.ask(false, PATIENCE).await;
     let ttl = &inner.ttl;
     match asked {

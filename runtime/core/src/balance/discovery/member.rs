@@ -1,7 +1,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Code, Status,
     policy::{score::Score, verdict::Verdict},
+    sync::{Mutex, MutexGuard},
 };
 
 /// A member of a cluster: the ways to it, and how it has been doing.
@@ -153,7 +154,7 @@ impl Member {
     }
 
     fn scores(&self) -> MutexGuard<'_, HashMap<String, Score>> {
-        self.scores.lock().unwrap_or_else(PoisonError::into_inner)
+        self.scores.lock()
     }
 }
 

@@ -16,8 +16,9 @@ mod response_stream;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod told;
 mod ttl;
 mod verify_peer;
 
-pub use builder::ClusterBuilder;
+pub use {builder::ClusterBuilder, told::leads_here};
 pub(super) use {discovered::Discovered, setup::Setup};

@@ -12,6 +12,7 @@ use super::{
     },
     listing::Listing,
     setup::Setup,
+    told::is_of_another,
     verify_peer::vetted,
 };
 use crate::{
@@ -85,6 +86,10 @@ impl Peer {
     }
 
     async fn open(&self, target: &str, id: &Arc<str>) -> Option<Arc<Subchannel>> {
+        if target.parse().is_ok_and(|target| is_of_another(&target, id)) {
+            tracing::warn!(target, id = &**id, "a target of a peer has the key of another node");
+            return None;
+        }
         let (transport, way) = self.setup.open(target).await?;
         let way = vetted(way, id.clone());
         Some(Arc::new(Subchannel::new(transport, target.to_owned(), way, &self.setup.common)))

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     super::subchannel::{Connectivity, Subchannel},
-    cluster::Inner,
+    cluster::ClusterInner,
     listing::Listing,
     member::Member,
     peer,
@@ -50,7 +50,7 @@ struct Answer {
 }
 
 /// Asks one member that works, and all others and the seeds where that does not help; tells the calls that wait.
-pub(super) async fn learn(inner: Arc<Inner>) {
+pub(super) async fn learn(inner: Arc<ClusterInner>) {
     let ttl = round(&inner).await;
     let now = Instant::now();
     match ttl {
@@ -64,7 +64,7 @@ pub(super) async fn learn(inner: Arc<Inner>) {
     inner.news.notify_waiters();
 }
 
-async fn round(inner: &Inner) -> Result<Duration, Status> {
+async fn round(inner: &ClusterInner) -> Result<Duration, Status> {
     let members = inner.members.load_full();
     let heard = inner.heard();
     let up = |member: &&Arc<Member>| member.peer.connectivity() == Connectivity::Ready;
@@ -112,7 +112,7 @@ async fn round(inner: &Inner) -> Result<Duration, Status> {
 
 type ResponseStream<'a> = FuturesUnordered<BoxFuture<'a, (String, Answer)>>;
 
-fn everybody<'a>(inner: &'a Inner, members: &'a [Arc<Member>]) -> ResponseStream<'a> {
+fn everybody<'a>(inner: &'a ClusterInner, members: &'a [Arc<Member>]) -> ResponseStream<'a> {
     let answers = ResponseStream::new();
     for member in members {
         answers.push(Box::pin(async move {
@@ -130,7 +130,7 @@ fn everybody<'a>(inner: &'a Inner, members: &'a [Arc<Member>]) -> ResponseStream
 }
 
 /// Takes an answer for true; for how long.
-async fn take(inner: &Inner, answer: ListResponse) -> Duration {
+async fn take(inner: &ClusterInner, answer: ListResponse) -> Duration {
     let heard = Heard::of(&answer);
     let ttl = Duration::from_millis(answer.ttl_ms);
     let itself = answer.node.map(|node| (Listing::of(node, answer.services), true));
@@ -166,7 +166,7 @@ fn tell(before: &[Arc<Member>], now: &[Arc<Member>]) {
 }
 
 /// Servers without a directory are taken as they are: each seed is a member.
-fn seeds_alone(inner: &Inner) -> Duration {
+fn seeds_alone(inner: &ClusterInner) -> Duration {
     let member = |seed: &Arc<Subchannel>| {
         Arc::new(Member::new(&inner.setup, seed.target.as_str().into(), vec![seed.clone()]))
     };

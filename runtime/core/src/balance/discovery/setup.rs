@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
-use super::super::{
-    builder,
-    state::ChannelState,
-    subchannel::{Common, Subchannel, Way},
+use super::{
+    super::{
+        builder,
+        state::ChannelState,
+        subchannel::{Common, RenewableConnection, Subchannel},
+    },
+    told::leads_here,
 };
 use crate::{
     ConnectOptions, Target,
@@ -22,17 +25,20 @@ pub(in crate::balance) struct Setup {
 }
 
 /// Makes a way to a target over the transport that it names; `None` where this program cannot go there.
-pub(super) type Open = Box<dyn Fn(&str) -> BoxFuture<'static, Option<(&'static str, Way)>> + Send + Sync>;
+pub(super) type Open =
+    Box<dyn Fn(&str) -> BoxFuture<'static, Option<(&'static str, RenewableConnection)>> + Send + Sync>;
 
 impl Setup {
-    /// Channels that connect with these options.
+    /// Channels that connect with these options. A target that leads to this machine is dialled only if one that was given
+    /// does too, which `is_here` says: a peer elsewhere must not send calls to what listens here.
     pub(in crate::balance) fn new(
         options: ConnectOptions,
         policies: PolicyHandle,
         common: Common,
         among_others: bool,
+        is_here: bool,
     ) -> Self {
-        let open = move |target: &str| open(target, &options);
+        let open = move |target: &str| open(target, &options, is_here);
         Self::with(Box::new(open), policies, common, among_others)
     }
 
@@ -41,7 +47,7 @@ impl Setup {
     }
 
     /// A way to this target; `None` where this program cannot go there.
-    pub(super) async fn open(&self, target: &str) -> Option<(&'static str, Way)> {
+    pub(super) async fn open(&self, target: &str) -> Option<(&'static str, RenewableConnection)> {
         (self.open)(target).await
     }
 
@@ -63,10 +69,14 @@ impl Setup {
     }
 }
 
-fn open(target: &str, options: &ConnectOptions) -> BoxFuture<'static, Option<(&'static str, Way)>> {
+fn open(
+    target: &str,
+    options: &ConnectOptions,
+    is_here: bool,
+) -> BoxFuture<'static, Option<(&'static str, RenewableConnection)>> {
     let target = match target.parse::<Target>() {
-        Ok(target) if !target.is_local() => target,
-        // A Unix socket of another machine is none of this one's.
+        Ok(target) if !target.is_local() && (is_here || !leads_here(&target)) => target,
+        // A Unix socket or a loopback address of another machine is none of this one's.
         Ok(_) | Err(_) => {
             tracing::debug!(target, "a peer is reached at a target that means nothing here");
             return Box::pin(std::future::ready(None));

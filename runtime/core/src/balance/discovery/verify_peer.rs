@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use super::super::{Channel, subchannel::Way};
+use super::super::{Channel, subchannel::RenewableConnection};
 use crate::{Context, Payload, Response, Service, Status, Streaming, balance::directory};
 
 /// A connection to a discovered address. Before the first call the node there must confirm its id: a loopback address, or
@@ -24,19 +24,19 @@ struct VerifiedPeer {
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The same connection, which calls only the node with this id.
-pub(super) fn vetted(way: Way, id: Arc<str>) -> Way {
-    let Way { channel, path, renew, close } = way;
+pub(super) fn vetted(way: RenewableConnection, id: Arc<str>) -> RenewableConnection {
+    let RenewableConnection { channel, path, renew, close } = way;
     let inner = VerifiedPeer {
         inner: channel,
         id: id.clone(),
         seen: AtomicBool::new(false),
         asking: Mutex::default(),
     };
-    let again = move || -> futures_util::future::BoxFuture<'static, Option<Way>> {
+    let again = move || -> futures_util::future::BoxFuture<'static, Option<RenewableConnection>> {
         let (renewing, id) = (renew(), id.clone());
         Box::pin(async move { renewing.await.map(|way| vetted(way, id)) })
     };
-    Way { channel: Channel::new(inner), path, renew: Box::new(again), close }
+    RenewableConnection { channel: Channel::new(inner), path, renew: Box::new(again), close }
 }
 
 impl VerifiedPeer {

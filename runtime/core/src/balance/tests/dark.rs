@@ -8,7 +8,7 @@ use tokio::{
 use super::{
     super::{
         observer::ChannelObserver,
-        subchannel::{Common, Subchannel, Way as SubchannelWay},
+        subchannel::{Common, RenewableConnection, Subchannel},
         subchannels::Subchannels,
     },
     *,
@@ -89,11 +89,14 @@ impl Service for Line {
 /// A client over these connections, each of which is dialled once the one before it was given up.
 fn client(first: &Line, later: Option<&Line>) -> WordsClient {
     let later = later.cloned();
-    let renew = move || -> BoxFuture<'static, Option<SubchannelWay>> {
-        let way = later.clone().map(|line| SubchannelWay::lasting(Channel::new(line)));
+    let renew = move || -> BoxFuture<'static, Option<RenewableConnection>> {
+        let way = later.clone().map(|line| RenewableConnection::lasting(Channel::new(line)));
         Box::pin(std::future::ready(way))
     };
-    let way = SubchannelWay { renew: Box::new(renew), ..SubchannelWay::lasting(Channel::new(first.clone())) };
+    let way = RenewableConnection {
+        renew: Box::new(renew),
+        ..RenewableConnection::lasting(Channel::new(first.clone()))
+    };
     let common = Common::counted_by(ChannelObserver::default());
     let subchannel = Subchannel::new("line", "line".to_owned(), way, &common);
     WordsClient::new(Channel::new(Subchannels::new(

@@ -6,12 +6,14 @@ use super::*;
 async fn a_way_that_stays_silent_through_short_calls_is_dialled_anew_also_where_it_is_the_only_one() {
     let (before, after) = (Way::new("before"), Way::new("after"));
     let next = after.clone();
-    let renew = move || -> BoxFuture<'static, Option<subchannel::Way>> {
-        let way = subchannel::Way::lasting(Channel::new(next.clone()));
+    let renew = move || -> BoxFuture<'static, Option<subchannel::RenewableConnection>> {
+        let way = subchannel::RenewableConnection::lasting(Channel::new(next.clone()));
         Box::pin(std::future::ready(Some(way)))
     };
-    let way =
-        subchannel::Way { renew: Box::new(renew), ..subchannel::Way::lasting(Channel::new(before.clone())) };
+    let way = subchannel::RenewableConnection {
+        renew: Box::new(renew),
+        ..subchannel::RenewableConnection::lasting(Channel::new(before.clone()))
+    };
     let common = subchannel::Common {
         longest_pause: 500 * MS,
         ..subchannel::Common::counted_by(observer::ChannelObserver::default())

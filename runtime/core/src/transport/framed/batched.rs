@@ -1,17 +1,20 @@
 use std::{
+    future::ready,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
+use futures_util::{TryFutureExt as _, future::Either};
 use tokio::sync::oneshot;
 
 use super::{Connection, Proof, RequestStreams, SendStream, StreamError};
 use crate::{
     Status,
+    sync::Mutex,
     transport::NetworkPath,
     wire::{ConnectionCode, StreamCode},
 };
@@ -21,9 +24,9 @@ use crate::{
 /// Packets are the cost, not bytes, and each write by itself is a packet. So a call on a busy connection
 /// waits until everything else that is ready to run has run, and what has gathered by then is opened, written
 /// and ended in one go. On a connection with three calls or fewer nothing waits.
-pub struct Batched<C: Connection>(Arc<Shared<C>>);
+pub struct Batched<C: Connection>(Arc<BatchedInner<C>>);
 
-struct Shared<C: Connection> {
+struct BatchedInner<C: Connection> {
     connection: C,
     /// The number of open calls, of both sides.
     open: AtomicUsize,
@@ -57,7 +60,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl<C: Connection> Batched<C> {
     /// Gathers what is written on this connection.
     pub fn new(connection: C) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(BatchedInner {
             connection,
             open: AtomicUsize::new(0),
             opening: Gathering::default(),
@@ -90,14 +93,18 @@ impl<C: Connection> Connection for Batched<C> {
     type Send = BatchedSend<C>;
     type Recv = C::Recv;
 
-    async fn open(&self, first: Bytes, finish: bool) -> Result<(BatchedSend<C>, C::Recv), StreamError> {
+    fn open(
+        &self,
+        first: Bytes,
+        finish: bool,
+    ) -> impl Future<Output = Result<(BatchedSend<C>, C::Recv), StreamError>> + Send {
         let call = OpenCall::new(&self.0);
-        let (send, recv) = if !finish || first.len() > SMALL || call.is_one_of_few() {
-            self.0.connection.open(first, finish).await?
+        let opening = if !finish || first.len() > SMALL || call.is_one_of_few() {
+            Either::Left(self.0.connection.open(first, finish))
         } else {
-            self.open_with_others(first).await?
+            Either::Right(self.open_with_others(first))
         };
-        Ok((BatchedSend { send: Some(send), call }, recv))
+        opening.map_ok(|(send, recv)| (BatchedSend { send: Some(send), call }, recv))
     }
 
     async fn accept(&self) -> Result<(BatchedSend<C>, C::Recv), StreamError> {
@@ -122,7 +129,7 @@ impl<C: Connection> Connection for Batched<C> {
     }
 }
 
-async fn open_all<C: Connection>(shared: Arc<Shared<C>>) {
+async fn open_all<C: Connection>(shared: Arc<BatchedInner<C>>) {
     for Opening { request, mut opened } in shared.opening.gather().await {
         let streams = tokio::select! {
             biased;
@@ -136,7 +143,7 @@ async fn open_all<C: Connection>(shared: Arc<Shared<C>>) {
     }
 }
 
-async fn end_all<C: Connection>(shared: Arc<Shared<C>>) {
+async fn end_all<C: Connection>(shared: Arc<BatchedInner<C>>) {
     for Ending { mut send, mut last } in shared.ending.gather().await {
         if send.try_write(&mut last).is_err() {
             continue;
@@ -163,10 +170,10 @@ pub struct BatchedSend<C: Connection> {
 }
 
 impl<C: Connection> SendStream for BatchedSend<C> {
-    async fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
+    fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), StreamError>> + Send {
         match &mut self.send {
-            Some(send) => send.write(bytes).await,
-            None => Err(StreamError::Stopped(StreamCode::NoError)),
+            Some(send) => Either::Left(send.write(bytes)),
+            None => Either::Right(ready(Err(StreamError::Stopped(StreamCode::NoError)))),
         }
     }
 
@@ -174,17 +181,22 @@ impl<C: Connection> SendStream for BatchedSend<C> {
         self.send.as_mut().map_or(Ok(()), |send| send.try_write(bytes))
     }
 
-    async fn end(&mut self, last: Bytes) -> Result<(), StreamError> {
+    fn end(&mut self, last: Bytes) -> impl Future<Output = Result<(), StreamError>> + Send {
         if last.len() > SMALL || self.call.is_one_of_few() {
-            self.write(last).await?;
-            self.finish();
-        } else if let Some(send) = self.send.take() {
+            // No `async fn`, which would hold its arguments twice.
+            return Either::Left(async move {
+                self.write(last).await?;
+                self.finish();
+                Ok(())
+            });
+        }
+        if let Some(send) = self.send.take() {
             let shared = &self.call.0;
             if shared.ending.add(Ending { send, last }) {
                 tokio::spawn(end_all(shared.clone()));
             }
         }
-        Ok(())
+        Either::Right(ready(Ok(())))
     }
 
     fn finish(&mut self) {
@@ -211,10 +223,10 @@ impl<C: Connection> SendStream for BatchedSend<C> {
 }
 
 /// Counts a call among the open ones for as long as it lives.
-struct OpenCall<C: Connection>(Arc<Shared<C>>);
+struct OpenCall<C: Connection>(Arc<BatchedInner<C>>);
 
 impl<C: Connection> OpenCall<C> {
-    fn new(shared: &Arc<Shared<C>>) -> Self {
+    fn new(shared: &Arc<BatchedInner<C>>) -> Self {
         shared.open.fetch_add(1, Ordering::Relaxed);
         Self(shared.clone())
     }
@@ -242,7 +254,7 @@ impl<T> Default for Gathering<T> {
 impl<T> Gathering<T> {
     /// Adds an item; true if it is the first, so that the taker must be woken.
     fn add(&self, item: T) -> bool {
-        let mut items = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut items = self.0.lock();
         items.push(item);
         items.len() == 1
     }
@@ -250,6 +262,6 @@ impl<T> Gathering<T> {
     /// Lets everything run that is ready to, and takes what has gathered then.
     async fn gather(&self) -> Vec<T> {
         tokio::task::yield_now().await;
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.0.lock())
     }
 }

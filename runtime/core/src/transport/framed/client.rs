@@ -7,31 +7,20 @@ use super::{
     incoming::{Incoming, Refusal},
 };
 use crate::{
-    Code, Codec, Compression, CompressionSet, Context, Metadata, Payload, Response, Status, Streaming, body,
-    deadline,
+    CompressionSet, Context, Metadata, Payload, Response, Status, Streaming,
     encoding::Encoding,
-    streaming::Event,
-    transport::{Limits, Remote},
+    messages::{self, Messages},
+    transport::{Departure, Limits, Outbound, Remote, broken_off, check_metadata_weight},
     wire::{self, Frame, FrameKind, RequestCompression, ResponseHead, StreamCode, Tail, WireError},
 };
 
-/// Makes calls on connections: what a transport needs to know of the framing on the calling side.
-#[derive(Clone, Debug)]
-pub(crate) struct FramedClient {
-    /// The codec of calls that name none.
-    pub(crate) codec: Codec,
-    /// The limits on answers, and on what is sent.
-    pub(crate) limits: Limits,
-}
-
-/// A call ready to be written: its first bytes, and what follows them.
+/// A call ready to be written: its first bytes, and how its answer is read.
 pub(crate) struct Outgoing {
     first: Bytes,
-    rest: Option<Streaming<Payload>>,
+    /// Whether all of the request is in the first bytes.
+    whole: bool,
     encoding: Encoding,
-    unary: bool,
     idempotent: bool,
-    remote: Remote,
 }
 
 /// Why an opened call got no answer.
@@ -56,29 +45,26 @@ impl From<Unanswered> for Status {
     }
 }
 
-/// What a call's stream begins with, and whether the direction ends with it.
-pub(crate) struct FirstWrite {
-    bytes: Bytes,
-    finish: bool,
-}
-
 /// The two directions of a call that has been opened.
 pub(crate) type RequestStreams<C> = (<C as Connection>::Send, <C as Connection>::Recv);
 
-impl FramedClient {
+impl Outgoing {
     /// Encodes a call of one message, and one answer.
-    pub(crate) fn unary(&self, cx: &Context, message: Payload) -> Result<Outgoing, Status> {
-        let (mut buffer, encoding) = self.begin(cx, true)?;
-        put_message(&mut buffer, &message, &encoding)?;
+    pub(crate) fn unary(outbound: &Outbound, cx: &Context, message: &Payload) -> Result<Self, Status> {
+        let (mut buffer, encoding) = begin(outbound, cx, true)?;
+        put_message(&mut buffer, message, &encoding)?;
         wire::put_end(&mut buffer);
-        let (idempotent, remote) = (cx.idempotent, Remote::default());
-        Ok(Outgoing { first: buffer.freeze(), rest: None, encoding, unary: true, idempotent, remote })
+        Ok(Self { first: buffer.freeze(), whole: true, encoding, idempotent: cx.idempotent })
     }
 
-    /// Encodes the beginning of a call of any shape. A single message that is there already travels with
-    /// the head.
-    pub(crate) fn stream(&self, cx: &Context, messages: Streaming<Payload>) -> Result<Outgoing, Status> {
-        let (mut buffer, encoding) = self.begin(cx, false)?;
+    /// Encodes the beginning of a call of any shape, and returns what follows it. A single message that is there already
+    /// travels with the head.
+    pub(crate) fn streaming(
+        outbound: &Outbound,
+        cx: &Context,
+        messages: Streaming<Payload>,
+    ) -> Result<(Self, Option<Streaming<Payload>>), Status> {
+        let (mut buffer, encoding) = begin(outbound, cx, false)?;
         let rest = match messages.into_single() {
             Ok(message) => {
                 put_message(&mut buffer, &message, &encoding)?;
@@ -87,54 +73,33 @@ impl FramedClient {
             }
             Err(messages) => Some(messages),
         };
-        let (idempotent, remote) = (cx.idempotent, Remote::default());
-        Ok(Outgoing { first: buffer.freeze(), rest, encoding, unary: false, idempotent, remote })
-    }
-
-    fn begin(&self, cx: &Context, unary: bool) -> Result<(BytesMut, Encoding), Status> {
-        let limits = &self.limits;
-        limits.check_metadata(&cx.metadata).map_err(Status::not_processed)?;
-        let timeout = cx.time_left();
-        if timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return Err(deadline::exceeded().not_processed());
-        }
-        let codec = cx.codec.unwrap_or(self.codec);
-        let requests =
-            cx.compression.map(Compression::supported).transpose().map_err(Status::not_processed)?;
-        let compression = RequestCompression { requests, answers: CompressionSet::supported() };
-        let limit =
-            cx.message_limit.map_or(limits.max_message_bytes, |limit| limit.min(limits.max_message_bytes));
-        let mut buffer = BytesMut::with_capacity(256);
-        wire::put_request_head(&mut buffer, cx.path(), codec, unary, timeout, compression, &cx.metadata);
-        Ok((buffer, Encoding { codec, compression: requests, limit }))
+        let (first, idempotent) = (buffer.freeze(), cx.idempotent);
+        Ok((Self { first, whole: rest.is_none(), encoding, idempotent }, rest))
     }
 }
 
-impl FirstWrite {
-    /// Opens the call's stream. May be repeated with another connection when it fails with
-    /// [`StreamError::Lost`] and nothing was processed.
-    pub(crate) async fn open<C: Connection>(&self, connection: &C) -> Result<RequestStreams<C>, StreamError> {
-        connection.open(self.bytes.clone(), self.finish).await
-    }
+/// How much room a request has beside its path before its buffer grows, in bytes: for the head's other fields and a small
+/// message.
+const FIRST: usize = 128;
+
+/// The head of a call, and how its messages follow.
+fn begin(outbound: &Outbound, cx: &Context, unary: bool) -> Result<(BytesMut, Encoding), Status> {
+    let Departure { encoding, timeout } = outbound.depart(cx)?;
+    let compression =
+        RequestCompression { requests: encoding.compression, answers: CompressionSet::supported() };
+    let mut buffer = BytesMut::with_capacity(FIRST + cx.path().len());
+    wire::put_request_head(&mut buffer, cx.path(), encoding.codec, unary, timeout, compression, &cx.metadata);
+    Ok((buffer, encoding))
 }
 
 impl Outgoing {
-    /// The same call, to this peer, which its failures name.
-    pub(crate) fn to(mut self, remote: &Remote) -> Self {
-        self.remote = remote.clone();
-        self
-    }
-
-    /// The same call, where all of it is in the first write.
-    pub(crate) fn again(&self) -> Option<Self> {
-        let Self { first, rest: None, encoding, unary, idempotent, remote } = self else { return None };
-        let (encoding, unary, idempotent) = (*encoding, *unary, *idempotent);
-        Some(Self { first: first.clone(), rest: None, encoding, unary, idempotent, remote: remote.clone() })
-    }
-
-    /// The first write of the call's stream.
-    pub(crate) fn first_write(&self) -> FirstWrite {
-        FirstWrite { bytes: self.first.clone(), finish: self.rest.is_none() }
+    /// Opens the call's stream. May be repeated with another connection when it fails with
+    /// [`StreamError::Lost`] and nothing was processed.
+    pub(crate) fn open<C: Connection>(
+        &self,
+        connection: &C,
+    ) -> impl Future<Output = Result<RequestStreams<C>, StreamError>> + Send {
+        connection.open(self.first.clone(), self.whole)
     }
 
     /// Whether the call may be made twice.
@@ -142,64 +107,27 @@ impl Outgoing {
         self.idempotent
     }
 
-    /// Reads the single answer of a unary call.
-    pub(crate) async fn answer<T: SendStream, R: RecvStream>(
-        self,
+    /// What the peer answers, whose failures name it; the rest of the requests is sent beside reading.
+    pub(crate) fn answers<T: SendStream, R: RecvStream>(
+        &self,
         (send, recv): (T, R),
+        rest: Option<Streaming<Payload>>,
         limits: &Limits,
-    ) -> Result<Response<Payload>, Unanswered> {
-        debug_assert!(self.unary);
-        let mut answer = self.answers((send, recv), limits);
-        let head = answer.head().await;
-        let ResponseHead { metadata, compression } = head.map_err(|status| answer.unanswered(status))?;
-        let message = answer.next().await?;
-        let Some(message) = message else {
-            return Err(body::none_came().into());
-        };
-        match answer.next().await? {
-            None => {
-                let trailers = std::mem::take(&mut answer.trailers);
-                Ok(Response { metadata, message, trailers, compression })
-            }
-            Some(_) => Err(body::more_came().into()),
-        }
-    }
-
-    /// Sends what remains to be sent beside reading the answers.
-    pub(crate) async fn stream<T: SendStream, R: RecvStream>(
-        self,
-        streams: (T, R),
-        limits: &Limits,
-    ) -> Result<Response<Streaming<Payload>>, Unanswered> {
-        let mut answers = self.answers(streams, limits);
-        let head = answers.head().await;
-        let ResponseHead { metadata, compression } = head.map_err(|status| answers.unanswered(status))?;
-        let events = futures_util::stream::unfold(Some(answers), |answers| async move {
-            let mut answers = answers?;
-            match answers.next().await {
-                Ok(Some(message)) => Some((Ok(Event::Message(message)), Some(answers))),
-                Ok(None) => Some((Ok(Event::Trailers(std::mem::take(&mut answers.trailers))), None)),
-                Err(status) => Some((Err(status), None)),
-            }
-        });
-        let response = Response::new(Streaming::from_events(events)).with_metadata(metadata);
-        Ok(Response { compression, ..response })
-    }
-
-    fn answers<T: SendStream, R: RecvStream>(self, (send, recv): (T, R), limits: &Limits) -> Answers<T, R> {
+        remote: &Remote,
+    ) -> Answers<T, R> {
         let mut incoming = Incoming::new(recv, limits, StreamCode::Cancelled);
         incoming.limit_messages(self.encoding.limit);
-        let sending = match self.rest {
+        incoming.decode(self.encoding.codec);
+        let sending = match rest {
             None => Sending::Done(send),
-            Some(messages) => Sending::Pumped(tokio::spawn(pump(send, messages, self.encoding))),
+            Some(messages) => Sending::Pumped(tokio::spawn(pump(send, messages, self.encoding.clone()))),
         };
         Answers {
             sending,
             incoming,
-            codec: self.encoding.codec,
             idempotent: self.idempotent,
-            limits: limits.clone(),
-            remote: self.remote,
+            max_metadata_bytes: limits.max_metadata_bytes,
+            remote: remote.clone(),
             first: None,
             trailers: Metadata::new(),
             ended: false,
@@ -208,13 +136,12 @@ impl Outgoing {
 }
 
 /// The answers of a call. Dropped before their end, they cancel it.
-struct Answers<T: SendStream, R: RecvStream> {
+pub(crate) struct Answers<T: SendStream, R: RecvStream> {
     sending: Sending<T>,
     incoming: Incoming<R>,
-    codec: Codec,
     /// Whether the call may be made twice.
     idempotent: bool,
-    limits: Limits,
+    max_metadata_bytes: usize,
     remote: Remote,
     /// The first message, where the answer has no head.
     first: Option<Frame>,
@@ -236,6 +163,23 @@ struct Unsent<T: SendStream> {
 }
 
 impl<T: SendStream, R: RecvStream> Answers<T, R> {
+    /// The single answer of a unary call.
+    pub(crate) async fn single(&mut self) -> Result<Response<Payload>, Unanswered> {
+        let head = self.head().await;
+        let ResponseHead { metadata, compression } = head.map_err(|status| self.unanswered(status))?;
+        let message = messages::single(self).await?;
+        let trailers = self.take_trailers();
+        Ok(Response { metadata, message, trailers, compression })
+    }
+
+    /// The answers of a call of any shape.
+    pub(crate) async fn streaming(mut self) -> Result<Response<Streaming<Payload>>, Unanswered> {
+        let head = self.head().await;
+        let ResponseHead { metadata, compression } = head.map_err(|status| self.unanswered(status))?;
+        let response = Response::new(messages::streaming(self, None)).with_metadata(metadata);
+        Ok(Response { compression, ..response })
+    }
+
     /// What leads the answer; one that has nothing to say there may leave the head out. A call that failed
     /// before it answered anything fails here.
     async fn head(&mut self) -> Result<ResponseHead, Status> {
@@ -243,7 +187,7 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
         match frame.kind {
             FrameKind::Head => {
                 let head = ResponseHead::parse(frame.payload).map_err(unaccepted)?;
-                self.limits.check_metadata(&head.metadata)?;
+                check_metadata_weight(head.metadata.weight(), self.max_metadata_bytes)?;
                 self.incoming.decompress_with(head.compression)?;
                 return Ok(head);
             }
@@ -261,33 +205,37 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
         }
     }
 
-    async fn next(&mut self) -> Result<Option<Payload>, Status> {
-        if self.ended {
-            return Ok(None);
-        }
-        let frame = match self.first.take() {
-            Some(first) => first,
-            None => self.frame().await?,
-        };
+    fn end(&mut self, payload: Bytes) -> Result<(), Status> {
+        self.incoming.close();
+        self.ended = true;
+        let tail = Tail::parse(payload)?;
+        check_metadata_weight(tail.metadata.weight(), self.max_metadata_bytes)?;
+        self.trailers = tail.into_outcome()?;
+        Ok(())
+    }
+
+    /// The message of a frame; `None` at the end.
+    fn message(&mut self, frame: Frame) -> Result<Option<Payload>, Status> {
         match frame.kind {
-            FrameKind::Message => Ok(Some(self.incoming.plain(self.codec, frame.payload))),
-            FrameKind::Compressed => self.incoming.decompress(self.codec, &frame.payload).map(Some),
+            FrameKind::Message => Ok(Some(self.incoming.plain(frame.payload))),
+            FrameKind::Compressed => self.incoming.decompress(&frame.payload).map(Some),
             FrameKind::Head => Err(self.incoming.second_head()),
             FrameKind::End => self.end(frame.payload).map(|()| None),
         }
     }
 
-    fn end(&mut self, payload: Bytes) -> Result<(), Status> {
-        self.incoming.close();
-        self.ended = true;
-        let tail = Tail::parse(payload)?;
-        self.limits.check_metadata(&tail.metadata)?;
-        self.trailers = tail.into_outcome()?;
-        Ok(())
-    }
-
     /// The next frame, while the requests can be sent on.
     async fn frame(&mut self) -> Result<Frame, Status> {
+        let frame = match self.sending {
+            // Boxed, so that it does not make a unary call's future larger.
+            Sending::Pumped(_) => Box::pin(self.frame_beside_sending()).await?,
+            Sending::Done(_) | Sending::Over => self.incoming.frame().await,
+        };
+        frame.map_err(|status| self.lost(status))
+    }
+
+    /// The next frame, unless the requests end in a failure before it comes.
+    async fn frame_beside_sending(&mut self) -> Result<Result<Frame, Status>, Status> {
         if let Sending::Pumped(pump) = &mut self.sending {
             tokio::select! {
                 biased;
@@ -298,10 +246,10 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
                         Err(_) => return Err(Status::internal("the stream of requests panicked")),
                     }
                 }
-                frame = self.incoming.frame() => return frame.map_err(|status| self.lost(status)),
+                frame = self.incoming.frame() => return Ok(frame),
             }
         }
-        self.incoming.frame().await.map_err(|status| self.lost(status))
+        Ok(self.incoming.frame().await)
     }
 
     /// The answer broke off so.
@@ -310,14 +258,21 @@ impl<T: SendStream, R: RecvStream> Answers<T, R> {
     }
 }
 
-/// The status of a response that the server broke off. This side did not cancel the call, and it is unknown whether a handler
-/// processed it.
-fn broken_off(status: Status, idempotent: bool) -> Status {
-    let status = match status.code() {
-        Code::Cancelled => Status::unavailable(status.message().to_owned()),
-        _ => status,
-    };
-    status.maybe_executed(idempotent)
+impl<T: SendStream, R: RecvStream> Messages for Answers<T, R> {
+    async fn next(&mut self) -> Result<Option<Payload>, Status> {
+        if self.ended {
+            return Ok(None);
+        }
+        if let Some(first) = self.first.take() {
+            return self.message(first);
+        }
+        let frame = self.frame().await?;
+        self.message(frame)
+    }
+
+    fn take_trailers(&mut self) -> Metadata {
+        std::mem::take(&mut self.trailers)
+    }
 }
 
 impl<T: SendStream, R: RecvStream> Drop for Answers<T, R> {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{RecvStream, StreamError};
 use crate::{
     Code, Codec, Compression, Payload, Status, deadline,
+    messages::Messages,
     transport::Limits,
     wire::{self, Frame, FrameKind, FrameReader, StreamCode},
 };
@@ -15,6 +16,7 @@ use crate::{
 pub(super) struct Incoming<R: RecvStream> {
     recv: R,
     reader: FrameReader,
+    codec: Codec,
     compression: Option<Compression>,
     message_timeout: Duration,
     on_drop: Option<StreamCode>,
@@ -53,7 +55,15 @@ impl<R: RecvStream> Incoming<R> {
         let reader =
             FrameReader::new(limits.max_message_bytes, limits.max_metadata_bytes.saturating_add(HEAD_ROOM));
         let message_timeout = limits.message_timeout;
-        Self { recv, reader, compression: None, message_timeout, on_drop: Some(on_drop), refusal: None }
+        Self {
+            recv,
+            reader,
+            codec: Codec::Protobuf,
+            compression: None,
+            message_timeout,
+            on_drop: Some(on_drop),
+            refusal: None,
+        }
     }
 
     /// Returns once the stream cannot be a replay.
@@ -73,6 +83,11 @@ impl<R: RecvStream> Incoming<R> {
         self.reader.limit_messages(limit);
     }
 
+    /// The codec of the messages, which the head has named.
+    pub(super) fn decode(&mut self, codec: Codec) {
+        self.codec = codec;
+    }
+
     /// Decompresses the messages that say so with this, which the head has named.
     ///
     /// # Errors
@@ -89,7 +104,8 @@ impl<R: RecvStream> Incoming<R> {
             if let Some(kind) = self.reader.take_kind() {
                 return Ok(kind);
             }
-            self.more(None).await?;
+            let chunk = self.recv.read().await;
+            self.take(chunk)?;
         }
     }
 
@@ -105,39 +121,29 @@ impl<R: RecvStream> Incoming<R> {
             }
             // Between frames a stream may rest, also behind one that was skipped.
             begun = self.reader.is_amid_frame().then(|| begun.unwrap_or_else(Instant::now));
-            self.more(begun).await?;
-        }
-    }
-
-    /// The next message of a caller; `None` at its end frame.
-    pub(super) async fn message(&mut self, codec: Codec) -> Result<Option<Payload>, Status> {
-        let frame = self.frame().await?;
-        match frame.kind {
-            FrameKind::Message => Ok(Some(self.plain(codec, frame.payload))),
-            FrameKind::Compressed => self.decompress(codec, &frame.payload).map(Some),
-            FrameKind::End => {
-                self.close();
-                wire::parse_end(frame.payload)?;
-                Ok(None)
-            }
-            FrameKind::Head => Err(self.second_head()),
+            let chunk = match begun {
+                None => self.recv.read().await,
+                // Boxed, so that the less common kind does not make every call's future larger.
+                Some(begun) => Box::pin(self.read_amid_frame(begun)).await?,
+            };
+            self.take(chunk)?;
         }
     }
 
     /// The message of a frame that is not compressed.
-    pub(super) fn plain(&self, codec: Codec, message: Bytes) -> Payload {
-        Payload::encoded(codec, message).with_uncompressed(self.compression.is_some())
+    pub(super) fn plain(&self, message: Bytes) -> Payload {
+        Payload::encoded(self.codec, message).with_uncompressed(self.compression.is_some())
     }
 
     /// The message of a compressed frame.
-    pub(super) fn decompress(&mut self, codec: Codec, data: &[u8]) -> Result<Payload, Status> {
+    pub(super) fn decompress(&mut self, data: &[u8]) -> Result<Payload, Status> {
         let none = || Status::internal("a message is compressed, and its direction's head does not say how");
         let message = self
             .compression
             .ok_or_else(none)
             .and_then(|compression| compression.decompress(data, self.reader.message_limit()))
             .inspect_err(|_| self.on_drop = Some(StreamCode::ProtocolError))?;
-        Ok(Payload::encoded(codec, message))
+        Ok(Payload::encoded(self.codec, message))
     }
 
     pub(super) fn second_head(&mut self) -> Status {
@@ -154,15 +160,17 @@ impl<R: RecvStream> Incoming<R> {
         };
     }
 
-    async fn more(&mut self, begun: Option<Instant>) -> Result<(), Status> {
-        let chunk = match begun {
-            None => self.recv.read().await,
-            Some(begun) => {
-                let left = self.message_timeout.saturating_sub(begun.elapsed());
-                let chunk = async { Ok(self.recv.read().await) };
-                deadline::within(left, "a message took too long to arrive", chunk).await?
-            }
-        };
+    /// What arrives next of a frame that began to arrive then.
+    async fn read_amid_frame(
+        &mut self,
+        begun: Instant,
+    ) -> Result<Result<Option<Bytes>, StreamError>, Status> {
+        let left = self.message_timeout.saturating_sub(begun.elapsed());
+        let chunk = self.recv.read().map(Ok);
+        deadline::within(left, "a message took too long to arrive", chunk).await
+    }
+
+    fn take(&mut self, chunk: Result<Option<Bytes>, StreamError>) -> Result<(), Status> {
         match chunk {
             Ok(Some(chunk)) => {
                 self.reader.push(chunk);
@@ -177,6 +185,23 @@ impl<R: RecvStream> Incoming<R> {
                 self.refusal = Refusal::of(&error);
                 Err(error.into())
             }
+        }
+    }
+}
+
+/// The messages of a caller, up to its end frame.
+impl<R: RecvStream> Messages for Incoming<R> {
+    async fn next(&mut self) -> Result<Option<Payload>, Status> {
+        let frame = self.frame().await?;
+        match frame.kind {
+            FrameKind::Message => Ok(Some(self.plain(frame.payload))),
+            FrameKind::Compressed => self.decompress(&frame.payload).map(Some),
+            FrameKind::End => {
+                self.close();
+                wire::parse_end(frame.payload)?;
+                Ok(None)
+            }
+            FrameKind::Head => Err(self.second_head()),
         }
     }
 }

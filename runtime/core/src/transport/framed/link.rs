@@ -1,8 +1,4 @@
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use futures_util::{FutureExt, future::Shared};
@@ -11,6 +7,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::Connection;
 use crate::{
     Status,
+    sync::{Mutex, MutexGuard},
     transport::{ConnectionGauge, NetworkPath, Remote, gauge::Counted},
     wire::ConnectionCode,
 };
@@ -77,10 +74,15 @@ impl<D: Dial> Link<D> {
         }
     }
 
+    /// The connection, if there is one on which nothing travels as early data.
+    pub(crate) fn proven(&self) -> Option<Arc<D::Connection>> {
+        self.current(None).filter(|connection| connection.early().is_none())
+    }
+
     /// Closes the connection, where there is one, and returns once the peer has been told.
     pub(crate) async fn close(&self) {
         if let Some(connection) = self.current.swap(None) {
-            self.counting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.counting.lock().take();
             connection.close(ConnectionCode::Closed, "");
             connection.closed().await;
         }
@@ -91,7 +93,7 @@ impl<D: Dial> Link<D> {
         self.current.store(None);
         // The counting task would keep the connection until its timeout, and Iroh would send to its old address all that
         // time, including packets that should find the peer at its new address.
-        self.counting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.counting.lock().take();
     }
 
     /// The way that packets to the peer take; `None` before there is a connection.
@@ -166,7 +168,7 @@ impl<D: Dial> Link<D> {
     fn count(&self, connection: Arc<D::Connection>) {
         let Some(gauge) = self.dial.gauge() else { return };
         let (let_go, released) = oneshot::channel();
-        *self.counting.lock().unwrap_or_else(PoisonError::into_inner) = Some(let_go);
+        *self.counting.lock() = Some(let_go);
         let counted = Counted::new(Some(gauge));
         tokio::spawn(async move {
             let _counted = counted;
@@ -180,7 +182,7 @@ impl<D: Dial> Link<D> {
     }
 
     fn dialling(&self) -> MutexGuard<'_, Option<(Instant, Dialling<D>)>> {
-        self.dialling.lock().unwrap_or_else(PoisonError::into_inner)
+        self.dialling.lock()
     }
 }
 

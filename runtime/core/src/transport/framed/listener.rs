@@ -1,7 +1,13 @@
-use std::{io, pin::Pin};
+use std::{fmt, io, pin::Pin};
+
+use futures_util::future::BoxFuture;
 
 use super::Connection;
-use crate::{AlpnName, Caller, Status, observer::Observer, transport::Checks};
+use crate::{
+    AlpnName, Caller, Status,
+    observer::Observer,
+    transport::{Checks, Serving},
+};
 
 /// A connection that is being made. Dropped, the attempt is refused.
 pub type Handshake<C> = Pin<Box<dyn Future<Output = Result<Accepted<C>, Status>> + Send>>;
@@ -40,6 +46,12 @@ pub trait Listener: Send + 'static {
         let _ = (checks, observer);
     }
 
+    /// Called once, before anything is accepted, with what the calls of these connections are served with: a listener whose
+    /// peers may also speak a protocol of their own [serves](Accepted::served) that with it. By default it is not needed.
+    fn serve_with(&mut self, serving: &Serving) {
+        let _ = serving;
+    }
+
     /// The protocols of which a connection may name one, as a node tells them to others: see
     /// [`Bound::alpns`](crate::transport::Bound::alpns).
     fn alpns(&self) -> Vec<String> {
@@ -57,23 +69,49 @@ pub trait Listener: Send + 'static {
 }
 
 /// A connection that has been made.
-#[derive(Debug)]
-pub struct Accepted<C> {
-    pub(super) connection: C,
-    pub(super) caller: Caller,
-    pub(super) only: Option<AlpnName>,
+pub struct Accepted<C>(pub(super) AcceptedAs<C>);
+
+/// What answers the calls of a connection.
+pub(super) enum AcceptedAs<C> {
+    /// The framing, for this caller, with this service alone if there is one.
+    Framed { connection: C, caller: Caller, only: Option<AlpnName> },
+    /// This future.
+    Other(BoxFuture<'static, ()>),
 }
 
 impl<C: Connection> Accepted<C> {
     /// Calls on this connection are made by this caller, and may reach every service.
     pub fn new(connection: C, caller: Caller) -> Self {
-        Self { connection, caller, only: None }
+        Self(AcceptedAs::Framed { connection, caller, only: None })
+    }
+
+    /// The peer speaks another protocol than the framing of this crate, and this future serves it: it ends with the
+    /// connection, gracefully once the [drain](Serving::drain) says so. The connection counts like any other, and the future
+    /// is dropped where the drain cuts connections.
+    pub fn served(serving: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(AcceptedAs::Other(Box::pin(serving)))
     }
 
     /// Calls on this connection reach no service but the one that the name stands for.
     #[must_use]
     pub fn only(mut self, service: AlpnName) -> Self {
-        self.only = Some(service);
+        if let AcceptedAs::Framed { only, .. } = &mut self.0 {
+            *only = Some(service);
+        }
         self
+    }
+}
+
+impl<C: fmt::Debug> fmt::Debug for Accepted<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            AcceptedAs::Framed { connection, caller, only } => f
+                .debug_struct("Accepted")
+                .field("connection", connection)
+                .field("caller", caller)
+                .field("only", only)
+                .finish(),
+            AcceptedAs::Other(_) => f.debug_struct("Accepted").finish_non_exhaustive(),
+        }
     }
 }

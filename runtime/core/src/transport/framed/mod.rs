@@ -2,6 +2,7 @@
 //! [`wire`](crate::wire), driven. One stream is one call; its reset is the call's cancellation, its flow
 //! control is the call's backpressure.
 
+mod answer;
 mod batched;
 mod client;
 mod fill;
@@ -20,20 +21,22 @@ mod tests;
 mod transport;
 
 pub use batched::{Batched, BatchedSend};
-pub(crate) use client::{FirstWrite, FramedClient, RequestStreams};
+#[cfg(test)]
+pub(crate) use client::Outgoing;
+pub(crate) use client::RequestStreams;
 pub use link::Dial;
 #[cfg(feature = "iroh")]
 pub(crate) use link::Link;
 pub use listener::{Accepted, Handshake, Listener};
 pub use peer::Peer;
-#[cfg(feature = "iroh")]
-pub(crate) use serve::serve_counted;
 #[cfg_attr(
     not(feature = "iroh"),
     expect(unused_imports, reason = "Iroh's own router serves a connection alone")
 )]
-pub(crate) use serve::{Answering, answer_calls};
+pub(crate) use serve::answer_calls;
+#[cfg(feature = "iroh")]
+pub(crate) use serve::serve_inbound;
 pub use serve::{ServeOptions, serve};
-pub(crate) use server::{FramedServer, serve_connection};
+pub(crate) use server::serve_connection;
 pub use stream::{Connection, Proof, RecvStream, SendStream, StreamError};
 pub use transport::{Listening, StreamTransport};

@@ -1,7 +1,9 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::ready, sync::Arc, time::Duration};
+
+use futures_util::future::{BoxFuture, Either};
 
 use super::{
-    Connection, Dial, FirstWrite, FramedClient, Proof, RequestStreams, StreamError,
+    Connection, Dial, Proof, RequestStreams, StreamError,
     client::{Outgoing, Unanswered},
     incoming::Refusal,
     link::Link,
@@ -9,7 +11,8 @@ use super::{
 use crate::{
     Codec, Context, Limits, Payload, Response, Service, Status, Streaming,
     streaming::ReplayStream,
-    trace::{CallSpan, System},
+    trace::System,
+    transport::{Outbound, outbound},
 };
 
 /// One peer that is dialled when it is called: a [`Service`] over connections that carry streams of bytes.
@@ -19,17 +22,17 @@ use crate::{
 /// messages are at hand. Clones share it.
 pub struct Peer<D: Dial> {
     link: Arc<Link<D>>,
-    client: FramedClient,
+    outbound: Arc<Outbound>,
 }
 
 impl<D: Dial> Peer<D> {
     /// Nothing is dialled before the first call. Calls that name no codec are encoded with this one.
     pub fn new(dial: D, codec: Codec, limits: Limits) -> Self {
-        Self::on(Arc::new(Link::new(dial)), FramedClient { codec, limits })
+        Self::on(Arc::new(Link::new(dial)), Outbound { codec, limits })
     }
 
-    pub(crate) fn on(link: Arc<Link<D>>, client: FramedClient) -> Self {
-        Self { link, client }
+    pub(crate) fn on(link: Arc<Link<D>>, outbound: Outbound) -> Self {
+        Self { link, outbound: Arc::new(outbound) }
     }
 
     pub(crate) fn link(&self) -> &Arc<Link<D>> {
@@ -38,29 +41,63 @@ impl<D: Dial> Peer<D> {
 
     async fn open(
         &self,
-        connection: Arc<D::Connection>,
-        first: FirstWrite,
+        connection: &Arc<D::Connection>,
+        outgoing: &Outgoing,
     ) -> Result<RequestStreams<D::Connection>, Status> {
-        let lost = |error: StreamError| self.link.remote.lost(error.into());
-        match first.open(&*connection).await {
+        let opened = match outgoing.open(&**connection).await {
             // The connection was dead and the call not processed: retry on a new connection.
             Err(StreamError::Lost(status)) if status.is_not_processed() => {
+                // Boxed, so that the rare case does not make every call's future larger.
                 let again = async {
-                    let connection = self.link.connection(Some(&connection)).await?;
-                    first.open(&*connection).await.map_err(lost)
+                    let connection = self.link.connection(Some(connection)).await?;
+                    outgoing.open(&*connection).await.map_err(|error| self.lost(error))
                 };
                 Box::pin(again).await
             }
-            opened => opened.map_err(lost),
-        }
+            opened => opened.map_err(|error| self.lost(error)),
+        };
+        opened.map_err(|status| status.maybe_executed(outgoing.is_idempotent()))
+    }
+
+    fn lost(&self, error: StreamError) -> Status {
+        self.link.remote.lost(error.into())
     }
 }
 
 impl<D: Dial> Peer<D> {
+    /// A call with one response. It holds its message until there is a connection, and from then on the bytes alone.
+    pub(crate) fn call(
+        &self,
+        cx: Context,
+        message: Payload,
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send + use<D> {
+        let peer = self.clone();
+        outbound::unary(self.system(), cx, |cx| {
+            // First of all the connection: the head says how much time is left when it leaves.
+            match peer.link.proven() {
+                Some(connection) => match Outgoing::unary(&peer.outbound, &cx, &message) {
+                    Ok(outgoing) => Either::Left(peer.answered_in_the_end(connection, outgoing)),
+                    Err(status) => Either::Right(Either::Left(ready(Err(status)))),
+                },
+                None => Either::Right(Either::Right(Box::pin(peer.call_dialled(cx, message)))),
+            }
+        })
+    }
+
+    /// A call that has to wait for its connection, or for the end of early data.
+    async fn call_dialled(self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let connection = self.link.connection(None).await?;
+        if let Some(proof) = connection.early() {
+            return self.unary_early(connection, proof, cx, message).await;
+        }
+        let outgoing = Outgoing::unary(&self.outbound, &cx, &message)?;
+        self.answered_in_the_end(connection, outgoing).await
+    }
+
     /// A call while early data can be sent. What must not be repeated waits; what the peer does not take early
     /// is sent again.
     async fn unary_early(
-        &self,
+        self,
         connection: Arc<D::Connection>,
         proof: Proof,
         cx: Context,
@@ -68,18 +105,16 @@ impl<D: Dial> Peer<D> {
     ) -> Result<Response<Payload>, Status> {
         if !cx.idempotent {
             let connection = self.proven(connection, proof).await?;
-            let outgoing = self.client.unary(&cx, message)?;
+            let outgoing = Outgoing::unary(&self.outbound, &cx, &message)?;
             return self.answered_in_the_end(connection, outgoing).await;
         }
-        let outgoing = self.client.unary(&cx, message)?;
-        let again = outgoing.again();
-        let answer = self.answered(connection.clone(), outgoing).await;
-        match (answer.map_err(Status::from), again) {
-            (Err(status), Some(again)) if status.is_not_processed() => {
+        let outgoing = Outgoing::unary(&self.outbound, &cx, &message)?;
+        match self.answered(&connection, &outgoing).await.map_err(Status::from) {
+            Err(status) if status.is_not_processed() => {
                 let connection = self.proven(connection, proof).await?;
-                self.answered_in_the_end(connection, again).await
+                self.answered_in_the_end(connection, outgoing).await
             }
-            (answer, _) => answer,
+            answer => answer,
         }
     }
 
@@ -99,42 +134,43 @@ impl<D: Dial> Peer<D> {
 
     async fn answered(
         &self,
-        connection: Arc<D::Connection>,
-        outgoing: Outgoing,
+        connection: &Arc<D::Connection>,
+        outgoing: &Outgoing,
     ) -> Result<Response<Payload>, Unanswered> {
-        let opened = self.open(connection, outgoing.first_write()).await;
-        let streams = opened.map_err(|status| status.maybe_executed(outgoing.is_idempotent()))?;
-        outgoing.to(&self.link.remote).answer(streams, &self.client.limits).await
+        let streams = self.open(connection, outgoing).await?;
+        outgoing.answers(streams, None, &self.outbound.limits, &self.link.remote).single().await
     }
 
     /// As [`answered`](Self::answered), once more where the connection did not take the call.
-    async fn answered_in_the_end(
-        &self,
+    #[expect(clippy::manual_async_fn, reason = "an async fn would hold its arguments twice")]
+    fn answered_in_the_end(
+        self,
         connection: Arc<D::Connection>,
         outgoing: Outgoing,
-    ) -> Result<Response<Payload>, Status> {
-        let again = outgoing.again();
-        match (self.answered(connection.clone(), outgoing).await, again) {
-            (Err(Unanswered::Refused(refusal, status)), Some(again)) => {
-                // Boxed, so that the rare case does not make every call's future larger.
-                let once_more = async {
-                    let connection = self.after(connection, refusal, status).await?;
-                    Ok(self.answered(connection, again).await?)
-                };
-                Box::pin(once_more).await
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send + use<D> {
+        async move {
+            match self.answered(&connection, &outgoing).await {
+                Err(Unanswered::Refused(refusal, status)) => {
+                    // Boxed, so that the rare case does not make every call's future larger.
+                    let once_more = async {
+                        let connection = self.after(connection, refusal, status).await?;
+                        Ok(self.answered(&connection, &outgoing).await?)
+                    };
+                    Box::pin(once_more).await
+                }
+                answer => Ok(answer?),
             }
-            (answer, _) => Ok(answer?),
         }
     }
 
     async fn streamed(
         &self,
-        connection: Arc<D::Connection>,
-        outgoing: Outgoing,
+        connection: &Arc<D::Connection>,
+        outgoing: &Outgoing,
+        rest: Option<Streaming<Payload>>,
     ) -> Result<Response<Streaming<Payload>>, Unanswered> {
-        let opened = self.open(connection, outgoing.first_write()).await;
-        let streams = opened.map_err(|status| status.maybe_executed(outgoing.is_idempotent()))?;
-        outgoing.to(&self.link.remote).stream(streams, &self.client.limits).await
+        let streams = self.open(connection, outgoing).await?;
+        outgoing.answers(streams, rest, &self.outbound.limits, &self.link.remote).streaming().await
     }
 
     /// The connection for a call that this one did not take: a new one, where it takes no more.
@@ -166,34 +202,32 @@ const ANEW: Duration = Duration::from_millis(250);
 impl<D: Dial> Service for Peer<D> {
     fn unary(
         &self,
-        mut cx: Context,
+        cx: Context,
         message: Payload,
     ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
-        self.span(&mut cx).run(self.call_once(cx, message))
+        self.call(cx, message)
+    }
+
+    fn unary_boxed(
+        self: Arc<Self>,
+        cx: Context,
+        message: Payload,
+    ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
+        Box::pin(self.call(cx, message))
     }
 
     fn stream(
         &self,
-        mut cx: Context,
+        cx: Context,
         messages: Streaming<Payload>,
     ) -> impl Future<Output = Result<Response<Streaming<Payload>>, Status>> + Send {
-        self.span(&mut cx).stream(self.call_many(cx, messages))
+        outbound::stream(self.system(), cx, |cx| self.call_many(cx, messages))
     }
 }
 
 impl<D: Dial> Peer<D> {
-    fn span(&self, cx: &mut Context) -> CallSpan {
-        CallSpan::client(System::Polywire, self.link.dial.transport(), cx)
-    }
-
-    async fn call_once(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        // First of all the connection: the head says how much time is left when it leaves.
-        let connection = self.link.connection(None).await?;
-        if let Some(proof) = connection.early() {
-            return Box::pin(self.unary_early(connection, proof, cx, message)).await;
-        }
-        let outgoing = self.client.unary(&cx, message)?;
-        self.answered_in_the_end(connection, outgoing).await
+    fn system(&self) -> (System, &'static str) {
+        (System::Polywire, self.link.dial.transport())
     }
 
     async fn call_many(
@@ -207,8 +241,8 @@ impl<D: Dial> Peer<D> {
             connection = self.proven(connection, proof).await?;
         }
         let (messages, lent) = ReplayStream::keep(messages);
-        let outgoing = self.client.stream(&cx, messages)?;
-        let (refusal, status) = match self.streamed(connection.clone(), outgoing).await {
+        let (outgoing, rest) = Outgoing::streaming(&self.outbound, &cx, messages)?;
+        let (refusal, status) = match self.streamed(&connection, &outgoing, rest).await {
             Err(Unanswered::Refused(refusal, status)) => (refusal, status),
             answer => return Ok(answer?),
         };
@@ -216,8 +250,8 @@ impl<D: Dial> Peer<D> {
         let once_more = async {
             let Some(messages) = lent.again() else { return Err(status) };
             let connection = self.after(connection, refusal, status).await?;
-            let outgoing = self.client.stream(&cx, messages)?;
-            Ok(self.streamed(connection, outgoing).await?)
+            let (outgoing, rest) = Outgoing::streaming(&self.outbound, &cx, messages)?;
+            Ok(self.streamed(&connection, &outgoing, rest).await?)
         };
         Box::pin(once_more).await
     }
@@ -225,7 +259,7 @@ impl<D: Dial> Peer<D> {
 
 impl<D: Dial> Clone for Peer<D> {
     fn clone(&self) -> Self {
-        Self { link: self.link.clone(), client: self.client.clone() }
+        Self { link: self.link.clone(), outbound: self.outbound.clone() }
     }
 }
 

@@ -2,10 +2,10 @@ use std::{fmt, io, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use super::{Accepted, Connection, FramedServer, Handshake, Listener, serve_connection};
+use super::{Accepted, Connection, Handshake, Listener, listener::AcceptedAs, serve_connection};
 use crate::{
     Caller, Channel, Code, Drain, Limits, Service,
-    transport::{Arrivals, ConnectionGauge, Refusals, gauge::Counted, scope::Scope},
+    transport::{ConnectionGauge, Inbound, Refusals, gauge::Counted},
 };
 
 /// How connections are accepted.
@@ -60,33 +60,30 @@ pub async fn serve<L: Listener>(
     options: ServeOptions,
     drain: Drain,
 ) -> L {
-    serve_counted(listener, Channel::new(service), options, Arrivals::default(), drain).await
+    serve_inbound(listener, Inbound::new(Channel::new(service)), options, drain).await
 }
 
-/// [`serve`], where the calls are counted.
-pub(crate) async fn serve_counted<L: Listener>(
+/// [`serve`] through this edge.
+pub(crate) async fn serve_inbound<L: Listener>(
     listener: L,
-    service: Channel,
+    inbound: Inbound,
     options: ServeOptions,
-    arrivals: Arrivals,
     drain: Drain,
 ) -> L {
-    serve_within(listener, service, options, arrivals, drain, || Ok(())).await
+    serve_within(listener, inbound, options, drain, || Ok(())).await
 }
 
-/// [`serve`], where the calls are counted, and each connection has what `place` gives for as long as it is there; one that
-/// gets none is refused.
+/// [`serve`] through this edge, where each connection has what `place` gives for as long as it is there; one that gets none
+/// is refused.
 pub(super) async fn serve_within<L: Listener, P: Send + 'static>(
     mut listener: L,
-    service: Channel,
+    inbound: Inbound,
     options: ServeOptions,
-    arrivals: Arrivals,
     drain: Drain,
     place: impl Fn() -> Result<P, NoPlace>,
 ) -> L {
     let server = Arc::new(Server {
-        service,
-        arrivals,
+        inbound: inbound.limits(options.limits.clone()),
         permits: Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS))),
         refusals: Refusals::new(listener.transport()),
         options,
@@ -136,8 +133,7 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 }
 
 struct Server {
-    service: Channel,
-    arrivals: Arrivals,
+    inbound: Inbound,
     options: ServeOptions,
     permits: Arc<Semaphore>,
     refusals: Refusals,
@@ -175,29 +171,29 @@ impl Server {
 
     async fn serve<C: Connection>(&self, accepted: Accepted<C>) {
         let _counted = Counted::new(self.options.gauge.clone());
-        let service = match accepted.only {
-            None => self.service.clone(),
-            Some(alpn) => Channel::new(Scope::new(self.service.clone(), alpn)),
+        let (connection, caller, only) = match accepted.0 {
+            AcceptedAs::Framed { connection, caller, only } => (connection, caller, only),
+            AcceptedAs::Other(serving) => {
+                return tokio::select! {
+                    () = serving => {}
+                    () = self.drain.cutting() => {}
+                };
+            }
         };
-        let (limits, arrivals) = (self.options.limits.clone(), self.arrivals.clone());
-        let server = FramedServer { service, limits, arrivals };
-        let answering = Answering { caller: accepted.caller, server, drain: self.drain.clone() };
-        answer_calls(&accepted.connection, answering).await;
+        let inbound = self.inbound.clone().scoped(only);
+        answer_calls(&connection, caller, inbound, self.drain.clone()).await;
     }
 }
 
-/// What the calls of one connection are answered with.
-pub(crate) struct Answering {
-    pub(crate) caller: Caller,
-    pub(crate) server: FramedServer,
-    pub(crate) drain: Drain,
-}
-
 /// Answers the calls of a connection until it ends, and closes it where it is this side that ends it.
-pub(crate) async fn answer_calls<C: Connection>(connection: &C, answering: Answering) {
-    let Answering { caller, server, drain } = answering;
+pub(crate) async fn answer_calls<C: Connection>(
+    connection: &C,
+    caller: Caller,
+    inbound: Inbound,
+    drain: Drain,
+) {
     tokio::select! {
-        () = serve_connection(connection, Arc::new(caller), server, drain.clone(), || linger(connection)) => {}
+        () = serve_connection(connection, Arc::new(caller), inbound, drain.clone(), || linger(connection)) => {}
         () = drain.cutting() => {}
     }
 }

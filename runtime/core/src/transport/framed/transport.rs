@@ -8,7 +8,7 @@ use crate::{
     Codec, ConnectOptions, Status,
     settings::Section,
     transport::{
-        Address, Arrivals, BindContext, BindError, Bound, Connected, ConnectionGauge, Scheme, Serving,
+        Address, BindContext, BindError, Bound, Connected, ConnectionGauge, Inbound, Scheme, Serving,
         Transport,
     },
 };
@@ -111,7 +111,7 @@ impl<T: StreamTransport> Transport for T {
     async fn connect(&self, address: T::Address, options: ConnectOptions) -> Result<Connected, Status> {
         let codec = options.codec.unwrap_or_else(|| self.codec());
         let limits = options.limits.clone().unwrap_or_default();
-        let peer = Peer::new(Way { transport: self.clone(), address, options }, codec, limits);
+        let peer = Peer::new(StreamDialer { transport: self.clone(), address, options }, codec, limits);
         let link = peer.link().clone();
         let (seen, stale) = (Arc::downgrade(&link), Arc::downgrade(&link));
         let forget = move || {
@@ -131,13 +131,13 @@ impl<T: StreamTransport> Transport for T {
 }
 
 /// The way to one peer.
-struct Way<T: StreamTransport> {
+struct StreamDialer<T: StreamTransport> {
     transport: T,
     address: T::Address,
     options: ConnectOptions,
 }
 
-impl<T: StreamTransport> Dial for Way<T> {
+impl<T: StreamTransport> Dial for StreamDialer<T> {
     type Connection = T::Connection;
 
     fn transport(&self) -> &'static str {
@@ -171,16 +171,16 @@ impl<L: Listener> Bound for Listening<L> {
     }
 
     async fn serve(mut self, serving: Serving) {
-        self.options.gauge = serving.connections;
+        self.options.gauge = serving.connections.clone();
         self.listener.register(serving.checks.as_deref(), serving.observer.as_deref());
-        let Serving { service, drain, observer, .. } = serving;
-        let arrivals = Arrivals::new(observer, &service);
+        self.listener.serve_with(&serving);
+        let (inbound, drain) = (Inbound::from(&serving), serving.drain);
         let descriptors = serving.descriptors.filter(|_| self.listener.takes_descriptors());
         let place = || match &descriptors {
             None => Ok(None),
             Some(descriptors) => descriptors.try_place().map(Some).ok_or(NoPlace),
         };
-        let served = serve_within(self.listener, service, self.options, arrivals, drain, place).await;
+        let served = serve_within(self.listener, inbound, self.options, drain, place).await;
         served.close().await;
     }
 

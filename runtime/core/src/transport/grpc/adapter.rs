@@ -10,26 +10,27 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use tokio::time::Instant;
-use tonic::{body::Body, server::NamedService, transport::server::TcpConnectInfo};
+use tonic::{body::Body, server::NamedService};
 
 use super::{
     NAME, compression, head,
     incoming::Incoming,
     metadata,
     outgoing::{Many, Single, put_message},
+    peer::caller_of,
     status,
 };
 use crate::{
     Caller, Channel, Code, Codec, Compression, Context, Limits, Metadata, Payload, Router, Server, Service,
-    Shape, Status, Streaming,
-    context::Path,
-    deadline,
-    encoding::Answering,
+    Status, Streaming, deadline,
+    encoding::ResponseEncoding,
     layer::{Layered, TowerService},
+    messages,
+    observer::CallObserver,
     panic,
     server::{Defined, Dispatch},
-    trace::{self, CallSpan, System},
-    transport::{Arrival, Arrivals, check_metadata_weight},
+    trace::System,
+    transport::{Admitted, Arrival, Inbound, check_metadata_weight, refused},
 };
 
 /// A service as gRPC over HTTP/2: a tower service for a tonic `Server`, its `Routes`, axum, or anything else
@@ -47,35 +48,32 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Adapter<S> {
-    service: Arc<S>,
-    limits: Arc<Limits>,
-    arrivals: Arrivals,
+    inbound: Inbound<S>,
 }
 
 impl<S: Service> Adapter<S> {
     /// Adapts the service, with [`Limits::default`].
     pub fn new(service: S) -> Self {
-        Self { service: Arc::new(service), limits: Arc::default(), arrivals: Arrivals::default() }
-    }
-
-    /// The same adapter, whose calls are counted here.
-    pub(super) fn counted(mut self, arrivals: Arrivals) -> Self {
-        self.arrivals = arrivals;
-        self
+        Self { inbound: Inbound::new(service) }
     }
 
     /// The same adapter with these limits on each call.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = Arc::new(limits);
+        self.inbound.limits = limits;
         self
+    }
+}
+
+impl From<Inbound> for Adapter<Channel> {
+    fn from(inbound: Inbound) -> Self {
+        Self { inbound }
     }
 }
 
 impl<S> Clone for Adapter<S> {
     fn clone(&self) -> Self {
-        let Self { service, limits, arrivals } = self;
-        Self { service: service.clone(), limits: limits.clone(), arrivals: arrivals.clone() }
+        Self { inbound: self.inbound.clone() }
     }
 }
 
@@ -137,9 +135,10 @@ impl<S: Service> Adapter<S> {
             return refuse(StatusCode::METHOD_NOT_ALLOWED, allowed);
         }
         let timeout = head::timeout(request.headers());
-        let deadline = timeout.ok().flatten().and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut arrival = self.arrivals.begin(NAME, request.uri().path().as_bytes(), deadline);
-        let room = status::room(self.limits.max_metadata_bytes, request.headers());
+        let deadline = timeout.ok().flatten().and_then(deadline_here);
+        let transport = request.extensions().get::<Arc<Caller>>().map_or(NAME, |caller| caller.transport);
+        let mut arrival = self.inbound.arrive(transport, request.uri().path().as_bytes(), deadline);
+        let room = status::room(self.inbound.limits.max_metadata_bytes, request.headers());
         let codec = match head::codec(request.headers()) {
             Some(Ok(codec)) => codec,
             Some(Err(name)) => {
@@ -158,8 +157,7 @@ impl<S: Service> Adapter<S> {
                 return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, [(name, accepted)]);
             }
         };
-        // What panics before the call has a path, or between the service and the wire, is in no other guard.
-        match panic::guard(Path::default(), self.call(request, codec, room, &mut arrival)).await {
+        match self.call(request, codec, room, &mut arrival).await {
             Ok(response) => response,
             Err(status) => fail(codec, &status, room, &mut arrival),
         }
@@ -172,38 +170,31 @@ impl<S: Service> Adapter<S> {
         room: usize,
         arrival: &mut Arrival,
     ) -> Result<Response<Body>, Status> {
-        let mut cx = self.admit(&request, codec).map_err(Status::not_processed)?;
-        arrival.admit(&mut cx);
-        let (span, cx) = CallSpan::server(System::Grpc, cx);
-        let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
-        let answers = Answering { codec, accepted: compression::accepted(request.headers()), limit };
-        let incoming = Incoming::new(request.into_body(), codec, cx.compression, limit, &self.limits);
-        let known = self.service.method(cx.path());
-        if known.is_some_and(|method| method.shape() == Shape::Unary) {
-            span.run(self.call_once(cx, incoming, answers, room, arrival)).await
-        } else {
-            let response = span.stream(self.call_many(cx, incoming, room)).await?;
-            let encoding = answers.encoding(response.compression);
-            let crate::Response { metadata, message, .. } = response;
-            let body = Many::answer(message, encoding, room, std::mem::take(arrival));
-            Ok(respond(encoding.codec, encoding.compression, &metadata, |_| Body::new(body)))
+        let call = self.admit(&request, codec, arrival)?;
+        let answers = call.answers(codec, compression::accepted(request.headers()));
+        let limits = &self.inbound.limits;
+        let incoming = Incoming::new(request.into_body(), codec, call.compression(), call.limit, limits);
+        if call.unary {
+            return call.run(|cx| self.call_once(cx, incoming, answers, room, arrival)).await;
         }
+        let counter = call.counter();
+        let response = call.open(|cx| self.call_many(cx, incoming, counter, room)).await?;
+        let encoding = answers.encoding(response.compression);
+        let crate::Response { metadata, message, .. } = response;
+        let body = Many::answer(message, encoding.clone(), room, std::mem::take(arrival));
+        Ok(respond(encoding.codec, encoding.compression, &metadata, |_| Body::new(body)))
     }
 
     async fn call_once(
         &self,
         cx: Context,
         mut incoming: Incoming,
-        answers: Answering,
+        answers: ResponseEncoding,
         room: usize,
         arrival: &mut Arrival,
     ) -> Result<Response<Body>, Status> {
-        let late = "the request took too long to arrive";
-        let arriving = deadline::within(self.limits.message_timeout, late, incoming.single());
-        let message = deadline::bound(cx.deadline, arriving).await.map_err(Status::not_processed)?;
-        let (deadline, path) = (cx.deadline, cx.path.clone());
-        let work = panic::guard(path, self.service.unary(cx, message));
-        let response = deadline::bound(deadline, work).await?;
+        let message = self.inbound.receive(cx.deadline, &mut incoming, answers.counter.as_deref()).await?;
+        let response = self.inbound.unary(cx, message).await?;
         check_metadata_weight(metadata::weight(&response.metadata), room)?;
         let mut buffer = BytesMut::new();
         let encoding = answers.encoding(response.compression);
@@ -218,68 +209,44 @@ impl<S: Service> Adapter<S> {
         &self,
         cx: Context,
         incoming: Incoming,
+        counter: Option<Arc<dyn CallObserver>>,
         room: usize,
     ) -> Result<crate::Response<Streaming<Payload>>, Status> {
         let (deadline, path) = (cx.deadline, cx.path.clone());
-        let work = panic::guard(path.clone(), self.service.stream(cx, requests(incoming)));
-        let response = deadline::bound(deadline, work).await?;
+        let response = self.inbound.stream(cx, messages::streaming(incoming, counter)).await?;
         check_metadata_weight(metadata::weight(&response.metadata), room)?;
-        Ok(response.map(|messages| {
-            let messages = deadline::watched_stream(deadline, messages);
-            panic::guard_stream(path, deadline::bound_stream(deadline, messages))
-        }))
+        let watched = |messages| panic::guard_stream(path, deadline::watched_stream(deadline, messages));
+        Ok(response.map(watched))
     }
 
-    /// The call's context; the log is told of a call that has none.
-    fn admit(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {
-        self.context(request, codec)
-            .inspect_err(|status| trace::refused(Some(request.uri().path()), &caller(request), status))
+    fn admit(&self, request: &Request<Body>, codec: Codec, arrival: &Arrival) -> Result<Admitted, Status> {
+        let caller = caller_of(request.extensions());
+        let cx = context(request, codec, caller.clone())
+            .map_err(|status| refused(Some(request.uri().path()), Some(&caller), status))?;
+        self.inbound.admit(System::Grpc, arrival, cx, false)
     }
+}
 
-    fn context(&self, request: &Request<Body>, codec: Codec) -> Result<Context, Status> {
-        let headers = request.headers();
-        let timeout =
-            head::timeout(headers).map_err(|()| Status::internal("the header grpc-timeout is malformed"))?;
-        let path = Bytes::copy_from_slice(request.uri().path().as_bytes());
-        let mut cx = Context::incoming(path, caller(request))?;
-        cx.metadata = metadata::read(headers)?;
-        self.limits.check_metadata(&cx.metadata)?;
-        cx.codec = Some(codec);
-        cx.compression = compression::announced(headers)?;
-        if let Some(timeout) = timeout {
-            cx.shorten_to(timeout - AHEAD.min(timeout / 10));
-        }
-        let limit = self.limits.max_message_bytes;
-        let known = self.service.method(cx.path());
-        cx.known_as(known);
-        let own = known.and_then(|method| method.message_limit());
-        cx.message_limit = Some(own.map_or(limit, |own| own.min(limit)));
-        Ok(cx)
-    }
+/// The context that the head of a request says.
+fn context(request: &Request<Body>, codec: Codec, caller: Arc<Caller>) -> Result<Context, Status> {
+    let headers = request.headers();
+    head::timeout(headers).map_err(|()| Status::internal("the header grpc-timeout is malformed"))?;
+    let path = Bytes::copy_from_slice(request.uri().path().as_bytes());
+    let mut cx = Context::incoming(path, caller)?;
+    cx.metadata = metadata::read(headers)?;
+    cx.codec = Some(codec);
+    cx.compression = compression::announced(headers)?;
+    Ok(cx)
+}
+
+/// When a call with this timeout ends here.
+fn deadline_here(timeout: Duration) -> Option<Instant> {
+    Instant::now().checked_add(timeout - AHEAD.min(timeout / 10))
 }
 
 /// How much earlier than the caller's timeout a call ends here. A tonic `Server` around this service keeps
 /// the same deadline, with the wrong code (`CANCELLED`); this one has to come first.
 const AHEAD: Duration = Duration::from_millis(2);
-
-fn caller<B>(request: &Request<B>) -> Arc<Caller> {
-    if let Some(caller) = request.extensions().get::<Arc<Caller>>() {
-        return caller.clone();
-    }
-    let remote = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
-    Arc::new(Caller { transport: NAME, identity: None, address: remote.map(|address| address.to_string()) })
-}
-
-fn requests(incoming: Incoming) -> Streaming<Payload> {
-    Streaming::new(futures_util::stream::unfold(Some(incoming), |incoming| async move {
-        let mut incoming = incoming?;
-        match incoming.message().await {
-            Ok(Some(message)) => Some((Ok(message), Some(incoming))),
-            Ok(None) => None,
-            Err(status) => Some((Err(status), None)),
-        }
-    }))
-}
 
 fn respond(
     codec: Codec,

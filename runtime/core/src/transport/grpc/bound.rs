@@ -6,15 +6,17 @@ use std::{
 
 use ::http::{Request, Response};
 use hyper::body::Incoming;
-use rustls::ServerConfig;
 use tonic::body::Body;
 
 use super::{Adapter, NAME};
 use crate::{
     Caller, Channel, Limits, settings,
     transport::{
-        Arrivals, BindContext, BindError, Bound, Serving,
-        net::{ConnectionInfo, Listener, ListenerOptions, TlsFiles, reachable},
+        BindContext, BindError, Bound, Inbound, Serving,
+        net::{
+            Callers, ConnectionInfo, Listener, ListenerOptions, ListenerTls, TlsSettings, listener_tls,
+            reachable,
+        },
     },
 };
 
@@ -23,6 +25,8 @@ use crate::{
 pub struct Listening {
     listener: Listener,
     options: ListenerOptions,
+    /// The identities of clients, under TLS.
+    callers: Option<Arc<Callers>>,
     target: String,
     limits: Limits,
 }
@@ -32,7 +36,12 @@ pub(super) async fn bind(config: settings::Grpc, node: &BindContext) -> Result<L
     let tls = tls(&config, node)?;
     let listener = node.bind(config.bind_address, Listener::bind_at).await.map_err(refused)?;
     let address = reachable(listener.local_addr().map_err(refused)?);
-    let scheme = if tls.is_some() { "grpcs" } else { "grpc" };
+    let target = match &tls {
+        None => format!("grpc://{address}"),
+        Some(ListenerTls { pin: None, .. }) => format!("grpcs://{address}"),
+        Some(ListenerTls { pin: Some(key), .. }) => format!("grpcs://{address}?key={key}"),
+    };
+    let callers = tls.as_ref().map(|tls| tls.callers.clone());
     let limits = Limits {
         max_message_bytes: config.max_message_size,
         message_timeout: config.message_timeout,
@@ -44,30 +53,42 @@ pub(super) async fn bind(config: settings::Grpc, node: &BindContext) -> Result<L
         keep_alive_interval: config.keep_alive_interval,
         keep_alive_timeout: config.keep_alive_timeout,
         max_concurrent_streams: config.max_concurrent_streams,
-        // h2 answers what is over this with HTTP's 431. The adapter counts the metadata itself and
-        // answers with a status, so this is only for what is far beyond.
-        max_header_bytes: u32::try_from(limits.max_metadata_bytes.saturating_mul(8)).unwrap_or(u32::MAX),
-        tls,
+        max_header_bytes: max_header_bytes(&limits),
+        tls: tls.map(|tls| Arc::new(tls.config)),
         ..ListenerOptions::default()
     };
-    Ok(Listening { listener, options, target: format!("{scheme}://{address}"), limits })
+    Ok(Listening { listener, options, callers, target, limits })
+}
+
+/// How large the header of a request may be, in bytes. h2 answers what is over this with HTTP's 431. The adapter counts the
+/// metadata itself and answers with a status, so this is only for what is far beyond.
+pub(super) fn max_header_bytes(limits: &Limits) -> u32 {
+    u32::try_from(limits.max_metadata_bytes.saturating_mul(8)).unwrap_or(u32::MAX)
+}
+
+/// What answers the calls of a listener.
+pub(super) fn adapter(serving: &Serving, limits: Limits) -> Adapter<Channel> {
+    Adapter::from(Inbound::from(serving).limits(limits))
 }
 
 /// What connections are encrypted with, where they are.
-fn tls(config: &settings::Grpc, node: &BindContext) -> Result<Option<Arc<ServerConfig>>, BindError> {
+fn tls(config: &settings::Grpc, node: &BindContext) -> Result<Option<ListenerTls>, BindError> {
     if !config.tls_enabled {
-        return Ok(None);
+        return match config.client_ca {
+            None => Ok(None),
+            Some(_) => {
+                let problem = "is set; expected transport.grpc.tls_enabled = true beside it";
+                Err(BindError::setting("transport.grpc.client_ca", problem))
+            }
+        };
     }
-    let (Some(certificate_chain), Some(private_key)) = (config.tls_cert.clone(), config.tls_key.clone())
-    else {
-        let problem = "is true; expected transport.grpc.tls_cert and tls_key beside it";
-        return Err(BindError::setting("transport.grpc.tls_enabled", problem));
+    let settings = TlsSettings {
+        transport: NAME,
+        certificate: config.tls_cert.clone(),
+        key: config.tls_key.clone(),
+        client_ca: config.client_ca.clone(),
     };
-    let files = TlsFiles { certificate_chain, private_key, client_authorities: None };
-    let loaded = node.certificates().server_config(NAME, files, b"h2");
-    loaded
-        .map(|tls| Some(Arc::new(tls)))
-        .map_err(|error| BindError::setting("transport.grpc.tls_cert or tls_key", error))
+    listener_tls(settings, node, b"h2").map(Some)
 }
 
 impl Bound for Listening {
@@ -81,17 +102,19 @@ impl Bound for Listening {
     }
 
     async fn serve(mut self, serving: Serving) {
-        self.options.gauge = serving.connections;
-        let Serving { service, drain, observer, descriptors, .. } = serving;
-        let arrivals = Arrivals::new(observer, &service);
-        let service = WithCaller(Adapter::new(service).limits(self.limits).counted(arrivals));
+        let service = WithCaller { adapter: adapter(&serving, self.limits), callers: self.callers };
+        let Serving { connections, drain, descriptors, .. } = serving;
+        self.options.gauge = connections;
         self.listener.within(descriptors).serve_http2(self.options, service, drain).await;
     }
 }
 
 /// Tells the adapter who calls, from what the listener knows of the connection.
 #[derive(Clone)]
-struct WithCaller(Adapter<Channel>);
+struct WithCaller {
+    adapter: Adapter<Channel>,
+    callers: Option<Arc<Callers>>,
+}
 
 impl tower::Service<Request<Incoming>> for WithCaller {
     type Response = Response<Body>;
@@ -104,10 +127,18 @@ impl tower::Service<Request<Incoming>> for WithCaller {
 
     fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
         if let Some(connection) = request.extensions().get::<ConnectionInfo>() {
-            let address = Some(connection.remote.to_string());
-            let caller = Caller { transport: NAME, identity: None, address };
-            request.extensions_mut().insert(Arc::new(caller));
+            let caller = connection.caller(|connection| caller(connection, self.callers.as_deref()));
+            request.extensions_mut().insert(caller);
         }
-        self.0.call(request)
+        self.adapter.call(request)
+    }
+}
+
+fn caller(connection: &ConnectionInfo, callers: Option<&Callers>) -> Caller {
+    let caller = Caller::new(NAME).at(connection.remote);
+    let shown = connection.tls.as_ref().map(|tls| &*tls.peer_certificates);
+    match callers.zip(shown).and_then(|(callers, shown)| callers.identity(shown)) {
+        Some(identity) => caller.with_identity(identity),
+        None => caller,
     }
 }

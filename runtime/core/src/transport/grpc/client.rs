@@ -16,10 +16,12 @@ use super::{
 };
 use crate::{
     Code, Codec, Compression, Context, Limits, Metadata, Payload, Response, Service, Status, Streaming,
-    Truncated, body, deadline,
+    Truncated,
     encoding::Encoding,
-    streaming::{Event, ReplayStream},
-    trace::{CallSpan, System},
+    messages::{self, Messages},
+    streaming::ReplayStream,
+    trace::System,
+    transport::{Departure, Outbound, outbound},
 };
 
 /// A gRPC connection with options of its own. A [`tonic::transport::Channel`] without any is a [`Service`]
@@ -27,8 +29,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Connection<C> {
     inner: C,
-    codec: Codec,
-    limits: Limits,
+    outbound: Outbound,
     /// Whether the connection takes all the metadata that the limits allow, and servers are told so.
     announces: bool,
     explain: Option<Explain>,
@@ -41,13 +42,14 @@ impl<C> Connection<C> {
     /// Calls over `inner`: a tonic channel, with interceptors and layers around it if you like. Protobuf,
     /// and [`Limits::default`].
     pub fn new(inner: C) -> Self {
-        Self { inner, codec: Codec::Protobuf, limits: Limits::default(), announces: false, explain: None }
+        let outbound = Outbound { codec: Codec::Protobuf, limits: Limits::default() };
+        Self { inner, outbound, announces: false, explain: None }
     }
 
     /// Encodes calls that name no codec with this one.
     #[must_use]
     pub fn codec(mut self, codec: Codec) -> Self {
-        self.codec = codec;
+        self.outbound.codec = codec;
         self
     }
 
@@ -60,7 +62,7 @@ impl<C> Connection<C> {
     /// The limits on what is sent and on answers.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.outbound.limits = limits;
         self
     }
 }
@@ -84,18 +86,18 @@ impl<C: GrpcService<Body, ResponseBody = Body, Future: Send> + Clone + Send + Sy
 impl<C: Http2> Service for Connection<C> {
     fn unary(
         &self,
-        mut cx: Context,
+        cx: Context,
         message: Payload,
     ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
-        CallSpan::client(System::Grpc, NAME, &mut cx).run(self.call_once(cx, message))
+        outbound::unary((System::Grpc, NAME), cx, |cx| self.call_once(cx, message))
     }
 
     fn stream(
         &self,
-        mut cx: Context,
+        cx: Context,
         messages: Streaming<Payload>,
     ) -> impl Future<Output = Result<Response<Streaming<Payload>>, Status>> + Send {
-        CallSpan::client(System::Grpc, NAME, &mut cx).stream(self.call_many(cx, messages))
+        outbound::stream((System::Grpc, NAME), cx, |cx| self.call_many(cx, messages))
     }
 }
 
@@ -128,8 +130,9 @@ struct Answer {
 
 impl<C: Http2> Connection<C> {
     async fn call_once(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let Answer { metadata, compression, mut messages } = self.send_one(&cx, message).await?;
-        let (message, trailers) = messages.single().await?;
+        let Answer { metadata, compression, messages: mut answers } = self.send_one(&cx, message).await?;
+        let message = messages::single(&mut answers).await?;
+        let trailers = answers.take_trailers();
         Ok(Response { metadata, message, trailers, compression })
     }
 
@@ -142,15 +145,15 @@ impl<C: Http2> Connection<C> {
             Ok(message) => self.send_one(&cx, message).await?,
             Err(messages) => self.send_many(&cx, messages).await?,
         };
-        let Answer { metadata, compression, messages } = answer;
-        Ok(Response { compression, ..Response::new(messages.into_streaming()).with_metadata(metadata) })
+        let Answer { metadata, compression, messages: answers } = answer;
+        Ok(Response {
+            compression,
+            ..Response::new(messages::streaming(answers, None)).with_metadata(metadata)
+        })
     }
 
     fn begin(&self, cx: &Context) -> Result<Head, Status> {
-        self.limits.check_metadata(&cx.metadata).map_err(Status::not_processed)?;
-        let codec = cx.codec.unwrap_or(self.codec);
-        let compression =
-            cx.compression.map(Compression::supported).transpose().map_err(Status::not_processed)?;
+        let Departure { encoding, timeout } = self.outbound.depart(cx)?;
         let mut request = Request::new(());
         *request.method_mut() = Method::POST;
         *request.version_mut() = http::Version::HTTP_2;
@@ -160,23 +163,17 @@ impl<C: Http2> Connection<C> {
         })?;
         let headers = request.headers_mut();
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        headers.insert(header::CONTENT_TYPE, head::content_type(codec));
-        compression::announce(compression, headers);
-        if let Some(left) = cx.time_left() {
-            if left.is_zero() {
-                return Err(deadline::exceeded().not_processed());
-            }
-            if let Ok(value) = HeaderValue::from_str(&timeout::format(left)) {
-                headers.insert(head::GRPC_TIMEOUT, value);
-            }
+        headers.insert(header::CONTENT_TYPE, head::content_type(encoding.codec));
+        compression::announce(encoding.compression, headers);
+        if let Some(timeout) = timeout
+            && let Ok(value) = HeaderValue::from_str(&timeout::format(timeout))
+        {
+            headers.insert(head::GRPC_TIMEOUT, value);
         }
         if self.announces {
-            status::announce(self.limits.max_metadata_bytes, headers);
+            status::announce(self.outbound.limits.max_metadata_bytes, headers);
         }
         metadata::write(&cx.metadata, headers);
-        let own = self.limits.max_message_bytes;
-        let limit = cx.message_limit.map_or(own, |limit| limit.min(own));
-        let encoding = Encoding { codec, compression, limit };
         Ok(Head { request, encoding, idempotent: cx.idempotent })
     }
 
@@ -204,7 +201,7 @@ impl<C: Http2> Connection<C> {
             let failure = Failure::default();
             let (wanted, unwanted) = oneshot::channel();
             let head = self.begin(cx)?;
-            let body = Body::new(Many::request(messages, head.encoding, failure.clone(), unwanted));
+            let body = Body::new(Many::request(messages, head.encoding.clone(), failure.clone(), unwanted));
             let unsent = match self.send(head, body, failure.clone()).await {
                 Ok(mut answer) => {
                     answer.messages._wanted = Some(wanted);
@@ -266,12 +263,20 @@ impl<C: Http2> Connection<C> {
             return Err(Status::unknown("the peer's answer is not gRPC: its content type is another"));
         };
         let metadata = metadata::read(&parts.headers)?;
-        self.limits.check_metadata(&metadata)?;
+        self.outbound.limits.check_metadata(&metadata)?;
         let compression = compression::announced(&parts.headers).map_err(unaccepted)?;
-        let incoming = Incoming::new(body, codec, compression, limit, &self.limits);
-        let (limits, explain) = (self.limits.clone(), self.explain.clone());
-        let messages =
-            Answers { incoming, outcome, failure, limits, explain, idempotent: false, _wanted: None };
+        let incoming = Incoming::new(body, codec, compression, limit, &self.outbound.limits);
+        let (limits, explain) = (self.outbound.limits.clone(), self.explain.clone());
+        let messages = Answers {
+            incoming,
+            outcome,
+            trailers: Metadata::new(),
+            failure,
+            limits,
+            explain,
+            idempotent: false,
+            _wanted: None,
+        };
         Ok(Answer { metadata, compression, messages })
     }
 }
@@ -294,6 +299,7 @@ struct Answers {
     incoming: Incoming,
     /// Where the headers alone ended the call.
     outcome: Option<Result<Metadata, Status>>,
+    trailers: Metadata,
     failure: Failure,
     limits: Limits,
     /// Whether the call may be made twice.
@@ -312,25 +318,16 @@ impl Answers {
         self.limits.check_metadata(&trailers)?;
         Ok(trailers)
     }
+}
 
-    /// The only message, and the trailing metadata. A failed call has a status instead of a message.
-    async fn single(&mut self) -> Result<(Payload, Metadata), Status> {
-        let message = match self.next().await? {
-            Event::Message(message) => message,
-            Event::Trailers(_) => {
-                return Err(body::none_came());
+impl Messages for Answers {
+    async fn next(&mut self) -> Result<Option<Payload>, Status> {
+        match self.incoming.next().await {
+            Ok(Some(message)) => Ok(Some(message)),
+            Ok(None) => {
+                self.trailers = self.outcome()?;
+                Ok(None)
             }
-        };
-        match self.next().await? {
-            Event::Trailers(trailers) => Ok((message, trailers)),
-            Event::Message(_) => Err(body::more_came()),
-        }
-    }
-
-    async fn next(&mut self) -> Result<Event<Payload>, Status> {
-        match self.incoming.message().await {
-            Ok(Some(message)) => Ok(Event::Message(message)),
-            Ok(None) => self.outcome().map(Event::Trailers),
             Err(status) => {
                 let status = explained(self.explain.as_ref(), status);
                 Err(self.failure.explain(status.maybe_executed(self.idempotent)))
@@ -338,19 +335,13 @@ impl Answers {
         }
     }
 
-    fn into_streaming(self) -> Streaming<Payload> {
-        Streaming::from_events(futures_util::stream::unfold(Some(self), |answers| async move {
-            let mut answers = answers?;
-            match answers.next().await {
-                Ok(Event::Message(message)) => Some((Ok(Event::Message(message)), Some(answers))),
-                last => Some((last, None)),
-            }
-        }))
+    fn take_trailers(&mut self) -> Metadata {
+        std::mem::take(&mut self.trailers)
     }
 }
 
 impl<C> fmt::Debug for Connection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("codec", &self.codec).finish_non_exhaustive()
+        f.debug_struct("Connection").field("codec", &self.outbound.codec).finish_non_exhaustive()
     }
 }

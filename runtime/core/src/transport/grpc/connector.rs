@@ -9,14 +9,19 @@ use std::{
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, pki_types::ServerName};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::Endpoint;
 
 use crate::transport::{
     ConnectionGauge,
     gauge::Counted,
-    net::{self, FirstByte, Heard},
+    net::{self, FirstByte, Heard, write_through},
 };
 use futures_util::future::BoxFuture;
 
@@ -29,7 +34,18 @@ pub(super) struct Connector {
     patience: Option<Duration>,
     gauge: Option<Arc<dyn ConnectionGauge>>,
     first: FirstByte,
+    encryption: Option<Encryption>,
 }
+
+/// TLS towards a server of this name.
+#[derive(Clone)]
+pub(super) struct Encryption {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) name: ServerName<'static>,
+}
+
+/// The protocol that both sides must agree on (RFC 9113, section 3.2).
+pub(super) const ALPN: &[u8] = b"h2";
 
 /// How long what was sent may go unacknowledged before the connection is lost: as long as a silent one is probed. Linux'
 /// own limit is a quarter of an hour (tcp(7), `tcp_retries2`).
@@ -37,9 +53,11 @@ pub(super) struct Connector {
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 impl Connector {
-    /// With the settings of this endpoint, and told to this gauge; `first` learns what the peer says first.
+    /// With the settings of this endpoint, encrypted if so wanted, and told to this gauge; `first` learns what the peer says
+    /// first.
     pub(super) fn new(
         endpoint: &Endpoint,
+        encryption: Option<Encryption>,
         gauge: Option<Arc<dyn ConnectionGauge>>,
         first: FirstByte,
     ) -> Self {
@@ -54,6 +72,7 @@ impl Connector {
             patience: endpoint.get_connect_timeout(),
             gauge,
             first,
+            encryption,
         }
     }
 }
@@ -69,32 +88,55 @@ impl tower::Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let (no_delay, keep_alive, patience) = (self.no_delay, self.keep_alive.clone(), self.patience);
-        let (gauge, first) = (self.gauge.clone(), self.first.clone());
+        let (gauge, first, encryption) = (self.gauge.clone(), self.first.clone(), self.encryption.clone());
         first.clear();
         Box::pin(async move {
-            let tcp = connect(&uri, patience).await?;
+            let tcp = within(patience, connect(&uri)).await?;
             tcp.set_nodelay(no_delay)?;
             let socket = SockRef::from(&tcp);
             socket.set_tcp_keepalive(&keep_alive)?;
             #[cfg(target_os = "linux")]
             socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-            Ok(Tcp { io: TokioIo::new(first.of(tcp)), _counted: Counted::new(gauge) })
+            let tcp = first.of(tcp);
+            let io: Box<dyn Io> = match encryption {
+                None => Box::new(tcp),
+                Some(encryption) => Box::new(within(patience, encryption.shake(tcp)).await?),
+            };
+            Ok(Tcp { io: TokioIo::new(io), _counted: Counted::new(gauge) })
         })
     }
 }
 
-async fn connect(uri: &Uri, patience: Option<Duration>) -> io::Result<TcpStream> {
+async fn connect(uri: &Uri) -> io::Result<TcpStream> {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let connecting = net::connect((host, uri.port_u16().unwrap_or_default()));
-    let Some(patience) = patience else { return connecting.await };
-    tokio::time::timeout(patience, connecting).await.unwrap_or_else(|_| {
+    net::connect((host, uri.port_u16().unwrap_or_default())).await
+}
+
+async fn within<T>(patience: Option<Duration>, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let Some(patience) = patience else { return step.await };
+    tokio::time::timeout(patience, step).await.unwrap_or_else(|_| {
         Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {patience:?}")))
     })
 }
 
+impl Encryption {
+    async fn shake(self, tcp: Heard<TcpStream>) -> io::Result<TlsStream<Heard<TcpStream>>> {
+        let encrypted = TlsConnector::from(self.config).connect(self.name, tcp).await?;
+        match encrypted.get_ref().1.alpn_protocol() {
+            Some(ALPN) => Ok(encrypted),
+            _ => Err(io::Error::other("the peer did not agree to HTTP/2 (ALPN h2)")),
+        }
+    }
+}
+
+/// A connection, encrypted or not.
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
 /// A connection that is counted until its user drops it, which happens when it has ended.
 pub(super) struct Tcp {
-    io: TokioIo<Heard<TcpStream>>,
+    io: TokioIo<Box<dyn Io>>,
     _counted: Counted,
 }
 
@@ -108,28 +150,4 @@ impl Read for Tcp {
     }
 }
 
-impl Write for Tcp {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(task, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(task)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(task)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        task: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(task, slices)
-    }
-}
+write_through!(Write for Tcp);

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::body::Body;
 
 use super::{outgoing::PREFIX, status};
-use crate::{Codec, Compression, Limits, Payload, Status, body};
+use crate::{Codec, Compression, Limits, Payload, Status, deadline, messages::Messages};
 
 /// The messages that arrive in one direction of a call, and the trailers behind them.
 pub(super) struct Incoming {
@@ -41,38 +41,6 @@ impl Incoming {
             chunk: Bytes::new(),
             partial: BytesMut::new(),
             trailers: None,
-        }
-    }
-
-    /// The next message; `None` at the end of the direction.
-    pub(super) async fn message(&mut self) -> Result<Option<Payload>, Status> {
-        let mut begun = None;
-        loop {
-            if let Some(message) = self.cut()? {
-                return self.payload(message).map(Some);
-            }
-            let amid = !self.partial.is_empty();
-            if amid {
-                begun = begun.or_else(|| Some(Instant::now()));
-            }
-            if !self.more(begun).await? {
-                return if amid {
-                    Err(Status::internal("the direction ended amid a message"))
-                } else {
-                    Ok(None)
-                };
-            }
-        }
-    }
-
-    /// The only message of a direction that must have just one.
-    pub(super) async fn single(&mut self) -> Result<Payload, Status> {
-        let Some(message) = self.message().await? else {
-            return Err(body::none_came());
-        };
-        match self.message().await? {
-            None => Ok(message),
-            Some(_) => Err(body::more_came()),
         }
     }
 
@@ -139,15 +107,9 @@ impl Incoming {
         let frame = match begun {
             None => self.body.frame().await,
             Some(begun) => {
-                match tokio::time::timeout(
-                    self.message_timeout.saturating_sub(begun.elapsed()),
-                    self.body.frame(),
-                )
-                .await
-                {
-                    Ok(frame) => frame,
-                    Err(_) => return Err(Status::deadline_exceeded("a message took too long to arrive")),
-                }
+                let left = self.message_timeout.saturating_sub(begun.elapsed());
+                let frame = async { Ok(self.body.frame().await) };
+                deadline::within(left, "a message took too long to arrive", frame).await?
             }
         };
         match frame {
@@ -159,6 +121,28 @@ impl Incoming {
                     Err(frame) => self.trailers = frame.into_trailers().ok(),
                 }
                 Ok(true)
+            }
+        }
+    }
+}
+
+impl Messages for Incoming {
+    async fn next(&mut self) -> Result<Option<Payload>, Status> {
+        let mut begun = None;
+        loop {
+            if let Some(message) = self.cut()? {
+                return self.payload(message).map(Some);
+            }
+            let amid = !self.partial.is_empty();
+            if amid {
+                begun = begun.or_else(|| Some(Instant::now()));
+            }
+            if !self.more(begun).await? {
+                return if amid {
+                    Err(Status::internal("the direction ended amid a message"))
+                } else {
+                    Ok(None)
+                };
             }
         }
     }

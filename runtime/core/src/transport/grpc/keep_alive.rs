@@ -23,6 +23,7 @@ use tonic::{
 };
 
 use super::status;
+use crate::transport::net::write_through;
 use futures_util::future::BoxFuture;
 
 /// A channel whose connections ask every so often whether their peer is there, and half as often once a server says that
@@ -30,12 +31,12 @@ use futures_util::future::BoxFuture;
 /// [gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md#throttling).
 #[derive(Clone)]
 pub(super) struct KeptAlive {
-    shared: Arc<Shared>,
+    shared: Arc<KeptAliveInner>,
     /// What the next call is made on.
     next: Option<Paced>,
 }
 
-struct Shared {
+struct KeptAliveInner {
     make: Box<dyn Fn(&Pace) -> Channel + Send + Sync>,
     pace: Pace,
     current: ArcSwap<Paced>,
@@ -88,14 +89,14 @@ impl KeptAlive {
             endpoint.keep_alive_timeout(interval).connect_with_connector_lazy(attentive)
         };
         let paced = Paced { channel: make(&pace), interval: pace.interval() };
-        let shared = Shared { make: Box::new(make), pace, current: ArcSwap::from_pointee(paced) };
+        let shared = KeptAliveInner { make: Box::new(make), pace, current: ArcSwap::from_pointee(paced) };
         Self { shared: Arc::new(shared), next: None }
     }
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-impl Shared {
+impl KeptAliveInner {
     /// The channel that calls go over now.
     fn current(&self) -> Paced {
         let current = self.current.load();
@@ -176,7 +177,7 @@ impl http_body::Body for Overheard {
 }
 
 /// Makes connections that are listened to: of streams that a server has seen, HTTP/2 libraries say only that their
-/// connection broke, whatever GOAWAY said before. Under TLS nothing is understood.
+/// connection broke, whatever GOAWAY said before.
 #[derive(Clone)]
 struct Attentive<C> {
     inner: C,
@@ -198,21 +199,19 @@ where
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let plain = uri.scheme() != Some(&http::uri::Scheme::HTTPS);
         let connecting = self.inner.call(uri);
         let (pace, interval) = (self.pace.clone(), self.interval);
         Box::pin(async move {
-            let frames = plain.then(Frames::default);
             let io = connecting.await.map_err(Into::<BoxError>::into)?;
-            Ok(Heard { io, frames, pace, interval })
+            Ok(Heard { io, frames: Frames::default(), pace, interval })
         })
     }
 }
 
-/// A connection whose frames are looked at as they come, where they can be.
+/// A connection whose frames are looked at as they come.
 struct Heard<I> {
     io: I,
-    frames: Option<Frames>,
+    frames: Frames,
     pace: Pace,
     interval: Duration,
 }
@@ -224,12 +223,11 @@ impl<I: Read + Unpin> Read for Heard<I> {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let Some(frames) = &mut this.frames else { return Pin::new(&mut this.io).poll_read(task, buffer) };
         let mut bytes = [0; READ];
         let room = buffer.remaining().min(READ);
         let mut read = ReadBuf::new(&mut bytes[..room]);
         ready!(Pin::new(&mut this.io).poll_read(task, read.unfilled()))?;
-        if frames.pass(read.filled()) {
+        if this.frames.pass(read.filled()) {
             this.pace.slow_down(this.interval);
         }
         buffer.put_slice(read.filled());
@@ -240,31 +238,7 @@ impl<I: Read + Unpin> Read for Heard<I> {
 /// How much is read at once.
 const READ: usize = 8 << 10;
 
-impl<I: Write + Unpin> Write for Heard<I> {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(task, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(task)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(task)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        task: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(task, slices)
-    }
-}
+write_through!(Write for Heard<I>);
 
 /// The frames of one direction, which come in pieces.
 #[derive(Default)]

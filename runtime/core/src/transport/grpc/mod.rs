@@ -33,6 +33,9 @@ mod incoming;
 mod keep_alive;
 mod metadata;
 mod outgoing;
+mod peer;
+#[cfg(feature = "unix")]
+mod pipes;
 mod renewing;
 mod status;
 mod target;
@@ -43,6 +46,9 @@ mod transport;
 pub use adapter::Adapter;
 pub use bound::Listening;
 pub use client::Connection;
+pub use peer::caller_of;
+#[cfg(feature = "unix")]
+pub(crate) use pipes::Pipes;
 pub use target::Address;
 pub use transport::Grpc;
 

@@ -2,7 +2,7 @@ use std::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context as TaskContext, Poll},
 };
 
@@ -12,7 +12,7 @@ use http_body::{Body, Frame};
 use tokio::sync::oneshot;
 
 use super::status;
-use crate::{Payload, Status, Streaming, encoding::Encoding, transport::Arrival};
+use crate::{Payload, Status, Streaming, encoding::Encoding, sync::Mutex, transport::Arrival};
 
 /// Past this many bytes a frame takes what it has: the largest frame that a peer must accept
 /// (RFC 9113, section 4.2).
@@ -110,11 +110,11 @@ pub(super) struct Failure(Arc<Mutex<Option<Status>>>);
 impl Failure {
     /// The reason, where there is one, or else the status.
     pub(super) fn explain(&self, status: Status) -> Status {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(status)
+        self.0.lock().take().unwrap_or(status)
     }
 
     fn set(&self, status: Status) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+        *self.0.lock() = Some(status);
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::{
@@ -82,6 +83,14 @@ impl Renewing {
 impl Service for Renewing {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         self.current().unary(cx, message).await
+    }
+
+    fn unary_boxed(
+        self: Arc<Self>,
+        cx: Context,
+        message: Payload,
+    ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
+        self.current().call(cx, message)
     }
 
     async fn stream(

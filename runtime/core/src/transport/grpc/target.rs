@@ -1,23 +1,29 @@
 //! `grpc://host:port` and `grpcs://host:port`.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::uri::Authority;
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use rustls::pki_types::ServerName;
+use tonic::transport::Endpoint;
 
 use super::{
-    Connection, NAME, client::Http2, connector::Connector, keep_alive::KeptAlive, renewing::Renewing,
+    Connection, NAME,
+    client::Http2,
+    connector::{ALPN, Connector, Encryption},
+    keep_alive::KeptAlive,
+    renewing::Renewing,
 };
 use crate::{
     Channel, Code, ConnectOptions, Limits, Status,
     transport::{
         Connected, NetworkPath, Scheme,
-        net::{Authorities, FirstByte, distrusted},
+        net::{FirstByte, PublicKey, ServerTrust, distrusted, mispinned},
     },
 };
 
 pub(super) const PLAIN: Scheme = Scheme { name: "grpc", form: "grpc://host:port" };
-pub(super) const TLS: Scheme = Scheme { name: "grpcs", form: "grpcs://host:port" };
+pub(super) const TLS: Scheme =
+    Scheme { name: "grpcs", form: "grpcs://host:port or grpcs://host:port?key=NODE_ID" };
 
 /// What a peer may send on one stream, and on one connection, before it waits to be read: HTTP/2's own
 /// 64 KiB (RFC 9113, section 6.9.2) hold a stream to 3 MB/s at 20 ms.
@@ -28,11 +34,13 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 /// which may be lost. Servers do not see these, and take no offence.
 const TCP_PROBE: Duration = Duration::from_secs(5);
 
-/// Where a gRPC server is: `grpc://host:port`, or `grpcs://host:port` under TLS.
+/// Where a gRPC server is: `grpc://host:port`, or `grpcs://host:port` under TLS, with the key that it must have where the
+/// target names one.
 #[derive(Clone, Debug)]
 pub struct Address {
     authority: Authority,
     tls: bool,
+    key: Option<PublicKey>,
 }
 
 impl Address {
@@ -40,6 +48,13 @@ impl Address {
         if rest.contains('@') {
             return Err("a user name has no place there".to_owned());
         }
+        let (rest, key) = match rest.split_once("?key=") {
+            Some((rest, key)) if tls => {
+                let key = key.parse().map_err(|error| format!("`key={key}`: {error}"))?;
+                (rest, Some(key))
+            }
+            _ => (rest, None),
+        };
         if rest.contains(['/', '?', '#']) {
             return Err("something follows the port".to_owned());
         }
@@ -49,7 +64,7 @@ impl Address {
         }
         match authority.port_u16() {
             Some(0) => Err("port 0 cannot be dialled".to_owned()),
-            Some(_) => Ok(Self { authority, tls }),
+            Some(_) => Ok(Self { authority, tls, key }),
             None if authority.as_str() == authority.host() => Err("the port is missing".to_owned()),
             None => Err("the port is not a number from 1 to 65535".to_owned()),
         }
@@ -58,7 +73,8 @@ impl Address {
     fn channel(&self, options: &ConnectOptions) -> Result<Channel, Status> {
         let endpoint = self.endpoint(options)?;
         let first = FirstByte::default();
-        let connector = Connector::new(&endpoint, options.gauge(NAME), first.clone());
+        let encryption = self.encryption(options)?;
+        let connector = Connector::new(&endpoint, encryption, options.gauge(NAME), first.clone());
         Ok(match options.keep_alive_interval {
             None => over(endpoint.connect_with_connector_lazy(connector), self, first, options),
             Some(interval) => over(KeptAlive::new(endpoint, connector, interval), self, first, options),
@@ -66,8 +82,8 @@ impl Address {
     }
 
     fn endpoint(&self, options: &ConnectOptions) -> Result<Endpoint, Status> {
-        let scheme = if self.tls { "https" } else { "http" };
-        let endpoint = Endpoint::from_shared(format!("{scheme}://{}", self.authority))
+        // The connector encrypts, and tonic is not told, which would trust authorities alone.
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.authority))
             .map_err(|error| invalid(format!("{self}: {error}")))?
             .connect_timeout(options.connect_timeout)
             .tcp_nodelay(true)
@@ -80,7 +96,26 @@ impl Address {
         if !self.tls {
             return Ok(endpoint);
         }
-        endpoint.tls_config(tls(options)?).map_err(|error| invalid(format!("{self}: {}", deepest(&error))))
+        let origin = format!("https://{}", self.authority).parse();
+        Ok(endpoint.origin(origin.map_err(|error| invalid(format!("{self}: {error}")))?))
+    }
+
+    /// How connections are encrypted, where they are.
+    fn encryption(&self, options: &ConnectOptions) -> Result<Option<Encryption>, Status> {
+        if !self.tls {
+            return Ok(None);
+        }
+        let trust = ServerTrust {
+            key: self.key,
+            ca_file: options.ca_file.as_deref(),
+            secret_key: options.secret_key,
+            raw: false,
+            versions: rustls::DEFAULT_VERSIONS,
+        };
+        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|error| invalid(format!("{self}: {error}")))?;
+        Ok(Some(Encryption { config: Arc::new(trust.client(ALPN)?), name }))
     }
 }
 
@@ -94,22 +129,21 @@ fn max_header_bytes(options: &ConnectOptions) -> u32 {
     u32::try_from(metadata.saturating_mul(8)).unwrap_or(u32::MAX)
 }
 
-fn tls(options: &ConnectOptions) -> Result<ClientTlsConfig, Status> {
-    let config = ClientTlsConfig::new().timeout(options.connect_timeout);
-    Ok(match &options.ca_file {
-        Some(file) => config.ca_certificate(Certificate::from_pem(Authorities::read(file)?.pem)),
-        None => config.with_native_roots(),
-    })
-}
-
 /// A failure of the connection to this address, with what it probably comes from.
 fn explained(address: &Address, first: &FirstByte, status: Status) -> Status {
     if status.code() != Code::Unavailable {
         return status;
     }
-    let other = Address { tls: !address.tls, ..address.clone() };
+    let other = Address { tls: !address.tls, key: None, ..address.clone() };
     let mistake = first.mistake(address.tls, other);
-    let hint = mistake.or_else(|| distrusted(status.message()).map(str::to_owned));
+    let hint = mistake.or_else(|| {
+        let message = status.message();
+        match address.key {
+            None => distrusted(message),
+            Some(_) => mispinned(message),
+        }
+        .map(str::to_owned)
+    });
     let message = match hint {
         Some(hint) => format!("{address}: {} ({hint})", status.message()),
         None => format!("{address}: {}", status.message()),
@@ -121,7 +155,7 @@ fn explained(address: &Address, first: &FirstByte, status: Status) -> Status {
 pub(super) async fn connect(address: Address, options: ConnectOptions) -> Result<Connected, Status> {
     let remote = address.authority.to_string();
     let path = move || Some(NetworkPath::direct(remote.clone()));
-    match options.ca_file.clone().filter(|_| address.tls) {
+    match options.ca_file.clone().filter(|_| address.tls && address.key.is_none()) {
         None => Ok(Connected::new(address.channel(&options)?).over(path)),
         Some(file) => {
             let make = move || address.channel(&options);
@@ -145,21 +179,16 @@ fn over(inner: impl Http2, address: &Address, first: FirstByte, options: &Connec
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", if self.tls { TLS.name } else { PLAIN.name }, self.authority)
+        write!(f, "{}://{}", if self.tls { TLS.name } else { PLAIN.name }, self.authority)?;
+        match &self.key {
+            Some(key) => write!(f, "?key={key}"),
+            None => Ok(()),
+        }
     }
 }
 
 fn invalid(message: String) -> Status {
     Status::invalid_argument(message).not_processed()
-}
-
-/// tonic's own errors say only that the transport failed; the reason is beneath.
-fn deepest(error: &dyn std::error::Error) -> String {
-    let mut deepest = error;
-    while let Some(cause) = deepest.source() {
-        deepest = cause;
-    }
-    deepest.to_string()
 }
 
 #[cfg(test)]
@@ -179,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_target_is_printed_as_it_was_written() {
-        for text in ["grpc://127.0.0.1:7001", "grpcs://node.example:443", "grpc://[::1]:7001"] {
+        let pinned = format!("grpcs://[::1]:7001?key={}", "0a".repeat(32));
+        for text in ["grpc://127.0.0.1:7001", "grpcs://node.example:443", "grpc://[::1]:7001", &pinned] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
         }
     }
@@ -197,11 +227,14 @@ mod tests {
             ("grpc://a b:7001", "the host is malformed"),
             ("grpc://me@host:7001", "a user name has no place there"),
             ("grpcs://host:7001/path", "something follows the port"),
+            ("grpcs://host:7001?key=abc", "expected 64 hexadecimal digits"),
+            ("grpcs://host:7001?pin=abc", "something follows the port"),
+            ("grpc://host:7001?key=abc", "something follows the port"),
         ];
         for (text, reason) in cases {
             let message = text.parse::<Target>().unwrap_err().to_string();
             assert!(message.contains(reason), "{message}");
-            assert!(message.ends_with("://host:port"), "{message}");
+            assert!(message.contains("://host:port"), "{message}");
         }
     }
 

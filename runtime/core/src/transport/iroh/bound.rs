@@ -10,7 +10,7 @@ use super::{Alpns, Dialer, NAME, QuicProfile, ServeOptions, metrics::EndpointMet
 use crate::{
     ConnectOptions, Limits, settings,
     transport::{
-        Arrivals, BindContext, BindError, Bound, LiveTarget, Serving,
+        BindContext, BindError, Bound, Inbound, LiveTarget, Serving,
         net::{Authorities, reachable},
         udp_is_free,
     },
@@ -111,7 +111,7 @@ impl Bound for Listening {
     }
 
     async fn serve(mut self, serving: Serving) {
-        self.options.gauge = serving.connections;
+        self.options.gauge = serving.connections.clone();
         let known = self.dialer.known().clone();
         if let Some(observer) = &serving.observer {
             let metrics = EndpointMetrics::new(self.endpoint.clone(), known.clone());
@@ -119,9 +119,8 @@ impl Bound for Listening {
                 tracing::warn!(%error, "the metrics of the endpoint cannot be shown");
             }
         }
-        let Serving { service, drain, observer, .. } = serving;
-        let arrivals = Arrivals::new(observer, &service);
-        serve_known(self.endpoint.clone(), known, service, self.options, arrivals, drain).await;
+        let inbound = Inbound::from(&serving);
+        serve_known(self.endpoint.clone(), known, inbound, self.options, serving.drain).await;
         self.endpoint.close().await;
     }
 

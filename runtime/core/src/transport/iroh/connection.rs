@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt as _};
 
 use ::iroh::{
     TransportAddr,
@@ -56,8 +56,8 @@ impl framed::Connection for Connection {
 }
 
 impl framed::SendStream for SendStream {
-    async fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
-        self.write_chunk(bytes).await.map_err(write_error)
+    fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), StreamError>> + Send {
+        self.write_chunk(bytes).map_err(write_error)
     }
 
     fn try_write(&mut self, bytes: &mut Bytes) -> Result<(), StreamError> {

@@ -1,7 +1,4 @@
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use ::iroh::{
     Endpoint, EndpointAddr,
@@ -13,6 +10,7 @@ use ::iroh::{
 use super::{NAME, QuicProfile, alpn::ALPNS, connection::lost, known::Known};
 use crate::{
     Status,
+    sync::{Mutex, MutexGuard},
     transport::{
         ConnectionGauge,
         framed::{self, Batched},
@@ -34,6 +32,8 @@ pub(super) struct Dial {
 
 /// The TLS alert `no_application_protocol` (RFC 7301, section 3.2).
 const NO_APPLICATION_PROTOCOL: u8 = 120;
+/// The TLS alert `unknown_ca` (RFC 8446, section 6.2): to Iroh the id in the target is the only authority.
+const UNKNOWN_CA: u8 = 48;
 
 impl framed::Dial for Dial {
     type Connection = Batched<Connection>;
@@ -84,7 +84,7 @@ impl Dial {
     }
 
     fn address(&self) -> MutexGuard<'_, EndpointAddr> {
-        self.address.lock().unwrap_or_else(PoisonError::into_inner)
+        self.address.lock()
     }
 
     async fn handshake(&self, address: EndpointAddr, alpns: &[Vec<u8>]) -> Result<Connection, ConnectError> {
@@ -127,7 +127,14 @@ fn failed(address: &EndpointAddr, error: &ConnectError) -> Status {
         ConnectError::Connecting { source: ConnectingError::ConnectionError { source, .. }, .. }
         | ConnectError::Connection { source, .. } => {
             let status = lost(source);
-            Status::new(status.code(), format!("peer {id}: {}", status.message())).not_processed()
+            let why = if has_ended_by(source, UNKNOWN_CA) {
+                "the peer has another key than the one in the target"
+            } else {
+                status.message()
+            };
+            Status::new(status.code(), format!("peer {id}: {why}"))
+                .with_source(source.clone())
+                .not_processed()
         }
         ConnectError::Connect { source: ConnectWithOptsError::NoAddress { .. }, .. } => {
             Status::unavailable(format!("peer {id} has no known address, and no lookup knows one"))
@@ -143,10 +150,15 @@ fn is_alpn_refusal(error: &ConnectError) -> bool {
     else {
         return false;
     };
-    let refusal = TransportErrorCode::crypto(NO_APPLICATION_PROTOCOL);
-    match source {
-        ConnectionError::ConnectionClosed(close) => close.error_code == refusal,
-        ConnectionError::TransportError(error) => error.code == refusal,
+    has_ended_by(source, NO_APPLICATION_PROTOCOL)
+}
+
+/// Whether TLS has ended the handshake by this alert, of either side.
+fn has_ended_by(error: &ConnectionError, alert: u8) -> bool {
+    let alert = TransportErrorCode::crypto(alert);
+    match error {
+        ConnectionError::ConnectionClosed(close) => close.error_code == alert,
+        ConnectionError::TransportError(error) => error.code == alert,
         _ => false,
     }
 }

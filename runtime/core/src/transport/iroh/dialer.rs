@@ -1,18 +1,21 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    future::ready,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use ::iroh::{Endpoint, EndpointAddr, EndpointId, endpoint::Connection};
+use futures_util::future::BoxFuture;
 
 use super::{ALPN, NAME, QuicProfile, dial::Dial, known::Known};
 use crate::{
-    Caller, Channel, Codec, Context, Limits, Payload, Response, Service, Status, Streaming,
+    Caller, Channel, Codec, Context, Identity, Limits, Payload, Response, Service, Status, Streaming,
+    sync::Mutex,
     transport::{
-        ConnectionGauge,
-        framed::{self, FramedClient, Link},
+        ConnectionGauge, Outbound,
+        framed::{self, Link},
     },
 };
 
@@ -23,7 +26,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Dialer {
     endpoint: Endpoint,
-    client: FramedClient,
+    outbound: Outbound,
     profile: QuicProfile,
     connect_timeout: Duration,
     own: Option<Channel>,
@@ -42,7 +45,7 @@ impl Dialer {
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
-            client: FramedClient { codec: Codec::MessagePack, limits: Limits::default() },
+            outbound: Outbound { codec: Codec::MessagePack, limits: Limits::default() },
             profile: QuicProfile::default(),
             connect_timeout: Duration::from_secs(5),
             own: None,
@@ -55,14 +58,14 @@ impl Dialer {
     /// Encodes calls that name no codec with this one.
     #[must_use]
     pub fn codec(mut self, codec: Codec) -> Self {
-        self.client.codec = codec;
+        self.outbound.codec = codec;
         self
     }
 
     /// The limits on what is sent and on answers.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.client.limits = limits;
+        self.outbound.limits = limits;
         self
     }
 
@@ -119,11 +122,11 @@ impl Dialer {
         let alpns: Vec<_> = alpns.into_iter().map(|alpn| alpn.as_ref().to_vec()).collect();
         assert!(!alpns.is_empty(), "a peer is dialled with at least one ALPN");
         let own = (address.id == self.endpoint.id()).then(|| self.own_peer());
-        Peer { peer: framed::Peer::on(self.link(address, alpns), self.client.clone()), own }
+        Peer { peer: framed::Peer::on(self.link(address, alpns), self.outbound.clone()), own }
     }
 
     fn link(&self, address: EndpointAddr, alpns: Vec<Vec<u8>>) -> Arc<Link<Dial>> {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = self.pool.lock();
         let key = (address.id, alpns);
         if let Some(link) = pool.get(&key).and_then(Weak::upgrade) {
             if link.dial.learn(address) {
@@ -152,8 +155,8 @@ impl Dialer {
     }
 
     fn own_peer(&self) -> OwnPeer {
-        let caller =
-            Caller { transport: NAME, identity: Some(self.endpoint.id().to_string()), address: None };
+        let identity = Identity::Key(*self.endpoint.id().as_bytes());
+        let caller = Caller::new(NAME).with_identity(identity).local();
         OwnPeer { service: self.own.clone(), caller: Arc::new(caller) }
     }
 }
@@ -220,13 +223,35 @@ impl OwnPeer {
     }
 }
 
-impl Service for Peer {
-    async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        if let Some(own) = &self.own {
-            let (service, cx) = own.enter(cx)?;
-            return Box::pin(service.unary(cx, message)).await;
+impl Peer {
+    pub(super) fn call(
+        &self,
+        cx: Context,
+        message: Payload,
+    ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
+        let Some(own) = &self.own else { return Box::pin(self.peer.call(cx, message)) };
+        match own.enter(cx) {
+            Ok((service, cx)) => service.call(cx, message),
+            Err(status) => Box::pin(ready(Err(status))),
         }
-        self.peer.unary(cx, message).await
+    }
+}
+
+impl Service for Peer {
+    fn unary(
+        &self,
+        cx: Context,
+        message: Payload,
+    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
+        self.call(cx, message)
+    }
+
+    fn unary_boxed(
+        self: Arc<Self>,
+        cx: Context,
+        message: Payload,
+    ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
+        self.call(cx, message)
     }
 
     async fn stream(

@@ -12,8 +12,8 @@ use crate::{
     layer::{Layered, TowerService},
     server::Dispatch,
     transport::{
-        Arrivals,
-        framed::{Answering, Batched, FramedServer, answer_calls},
+        Inbound,
+        framed::{Batched, answer_calls},
     },
 };
 
@@ -38,7 +38,7 @@ use crate::{
 /// whole endpoint. On shutdown, calls in flight have 5 s to finish.
 #[derive(Debug)]
 pub struct Handler {
-    server: FramedServer,
+    inbound: Inbound,
     max_concurrent_streams: u32,
     drain: Drain,
     open: watch::Sender<usize>,
@@ -50,10 +50,8 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 impl Handler {
     /// Serves this service.
     pub fn new(service: impl Service) -> Self {
-        let (service, limits, arrivals) = (Channel::new(service), Limits::default(), Arrivals::default());
-        let server = FramedServer { service, limits, arrivals };
         Self {
-            server,
+            inbound: Inbound::new(Channel::new(service)),
             max_concurrent_streams: QuicProfile::default().max_concurrent_streams,
             drain: Drain::new(),
             open: watch::Sender::new(0),
@@ -70,7 +68,7 @@ impl Handler {
     /// The same handler with these limits on each call.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.server.limits = limits;
+        self.inbound.limits = limits;
         self
     }
 }
@@ -81,9 +79,8 @@ impl ProtocolHandler for Handler {
         // The endpoint belongs to the application, and may have QUIC's default of a hundred.
         connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
         connection.set_max_concurrent_bi_streams(VarInt::from_u32(self.max_concurrent_streams));
-        let answering =
-            Answering { caller: caller(&connection), server: self.server.clone(), drain: self.drain.clone() };
-        answer_calls(&Batched::new(connection), answering).await;
+        let (caller, inbound) = (caller(&connection), self.inbound.clone());
+        answer_calls(&Batched::new(connection), caller, inbound, self.drain.clone()).await;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use ::iroh::{
 
 use super::{Alpns, NAME, alpn::Reach, connection::selected, known::Known};
 use crate::{
-    Caller, Status,
+    Caller, Identity, Status,
     transport::framed::{self, Accepted, Batched, Handshake},
     wire::ConnectionCode,
 };
@@ -82,10 +82,11 @@ async fn shake(
 
 /// The caller at the other end of a connection.
 pub(super) fn caller(connection: &Connection) -> Caller {
-    let address = selected(connection).map(|address| match address {
-        TransportAddr::Ip(address) => address.to_string(),
-        TransportAddr::Relay(url) => url.to_string(),
-        other => format!("{other:?}"),
-    });
-    Caller { transport: NAME, identity: Some(connection.remote_id().to_string()), address }
+    let caller = Caller::new(NAME).with_identity(Identity::Key(*connection.remote_id().as_bytes()));
+    match selected(connection) {
+        Some(TransportAddr::Ip(address)) => caller.at(address),
+        Some(TransportAddr::Relay(url)) => caller.with_address(url.to_string()),
+        Some(other) => caller.with_address(format!("{other:?}")),
+        None => caller,
+    }
 }

@@ -1,7 +1,4 @@
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use ::iroh::{
     EndpointAddr, EndpointId,
@@ -12,6 +9,8 @@ use super::{
     alive::{close_the_dead, is_taken},
     connection::selected,
 };
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// The connections of an endpoint, for those who want to know which ways they take; it keeps none of them open.
 /// Clones share them.
@@ -90,7 +89,7 @@ impl Known {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connections> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -5,7 +5,7 @@ use ::iroh::Endpoint;
 use super::{Alpns, incoming::Listener, known::Known};
 use crate::{
     Channel, Drain, Limits, Service,
-    transport::{Arrivals, ConnectionGauge, framed},
+    transport::{ConnectionGauge, Inbound, framed},
 };
 
 /// How connections are accepted.
@@ -25,13 +25,9 @@ pub struct ServeOptions {
 
 impl Default for ServeOptions {
     fn default() -> Self {
-        Self {
-            alpns: Alpns::default(),
-            limits: Limits::default(),
-            max_connections: 4096,
-            handshake_timeout: Duration::from_secs(10),
-            gauge: None,
-        }
+        let framed::ServeOptions { limits, max_connections, handshake_timeout, gauge } =
+            framed::ServeOptions::default();
+        Self { alpns: Alpns::default(), limits, max_connections, handshake_timeout, gauge }
     }
 }
 
@@ -56,22 +52,21 @@ impl fmt::Debug for ServeOptions {
 /// # Cancel safety
 /// Dropping the future cuts the connections and their calls, without a drain.
 pub async fn serve(endpoint: Endpoint, service: impl Service, options: ServeOptions, drain: Drain) {
-    let (known, arrivals) = (Known::default(), Arrivals::default());
-    serve_known(endpoint, known, Channel::new(service), options, arrivals, drain).await;
+    let inbound = Inbound::new(Channel::new(service));
+    serve_known(endpoint, Known::default(), inbound, options, drain).await;
 }
 
 /// [`serve`] that also records connections.
 pub(super) async fn serve_known(
     endpoint: Endpoint,
     known: Known,
-    service: Channel,
+    inbound: Inbound,
     options: ServeOptions,
-    arrivals: Arrivals,
     drain: Drain,
 ) {
     endpoint.set_alpns(options.alpns.to_wire());
     let ServeOptions { alpns, limits, max_connections, handshake_timeout, gauge } = options;
     let listener = Listener { endpoint, alpns: Arc::new(alpns), known };
     let options = framed::ServeOptions { limits, max_connections, handshake_timeout, gauge };
-    framed::serve_counted(listener, service, options, arrivals, drain).await;
+    framed::serve_inbound(listener, inbound, options, drain).await;
 }

@@ -6,6 +6,7 @@ use ::iroh::{
     Endpoint, EndpointAddr, RelayMode, RelayUrl, SecretKey, TransportAddr, endpoint::presets,
     tls::CaTlsConfig,
 };
+use futures_util::future::BoxFuture;
 use iroh_tickets::endpoint::EndpointTicket;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::runtime::Handle;
@@ -181,6 +182,14 @@ struct OnOwnEndpoint {
 impl Service for OnOwnEndpoint {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         self.peer.unary(cx, message).await
+    }
+
+    fn unary_boxed(
+        self: Arc<Self>,
+        cx: Context,
+        message: Payload,
+    ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
+        self.peer.call(cx, message)
     }
 
     async fn stream(

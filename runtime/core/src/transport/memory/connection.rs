@@ -1,23 +1,24 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Address, NAME,
-    dispatch::{Dispatch, Side},
+    dispatch::Dispatch,
     names,
     server::{InFlight, Server},
 };
 use crate::{
-    Code, Context, Limits, Payload, Response, Service, Status, Streaming, deadline,
-    trace::{CallSpan, System},
-    transport::{Remote, gauge::Counted},
+    Code, Codec, Context, Limits, Payload, Response, Service, Status, Streaming, deadline,
+    sync::Mutex,
+    trace::System,
+    transport::{Outbound, Remote, gauge::Counted, outbound},
 };
 
 /// The connection to a name. The next call finds a server that binds the name again.
 pub(super) struct Connection {
     address: Address,
-    limits: Limits,
+    outbound: Outbound,
     current: Mutex<Option<Arc<Current>>>,
 }
 
@@ -38,11 +39,13 @@ pub(super) struct Place {
 
 impl Connection {
     pub(super) fn new(address: Address, limits: Limits) -> Self {
-        Self { address, limits, current: Mutex::new(None) }
+        // Nothing is encoded, so the codec does not matter.
+        let outbound = Outbound { codec: Codec::MessagePack, limits };
+        Self { address, outbound, current: Mutex::new(None) }
     }
 
     async fn current(&self) -> Result<Arc<Current>, Status> {
-        let known = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.current.lock().clone();
         if let Some(current) = known.filter(|current| current.server.is_serving()) {
             return Ok(current);
         }
@@ -51,7 +54,7 @@ impl Connection {
                 .not_processed()
         };
         let server = names::find(&self.address).await.ok_or_else(nobody)?;
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock();
         // Of calls that race, one has been here before.
         if let Some(current) = current.as_ref().filter(|current| Arc::ptr_eq(&current.server, &server)) {
             return Ok(current.clone());
@@ -66,18 +69,18 @@ impl Connection {
         let server = current.server.clone();
         let permit = current.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| Status::internal("a semaphore that is never closed was closed"))?;
-        let mut arrival = server.arrivals.begin(NAME, cx.path().as_bytes(), cx.deadline());
-        let entered = server.enter().and_then(|in_flight| {
-            server.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
-            Ok(Place { _in_flight: in_flight, _permit: permit, _current: current })
-        });
-        let place = entered.inspect_err(|status| arrival.end(status.code()))?;
-        Ok((Dispatch { server, limits: self.limits.clone(), idempotent: cx.idempotent, arrival }, place))
+        let mut arrival = server.inbound.arrive(NAME, cx.path().as_bytes(), cx.deadline());
+        let entered = server.enter().inspect_err(|status| arrival.end(status.code()))?;
+        let place = Place { _in_flight: entered, _permit: permit, _current: current };
+        Ok((
+            Dispatch { server, limits: self.outbound.limits.clone(), idempotent: cx.idempotent, arrival },
+            place,
+        ))
     }
 
     /// Waits for capacity, and checks the call before it is dispatched.
     async fn begin(&self, cx: &Context) -> Result<(Dispatch, Place), Status> {
-        self.limits.check_metadata(cx.metadata()).map_err(Status::not_processed)?;
+        self.outbound.depart(cx)?;
         let begin = async {
             match self.enter(cx).await {
                 // It began to stop while the call waited for its place. The server that has the name now is asked once.
@@ -87,10 +90,6 @@ impl Connection {
                 entered => entered,
             }
         };
-        let late = || deadline::exceeded().not_processed();
-        if cx.time_left().is_some_and(|left| left.is_zero()) {
-            return Err(late());
-        }
         let begun = deadline::bound(cx.deadline(), begin).await;
         begun.map_err(|status| Remote::new(Some(self.address.to_string())).lost(status))
     }
@@ -99,29 +98,25 @@ impl Connection {
 impl Service for Connection {
     fn unary(
         &self,
-        mut cx: Context,
+        cx: Context,
         message: Payload,
     ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
-        CallSpan::client(System::Polywire, NAME, &mut cx).run(self.call_once(cx, message))
+        outbound::unary((System::Polywire, NAME), cx, |cx| self.call_once(cx, message))
     }
 
     fn stream(
         &self,
-        mut cx: Context,
+        cx: Context,
         messages: Streaming<Payload>,
     ) -> impl Future<Output = Result<Response<Streaming<Payload>>, Status>> + Send {
-        CallSpan::client(System::Polywire, NAME, &mut cx).stream(self.call_many(cx, messages))
+        outbound::stream((System::Polywire, NAME), cx, |cx| self.call_many(cx, messages))
     }
 }
 
 impl Connection {
     async fn call_once(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let (mut dispatch, _place) = self.begin(&cx).await?;
-        let limit = dispatch.limit(&cx);
-        let outcome = match dispatch.check(&message, limit, Side::Caller) {
-            Ok(()) => dispatch.unary(cx, message).await,
-            Err(status) => Err(status),
-        };
+        let outcome = dispatch.unary(cx, message).await;
         dispatch.arrival.end(outcome.as_ref().map_or_else(Status::code, |_| Code::Ok));
         outcome
     }

@@ -4,7 +4,11 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use futures_util::future::Either;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     NAME,
@@ -12,11 +16,12 @@ use super::{
     server::{Server, gone},
 };
 use crate::{
-    Caller, Code, Compression, Context, Limits, Metadata, Payload, Response, Service as _, Shape, Status,
-    Streaming, body, deadline, panic,
+    Caller, Code, Compression, Context, Limits, Metadata, Payload, Response, Status, Streaming, deadline,
+    messages,
+    observer::CallObserver,
     streaming::{Event, Source},
-    trace::{CallSpan, System},
-    transport::Arrival,
+    trace::System,
+    transport::{Admitted, Arrival},
 };
 
 /// How many answers may wait to be read.
@@ -35,66 +40,44 @@ pub(super) struct Dispatch {
 
 /// The side that sets a limit.
 #[derive(Clone, Copy)]
-pub(super) enum Side {
+enum Side {
     Caller,
     Server,
 }
 
 impl Dispatch {
-    /// The largest message that this call may carry.
-    pub(super) fn limit(&self, cx: &Context) -> usize {
-        let method = self.server.service.method(cx.path()).and_then(|method| method.message_limit());
-        let limits = [cx.message_limit, method, Some(self.server.limits.max_message_bytes)];
-        limits.into_iter().flatten().fold(self.limits.max_message_bytes, usize::min)
-    }
-
-    pub(super) fn check(&self, message: &Payload, limit: usize, side: Side) -> Result<(), Status> {
-        let size = message.size();
-        if size <= limit {
-            return Ok(());
-        }
-        let what = match side {
-            Side::Caller => "request",
-            Side::Server => "answer",
+    /// The call at the server, which is told nothing that layers of the caller put beside it; and the largest message that
+    /// both sides allow.
+    fn admit(&self, cx: Context, unary: bool) -> Result<(Admitted, usize), Status> {
+        let own = cx.message_limit.unwrap_or(usize::MAX).min(self.limits.max_message_bytes);
+        let arriving = Context {
+            path: cx.path,
+            metadata: cx.metadata,
+            codec: cx.codec,
+            compression: cx.compression,
+            caller: Some(Arc::new(Caller::new(NAME).local())),
+            ..Context::new()
         };
-        let refusal = format!("a {what} of {size} bytes is larger than the limit of {limit} bytes");
-        let status = Status::resource_exhausted(refusal);
-        Err(match side {
-            Side::Caller => status.not_processed(),
-            Side::Server => status,
-        })
+        let call = self.server.inbound.admit(System::Polywire, &self.arrival, arriving, unary)?;
+        let limit = own.min(call.limit);
+        Ok((call, limit))
     }
 
     fn check_metadata(&self, metadata: &Metadata) -> Result<(), Status> {
-        self.server.limits.check_metadata(metadata)?;
+        self.server.inbound.limits.check_metadata(metadata)?;
         self.limits.check_metadata(metadata)
     }
 
-    /// What crosses of a context: not what layers of the caller put beside it.
-    fn arriving(&self, cx: Context, limit: usize) -> Context {
-        let mut arriving = Context {
-            path: cx.path,
-            metadata: cx.metadata,
-            deadline: cx.deadline,
-            codec: cx.codec,
-            compression: cx.compression,
-            caller: Some(Arc::new(Caller { transport: NAME, identity: None, address: None })),
-            message_limit: Some(limit),
-            ..Context::new()
-        };
-        self.arrival.admit(&mut arriving);
-        arriving
-    }
-
     /// Calls the handler with one message, in the caller's own task.
-    pub(super) fn unary(
-        &self,
-        cx: Context,
-        message: Payload,
-    ) -> impl Future<Output = Result<Response<Payload>, Status>> + Send {
-        let limit = self.limit(&cx);
-        let (span, cx) = CallSpan::server(System::Polywire, self.arriving(cx, limit));
-        span.run(self.answered(cx, message, limit))
+    pub(super) async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let (call, limit) = self.admit(cx, true)?;
+        check(&message, limit, Side::Caller)?;
+        let counter = call.counter();
+        messages::received(counter.as_deref(), &message);
+        let answered = call.run(|cx| self.answered(cx, message, limit));
+        let response = self.server.unless_cut(self.idempotent, answered).await?;
+        sent(counter.as_deref());
+        Ok(response)
     }
 
     async fn answered(
@@ -103,12 +86,10 @@ impl Dispatch {
         message: Payload,
         limit: usize,
     ) -> Result<Response<Payload>, Status> {
-        let (deadline, path) = (cx.deadline, cx.path.clone());
-        let work = panic::guard(path, self.server.service.unary(cx, message));
-        let response = self.server.unless_cut(self.idempotent, deadline::bound(deadline, work)).await?;
+        let response = self.server.inbound.unary(cx, message).await?;
         self.check_metadata(&response.metadata)?;
         self.check_metadata(&response.trailers)?;
-        self.check(&response.message, limit, Side::Server)?;
+        check(&response.message, limit, Side::Server)?;
         Ok(response)
     }
 
@@ -123,10 +104,10 @@ impl Dispatch {
         let (answers, read) = mpsc::channel(WAITING);
         let (ended, end) = oneshot::channel();
         let idempotent = self.idempotent;
-        let answering = Answering { headed: Some(headed), answers };
+        let half = ServerHalf { headed: Some(headed), answers, counter: None };
         tokio::spawn(async move {
             // The place is given up before the caller learns of the end, and may make its next call.
-            let outcome = answering.run(self, cx, messages).await;
+            let outcome = half.run(self, cx, messages).await;
             drop(place);
             // An error says that the caller has gone.
             let _ = ended.send(outcome);
@@ -155,13 +136,15 @@ struct Head {
 }
 
 /// The server's side of a call that streams.
-struct Answering {
+struct ServerHalf {
     /// Tells the caller that the answer begins; gone once it has.
     headed: Option<oneshot::Sender<Head>>,
     answers: mpsc::Sender<Payload>,
+    /// Counts the answers.
+    counter: Option<Arc<dyn CallObserver>>,
 }
 
-impl Answering {
+impl ServerHalf {
     /// What the call ends with: the trailing metadata, or why it failed.
     async fn run(
         self,
@@ -180,14 +163,19 @@ impl Answering {
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Metadata, Status> {
-        let limit = dispatch.limit(&cx);
-        let deadline = cx.deadline;
+        let compression = cx.compression;
+        let (call, limit) = dispatch.admit(cx, false)?;
         let (breaking, mut broken) = oneshot::channel();
-        let requests = Requests { inner: messages, limit, breaking: Some(breaking) };
+        let requests = Requests { inner: messages, limit, breaking: Some(breaking), counter: call.counter() };
         let abandoned = self.answers.clone();
         let (server, idempotent) = (dispatch.server.clone(), dispatch.idempotent);
-        let requests = Streaming::from_source(requests).received_with(cx.compression);
-        let work = deadline::bound(deadline, self.answer(dispatch, cx, requests));
+        let requests = Streaming::from_source(requests).received_with(compression);
+        self.counter = call.counter();
+        let work = if call.unary {
+            Either::Left(call.run(|cx| self.answer_once(dispatch, cx, requests, limit)))
+        } else {
+            Either::Right(call.run(|cx| self.answer_many(dispatch, cx, requests, limit)))
+        };
         let outcome = tokio::select! {
             biased;
             outcome = server.unless_cut(idempotent, work) => outcome,
@@ -202,26 +190,20 @@ impl Answering {
         }
     }
 
-    async fn answer(
+    async fn answer_once(
         &mut self,
         dispatch: &Dispatch,
         cx: Context,
         mut requests: Streaming<Payload>,
+        limit: usize,
     ) -> Result<Metadata, Status> {
-        let limit = dispatch.limit(&cx);
-        let service = &dispatch.server.service;
-        if service.method(cx.path()).is_some_and(|method| method.shape() == Shape::Unary) {
-            let late = "the request took too long to arrive";
-            let reading =
-                deadline::within(dispatch.server.limits.message_timeout, late, body::single(&mut requests));
-            let message = reading.await.map_err(Status::not_processed)?;
-            let response = dispatch.unary(cx, message).await?;
-            self.begin(Head { metadata: response.metadata, compression: response.compression });
-            self.put(response.message).await;
-            return Ok(response.trailers);
-        }
-        let (span, cx) = CallSpan::server(System::Polywire, dispatch.arriving(cx, limit));
-        span.run(self.answer_many(dispatch, cx, requests, limit)).await
+        // The stream of requests counts them.
+        let deadline = cx.deadline;
+        let message = dispatch.server.inbound.receive(deadline, &mut requests, None).await?;
+        let response = dispatch.answered(cx, message, limit).await?;
+        self.begin(Head { metadata: response.metadata, compression: response.compression });
+        self.put(deadline, response.message).await?;
+        Ok(response.trailers)
     }
 
     async fn answer_many(
@@ -231,14 +213,15 @@ impl Answering {
         requests: Streaming<Payload>,
         limit: usize,
     ) -> Result<Metadata, Status> {
-        let path = cx.path.clone();
-        let response = panic::guard(path.clone(), dispatch.server.service.stream(cx, requests)).await?;
+        let deadline = cx.deadline;
+        let response = dispatch.server.inbound.stream(cx, requests).await?;
         dispatch.check_metadata(&response.metadata)?;
         self.begin(Head { metadata: response.metadata, compression: response.compression });
-        let mut messages = panic::guard_stream(path, response.message);
-        while let Some(message) = messages.message().await? {
-            dispatch.check(&message, limit, Side::Server)?;
-            self.put(message).await;
+        let mut messages = response.message;
+        // Behind its head a call has been processed, whatever a status says that came from elsewhere.
+        while let Some(message) = messages.message().await.map_err(Status::processed)? {
+            check(&message, limit, Side::Server)?;
+            self.put(deadline, message).await?;
         }
         let trailers = messages.take_trailers();
         dispatch.check_metadata(&trailers)?;
@@ -252,9 +235,39 @@ impl Answering {
         }
     }
 
-    async fn put(&self, message: Payload) {
-        // As above.
-        let _ = self.answers.send(message).await;
+    /// Gives the caller a message, who may take no more of them for a while.
+    async fn put(&self, deadline: Option<Instant>, message: Payload) -> Result<(), Status> {
+        sent(self.counter.as_deref());
+        let sending = async {
+            // As above.
+            let _ = self.answers.send(message).await;
+            Ok(())
+        };
+        deadline::bound(deadline, sending).await.map_err(Status::processed)
+    }
+}
+
+fn check(message: &Payload, limit: usize, side: Side) -> Result<(), Status> {
+    let size = message.size();
+    if size <= limit {
+        return Ok(());
+    }
+    let what = match side {
+        Side::Caller => "request",
+        Side::Server => "answer",
+    };
+    let refusal = format!("a {what} of {size} bytes is larger than the limit of {limit} bytes");
+    let status = Status::resource_exhausted(refusal);
+    Err(match side {
+        Side::Caller => status.not_processed(),
+        Side::Server => status,
+    })
+}
+
+/// Counts a message that leaves; nothing encodes it, so it has no bytes.
+fn sent(counter: Option<&dyn CallObserver>) {
+    if let Some(counter) = counter {
+        counter.sent(1);
     }
 }
 
@@ -264,6 +277,8 @@ struct Requests {
     inner: Streaming<Payload>,
     limit: usize,
     breaking: Option<oneshot::Sender<Status>>,
+    /// Counts what arrives.
+    counter: Option<Arc<dyn CallObserver>>,
 }
 
 impl Source<Payload> for Requests {
@@ -275,7 +290,10 @@ impl Source<Payload> for Requests {
         let limit = self.limit;
         polled.map(|next| {
             let status = match next? {
-                Ok(message) if message.size() <= limit => return Some(Ok(message)),
+                Ok(message) if message.size() <= limit => {
+                    messages::received(self.counter.as_deref(), &message);
+                    return Some(Ok(message));
+                }
                 Ok(message) => Status::resource_exhausted(format!(
                     "a request of {} bytes is larger than the limit of {limit} bytes",
                     message.size()

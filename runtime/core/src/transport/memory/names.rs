@@ -1,11 +1,12 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock},
 };
 
 use tokio::sync::watch;
 
 use super::{Address, server::Server};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The server of each name; none yet if the name is bound and not served.
 static NAMES: LazyLock<Mutex<HashMap<Address, Slot>>> = LazyLock::new(Mutex::default);
@@ -13,7 +14,7 @@ static NAMES: LazyLock<Mutex<HashMap<Address, Slot>>> = LazyLock::new(Mutex::def
 type Slot = watch::Sender<Option<Arc<Server>>>;
 
 fn names() -> MutexGuard<'static, HashMap<Address, Slot>> {
-    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+    NAMES.lock()
 }
 
 /// A name that is taken for as long as this lives.

@@ -3,16 +3,14 @@ use std::{fmt, sync::Arc};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Channel, Drain, Limits, Phase, Status,
-    transport::{Arrivals, ConnectionGauge, Serving, gauge::Counted},
+    Drain, Limits, Phase, Status,
+    transport::{ConnectionGauge, Inbound, Serving, gauge::Counted},
 };
 
 /// What answers under a name.
 pub(super) struct Server {
-    pub(super) service: Channel,
-    pub(super) limits: Limits,
+    pub(super) inbound: Inbound,
     pub(super) max_concurrent_calls: usize,
-    pub(super) arrivals: Arrivals,
     drain: Drain,
     gauge: Option<Arc<dyn ConnectionGauge>>,
     in_flight: watch::Sender<usize>,
@@ -23,9 +21,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn new(serving: Serving, limits: Limits, max_concurrent_calls: usize) -> Self {
         Self {
-            arrivals: Arrivals::new(serving.observer, &serving.service),
-            service: serving.service,
-            limits,
+            inbound: Inbound::from(&serving).limits(limits),
             max_concurrent_calls: max_concurrent_calls.min(Semaphore::MAX_PERMITS),
             drain: serving.drain,
             gauge: serving.connections,

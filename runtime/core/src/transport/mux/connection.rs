@@ -8,7 +8,7 @@ use super::{
     driver::{self, Driven},
     error::MuxError,
     preface::{self, Settings},
-    shared::Shared,
+    shared::MuxShared,
     stream::{MuxRecv, MuxSend, halves},
 };
 use crate::{
@@ -84,7 +84,7 @@ pub(super) fn start<T>(
 where
     T: AsyncRead + AsyncWrite + Send + 'static,
 {
-    let shared = Arc::new(Shared::new(is_client, config.settings(), theirs));
+    let shared = Arc::new(MuxShared::new(is_client, config.settings(), theirs));
     tokio::spawn(driver::drive(reader, writer, Driven(shared.clone()), config));
     MuxConnection(Arc::new(Handle(shared)))
 }
@@ -94,7 +94,7 @@ where
 #[derive(Clone)]
 pub struct MuxConnection(Arc<Handle>);
 
-struct Handle(Arc<Shared>);
+struct Handle(Arc<MuxShared>);
 
 impl MuxConnection {
     /// Closes the connection. Its streams are lost at once, on this side; what was written before and the
@@ -126,7 +126,7 @@ impl MuxConnection {
         self.shared().with(|state| state.liveness.rtt)
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<MuxShared> {
         &self.0.0
     }
 }

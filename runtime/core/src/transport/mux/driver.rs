@@ -6,7 +6,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{batch::Batch, config::MuxConfig, error::MuxError, frame, shared::Shared};
+use super::{batch::Batch, config::MuxConfig, error::MuxError, frame, shared::MuxShared};
 
 /// How many bytes are read at once.
 pub(super) const READ: usize = 64 << 10;
@@ -48,7 +48,7 @@ pub(super) async fn drive<T>(
 }
 
 /// Ends the connection when the driver ends for any reason, even before its first poll, so that no stream waits for it.
-pub(super) struct Driven(pub(super) Arc<Shared>);
+pub(super) struct Driven(pub(super) Arc<MuxShared>);
 
 impl Drop for Driven {
     fn drop(&mut self) {
@@ -56,7 +56,7 @@ impl Drop for Driven {
     }
 }
 
-async fn read<T: AsyncRead>(reader: &mut ReadHalf<T>, shared: &Shared) -> MuxError {
+async fn read<T: AsyncRead>(reader: &mut ReadHalf<T>, shared: &MuxShared) -> MuxError {
     let mut buffer = BytesMut::with_capacity(READ);
     loop {
         if buffer.capacity() - buffer.len() < MIN_READ {
@@ -73,7 +73,7 @@ async fn read<T: AsyncRead>(reader: &mut ReadHalf<T>, shared: &Shared) -> MuxErr
     }
 }
 
-async fn write<T: AsyncWrite>(writer: &mut WriteHalf<T>, shared: &Shared, batch: &mut Batch) -> MuxError {
+async fn write<T: AsyncWrite>(writer: &mut WriteHalf<T>, shared: &MuxShared, batch: &mut Batch) -> MuxError {
     loop {
         shared.work.notified().await;
         if shared.with(|state| state.streams.len()) > FEW {
@@ -89,7 +89,7 @@ async fn write<T: AsyncWrite>(writer: &mut WriteHalf<T>, shared: &Shared, batch:
 /// Writes what there is to write. Cancelled, it leaves in the batch what has not been written of it.
 async fn write_all<T: AsyncWrite>(
     writer: &mut WriteHalf<T>,
-    shared: &Shared,
+    shared: &MuxShared,
     batch: &mut Batch,
 ) -> Result<(), MuxError> {
     loop {
@@ -106,7 +106,7 @@ async fn write_all<T: AsyncWrite>(
     }
 }
 
-async fn keep_alive(shared: &Shared, config: &MuxConfig) -> MuxError {
+async fn keep_alive(shared: &MuxShared, config: &MuxConfig) -> MuxError {
     let interval = config.keep_alive_interval.max(Duration::from_millis(1));
     let mut ask_at = Instant::now();
     loop {
@@ -138,7 +138,7 @@ fn after(instant: Instant, time: Duration) -> Instant {
 async fn part<T: AsyncRead + AsyncWrite>(
     mut reader: ReadHalf<T>,
     mut writer: WriteHalf<T>,
-    shared: &Shared,
+    shared: &MuxShared,
     mut batch: Batch,
     end: MuxError,
 ) -> Result<(), MuxError> {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{
     error::{MuxCode, MuxError, Violation},
     frame::Frame,
-    state::{State, added},
+    state::{MuxState, added},
 };
 use crate::wire::{ConnectionCode, StreamCode};
 
@@ -14,7 +14,7 @@ use crate::wire::{ConnectionCode, StreamCode};
 /// refused none.
 const MAX_REFUSALS: usize = 1024;
 
-impl State {
+impl MuxState {
     /// Takes the frames that have arrived whole off the front.
     ///
     /// # Errors

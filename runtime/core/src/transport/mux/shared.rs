@@ -1,16 +1,16 @@
-use std::sync::{Mutex, PoisonError};
-
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::{
     error::MuxError,
     preface::Settings,
-    state::{Effects, State},
+    state::{Effects, MuxState},
 };
 
+use crate::sync::Mutex;
+
 /// What the handles of a connection, its streams and its driver share.
-pub(super) struct Shared {
-    state: Mutex<State>,
+pub(super) struct MuxShared {
+    state: Mutex<MuxState>,
     /// There is something to write.
     pub(super) work: Notify,
     /// A stream waits to be accepted, or none ever will.
@@ -21,11 +21,11 @@ pub(super) struct Shared {
     pub(super) over: watch::Sender<Option<MuxError>>,
 }
 
-impl Shared {
+impl MuxShared {
     pub(super) fn new(is_client: bool, ours: Settings, theirs: Settings) -> Self {
         let slots = usize::try_from(theirs.max_streams).unwrap_or(usize::MAX);
         Self {
-            state: Mutex::new(State::new(is_client, ours, theirs)),
+            state: Mutex::new(MuxState::new(is_client, ours, theirs)),
             work: Notify::new(),
             arrivals: Notify::new(),
             slots: Semaphore::new(slots.min(Semaphore::MAX_PERMITS)),
@@ -34,8 +34,8 @@ impl Shared {
     }
 
     /// Changes the state. Tasks that the change wakes find the lock free.
-    pub(super) fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut MuxState) -> T) -> T {
+        let mut state = self.state.lock();
         let outcome = change(&mut state);
         let effects = std::mem::take(&mut state.effects);
         drop(state);

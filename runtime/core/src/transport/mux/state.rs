@@ -11,7 +11,7 @@ use super::{error::MuxError, frame::MAX_NUMBER, incoming::Incoming, outgoing::Ou
 use crate::wire::StreamCode;
 
 /// All that a connection knows. Nothing here waits: what has to be done beside it is left in `effects`.
-pub(super) struct State {
+pub(super) struct MuxState {
     pub(super) ours: Settings,
     theirs: Settings,
     pub(super) streams: HashMap<u64, Stream>,
@@ -92,7 +92,7 @@ pub(super) fn added(credit: u64, more: u64) -> Option<u64> {
     credit.checked_add(more).filter(|sum| *sum <= MAX_NUMBER)
 }
 
-impl State {
+impl MuxState {
     pub(super) fn new(is_client: bool, ours: Settings, theirs: Settings) -> Self {
         Self {
             ours,

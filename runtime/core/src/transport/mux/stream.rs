@@ -6,7 +6,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{connection::MuxConnection, state::State};
+use super::{connection::MuxConnection, state::MuxState};
 use crate::{
     Status,
     transport::framed::{RecvStream, SendStream, StreamError},
@@ -80,7 +80,7 @@ impl Drop for MuxRecv {
     }
 }
 
-impl State {
+impl MuxState {
     fn poll_write(
         &mut self,
         id: u64,

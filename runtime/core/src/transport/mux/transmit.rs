@@ -3,13 +3,13 @@
 use bytes::Buf;
 use tokio::time::Instant;
 
-use super::{batch::Batch, frame, state::State};
+use super::{batch::Batch, frame, state::MuxState};
 use crate::wire::StreamCode;
 
 /// Past this many bytes a write takes what it has.
 const ENOUGH: usize = 64 << 10;
 
-impl State {
+impl MuxState {
     /// Gathers frames for one write: what keeps the connection going first, then bytes of the streams, each
     /// in its turn.
     pub(super) fn gather(&mut self, batch: &mut Batch) {

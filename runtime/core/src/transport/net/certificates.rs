@@ -1,16 +1,9 @@
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
-#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
-use rustls::ServerConfig;
 use tokio::sync::Notify;
 
 use super::live_certificate::LiveCertificate;
-#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
-use super::tls::{TlsError, TlsFiles};
-use crate::watched::Watched;
+use crate::{sync::Mutex, watched::Watched};
 
 /// The certificates of a program's listeners, each of the transport that shows it. Clones are the same. What keeps them
 /// up to date (a node) [lists](Self::list) them.
@@ -24,7 +17,7 @@ struct List {
     asked: Notify,
 }
 
-/// A certificate of a listener.
+/// A certificate of a listener, and the authorities of its clients.
 #[derive(Clone)]
 pub struct Listed {
     /// The transport that shows it.
@@ -36,31 +29,16 @@ pub struct Listed {
 }
 
 impl Certificates {
-    /// TLS for a listener of this transport, with the certificate and the key of these files, as they are from now on.
-    ///
-    /// # Errors
-    /// As [`TlsFiles::load`].
-    #[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
-    pub(crate) fn server_config(
-        &self,
-        transport: &'static str,
-        files: TlsFiles,
-        alpn: &[u8],
-    ) -> Result<ServerConfig, TlsError> {
-        let watched = Watched::new([files.certificate_chain.clone(), files.private_key.clone()]);
-        let certificate = Arc::new(LiveCertificate::read(files)?);
-        let config = certificate.clone().server_config(alpn)?;
-        self.0.all.lock().unwrap_or_else(PoisonError::into_inner).push(Listed {
-            transport,
-            certificate,
-            files: watched,
-        });
-        Ok(config)
+    /// Keeps this certificate up to date, which this transport shows. Its files are as they were before they were read.
+    #[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
+    pub(super) fn keep(&self, transport: &'static str, certificate: Arc<LiveCertificate>, files: Watched) {
+        let listed = Listed { transport, certificate, files };
+        self.0.all.lock().push(listed);
     }
 
     /// Those that listeners show now.
     pub fn list(&self) -> Vec<Listed> {
-        self.0.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.all.lock().clone()
     }
 
     /// Has all files read again, also those that look the same.

@@ -1,8 +1,10 @@
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::ServerConnection;
 use rustls::pki_types::CertificateDer;
+
+use crate::Caller;
 
 /// The connection that a request came on, found in the request's [`http::Extensions`].
 #[derive(Clone, Debug)]
@@ -13,6 +15,21 @@ pub struct ConnectionInfo {
     pub local: SocketAddr,
     /// What the TLS handshake established; `None` on plain TCP.
     pub tls: Option<Arc<TlsInfo>>,
+    /// The caller, once it was asked for.
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only gRPC asks"))]
+    caller: Arc<OnceLock<Arc<Caller>>>,
+}
+
+impl ConnectionInfo {
+    pub(super) fn new(remote: SocketAddr, local: SocketAddr, tls: Option<Arc<TlsInfo>>) -> Self {
+        Self { remote, local, tls, caller: Arc::default() }
+    }
+
+    /// The caller at the other end of the connection: what this makes of it, once a connection.
+    #[cfg(feature = "grpc")]
+    pub(crate) fn caller(&self, make: impl FnOnce(&Self) -> Caller) -> Arc<Caller> {
+        self.caller.get_or_init(|| Arc::new(make(self))).clone()
+    }
 }
 
 /// What a TLS handshake established.

@@ -6,6 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::accept::Accepted;
+use super::callers::refused;
 use super::protocol::{Protocol, Transport};
 use super::stall::WriteStall;
 use super::{ConnectionInfo, ListenerOptions, TlsInfo};
@@ -29,11 +30,11 @@ pub(super) async fn connection<Io, P>(
         Handshake { deadline: Instant::now() + options.handshake_timeout, drain, remote, refusals };
     let io = WriteStall::new(io, options.write_stall_limit());
     let Some(config) = options.tls else {
-        return handshake.open(io, ConnectionInfo { remote, local, tls: None }, protocol).await;
+        return handshake.open(io, ConnectionInfo::new(remote, local, None), protocol).await;
     };
     if let Some(io) = handshake.step(TlsAcceptor::from(config).accept(io)).await {
         let tls = Some(Arc::new(TlsInfo::of(io.get_ref().1)));
-        handshake.open(io, ConnectionInfo { remote, local, tls }, protocol).await;
+        handshake.open(io, ConnectionInfo::new(remote, local, tls), protocol).await;
     }
 }
 
@@ -68,7 +69,10 @@ impl Handshake {
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 tracing::debug!(%remote, %error, "connection closed before its first request");
             }
-            Ok(Err(error)) => self.refusals.say(&format_args!("{remote}: {error}")),
+            Ok(Err(error)) => match refused(&error.to_string()) {
+                Some(hint) => self.refusals.say(&format_args!("{remote}: {error} ({hint})")),
+                None => self.refusals.say(&format_args!("{remote}: {error}")),
+            },
             Err(_) => self.refusals.say(&format_args!("{remote}: it took too long to open")),
         }
         None

@@ -1,5 +1,4 @@
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::pin::pin;
 
 use hyper_util::server::graceful::GracefulConnection;
@@ -8,7 +7,7 @@ use crate::Drain;
 
 /// Drives a connection to its end: in its own time, gracefully once `drain` is stopped, by dropping it on a
 /// cut.
-pub(super) async fn finish<C>(connection: C, remote: SocketAddr, drain: &Drain)
+pub(super) async fn finish<C>(connection: C, remote: impl Display, drain: &Drain)
 where
     C: GracefulConnection<Error: Display>,
 {

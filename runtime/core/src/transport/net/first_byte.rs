@@ -1,6 +1,6 @@
 use std::{
     fmt::Display,
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     sync::{
         Arc,
@@ -10,6 +10,8 @@ use std::{
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::write_through;
 
 /// What a peer said first on the connection that was made last: by that it shows whether it speaks TLS. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -85,31 +87,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Heard<Io> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for Heard<Io> {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(task, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(task)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(task)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        task: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(task, slices)
-    }
-}
+write_through!(AsyncWrite for Heard<Io>);
 
 #[cfg(test)]
 mod tests {

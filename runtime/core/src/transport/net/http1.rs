@@ -1,7 +1,10 @@
 use std::io;
 
 use hyper::server::conn::http1::Builder;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 
 use super::finish::finish;
 use super::protocol::{Protocol, Transport};
@@ -40,7 +43,7 @@ impl<S: HttpService> Protocol for Http1<S> {
 
     async fn serve<Io: Transport>(self, io: Io, info: ConnectionInfo, drain: &Drain) {
         let remote = info.remote;
-        let service = Informed::hyper(self.service, info);
+        let service = TowerToHyperService::new(Informed::new(self.service, info));
         let connection = self.builder.serve_connection(TokioIo::new(io), service);
         finish(connection, remote, drain).await;
     }

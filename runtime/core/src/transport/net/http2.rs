@@ -1,15 +1,20 @@
-use std::io;
+use std::{fmt::Display, io};
 
 use hyper::server::conn::http2::Builder;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 
 use super::finish::finish;
 use super::opening::read_opening;
 use super::protocol::{Protocol, Transport};
 use super::rewind::Rewound;
 use super::service::{HttpService, Informed};
-use super::streams::Streams;
+use super::streams::{Ended, Streams};
 use super::{ConnectionInfo, ListenerOptions};
+#[cfg(all(feature = "grpc", feature = "unix"))]
+use super::{socket_authority::SocketAuthority, stall::WriteStall};
 use crate::Drain;
 
 /// HTTP/2 with limits that are advertised and pings that find vanished clients.
@@ -18,14 +23,33 @@ use crate::Drain;
 /// (1,024), CONTINUATION frames a header block (by the header limit), answers to PING and SETTINGS that wait
 /// to be written.
 #[derive(Clone)]
-pub(super) struct Http2<S> {
+pub(crate) struct Http2<S> {
     options: ListenerOptions,
     service: S,
 }
 
 impl<S: HttpService> Http2<S> {
-    pub(super) fn new(options: &ListenerOptions, service: S) -> Self {
+    pub(crate) fn new(options: &ListenerOptions, service: S) -> Self {
         Self { options: options.clone(), service }
+    }
+
+    /// Reads what the client says first on a connection of a Unix socket, and returns the future that serves it, as
+    /// [`Protocol::serve`] does. `remote` names the client in the log.
+    ///
+    /// # Cancel safety
+    /// Dropping either future closes the connection.
+    #[cfg(all(feature = "grpc", feature = "unix"))]
+    pub(crate) async fn accept<Io: Transport>(
+        self,
+        io: Io,
+        remote: impl Display + Send + 'static,
+        drain: Drain,
+    ) -> io::Result<impl Future<Output = ()> + Send + 'static> {
+        let io = SocketAuthority::new(WriteStall::new(io, self.options.write_stall_limit()));
+        let io = Self::open(io).await?;
+        let (streams, ended) = Streams::new();
+        let builder = self.builder(streams);
+        Ok(async move { drive(builder, ended, io, self.service, remote, &drain).await })
     }
 
     fn builder(&self, streams: Streams) -> Builder<Streams> {
@@ -64,12 +88,22 @@ impl<S: HttpService> Protocol for Http2<S> {
     async fn serve<Io: Transport>(self, io: Io, info: ConnectionInfo, drain: &Drain) {
         let remote = info.remote;
         let (streams, ended) = Streams::new();
-        let builder = self.builder(streams);
-        let service = Informed::hyper(self.service, info);
-        let connection = builder.serve_connection(TokioIo::new(io), service);
-        // It counts as a stream by itself, because it could start more.
-        drop(builder);
-        finish(connection, remote, drain).await;
-        ended.wait().await;
+        drive(self.builder(streams), ended, io, Informed::new(self.service, info), remote, drain).await;
     }
+}
+
+/// Serves one opened connection, and waits for its streams.
+async fn drive(
+    builder: Builder<Streams>,
+    ended: Ended,
+    io: impl Transport,
+    service: impl HttpService,
+    remote: impl Display,
+    drain: &Drain,
+) {
+    let connection = builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service));
+    // It counts as a stream by itself, because it could start more.
+    drop(builder);
+    finish(connection, remote, drain).await;
+    ended.wait().await;
 }

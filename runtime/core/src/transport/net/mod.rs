@@ -41,9 +41,19 @@ mod accept;
 #[cfg(feature = "tls")]
 mod authorities;
 #[cfg(feature = "tls")]
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "quic", feature = "websocket-tls")),
+    expect(dead_code, reason = "no transport has a TLS listener")
+)]
+mod callers;
+#[cfg(feature = "tls")]
 mod certificates;
 #[cfg(feature = "http")]
 mod connection;
+#[cfg(any(feature = "http2", feature = "unix", feature = "websocket"))]
+mod delegate;
+#[cfg(feature = "tls")]
+mod der;
 #[cfg(feature = "tcp")]
 mod dial;
 #[cfg(feature = "http")]
@@ -52,33 +62,51 @@ mod establish;
 mod finish;
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 mod first_byte;
+#[cfg(all(feature = "grpc", feature = "unix"))]
+mod header_fields;
 #[cfg(feature = "http1")]
 mod http1;
 #[cfg(feature = "http2")]
 mod http2;
 #[cfg(feature = "http")]
 mod listener;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
+mod listener_tls;
 #[cfg(feature = "tls")]
 mod live_certificate;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
+mod node_key;
 #[cfg(feature = "http2")]
 mod opening;
 #[cfg(feature = "http")]
 mod options;
+#[cfg(feature = "tls")]
+mod peer_identity;
 #[cfg(feature = "http")]
 mod protocol;
+mod public_key;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
+#[cfg_attr(not(feature = "quic"), expect(dead_code, reason = "only QUIC servers show raw keys"))]
+mod raw_keys;
 mod reachable;
-#[cfg(feature = "http2")]
+#[cfg(any(feature = "http2", feature = "unix"))]
 mod rewind;
 #[cfg(feature = "http")]
 mod serve;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
+mod server_trust;
 #[cfg(feature = "http")]
 mod service;
+#[cfg(all(feature = "grpc", feature = "unix"))]
+mod socket_authority;
 #[cfg(feature = "http")]
 mod stall;
 #[cfg(feature = "http2")]
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod x509;
 
 #[cfg(test)]
 #[cfg(all(feature = "http1", feature = "http2"))]
@@ -86,13 +114,21 @@ mod tests;
 
 #[cfg(feature = "tls")]
 pub(crate) use authorities::Authorities;
-#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket"))]
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
 pub(crate) use authorities::distrusted;
+#[cfg(any(feature = "grpc", feature = "websocket-tls"))]
+pub(crate) use authorities::mispinned;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
+pub(crate) use callers::Callers;
+#[cfg(any(feature = "quic", feature = "websocket-tls"))]
+pub(crate) use callers::refused;
 #[doc(hidden)]
 #[cfg(feature = "tls")]
 pub use certificates::{Certificates, Listed};
 #[cfg(feature = "http")]
 pub use connection::{ConnectionInfo, TlsInfo};
+#[cfg(any(feature = "http2", feature = "unix", feature = "websocket"))]
+pub(crate) use delegate::write_through;
 #[cfg(feature = "tcp")]
 pub use dial::connect;
 #[cfg(feature = "quic")]
@@ -101,14 +137,29 @@ pub(crate) use dial::{race, resolve};
 pub(crate) use first_byte::FirstByte;
 #[cfg(feature = "grpc")]
 pub(crate) use first_byte::Heard;
+#[cfg(all(feature = "grpc", feature = "unix"))]
+pub(crate) use http2::Http2;
 #[cfg(feature = "http")]
 pub use listener::Listener;
+#[cfg(any(feature = "grpc", feature = "websocket-tls"))]
+pub(crate) use listener_tls::ListenerTls;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
+pub(crate) use listener_tls::{TlsSettings, listener_tls};
 #[doc(hidden)]
 #[cfg(feature = "tls")]
 pub use live_certificate::LiveCertificate;
 #[cfg(feature = "http")]
 pub use options::ListenerOptions;
+#[cfg(feature = "grpc")]
+pub(crate) use peer_identity::identity_of;
+pub use public_key::{PublicKey, PublicKeyError};
+#[cfg(feature = "quic")]
+pub(crate) use raw_keys::{public_key, raw_identity, raw_key_tls};
 pub use reachable::reachable;
+#[cfg(feature = "unix")]
+pub(crate) use rewind::Rewound;
+#[cfg(any(feature = "grpc", feature = "quic", feature = "websocket-tls"))]
+pub(crate) use server_trust::ServerTrust;
 #[cfg(feature = "http")]
 pub use service::HttpService;
 #[cfg(feature = "tls")]

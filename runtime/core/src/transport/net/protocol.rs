@@ -26,6 +26,6 @@ pub(super) trait Protocol: Clone + Send + 'static {
 }
 
 /// A byte stream, encrypted or not.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Io {}

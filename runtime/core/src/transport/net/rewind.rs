@@ -1,18 +1,20 @@
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::write_through;
+
 /// An IO whose first bytes were read already and are read once more.
-pub(super) struct Rewound<Io> {
+pub(crate) struct Rewound<Io> {
     early: Bytes,
     io: Io,
 }
 
 impl<Io> Rewound<Io> {
-    pub(super) fn new(early: Bytes, io: Io) -> Self {
+    pub(crate) fn new(early: Bytes, io: Io) -> Self {
         Self { early, io }
     }
 }
@@ -38,31 +40,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Rewound<Io> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for Rewound<Io> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
+write_through!(AsyncWrite for Rewound<Io>);
 
 #[cfg(test)]
 mod tests {

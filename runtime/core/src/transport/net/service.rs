@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper_util::service::TowerToHyperService;
 use tower::Service;
 
 use super::ConnectionInfo;
@@ -53,8 +52,8 @@ pub(super) struct Informed<S> {
 }
 
 impl<S> Informed<S> {
-    pub(super) fn hyper(service: S, info: ConnectionInfo) -> TowerToHyperService<Self> {
-        TowerToHyperService::new(Self { service, info })
+    pub(super) const fn new(service: S, info: ConnectionInfo) -> Self {
+        Self { service, info }
     }
 }
 

@@ -7,17 +7,18 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 
-use super::live_certificate::LiveCertificate;
+use crate::private_file;
 
 /// The PEM files that a TLS server needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The server's certificate, followed by the intermediates up to but without the root.
     pub certificate_chain: PathBuf,
-    /// The private key of the first certificate, in PKCS #8, PKCS #1 (RSA) or SEC1 (EC).
+    /// The private key of the first certificate, in PKCS #8, PKCS #1 (RSA) or SEC1 (EC). Only its owner may read the file
+    /// (mode 0600).
     pub private_key: PathBuf,
     /// Certificates of the authorities that sign clients. When set, a client must show a certificate of
     /// theirs.
@@ -75,6 +76,14 @@ pub enum TlsError {
         /// What is wrong with it, and what was expected.
         problem: String,
     },
+    /// A private key is in a file that others than its owner can read.
+    #[error("the private key in {} is {problem}", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its mode, and what was expected.
+        problem: String,
+    },
     /// A private key is encrypted, and no passphrase can be asked for.
     #[error(
         "the private key in {} is encrypted; expected one without a passphrase, as `openssl pkey -in FILE` writes it",
@@ -128,8 +137,19 @@ impl TlsFiles {
     /// # Errors
     /// A file is unreadable, empty of what it should hold, or does not fit the others: see [`TlsError`].
     pub fn load(&self, alpn: Alpn) -> Result<Arc<ServerConfig>, TlsError> {
-        let certificate = Arc::new(LiveCertificate::read(self.clone())?);
-        certificate.server_config(alpn.id()).map(Arc::new)
+        let provider = Arc::new(ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .expect("ring has suites for TLS 1.2 and 1.3");
+        let builder = match &self.client_authorities {
+            None => builder.with_no_client_auth(),
+            Some(path) => {
+                builder.with_client_cert_verifier(client_verifier(std::slice::from_ref(path), provider)?)
+            }
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(self.pair()?)));
+        config.alpn_protocols = vec![alpn.id().to_vec()];
+        Ok(Arc::new(config))
     }
 
     /// The certificate chain and its key.
@@ -188,23 +208,6 @@ fn inside(der: &[u8]) -> Option<&[u8]> {
     rest.get(length.checked_sub(0x80).map_or(0, usize::from)..)
 }
 
-impl LiveCertificate {
-    /// TLS that shows this certificate to clients of this protocol.
-    pub(super) fn server_config(self: Arc<Self>, alpn: &[u8]) -> Result<ServerConfig, TlsError> {
-        let provider = Arc::new(ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .expect("ring has suites for TLS 1.2 and 1.3");
-        let builder = match &self.files().client_authorities {
-            None => builder.with_no_client_auth(),
-            Some(path) => builder.with_client_cert_verifier(client_verifier(path, provider)?),
-        };
-        let mut config = builder.with_cert_resolver(self);
-        config.alpn_protocols = vec![alpn.to_vec()];
-        Ok(config)
-    }
-}
-
 impl Alpn {
     fn id(self) -> &'static [u8] {
         match self {
@@ -230,10 +233,13 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     if is_encrypted(&text) {
         return Err(TlsError::Encrypted { path: path.to_owned() });
     }
-    PrivateKeyDer::from_pem_slice(&text).map_err(|source| match source {
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|source| match source {
         pem::Error::NoItemsFound => TlsError::Missing { path: path.to_owned(), expected: KEY },
         source => TlsError::Pem { path: path.to_owned(), expected: KEY, source },
-    })
+    })?;
+    private_file::check(path)
+        .map_err(|error| TlsError::Exposed { path: path.to_owned(), problem: error.to_string() })?;
+    Ok(key)
 }
 
 /// Whether a key is encrypted: in PKCS #8 ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468#section-11), section 11), or in
@@ -250,16 +256,20 @@ fn read(path: &Path, expected: &'static str) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), expected, source })
 }
 
-fn client_verifier(
-    path: &Path,
+/// Verifies certificates that the authorities in one of these files have signed.
+pub(super) fn client_verifier(
+    files: &[PathBuf],
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let unusable = |source| TlsError::Authority { path: path.to_owned(), source };
+    let unusable = |path: &PathBuf, source| TlsError::Authority { path: path.clone(), source };
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path, AUTHORITIES)? {
-        roots.add(certificate).map_err(|error| unusable(error.into()))?;
+    for path in files {
+        for certificate in certificates(path, AUTHORITIES)? {
+            roots.add(certificate).map_err(|error| unusable(path, error.into()))?;
+        }
     }
+    let last = files.last().cloned().unwrap_or_default();
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
-        .map_err(|error| unusable(error.into()))
+        .map_err(|error| unusable(&last, error.into()))
 }

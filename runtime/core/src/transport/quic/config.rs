@@ -17,8 +17,12 @@ crate::section! {
         /// PEM file with the server's certificate chain, the server's certificate first. Without it,
         /// callers pin the node's identity key: `quic://host:port?key=NODE_ID`.
         pub tls_cert: Option<PathBuf> as "crate::settings::path" = None,
-        /// PEM file with the private key of `tls_cert`.
+        /// PEM file with the private key of `tls_cert`, mode 0600.
         pub tls_key: Option<PathBuf> as "crate::settings::path" = None,
+        /// PEM file with the certificates of the authorities that sign callers' certificates; requires `tls_cert`. A
+        /// caller's identity is then the SPIFFE id of its certificate, or else its first DNS name. Callers with the key of a
+        /// node, and without any certificate, may connect too.
+        pub client_ca: Option<PathBuf> as "crate::settings::path" = None,
         /// Largest message in either direction, in bytes, from 1 to 1 GiB.
         pub max_message_size: usize = 4_194_304,
         /// Most calls in progress per connection; the peer queues further ones.

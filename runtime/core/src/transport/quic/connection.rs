@@ -1,12 +1,13 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt as _};
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
 
 use super::{early::Handshake, endpoint::ClientEndpoint};
 use crate::{
     Status,
+    sync::Mutex,
     transport::{
         NetworkPath,
         framed::{self, Proof, StreamError},
@@ -51,7 +52,7 @@ impl Connection {
     fn take_first(&self) -> Option<(SendStream, RecvStream)> {
         // Only where there may be one: other connections are spared the lock.
         self.handshake.as_ref()?;
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.first.lock().take()
     }
 }
 
@@ -112,8 +113,8 @@ impl framed::Connection for Connection {
 }
 
 impl framed::SendStream for SendStream {
-    async fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
-        self.write_chunk(bytes).await.map_err(write_error)
+    fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), StreamError>> + Send {
+        self.write_chunk(bytes).map_err(write_error)
     }
 
     fn try_write(&mut self, bytes: &mut Bytes) -> Result<(), StreamError> {

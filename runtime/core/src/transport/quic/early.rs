@@ -1,10 +1,4 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt,
@@ -13,7 +7,7 @@ use futures_util::{
 use quinn::{ZeroRttAccepted, crypto::rustls::QuicClientConfig};
 
 use super::{PublicKey, connection::lost};
-use crate::{Status, transport::framed::StreamError, watched::Stamp, wire::ConnectionCode};
+use crate::{Status, sync::Mutex, transport::framed::StreamError, watched::Stamp, wire::ConnectionCode};
 
 /// Lets unary calls of idempotent methods travel in the first packets to a server that has been spoken to
 /// before (TLS early data, "0-RTT",
@@ -36,7 +30,7 @@ pub(super) struct Trust {
     pub(super) key: Option<PublicKey>,
     /// With how it was when it was read: another file is another trust.
     pub(super) ca_file: Option<(PathBuf, Option<Stamp>)>,
-    pub(super) identity: Option<PublicKey>,
+    pub(super) secret_key: Option<[u8; 32]>,
 }
 
 /// How many different terms are remembered.
@@ -54,7 +48,7 @@ impl EarlyData {
         trust: Trust,
         make: impl FnOnce() -> Result<QuicClientConfig, Status>,
     ) -> Result<Arc<QuicClientConfig>, Status> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         if let Some(client) = known.get(&trust) {
             return Ok(client.clone());
         }

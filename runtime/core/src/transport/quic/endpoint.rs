@@ -1,12 +1,14 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use quinn::{ConnectError, Connecting, Endpoint};
 use tokio::runtime::{Handle, Id};
+
+use crate::sync::Mutex;
 
 /// A UDP socket to dial from. Those who dial share it while any of their connections lives.
 #[derive(Debug)]
@@ -14,10 +16,10 @@ pub(super) struct ClientEndpoint(Endpoint);
 
 /// The endpoints in use: one a runtime, which drives it, and local address.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ClientEndpoints(Arc<Mutex<Vec<Shared>>>);
+pub(super) struct ClientEndpoints(Arc<Mutex<Vec<RunningEndpoint>>>);
 
 #[derive(Debug)]
-struct Shared {
+struct RunningEndpoint {
     runtime: Id,
     local: IpAddr,
     endpoint: Weak<ClientEndpoint>,
@@ -31,14 +33,14 @@ impl ClientEndpoints {
     /// The endpoint to dial this address from. Must be called within a runtime.
     pub(super) fn toward(&self, remote: SocketAddr) -> io::Result<Arc<ClientEndpoint>> {
         let (runtime, local) = (Handle::current().id(), local(remote.ip()));
-        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.0.lock();
         shared.retain(|shared| shared.endpoint.strong_count() > 0);
-        let same = |shared: &&Shared| shared.runtime == runtime && shared.local == local;
+        let same = |shared: &&RunningEndpoint| shared.runtime == runtime && shared.local == local;
         if let Some(endpoint) = shared.iter().find(same).and_then(|shared| shared.endpoint.upgrade()) {
             return Ok(endpoint);
         }
         let endpoint = Arc::new(ClientEndpoint(Endpoint::client(SocketAddr::new(local, 0))?));
-        shared.push(Shared { runtime, local, endpoint: Arc::downgrade(&endpoint) });
+        shared.push(RunningEndpoint { runtime, local, endpoint: Arc::downgrade(&endpoint) });
         Ok(endpoint)
     }
 }

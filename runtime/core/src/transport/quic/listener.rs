@@ -8,25 +8,16 @@ use std::{
 use quinn::{
     Endpoint, Incoming, ServerConfig, TokioRuntime,
     crypto::rustls::QuicServerConfig,
-    rustls::{
-        self,
-        crypto::ring,
-        pki_types::CertificateDer,
-        server::{AlwaysResolvesServerRawPublicKeys, ServerSessionMemoryCache},
-        version::TLS13,
-    },
+    rustls::{self, pki_types::CertificateDer, server::ServerSessionMemoryCache},
 };
 
-use super::{
-    ALPN, Config, Connection, NAME, PublicKey, QuicProfile, early::Handshake, identity::AnyKey, raw_key,
-    restart,
-};
+use super::{ALPN, Config, Connection, NAME, PublicKey, QuicProfile, early::Handshake, restart};
 use crate::{
     Caller, Limits, Status,
     transport::{
         BindContext, BindError,
         framed::{self, Accepted, Batched, Listening, ServeOptions},
-        net::{TlsFiles, reachable},
+        net::{Callers, TlsSettings, listener_tls, raw_identity, raw_key_tls, reachable, refused},
     },
 };
 
@@ -35,12 +26,13 @@ use crate::{
 pub struct Listener {
     endpoint: Endpoint,
     zero_rtt: bool,
+    clients: Clients,
 }
 
 /// Must be called within a runtime.
 pub(super) async fn listen(config: Config, node: BindContext) -> Result<Listening<Listener>, BindError> {
     let profile = profile(&config)?;
-    let (mut tls, key) = tls(&config, &node)?;
+    let (mut tls, clients, key) = tls(&config, &node)?;
     if config.zero_rtt {
         // QUIC's own flow control bounds early data, so this must say either nothing or everything (RFC 9001,
         // section 4.6.1).
@@ -79,7 +71,8 @@ pub(super) async fn listen(config: Config, node: BindContext) -> Result<Listenin
         handshake_timeout: config.handshake_timeout,
         ..ServeOptions::default()
     };
-    Ok(Listening { listener: Listener { endpoint, zero_rtt: config.zero_rtt }, target, options })
+    let listener = Listener { endpoint, zero_rtt: config.zero_rtt, clients };
+    Ok(Listening { listener, target, options })
 }
 
 fn profile(config: &Config) -> Result<QuicProfile, BindError> {
@@ -98,38 +91,52 @@ fn profile(config: &Config) -> Result<QuicProfile, BindError> {
 }
 
 /// TLS, and the key that callers pin where no certificate is configured.
-fn tls(config: &Config, node: &BindContext) -> Result<(rustls::ServerConfig, Option<PublicKey>), BindError> {
-    match (config.tls_cert.clone(), config.tls_key.clone()) {
-        (Some(certificate_chain), Some(private_key)) => {
-            let files = TlsFiles { certificate_chain, private_key, client_authorities: None };
-            let tls = node.certificates().server_config(NAME, files, ALPN);
-            let unusable = |error| BindError::setting("transport.quic.tls_cert or tls_key", error);
-            Ok((tls.map_err(unusable)?, None))
+fn tls(
+    config: &Config,
+    node: &BindContext,
+) -> Result<(rustls::ServerConfig, Clients, Option<PublicKey>), BindError> {
+    if config.tls_cert.is_none() && config.tls_key.is_none() {
+        if config.client_ca.is_some() {
+            let problem = "is set; expected transport.quic.tls_cert beside it: callers of a node that shows its raw key \
+                           show theirs";
+            return Err(BindError::setting("transport.quic.client_ca", problem));
         }
-        (None, None) => {
-            let (key, tls) = with_raw_key(node.secret_key())
-                .map_err(|error| BindError::Other(format!("QUIC under the node's key: {error}").into()))?;
-            Ok((tls, Some(key)))
-        }
-        (Some(_), None) => {
-            let problem = "is set; expected transport.quic.tls_key beside it";
-            Err(BindError::setting("transport.quic.tls_cert", problem))
-        }
-        (None, Some(_)) => {
-            let problem = "is set; expected transport.quic.tls_cert beside it";
-            Err(BindError::setting("transport.quic.tls_key", problem))
-        }
+        let (key, tls) = raw_key_tls(node.secret_key(), ALPN)
+            .map_err(|error| BindError::Other(format!("QUIC under the node's key: {error}").into()))?;
+        return Ok((tls, Clients::RawKeys, Some(key)));
     }
+    let settings = TlsSettings {
+        transport: NAME,
+        certificate: config.tls_cert.clone(),
+        key: config.tls_key.clone(),
+        client_ca: config.client_ca.clone(),
+    };
+    let tls = listener_tls(settings, node, ALPN)?;
+    Ok((tls.config, Clients::Certificates(tls.callers), None))
 }
 
-fn with_raw_key(secret_key: &[u8; 32]) -> Result<(PublicKey, rustls::ServerConfig), rustls::Error> {
-    let (key, certified) = raw_key::certified(secret_key)?;
-    let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&TLS13])?
-        .with_client_cert_verifier(Arc::new(AnyKey::new()))
-        .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified)));
-    tls.alpn_protocols = vec![ALPN.to_vec()];
-    Ok((key, tls))
+/// What callers prove their identity by.
+#[derive(Clone, Debug)]
+enum Clients {
+    RawKeys,
+    Certificates(Arc<Callers>),
+}
+
+impl Clients {
+    /// The caller at the other end of a connection.
+    fn caller(&self, quic: &quinn::Connection) -> Caller {
+        let shown =
+            quic.peer_identity().and_then(|shown| shown.downcast::<Vec<CertificateDer<'static>>>().ok());
+        let identity = shown.and_then(|shown| match self {
+            Self::RawKeys => raw_identity(&shown),
+            Self::Certificates(callers) => callers.identity(&shown),
+        });
+        let caller = Caller::new(NAME).at(quic.remote_address());
+        match identity {
+            Some(identity) => caller.with_identity(identity),
+            None => caller,
+        }
+    }
 }
 
 impl framed::Listener for Listener {
@@ -145,7 +152,11 @@ impl framed::Listener for Listener {
 
     async fn accept(&mut self) -> io::Result<Option<framed::Handshake<Self::Connection>>> {
         let Some(incoming) = self.endpoint.accept().await else { return Ok(None) };
-        Ok(Some(if self.zero_rtt { Box::pin(shake_early(incoming)) } else { Box::pin(shake(incoming)) }))
+        let clients = self.clients.clone();
+        Ok(Some(match self.zero_rtt {
+            true => Box::pin(shake_early(incoming, clients)),
+            false => Box::pin(shake(incoming, clients)),
+        }))
     }
 
     fn alpns(&self) -> Vec<String> {
@@ -165,24 +176,33 @@ const TICKETS: usize = 2;
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// An attempt that is dropped before is refused by quinn.
-async fn shake(incoming: Incoming) -> Result<Accepted<Batched<Connection>>, Status> {
+async fn shake(incoming: Incoming, clients: Clients) -> Result<Accepted<Batched<Connection>>, Status> {
     let remote = incoming.remote_address();
-    let failed = |error| Status::unavailable(format!("{remote}: {error}"));
+    let failed = |error| failed(remote, &error);
     let quic = incoming.accept().map_err(failed)?.await.map_err(failed)?;
-    let caller = caller(&quic);
+    let caller = clients.caller(&quic);
     Ok(Accepted::new(Batched::new(Connection::accepted(quic)), caller))
+}
+
+/// Why an attempt comes to nothing.
+fn failed(remote: SocketAddr, error: &quinn::ConnectionError) -> Status {
+    let told = error.to_string();
+    Status::unavailable(match refused(&told) {
+        Some(hint) => format!("{remote}: {told} ({hint})"),
+        None => format!("{remote}: {told}"),
+    })
 }
 
 /// As [`shake`], and over as soon as a stream arrives. What TLS knows of the peer is known by then too: the
 /// session that early data belong to says it.
-async fn shake_early(incoming: Incoming) -> Result<Accepted<Batched<Connection>>, Status> {
+async fn shake_early(incoming: Incoming, clients: Clients) -> Result<Accepted<Batched<Connection>>, Status> {
     let remote = incoming.remote_address();
-    let failed = |error| Status::unavailable(format!("{remote}: {error}"));
+    let failed = |error| failed(remote, &error);
     let (quic, accepted) = match incoming.accept().map_err(failed)?.into_0rtt() {
         Ok(early) => early,
         Err(connecting) => {
             let quic = connecting.await.map_err(failed)?;
-            let caller = caller(&quic);
+            let caller = clients.caller(&quic);
             return Ok(Accepted::new(Batched::new(Connection::accepted(quic)), caller));
         }
     };
@@ -195,14 +215,6 @@ async fn shake_early(incoming: Incoming) -> Result<Accepted<Batched<Connection>>
             connection = connection.early(handshake).beginning_with(first.map_err(failed)?);
         }
     }
-    let caller = caller(&quic);
+    let caller = clients.caller(&quic);
     Ok(Accepted::new(Batched::new(connection), caller))
-}
-
-/// The caller at the other end of a connection.
-fn caller(quic: &quinn::Connection) -> Caller {
-    let shown = quic.peer_identity().and_then(|shown| shown.downcast::<Vec<CertificateDer<'static>>>().ok());
-    let key = shown.as_deref().and_then(|shown| PublicKey::shown(shown.first()?));
-    let address = Some(quic.remote_address().to_string());
-    Caller { transport: NAME, identity: key.map(|key| key.to_string()), address }
 }

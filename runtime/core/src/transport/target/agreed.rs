@@ -1,4 +1,9 @@
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+use futures_util::{TryFutureExt as _, future::BoxFuture};
 
 use super::replay::Replay;
 use crate::{Channel, Codec, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming};
@@ -68,25 +73,45 @@ impl Agreed {
     }
 }
 
-impl Service for Agreed {
-    async fn unary(&self, mut cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let named = cx.codec.is_some();
-        if !self.choose(&mut cx) {
-            let outcome = self.inner.unary(cx, message).await;
-            return outcome.inspect_err(|status| {
-                if !named {
-                    self.doubt(status)
-                }
-            });
-        }
+impl Agreed {
+    /// A call in the transport's own codec, of which it is not known yet whether the peer takes it.
+    async fn negotiate(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let mut again = cx.again();
         let (message, kept) = message.keep();
-        let outcome = self.inner.unary(cx, message).await;
+        let outcome = self.inner.call(cx, message).await;
         let (Some(codec), Some(message)) = (self.learn(outcome.as_ref().map(|_| ())), kept.again()) else {
             return outcome;
         };
         again.codec = Some(codec);
-        self.inner.unary(again, message).await
+        self.inner.call(again, message).await
+    }
+}
+
+impl Service for Agreed {
+    async fn unary(&self, mut cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
+        let named = cx.codec.is_some();
+        if self.choose(&mut cx) {
+            return self.negotiate(cx, message).await;
+        }
+        let outcome = self.inner.call(cx, message).await;
+        outcome.inspect_err(|status| {
+            if !named {
+                self.doubt(status)
+            }
+        })
+    }
+
+    fn unary_boxed(
+        self: Arc<Self>,
+        mut cx: Context,
+        message: Payload,
+    ) -> BoxFuture<'static, Result<Response<Payload>, Status>> {
+        let named = cx.codec.is_some();
+        if self.choose(&mut cx) {
+            return Box::pin(async move { self.negotiate(cx, message).await });
+        }
+        let call = self.inner.call(cx, message);
+        if named { call } else { Box::pin(call.inspect_err(move |status| self.doubt(status))) }
     }
 
     async fn stream(

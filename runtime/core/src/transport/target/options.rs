@@ -112,7 +112,9 @@ impl ConnectOptions {
     }
 
     /// Calls under the identity of this Ed25519 secret key on transports that have such identities: on Iroh the
-    /// peer sees its endpoint id. Default a new one a connection. A [`Dialer`](crate::iroh::Dialer) has its own.
+    /// peer sees its endpoint id, by default that of a new key a connection; a [`Dialer`](crate::iroh::Dialer) has its own.
+    /// Under TLS (gRPC, QUIC, WebSockets) the key, or a certificate that it has signed, is shown to servers that ask for
+    /// one and name no authorities; by default nothing is.
     #[must_use]
     pub fn secret_key(mut self, key: [u8; 32]) -> Self {
         self.secret_key = Some(key);

@@ -1,11 +1,16 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context as TaskContext, Poll},
 };
 
-use crate::{Metadata, Payload, Status, Streaming, payload::ReplayPayload, streaming::Source};
+use crate::{
+    Metadata, Payload, Status, Streaming,
+    payload::ReplayPayload,
+    streaming::Source,
+    sync::{Mutex, MutexGuard},
+};
 
 /// How many messages of a stream are kept for a second attempt. A refusal comes within a round trip.
 const MOST: usize = 16;
@@ -52,7 +57,7 @@ impl Replay {
 }
 
 fn lock(requests: &Mutex<Requests>) -> MutexGuard<'_, Requests> {
-    requests.lock().unwrap_or_else(PoisonError::into_inner)
+    requests.lock()
 }
 
 /// The stream as one attempt sees it.

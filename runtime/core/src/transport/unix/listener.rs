@@ -4,8 +4,9 @@ use tokio::net::UnixStream;
 
 use super::{NAME, socket::Socket};
 use crate::{
-    Caller, Status,
+    Caller, Identity, Limits, Status,
     transport::{
+        Detected, Detector, Serving,
         framed::{self, Accepted, Handshake},
         mux::{Mux, MuxConfig, MuxConnection},
     },
@@ -14,8 +15,18 @@ use crate::{
 /// Accepts the connections of a socket, which is removed with it.
 #[derive(Debug)]
 pub struct Listener {
-    pub(super) socket: Socket,
-    pub(super) mux: MuxConfig,
+    socket: Socket,
+    mux: MuxConfig,
+    /// On the calls of clients that speak gRPC; the others have their own.
+    limits: Limits,
+    /// What clients speak, once it is known what to serve.
+    detector: Option<Detector>,
+}
+
+impl Listener {
+    pub(super) fn new(socket: Socket, mux: MuxConfig, limits: Limits) -> Self {
+        Self { socket, mux, limits, detector: None }
+    }
 }
 
 impl framed::Listener for Listener {
@@ -27,22 +38,50 @@ impl framed::Listener for Listener {
 
     async fn accept(&mut self) -> io::Result<Option<Handshake<MuxConnection>>> {
         let (stream, _) = self.socket.listener.accept().await?;
-        Ok(Some(Box::pin(greet(stream, self.mux.clone()))))
+        Ok(Some(Box::pin(greet(stream, self.socket.owner, self.mux.clone(), self.detector.clone()))))
+    }
+
+    fn serve_with(&mut self, serving: &Serving) {
+        self.detector = Some(Detector::new(serving, &self.limits, self.mux.max_concurrent_streams));
     }
 }
 
-async fn greet(stream: UnixStream, mux: MuxConfig) -> Result<Accepted<MuxConnection>, Status> {
+/// Learns who the client of a socket of this owner is, and what it speaks.
+async fn greet(
+    stream: UnixStream,
+    owner: u32,
+    mux: MuxConfig,
+    detector: Option<Detector>,
+) -> Result<Accepted<MuxConnection>, Status> {
     // The kernel vouches for these: they are those of the process that connected.
     let peer = stream.peer_cred().map_err(|error| Status::unavailable(error.to_string()))?;
-    let caller = Caller {
-        transport: NAME,
-        identity: Some(format!("uid:{}", peer.uid())),
-        address: peer.pid().map(|pid| format!("pid:{pid}")),
+    let mut caller = Caller::new(NAME).with_identity(Identity::Uid(peer.uid()));
+    if let Some(pid) = peer.pid() {
+        caller = caller.with_address(format!("pid:{pid}"));
+    }
+    if peer.uid() == owner {
+        caller = caller.local();
+    }
+    let shaken = match detector {
+        None => Mux::server(stream, mux).await.map_err(Status::from),
+        Some(detector) => match detector.detect(stream, &caller).await {
+            Ok(Detected::Http2(serving)) => return Ok(Accepted::served(serving)),
+            Ok(Detected::Other(stream)) => Mux::server(stream, mux).await.map_err(Status::from),
+            Err(error) => Err(refused(&error)),
+        },
     };
-    let named = |status: Status| {
+    let connection = shaken.map_err(|status| {
         let uid = peer.uid();
         Status::new(status.code(), format!("uid {uid}: {}", status.message()))
-    };
-    let connection = Mux::server(stream, mux).await.map_err(|error| named(error.into()))?;
+    })?;
     Ok(Accepted::new(connection, caller))
+}
+
+/// A client that goes before it has said anything is no fault.
+fn refused(error: &io::Error) -> Status {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Status::cancelled("the connection ended before its first call"),
+        io::ErrorKind::InvalidData => Status::invalid_argument(error.to_string()),
+        _ => Status::unavailable(error.to_string()),
+    }
 }

@@ -1,5 +1,8 @@
-//! Calls over Unix sockets, through the [`mux`](super::mux): between processes of one machine, with the caller's
-//! user id as who it is.
+//! Calls over Unix sockets, between processes of one machine, with the caller's user id as who it is.
+//!
+//! Our own clients call through the [`mux`](super::mux). A listener tells by the first byte of a connection whether the client
+//! speaks HTTP/2 instead, and answers that as gRPC in a build that has it: so a node is reached by `grpcurl -unix` and by
+//! grpcio's `unix:/path` on the same socket.
 //!
 //! ```toml
 //! [transport.unix]

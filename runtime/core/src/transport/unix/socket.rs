@@ -14,6 +14,8 @@ use tokio::net::UnixListener;
 pub(super) struct Socket {
     pub(super) listener: UnixListener,
     path: PathBuf,
+    /// The user id of the process that has bound it.
+    pub(super) owner: u32,
     /// Device and inode, to recognize a replaced file.
     file: (u64, u64),
 }
@@ -26,7 +28,7 @@ impl Socket {
         let listener = UnixListener::bind(&path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
         let metadata = fs::metadata(&path)?;
-        Ok(Self { listener, path, file: (metadata.dev(), metadata.ino()) })
+        Ok(Self { listener, path, owner: metadata.uid(), file: (metadata.dev(), metadata.ino()) })
     }
 }
 

@@ -99,5 +99,6 @@ fn bind(config: Config) -> Result<Listening<Listener>, BindError> {
         handshake_timeout: config.handshake_timeout,
         ..ServeOptions::default()
     };
-    Ok(Listening { listener: Listener { socket, mux }, target: address.to_string(), options })
+    let listener = Listener::new(socket, mux, options.limits.clone());
+    Ok(Listening { listener, target: address.to_string(), options })
 }

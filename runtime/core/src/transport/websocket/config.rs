@@ -16,11 +16,18 @@ crate::section! {
         pub bind_address: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 7003)),
         /// The path of the WebSocket; other paths answer 404.
         pub path: String = "/".to_owned(),
+        /// Whether connections are encrypted; `tls_cert` implies it. Without `tls_cert`, the node shows a certificate of its
+        /// identity key, which callers pin: `wss://host:port/path?key=NODE_ID`.
+        pub tls_enabled: bool = false,
         /// PEM file with the server's certificate chain, the server's certificate first. It enables TLS and requires
         /// `tls_key`.
         pub tls_cert: Option<PathBuf> as "crate::settings::path" = None,
-        /// PEM file with the private key of `tls_cert`.
+        /// PEM file with the private key of `tls_cert`, mode 0600.
         pub tls_key: Option<PathBuf> as "crate::settings::path" = None,
+        /// PEM file with the certificates of the authorities that sign callers' certificates; requires TLS. A caller's
+        /// identity is then the SPIFFE id of its certificate, or else its first DNS name. Callers with the key of a node, and
+        /// without any certificate, may connect too.
+        pub client_ca: Option<PathBuf> as "crate::settings::path" = None,
         /// Origins of the pages that may connect; empty for none. Browsers let every page open a WebSocket to every
         /// host, so this list protects against foreign pages. Callers other than browsers send no origin, and may
         /// always connect.

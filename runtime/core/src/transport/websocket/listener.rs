@@ -1,20 +1,20 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
 use super::{
     Address, Config, NAME,
     pipe::{Io, Pipe},
+    tls::{self, Acceptor},
     upgrade::Gate,
 };
 use crate::{
-    Caller, Limits, Status,
+    Caller, Identity, Limits, Status,
     transport::{
         BindContext, BindError,
         framed::{self, Accepted, Handshake, Listening, ServeOptions},
         mux::{Mux, MuxConfig, MuxConnection},
-        net::{TlsFiles, reachable},
+        net::reachable,
     },
 };
 
@@ -27,7 +27,7 @@ pub struct Listener {
 /// What a connection goes through before there are calls on it.
 #[derive(Clone)]
 struct Opening {
-    tls: Option<TlsAcceptor>,
+    tls: Option<Acceptor>,
     gate: Arc<Gate>,
     mux: MuxConfig,
 }
@@ -43,26 +43,33 @@ impl framed::Listener for Listener {
         let (tcp, remote) = self.tcp.accept().await?;
         let opening = self.opening.clone();
         Ok(Some(Box::pin(async move {
-            let caller = Caller { transport: NAME, identity: None, address: Some(remote.to_string()) };
+            let caller = Caller::new(NAME).at(remote);
             let named =
                 |status: Status| Status::new(status.code(), format!("{remote}: {}", status.message()));
-            Ok(Accepted::new(opening.pass(tcp).await.map_err(named)?, caller))
+            let (connection, identity) = opening.pass(tcp).await.map_err(named)?;
+            Ok(Accepted::new(
+                connection,
+                match identity {
+                    Some(identity) => caller.with_identity(identity),
+                    None => caller,
+                },
+            ))
         })))
     }
 }
 
 impl Opening {
-    async fn pass(self, tcp: TcpStream) -> Result<MuxConnection, Status> {
+    /// The connection, and the identity that its caller has proved.
+    async fn pass(self, tcp: TcpStream) -> Result<(MuxConnection, Option<Identity>), Status> {
         let broken = |error: io::Error| match error.kind() {
             io::ErrorKind::UnexpectedEof => Status::cancelled(error.to_string()),
-            _ => Status::unavailable(error.to_string()),
+            _ => Status::unavailable(tls::refusal(&error)),
         };
         // The multiplexer writes what is waited for; Nagle would hold it back for a round trip.
         tcp.set_nodelay(true).map_err(broken)?;
-        match &self.tls {
-            None => self.shake(tcp).await,
-            Some(tls) => self.shake(tls.accept(tcp).await.map_err(broken)?).await,
-        }
+        let Some(tls) = &self.tls else { return Ok((self.shake(tcp).await?, None)) };
+        let (encrypted, identity) = tls.accept(tcp).await.map_err(broken)?;
+        Ok((self.shake(encrypted).await?, identity))
     }
 
     async fn shake(&self, io: impl Io) -> Result<MuxConnection, Status> {
@@ -72,7 +79,7 @@ impl Opening {
 }
 
 pub(super) async fn listen(config: Config, node: &BindContext) -> Result<Listening<Listener>, BindError> {
-    let tls = tls(&config, node)?;
+    let (tls, pin) = Acceptor::of(&config, node)?;
     let key = "transport.websocket.bind_address";
     let refused = |error| BindError::listen(key, config.bind_address, error);
     let bind = |address: SocketAddr| async move {
@@ -85,6 +92,7 @@ pub(super) async fn listen(config: Config, node: &BindContext) -> Result<Listeni
     let target = Address::parse(&format!("{local}{}", config.path), tls.is_some())
         .ok()
         .filter(|address| address.uri().path() == config.path)
+        .map(|address| address.pinned(pin))
         .ok_or_else(|| {
             let problem =
                 format!("{:?} is not a path of a URL; expected one such as \"/polywire\"", config.path);
@@ -108,25 +116,6 @@ pub(super) async fn listen(config: Config, node: &BindContext) -> Result<Listeni
     let gate = Arc::new(Gate { path: config.path, allowed_origins: config.allowed_origins });
     let listener = Listener { tcp, opening: Opening { tls, gate, mux } };
     Ok(Listening { listener, target: target.to_string(), options })
-}
-
-/// What connections are encrypted with, where they are.
-fn tls(config: &Config, node: &BindContext) -> Result<Option<TlsAcceptor>, BindError> {
-    let alone = |key: &str, other: &str| {
-        let problem = format!("is set alone; expected transport.websocket.{other} beside it");
-        BindError::setting(format!("transport.websocket.{key}"), problem)
-    };
-    let (certificate_chain, private_key) = match (config.tls_cert.clone(), config.tls_key.clone()) {
-        (None, None) => return Ok(None),
-        (Some(_), None) => return Err(alone("tls_cert", "tls_key")),
-        (None, Some(_)) => return Err(alone("tls_key", "tls_cert")),
-        (Some(certificate_chain), Some(private_key)) => (certificate_chain, private_key),
-    };
-    let files = TlsFiles { certificate_chain, private_key, client_authorities: None };
-    let loaded = node.certificates().server_config(NAME, files, b"http/1.1");
-    let loaded =
-        loaded.map_err(|error| BindError::setting("transport.websocket.tls_cert or tls_key", error))?;
-    Ok(Some(TlsAcceptor::from(Arc::new(loaded))))
 }
 
 impl std::fmt::Debug for Listener {

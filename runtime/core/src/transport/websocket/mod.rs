@@ -8,14 +8,21 @@
 //! allowed_origins = ["https://shop.example"]       # pages that may call; none without
 //! ```
 
+mod accept_key;
 mod address;
 mod config;
 mod dial;
+mod handshake;
+mod head;
 mod listener;
 mod origin;
 mod pipe;
+#[cfg(not(feature = "websocket-tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+#[cfg(feature = "websocket-tls")]
+mod tls;
 mod transport;
-mod trust;
 mod upgrade;
 
 pub use address::Address;

@@ -1,34 +1,22 @@
-use std::{
-    convert::Infallible,
-    future::{poll_fn, ready},
-    sync::OnceLock,
-};
+use std::time::SystemTime;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::BytesMut;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{
-        ALLOW, CONNECTION, CONTENT_TYPE, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+        ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, ORIGIN, SEC_WEBSOCKET_ACCEPT,
+        SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
     },
 };
-use hyper::{server::conn::http1::Builder, service::service_fn};
-use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{handshake::derive_accept_key, protocol::Role},
-};
+use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
 
 use super::{
-    Origin, SUBPROTOCOL,
+    Origin, SUBPROTOCOL, accept_key,
+    head::{self, HeadError},
     pipe::{self, Io, PARTING},
 };
 use crate::Status;
-
-/// How long the head of a request may be, in bytes: the longest that common servers take, and browsers send
-/// cookies.
-const MAX_HEAD: usize = 16 << 10;
 
 /// The version of the WebSocket protocol, RFC 6455's.
 const VERSION: HeaderValue = HeaderValue::from_static("13");
@@ -41,34 +29,27 @@ pub(super) struct Gate {
 
 impl Gate {
     /// Answers one request, and gives the WebSocket that it has become.
-    pub(super) async fn upgrade<T: Io>(&self, io: T) -> Result<WebSocketStream<T>, Status> {
-        let verdict = OnceLock::new();
-        let answer = service_fn(|request: Request<_>| {
-            let checked = self.check(&request);
-            let answer = checked.as_ref().map_or_else(Refusal::answer, |key| accept(key));
-            // One connection, one request: a refusal closes it.
-            let _ = verdict.set(checked);
-            ready(Ok::<_, Infallible>(answer))
-        });
-        let mut serving = Builder::new().max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(io), answer);
-        let served = poll_fn(|cx| serving.poll_without_shutdown(cx)).await;
-        let parts = serving.into_parts();
-        let (io, early) = (parts.io.into_inner(), parts.read_buf);
-        match verdict.into_inner() {
-            Some(Ok(_)) => {
+    pub(super) async fn upgrade<T: Io>(&self, mut io: T) -> Result<WebSocketStream<T>, Status> {
+        let (checked, is_head, early) = match head::read(&mut io, head::request).await {
+            Ok((request, early)) => (self.check(&request), request.method() == Method::HEAD, early),
+            Err(error) => (Err(unreadable(error)?), false, BytesMut::new()),
+        };
+        let answer = checked.as_ref().map_or_else(Refusal::answer, |key| accept(key));
+        let answered = async {
+            io.write_all(&encode(&answer, is_head)).await?;
+            io.flush().await
+        };
+        let answered = answered.await.map_err(|error| Status::unavailable(error.to_string()));
+        match checked {
+            Ok(_) => {
+                answered?;
                 let limits = Some(pipe::limits());
                 Ok(WebSocketStream::from_partially_read(io, early.to_vec(), Role::Server, limits).await)
             }
-            Some(Err(refusal)) => {
+            // One connection, one request.
+            Err(refusal) => {
                 part(io).await;
                 Err(Status::invalid_argument(format!("refused with {}: {}", refusal.status, refusal.why)))
-            }
-            None => {
-                part(io).await;
-                Err(match served {
-                    Err(error) => Status::invalid_argument(error.to_string()),
-                    Ok(_) => Status::cancelled("nothing was asked"),
-                })
             }
         }
     }
@@ -102,10 +83,38 @@ impl Gate {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, why));
         }
         let key = headers.get(SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
-        let key = key.filter(|key| STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16));
+        let key = key.filter(|key| accept_key::is_key(key));
         let why = "expected 16 bytes of Base64 in Sec-WebSocket-Key";
         key.map(str::to_owned).ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, why))
     }
+}
+
+/// The refusal of a request whose head cannot be read, where the client is still there to be told.
+fn unreadable(error: HeadError) -> Result<Refusal, Status> {
+    match error {
+        HeadError::Nothing => Err(Status::cancelled("nothing was asked")),
+        HeadError::Broken(error) => Err(Status::invalid_argument(error.to_string())),
+        HeadError::Malformed(_) => {
+            Ok(Refusal::new(StatusCode::BAD_REQUEST, "expected a request of HTTP/1.1"))
+        }
+        HeadError::TooLarge => {
+            let why = "the head of the request is over 16 KiB or a hundred fields";
+            Ok(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, why))
+        }
+    }
+}
+
+/// The answer as HTTP/1.1; without its body where the request was for the head.
+fn encode(answer: &Response<String>, is_head: bool) -> Vec<u8> {
+    let mut bytes = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
+    for (name, value) in answer.headers() {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    if !is_head {
+        bytes.extend_from_slice(answer.body().as_bytes());
+    }
+    bytes
 }
 
 /// Hangs up, and throws away what the client still sends until it has hung up too, for a second at most: a socket
@@ -120,7 +129,7 @@ async fn part(mut io: impl Io) {
 }
 
 /// Whether one of the header's values, which are lists, has this element, whatever its case.
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|element| element.trim().eq_ignore_ascii_case(token))
 }
@@ -133,7 +142,7 @@ fn accept(key: &str) -> Response<String> {
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    if let Ok(proof) = HeaderValue::try_from(derive_accept_key(key.as_bytes())) {
+    if let Ok(proof) = HeaderValue::try_from(accept_key::answer(key)) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, proof);
     }
     answer
@@ -156,9 +165,16 @@ impl Refusal {
     }
 
     fn answer(&self) -> Response<String> {
-        let mut answer = Response::new(format!("{}\n", self.why));
+        let body = format!("{}\n", self.why);
+        let length = HeaderValue::from(body.len());
+        let mut answer = Response::new(body);
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();
+        // A refusal has to say when it was made (RFC 9110, section 6.6.1).
+        if let Ok(now) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now())) {
+            headers.insert(DATE, now);
+        }
+        headers.insert(CONTENT_LENGTH, length);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         headers.extend(self.header.clone());

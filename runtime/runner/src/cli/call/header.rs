@@ -5,6 +5,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
+use super::super::access::TokenArg;
 use polywire_core::Metadata;
 
 /// A valid `-H 'key: value'`.
@@ -18,9 +19,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl Header {
-    /// Merges all headers.
-    pub(super) fn collect(headers: Vec<Self>) -> Metadata {
-        let mut metadata = Metadata::new();
+    /// Merges all headers, behind the token if there is one.
+    pub(super) fn collect(headers: Vec<Self>, token: Option<&TokenArg>) -> Metadata {
+        let mut metadata = token.map(TokenArg::metadata).unwrap_or_default();
         for header in headers {
             metadata.extend(header.0);
         }
@@ -55,7 +56,7 @@ mod tests {
     #[test]
     fn headers_are_metadata_in_their_order() {
         let headers = ["tenant: blue", "Tenant:green", "url: http://x:1", "trace-bin: AP8"];
-        let metadata = Header::collect(headers.map(|header| header.parse().unwrap()).into());
+        let metadata = Header::collect(headers.map(|header| header.parse().unwrap()).into(), None);
         assert_eq!(metadata.get_all("tenant").collect::<Vec<_>>(), ["blue", "green"]);
         assert_eq!(metadata.get("url"), Some("http://x:1"));
         assert_eq!(metadata.get_bin("trace-bin").unwrap().as_ref(), [0, 255]);

@@ -1,5 +1,6 @@
 //! `call`.
 
+mod called;
 pub(in crate::cli) mod details;
 mod form;
 mod header;
@@ -20,9 +21,14 @@ use std::{
 
 use tokio::sync::mpsc;
 
-pub(in crate::cli) use self::{form::Form, header::Header, method_name::MethodName};
+pub(in crate::cli) use self::{
+    called::{CallMethod, CallTarget},
+    form::Form,
+    header::Header,
+    method_name::MethodName,
+};
 
-use self::{form::Request, output::Output, requests::Requests};
+use self::{called::Called, form::Request, output::Output, requests::Requests};
 use super::{
     args::CallArgs,
     connect::Client,
@@ -42,18 +48,20 @@ use polywire_core::{
 pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Result<(), Failure> {
     log::init_client(args.connect.verbose);
     let mut interrupt = Interrupt::new().map_err(Failure::other)?;
-    if let Some(text) = args.json.as_deref().filter(|text| *text != "-") {
+    let token = args.connect.caller.token().cloned();
+    let Called { targets, method, json } = Called::of(args.target, args.method, args.json, token.as_ref())?;
+    if let Some(text) = json.as_deref().filter(|text| *text != "-") {
         // Malformed JSON is reported before a connection is made.
         Requests::given(text, Form::Plain).map_err(|bad| Failure::usage(bad.to_string()))?;
     }
     let interrupted = || Failure::from(Status::cancelled("interrupted"));
     let sets = interrupt.before(compiled_in(node)).await.ok_or_else(interrupted)?;
-    let targets: Vec<_> = std::iter::once(args.target).chain(args.fallback).collect();
-    let opening = Client::open_to(targets, args.discover, Some(args.method.path()), &args.connect);
+    let targets: Vec<_> = targets.into_iter().chain(args.fallback).collect();
+    let opening = Client::open_to(targets, args.discover, Some(method.path()), &args.connect);
     let client = interrupt.before(opening).await.ok_or_else(interrupted)??;
     let output = Output::new(io::stdout(), args.connect.verbose > 0);
-    let metadata = Header::collect(args.headers);
-    let call = make(&client, &sets, &args.method, metadata, args.codec, args.json, output);
+    let metadata = Header::collect(args.headers, token.as_ref());
+    let call = make(&client, &sets, &method, metadata, args.codec, json, output);
     let call = async {
         tokio::select! {
             biased;

@@ -60,8 +60,8 @@ fn every_command_that_reads_a_configuration_has_them() {
     assert_eq!(flags("config --node.name=a print").unwrap(), [flag("node.name", "a")]);
 }
 
-#[test]
-fn the_other_commands_refuse_them() {
+#[tokio::test]
+async fn the_other_commands_refuse_them() {
     for command in
         ["call grpc://h:1 a.A/Get", "config check f", "services grpc://h:1", "services --node grpc://h:1"]
     {
@@ -70,7 +70,7 @@ fn the_other_commands_refuse_them() {
     }
     let (command, flags) = parsed(["config", "--node.name=a", "check", "f"]).unwrap();
     let BuiltIn::Config(ConfigCommand::Check(args)) = command else { panic!("another command") };
-    let failure = crate::cli::config::check(args, &flags).unwrap_err();
+    let failure = crate::cli::config::check(args, &flags, std::future::pending()).await.unwrap_err();
     assert!(matches!(&failure, Failure::Usage(text) if text.contains("--node.name")), "{failure:?}");
 }
 

@@ -18,7 +18,7 @@ fn config(mode: Mode, data_dir: &Path) -> Config {
 async fn a_configuration_that_contradicts_itself_is_refused_before_anything_listens() {
     let directory = tempfile::tempdir().unwrap();
     let mut config = config(Mode::Grpc, directory.path());
-    config.transport.grpc.tls_enabled = true;
+    config.transport.grpc.tls_key = Some("key.pem".into());
     let error = Node::builder().config(config).bind().await.unwrap_err();
     assert!(error.to_string().contains("transport.grpc.tls_cert"), "{error}");
     assert!(matches!(error, NodeError::Config(_)));

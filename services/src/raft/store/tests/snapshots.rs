@@ -64,6 +64,23 @@ async fn receive(store: &Store, bytes: &[u8]) -> Receipt {
     receipt
 }
 
+#[tokio::test]
+async fn a_snapshot_with_numbers_that_cannot_be_counted_on_is_refused() {
+    let (place, other) = (Place::new(), Place::new());
+    let (store, copy) = (place.open(), other.open());
+    let cases = [(1, 0, "a key is of a later revision"), (2, u64::MAX, "its revision cannot")];
+    for (index, revision, expected) in cases {
+        apply(&store, index, put("a", "1")).await;
+        let file = &store.state.file;
+        file.write(redb::Durability::Immediate, |transaction| file.put(transaction, "revision", &revision))
+            .unwrap();
+        let meta = store.state_machine().build_snapshot().await.unwrap().meta;
+        let bytes = fs::read(place.path().join("snapshots").join(&meta.snapshot_id)).unwrap();
+        let error = receive(&copy, &bytes).await.finish(meta).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Snapshot { problem } if problem.contains(expected)), "{error}");
+    }
+}
+
 fn files(place: &Place) -> Vec<String> {
     let entries = fs::read_dir(place.path().join("snapshots")).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -74,7 +91,7 @@ fn files(place: &Place) -> Vec<String> {
 async fn a_crash_between_the_end_of_the_log_and_the_snapshot_in_its_place_is_made_good() {
     let place = Place::new();
     let store = place.open();
-    store.log().blocking_append((1..=3).map(|index| entry(index, put("key", "old")))).await.unwrap();
+    store.log().blocking_append((0..=3).map(|index| entry(index, put("key", "old")))).await.unwrap();
     apply(&store, 1, put("key", "old")).await;
     let (meta, bytes) = snapshot_of(5).await;
     let received = receive(&store, &bytes).await.finish(meta.clone()).await.unwrap();

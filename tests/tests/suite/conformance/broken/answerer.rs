@@ -1,7 +1,9 @@
 use std::error::Error as _;
 
 use bytes::BytesMut;
-use polywire::{Channel, Code, Codec, Context, Payload, Response, Service, Status, Streaming};
+use polywire::{
+    Channel, Code, Codec, Context, Payload, Response, Service, Status, Streaming, transport::CatchPanic,
+};
 
 use super::{fault::Fault, panics};
 
@@ -13,6 +15,11 @@ pub(super) struct Answerer {
 
 impl Answerer {
     pub(super) fn new(inner: Channel, fault: Fault) -> Self {
+        // A panic is told of otherwise only where it is caught before the edge catches it.
+        let inner = match fault {
+            Fault::PanicText | Fault::PanicCode => Channel::new(CatchPanic::new(inner)),
+            _ => inner,
+        };
         Self { inner, fault }
     }
 

@@ -98,7 +98,7 @@ impl Service for Caller {
 
 /// The same call, without its deadline.
 fn patient(cx: &Context) -> Result<Context, Status> {
-    let caller = polywire::Caller { transport: "grpc", identity: None, address: None };
+    let caller = polywire::Caller::new("grpc");
     let patient = Context::incoming(cx.path().to_owned(), caller.into())?;
     Ok(match cx.codec() {
         Some(codec) => patient.with_codec(codec),

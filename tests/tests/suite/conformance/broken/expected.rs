@@ -116,5 +116,12 @@ pub(super) const FAULTS: &[(Fault, &[(Case, &str)])] = &[
     (Fault::Boast, &[(Case::Incompressible, "how the answer came: expected \"plain\", found \"gzip\"")]),
     (Fault::QuietEnd, &[(Case::LateCodes, "expected CANCELLED, found the answer None")]),
     (Fault::Table, &[(Case::MethodLimit, "expected RESOURCE_EXHAUSTED, found the answer")]),
+    (
+        Fault::Access,
+        &[
+            (Case::Access, "expected UNAUTHENTICATED, found OK"),
+            (Case::Undecoded, "expected that a message that is none is not read"),
+        ],
+    ),
     (Fault::CauseText, &[(Case::Cause, "the message: expected \"out of stock\"")]),
 ];

@@ -60,4 +60,6 @@ pub(super) enum Fault {
     Table,
     /// The error behind a status is told to the caller.
     CauseText,
+    /// Nothing is asked about callers.
+    Access,
 }

@@ -67,6 +67,7 @@ impl Bound for BrokenListening {
         let drain = serving.drain.clone();
         match fault {
             Fault::Drain => serving.drain = Drain::new(),
+            Fault::Access => serving.access = None,
             Fault::Gauge => serving.connections = None,
             _ => {}
         }

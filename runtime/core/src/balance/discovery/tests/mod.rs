@@ -18,7 +18,7 @@ use super::{
     super::{
         Channel,
         observer::ChannelObserver,
-        subchannel::{Common, Subchannel, Way},
+        subchannel::{Common, RenewableConnection, Subchannel},
     },
     Setup,
 };
@@ -142,11 +142,13 @@ impl Net {
 
     fn setup(&self, policies: impl Into<PolicyHandle>, among_others: bool) -> Setup {
         let net = self.clone();
-        let open =
-            move |target: &str| -> futures_util::future::BoxFuture<'static, Option<(&'static str, Way)>> {
-                let way = (transport(target), Way::lasting(net.way(target)));
-                Box::pin(std::future::ready(Some(way)))
-            };
+        let open = move |target: &str| -> futures_util::future::BoxFuture<
+            'static,
+            Option<(&'static str, RenewableConnection)>,
+        > {
+            let way = (transport(target), RenewableConnection::lasting(net.way(target)));
+            Box::pin(std::future::ready(Some(way)))
+        };
         Setup::with(
             Box::new(open),
             policies.into(),
@@ -159,7 +161,7 @@ impl Net {
         Arc::new(Subchannel::new(
             transport(target),
             target.to_owned(),
-            Way::lasting(self.way(target)),
+            RenewableConnection::lasting(self.way(target)),
             &Common::counted_by(ChannelObserver::default()),
         ))
     }

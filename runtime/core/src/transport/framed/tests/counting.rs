@@ -14,8 +14,8 @@ use super::{
 use crate::{
     Caller, Channel, Codec, Drain, Limits, Service, Status,
     transport::{
-        Arrivals, ConnectionGauge,
-        framed::{Dial, FramedServer, Peer, serve_connection},
+        ConnectionGauge, Inbound,
+        framed::{Dial, Peer, serve_connection},
     },
 };
 
@@ -40,14 +40,10 @@ impl Dial for Way {
         let (near, far) = pair();
         let far = Arc::new(far);
         self.far_ends.send(far.clone()).map_err(|_| Status::unavailable("the test is over"))?;
-        let server = FramedServer {
-            service: Channel::new(Answering(echo)),
-            limits: Limits::default(),
-            arrivals: Arrivals::default(),
-        };
-        let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
+        let inbound = Inbound::new(Channel::new(Answering(echo)));
+        let caller = Arc::new(Caller::new("memory"));
         tokio::spawn(async move {
-            serve_connection(&*far, caller, server, Drain::new(), std::time::Duration::default).await;
+            serve_connection(&*far, caller, inbound, Drain::new(), std::time::Duration::default).await;
         });
         Ok(near)
     }

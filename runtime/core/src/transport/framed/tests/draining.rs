@@ -107,8 +107,11 @@ async fn a_connection_that_is_lost_while_draining_ends_the_serving() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_stream_counts_as_what_its_caller_is_told() {
-    use super::peers::serve_counted;
-    use crate::{observer::recorder::Recorder, transport::Arrivals};
+    use super::peers::serve_inbound;
+    use crate::{
+        observer::recorder::Recorder,
+        transport::{Inbound, Serving},
+    };
 
     let may_answer = Arc::new(Semaphore::new(0));
     let gate = may_answer.clone();
@@ -121,8 +124,8 @@ async fn a_refused_stream_counts_as_what_its_caller_is_told() {
     });
     let metrics = Recorder::default();
     let service = Channel::new(service);
-    let arrivals = Arrivals::new(Some(Arc::new(metrics.clone())), &service);
-    let (peers, serving) = serve_counted(service, Limits::default(), arrivals);
+    let counted = Serving::new(service, crate::Drain::new()).observer(Arc::new(metrics.clone()));
+    let (peers, serving) = serve_inbound(Inbound::from(&counted));
     let caller = peers.clone();
     let old = tokio::spawn(async move { caller.ask("old").await });
     tokio::task::yield_now().await;

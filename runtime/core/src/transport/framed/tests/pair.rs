@@ -2,10 +2,7 @@
 //! a window holds a writer back, a reset throws away what was not read, a stopped writer learns that it was
 //! stopped, and a direction that is merely dropped ends cleanly.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
@@ -13,6 +10,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 use super::{Connection, RecvStream, SendStream, StreamError};
 use crate::{
     Status,
+    sync::Mutex,
     wire::{ConnectionCode, StreamCode},
 };
 
@@ -69,7 +67,7 @@ impl MemoryConnection {
         self.shared.lost.send_modify(|lost| {
             lost.get_or_insert(status.clone());
         });
-        for direction in self.shared.directions.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for direction in self.shared.directions.lock().iter() {
             direction.send_modify(|direction| {
                 direction.lost.get_or_insert(status.clone());
             });
@@ -78,7 +76,7 @@ impl MemoryConnection {
 
     fn direction(&self) -> (MemorySend, MemoryRecv) {
         let direction = watch::Sender::new(Direction::default());
-        self.shared.directions.lock().unwrap_or_else(PoisonError::into_inner).push(direction.clone());
+        self.shared.directions.lock().push(direction.clone());
         (MemorySend(direction.clone()), MemoryRecv(direction))
     }
 

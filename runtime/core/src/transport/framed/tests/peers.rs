@@ -8,8 +8,8 @@ use crate::{
     Caller, Channel, Codec, Context, Drain, Limits, Metadata, Payload, Response, Service, Status, Streaming,
     context::Path,
     transport::{
-        Arrivals,
-        framed::{Connection, FramedClient, FramedServer, RecvStream, StreamError, serve_connection},
+        Inbound, Outbound, Remote,
+        framed::{Connection, Outgoing, RecvStream, StreamError, serve_connection},
     },
     wire::{self, FrameKind, FrameReader, RequestCompression, ResponseHead, Tail},
 };
@@ -20,7 +20,7 @@ pub(super) struct Peers(Arc<Inner>);
 
 struct Inner {
     connection: End,
-    client: FramedClient,
+    outbound: Outbound,
     drain: Drain,
 }
 
@@ -40,31 +40,27 @@ const LINGER: Duration = Duration::from_millis(20);
 
 /// Connects a caller to a service; the task ends when the service serves no more.
 pub(super) fn serve(service: impl Service, limits: Limits) -> (Peers, JoinHandle<()>) {
-    serve_counted(service, limits, Arrivals::default())
+    serve_inbound(Inbound::new(Channel::new(service)).limits(limits))
 }
 
-/// The same, with the calls counted.
-pub(super) fn serve_counted(
-    service: impl Service,
-    limits: Limits,
-    arrivals: Arrivals,
-) -> (Peers, JoinHandle<()>) {
+/// The same, through this edge.
+pub(super) fn serve_inbound(inbound: Inbound) -> (Peers, JoinHandle<()>) {
     let (connection, far) = pair();
     let drain = Drain::new();
-    let server = FramedServer { service: Channel::new(service), limits: limits.clone(), arrivals };
-    let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
+    let limits = inbound.limits.clone();
+    let caller = Arc::new(Caller::new("memory"));
     let following = drain.clone();
     let serving =
-        tokio::spawn(async move { serve_connection(&far, caller, server, following, || LINGER).await });
-    let client = FramedClient { codec: Codec::MessagePack, limits };
-    (Peers(Arc::new(Inner { connection, client, drain })), serving)
+        tokio::spawn(async move { serve_connection(&far, caller, inbound, following, || LINGER).await });
+    let outbound = Outbound { codec: Codec::MessagePack, limits };
+    (Peers(Arc::new(Inner { connection, outbound, drain })), serving)
 }
 
 /// A caller, connected to somebody who answers by hand.
 pub(super) fn connect_raw(limits: Limits) -> (Peers, End) {
     let (connection, far) = pair();
-    let client = FramedClient { codec: Codec::MessagePack, limits };
-    (Peers(Arc::new(Inner { connection, client, drain: Drain::new() })), far)
+    let outbound = Outbound { codec: Codec::MessagePack, limits };
+    (Peers(Arc::new(Inner { connection, outbound, drain: Drain::new() })), far)
 }
 
 impl Peers {
@@ -95,17 +91,17 @@ impl Peers {
 
 impl Service for Peers {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
-        let Inner { connection, client, .. } = &*self.0;
-        let outgoing = client.unary(&cx, message)?;
-        let streams = outgoing.first_write().open(connection).await?;
-        Ok(outgoing.answer(streams, &client.limits).await?)
+        let Inner { connection, outbound, .. } = &*self.0;
+        let outgoing = Outgoing::unary(outbound, &cx, &message)?;
+        let streams = outgoing.open(connection).await?;
+        Ok(outgoing.answers(streams, None, &outbound.limits, &Remote::default()).single().await?)
     }
 
     async fn stream(&self, cx: Context, messages: Streaming<Payload>) -> Answer {
-        let Inner { connection, client, .. } = &*self.0;
-        let outgoing = client.stream(&cx, messages)?;
-        let streams = outgoing.first_write().open(connection).await?;
-        Ok(outgoing.stream(streams, &client.limits).await?)
+        let Inner { connection, outbound, .. } = &*self.0;
+        let (outgoing, rest) = Outgoing::streaming(outbound, &cx, messages)?;
+        let streams = outgoing.open(connection).await?;
+        Ok(outgoing.answers(streams, rest, &outbound.limits, &Remote::default()).streaming().await?)
     }
 }
 
@@ -119,7 +115,7 @@ where
 {
     async fn unary(&self, cx: Context, message: Payload) -> Result<Response<Payload>, Status> {
         let mut response = (self.0)(cx, Streaming::once(message)).await?;
-        let message = crate::body::single(&mut response.message).await?;
+        let message = crate::messages::single(&mut response.message).await?;
         response.trailers.extend(response.message.take_trailers());
         Ok(response.map(|_| message))
     }

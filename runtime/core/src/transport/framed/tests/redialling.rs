@@ -18,8 +18,8 @@ use crate::{
     Caller, Channel, Code, Codec, Context, Drain, Limits, Metadata, Service, ServiceExt as _, Status,
     Streaming,
     transport::{
-        Arrivals,
-        framed::{Connection, Dial, FramedServer, Peer, RecvStream, SendStream, serve_connection},
+        Inbound,
+        framed::{Connection, Dial, Peer, RecvStream, SendStream, serve_connection},
     },
     wire::{self, StreamCode},
 };
@@ -55,14 +55,10 @@ fn peer(connections: impl IntoIterator<Item = End>) -> Peer<Dials> {
 fn served(service: impl Service) -> (End, Drain) {
     let (near, far) = pair();
     let drain = Drain::new();
-    let server = FramedServer {
-        service: Channel::new(service),
-        limits: Limits::default(),
-        arrivals: Arrivals::default(),
-    };
-    let caller = Arc::new(Caller { transport: "memory", identity: None, address: None });
+    let inbound = Inbound::new(Channel::new(service));
+    let caller = Arc::new(Caller::new("memory"));
     let following = drain.clone();
-    tokio::spawn(async move { serve_connection(&far, caller, server, following, || Duration::ZERO).await });
+    tokio::spawn(async move { serve_connection(&far, caller, inbound, following, || Duration::ZERO).await });
     (near, drain)
 }
 
@@ -173,20 +169,15 @@ async fn one_whose_connection_is_lost_may_have_been_executed_and_is_not_made_aga
         let called = Arc::new(Semaphore::new(0));
         let handler = called.clone();
         let (near, far) = pair();
-        let server = FramedServer {
-            service: Answering(move |_, _| {
-                handler.add_permits(1);
-                pending()
-            })
-            .into_channel(),
-            limits: Limits::default(),
-            arrivals: Arrivals::default(),
-        };
+        let waiting = Answering(move |_, _| {
+            handler.add_permits(1);
+            pending()
+        });
+        let inbound = Inbound::new(waiting.into_channel());
         let far = Arc::new(far);
-        let (serving, caller) =
-            (far.clone(), Arc::new(Caller { transport: "memory", identity: None, address: None }));
+        let (serving, caller) = (far.clone(), Arc::new(Caller::new("memory")));
         tokio::spawn(async move {
-            serve_connection(&*serving, caller, server, Drain::new(), || Duration::ZERO).await;
+            serve_connection(&*serving, caller, inbound, Drain::new(), || Duration::ZERO).await;
         });
         let peer = peer([near]);
         let cx = Context { idempotent, ..context() };

@@ -1,5 +1,6 @@
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -47,6 +48,7 @@ impl Authority {
         let (chain, secret) = (self.file(&format!("{name}.pem")), self.file(&format!("{name}.key")));
         fs::write(&chain, certificate.pem()).unwrap();
         fs::write(&secret, key.serialize_pem()).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
         (chain, secret)
     }
 
@@ -85,7 +87,7 @@ impl Authority {
 /// Answers with what it knows of the connection.
 fn whoami() -> impl HttpService {
     Answering(async |request: Request<Incoming>| {
-        let ConnectionInfo { remote, local, tls } = request.extensions().get().expect("the connection");
+        let ConnectionInfo { remote, local, tls, .. } = request.extensions().get().expect("the connection");
         let tls = tls.as_ref().map(|tls| (tls.peer_certificates.len(), tls.server_name.as_deref()));
         Response::new(Full::new(Bytes::from(format!("{remote} {local} {tls:?}"))))
     })
@@ -188,6 +190,12 @@ fn a_file_that_does_not_fit_is_named_with_what_was_expected() {
     ] {
         assert!(message.contains(&file.display().to_string()) && message.contains(what), "{message}");
     }
+    fs::set_permissions(&good.private_key, fs::Permissions::from_mode(0o640)).unwrap();
+    let exposed = message(good.clone());
+    let expected =
+        format!("{} is readable by others (mode 0640); expected mode 0600", good.private_key.display());
+    assert!(exposed.ends_with(&expected), "{exposed}");
+    fs::set_permissions(&good.private_key, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(matches!(
         TlsFiles { client_authorities: Some(gone), ..good }.load(Alpn::Http1),
         Err(TlsError::Read { .. })

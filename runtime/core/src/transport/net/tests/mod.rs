@@ -2,6 +2,8 @@
 
 mod drains;
 mod encrypted;
+#[cfg(feature = "grpc")]
+mod identities;
 mod limits;
 mod openings;
 mod raw;

@@ -1,0 +1,134 @@
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+use super::{
+    AccessRules, Authorize, Credential, Grant, Members, compiled::Compiled, method_pattern::class_of,
+    on_behalf, refusal,
+};
+use crate::{AccessClass, Caller, Context, Identity, Status};
+
+/// Decides about calls by rules, by the credentials in their metadata, and by the membership of the cluster.
+///
+/// In this order: every caller may call a public method; with [`AccessRules::insecure`], every method; a local caller may
+/// call every method, unless [`AccessRules::trust_local`] is off; a member of the cluster, proved by its key, may call
+/// methods for members; a credential may allow methods by itself; and the rules allow the rest. A call within the process,
+/// which has no caller, is allowed.
+///
+/// A method that is not known at this end is decided about as an application method, so that a refusal does not tell which
+/// methods there are, and a gateway, which knows only paths, is no way around the rules.
+///
+/// The rules, the credentials and the members may change while calls are made: a change holds from the next call on.
+pub struct AccessControl(ArcSwap<State>);
+
+#[derive(Clone)]
+struct State {
+    rules: Arc<AccessRules>,
+    compiled: Arc<Compiled>,
+    credentials: Vec<Arc<dyn Credential>>,
+    members: Option<Arc<dyn Members>>,
+}
+
+impl AccessControl {
+    /// Decides by these rules, with no credentials and no members.
+    pub fn new(rules: AccessRules) -> Self {
+        let compiled = Arc::new(Compiled::new(&rules));
+        Self(ArcSwap::from_pointee(State {
+            rules: Arc::new(rules),
+            compiled,
+            credentials: Vec::new(),
+            members: None,
+        }))
+    }
+
+    /// The rules that hold now.
+    pub fn rules(&self) -> Arc<AccessRules> {
+        self.0.load().rules.clone()
+    }
+
+    /// Replaces the rules.
+    pub fn replace_rules(&self, rules: AccessRules) {
+        let (rules, compiled) = (Arc::new(rules.clone()), Arc::new(Compiled::new(&rules)));
+        self.change(|state| (state.rules, state.compiled) = (rules.clone(), compiled.clone()));
+    }
+
+    /// Adds a kind of credential. Those of a call are verified in the order in which their kinds were added, and each may
+    /// use what the earlier ones have proved.
+    pub fn add_credential(&self, credential: Arc<dyn Credential>) {
+        self.change(|state| state.credentials.push(credential.clone()));
+    }
+
+    /// Sets who the members of the cluster are. Without, there are none.
+    pub fn set_members(&self, members: Arc<dyn Members>) {
+        self.change(|state| state.members = Some(members.clone()));
+    }
+
+    fn change(&self, change: impl Fn(&mut State)) {
+        self.0.rcu(|state| {
+            let mut state = State::clone(state);
+            change(&mut state);
+            state
+        });
+    }
+}
+
+impl Authorize for AccessControl {
+    fn authorize(&self, cx: &mut Context) -> Result<(), Status> {
+        on_behalf::believe(cx);
+        let Some(caller) = cx.caller() else { return Ok(()) };
+        let (state, class) = (self.0.load(), class_of(cx));
+        let is_open = class == AccessClass::Public || state.rules.insecure;
+        // By the connection alone: what credentials allow, they may allow narrowly.
+        let is_allowed = is_open || state.allow_connection(caller, cx.path(), class);
+        let is_granted = match state.verify(cx) {
+            // What every caller may call needs no credential, hence no valid one either.
+            Err(refusal) if !is_open => return Err(refusal),
+            granted => granted.unwrap_or(false),
+        };
+        if is_allowed || is_granted { Ok(()) } else { Err(refusal::of(cx, class)) }
+    }
+}
+
+/// As the members that were set last; without any, no key is a member's.
+impl Members for AccessControl {
+    fn is_member(&self, key: &[u8; 32]) -> bool {
+        self.0.load().members.as_ref().is_some_and(|members| members.is_member(key))
+    }
+}
+
+impl State {
+    fn allow_connection(&self, caller: &Caller, path: &str, class: AccessClass) -> bool {
+        (caller.is_local && self.rules.trust_local)
+            || self.compiled.allow_anyone(path, class)
+            || caller.identity.as_ref().is_some_and(|identity| self.allow_identity(identity, path, class))
+    }
+
+    fn allow_identity(&self, identity: &Identity, path: &str, class: AccessClass) -> bool {
+        let is_member = |key| self.members.as_ref().is_some_and(|members| members.is_member(key));
+        (class == AccessClass::Member && identity.key().is_some_and(is_member))
+            || self.compiled.allow(identity, path, class)
+    }
+
+    /// Adds to the caller what the call's metadata prove, and tells whether that allows the call.
+    fn verify(&self, cx: &mut Context) -> Result<bool, Status> {
+        let mut is_granted = false;
+        for credential in &self.credentials {
+            let Some(Grant { identity, methods }) = credential.verify(cx).transpose()? else { continue };
+            is_granted |= match methods {
+                Some(methods) => methods.iter().any(|pattern| pattern.matches_call(cx)),
+                None => self.allow_identity(&identity, cx.path(), class_of(cx)),
+            };
+            cx.caller = cx.caller.as_ref().map(|caller| caller.proving(&identity));
+        }
+        Ok(is_granted)
+    }
+}
+
+impl fmt::Debug for AccessControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessControl").field("rules", &self.rules()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+use std::sync::Arc;
+
+use super::MethodPattern;
+use crate::{Context, Identity, Status};
+
+/// Proves an identity by a call's metadata: a token, or a member's signed proof.
+pub trait Credential: Send + Sync + 'static {
+    /// What the call's metadata prove; `None` if they hold no credential of this kind. The context's caller has the
+    /// identities that the connection and the credentials verified before this one have proved.
+    ///
+    /// It is called once for each call of a caller that may present one, and must not block.
+    ///
+    /// # Errors
+    /// `Unauthenticated`, not processed, if the credential is malformed, expired, revoked, of an unknown issuer, or made
+    /// for another callee or key.
+    fn verify(&self, cx: &Context) -> Option<Result<Grant, Status>>;
+}
+
+/// What a [`Credential`] proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The identity of which it is. A credential that is verified again and again gives the same one each time, so that no call
+    /// copies it.
+    pub identity: Arc<Identity>,
+    /// Allows exactly these methods, whatever the rules say; `None`: the rules decide by the identity.
+    pub methods: Option<Arc<[MethodPattern]>>,
+}
+
+/// The members of the node's cluster now.
+pub trait Members: Send + Sync + 'static {
+    /// Whether the node with this key is a member. It is called for calls of methods for members, and must not block.
+    fn is_member(&self, key: &[u8; 32]) -> bool;
+}

@@ -1,0 +1,141 @@
+//! Calls of a command to the node that it operates, and what it does where none runs.
+
+use std::time::{Duration, SystemTime};
+
+use polywire_core::{Code, Codec, Message, Metadata, Payload, Service as _, Status, Target};
+
+use super::{args::NodeArgs, messages::SERVICE};
+use crate::{
+    cli::{connect::Client, failure::Failure, flags::Flags, log, print, settings},
+    config::Config,
+    node::{Identity, Listening},
+    tokens::{Invitation, Token, authorization},
+};
+
+/// The node whose access is asked about: the running one, or its data directory.
+pub(super) struct Operator {
+    args: NodeArgs,
+    pub(super) config: Config,
+}
+
+/// The transports that prove to a caller which node it calls, the fastest first. Only over these may a command present a
+/// token that it has signed itself: what listens at a port may be another program by now.
+const PROVED: [&str; 3] = ["unix", "iroh", "quic"];
+
+/// The validity of that token.
+const ONE_COMMAND: Duration = Duration::from_secs(60);
+
+/// The time limit of finding out whether a node runs.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Operator {
+    pub(super) fn new(mut args: NodeArgs, flags: Flags) -> Result<Self, Failure> {
+        log::init_client(args.connect.verbose);
+        let config = settings::load(&args.config, flags)?.config;
+        args.connect.timeout.get_or_insert(TIMEOUT);
+        Ok(Self { args, config })
+    }
+
+    /// The key in the data directory.
+    pub(super) fn identity(&self) -> Result<Identity, Failure> {
+        Identity::load_or_create(&self.config.node.data_dir).map_err(Failure::other)
+    }
+
+    /// The last known targets of the node of the data directory.
+    pub(super) fn targets(&self) -> Vec<Target> {
+        let known = Listening::of(&self.config.node.data_dir).load();
+        known.into_iter().filter_map(|(_, target)| target.parse().ok()).collect()
+    }
+
+    /// Calls the node; `None` if there is none to call, so that the data directory has to do.
+    ///
+    /// # Errors
+    /// Those of the call. A node that was named must answer.
+    pub(super) async fn ask<A>(
+        &self,
+        path: &str,
+        request: &(impl Message + Clone),
+    ) -> Result<Option<A>, Failure>
+    where
+        A: Message,
+    {
+        if let Some(target) = &self.args.node {
+            let metadata = self.args.connect.caller.metadata();
+            let called = self.call(vec![target.clone()], metadata, path, request.clone());
+            return called.await.map(Some);
+        }
+        let mut targets = self.targets();
+        let place = |target: &Target| PROVED.iter().position(|name| *name == target.transport());
+        targets.sort_by_key(|target| place(target).unwrap_or(PROVED.len()));
+        if targets.is_empty() {
+            self.note("no node has run on it");
+            return Ok(None);
+        }
+        let proved: Vec<_> = targets.iter().filter(|target| place(target).is_some()).cloned().collect();
+        let mut answer = self.call(targets, Metadata::new(), path, request.clone()).await;
+        if let Err(Failure::Status(status)) = &answer
+            && matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)
+            && !proved.is_empty()
+        {
+            answer = self.call(proved, self.own_token()?, path, request.clone()).await;
+        }
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Failure::Status(status)) if is_absent(&status) => {
+                self.note(status.message());
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn call<A>(
+        &self,
+        targets: Vec<Target>,
+        metadata: Metadata,
+        path: &str,
+        request: impl Message,
+    ) -> Result<A, Failure>
+    where
+        A: Message,
+    {
+        let client = Client::open(targets, None, &self.args.connect).await?;
+        // Every node reads protobuf, on any transport.
+        let cx = client.context(path, &metadata, Some(Codec::Protobuf), false);
+        let answer = client.in_time(client.channel.unary(cx, Payload::new(request))).await;
+        let answer =
+            answer.map_err(|status| client.named(status)).and_then(|answer| answer.into_message().decode());
+        client.close().await;
+        Ok(answer?)
+    }
+
+    /// A token for this command: the key in the data directory is the node's own.
+    fn own_token(&self) -> Result<Metadata, Failure> {
+        let invitation = Invitation {
+            name: "operator".to_owned(),
+            targets: Vec::new(),
+            methods: vec![SERVICE.to_owned()],
+            expires: SystemTime::now() + ONE_COMMAND,
+            uses: None,
+            to: None,
+        };
+        let token = Token::issue(self.identity()?.secret_key(), invitation).map_err(Failure::other)?;
+        let (key, value) = authorization(&token.to_string());
+        let mut metadata = Metadata::new();
+        metadata.append(key, value).map_err(Failure::other)?;
+        Ok(metadata)
+    }
+
+    fn note(&self, why: &str) {
+        let data_dir = self.config.node.data_dir.display();
+        print::note(format_args!("note: the data directory {data_dir} is used without its node: {why}"));
+    }
+}
+
+/// Whether the call has reached no node, or one that has no service for it.
+fn is_absent(status: &Status) -> bool {
+    match status.code() {
+        Code::Unavailable => status.is_not_processed(),
+        code => code == Code::Unimplemented,
+    }
+}
