@@ -7,6 +7,7 @@ mod compiled;
 mod control;
 mod credential;
 mod identity_pattern;
+pub(crate) mod lease;
 mod method_pattern;
 pub(crate) mod on_behalf;
 mod refusal;
@@ -16,6 +17,7 @@ mod rules;
 pub use control::AccessControl;
 pub use credential::{Credential, Grant, Members};
 pub use identity_pattern::{IdentityPattern, InvalidIdentityPattern};
+pub use lease::Lease;
 pub use method_pattern::{InvalidMethodPattern, MethodPattern};
 pub use require::Requirement;
 pub use rules::AccessRules;
@@ -31,4 +33,13 @@ pub trait Authorize: Send + Sync + 'static {
     /// `Unauthenticated` if the caller has proved no identity and one is needed; `PermissionDenied` if its identity does
     /// not suffice. Both are not processed, and their text says what would be needed.
     fn authorize(&self, cx: &mut Context) -> Result<(), Status>;
+
+    /// The same for a call with streams, which may be open for longer than what allows it holds. It returns what ends the
+    /// call; `None` if nothing does, as it is here.
+    ///
+    /// # Errors
+    /// As [`authorize`](Self::authorize).
+    fn authorize_stream(&self, cx: &mut Context) -> Result<Option<Lease>, Status> {
+        self.authorize(cx).map(|()| None)
+    }
 }

@@ -3,7 +3,7 @@
 mod proving;
 mod subject;
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{fmt, net::SocketAddr, str::FromStr, time::SystemTime};
 
 use self::{
     proving::LastProved,
@@ -18,9 +18,16 @@ pub struct Caller {
     pub transport: &'static str,
     /// The identity that the peer has proved: by its connection, or else by the call's metadata; `None` if it proved none.
     pub identity: Option<Identity>,
+    /// When what the connection has shown for its identity is no longer valid, such as the end of an X.509 certificate; `None` if
+    /// it has no end. [Access control](crate::access) counts the identity until then.
+    pub identity_expires: Option<SystemTime>,
     /// The identities that the call's metadata prove, such as that of a token, in the order in which the listener's access
     /// control has verified them.
     pub credentials: Vec<Identity>,
+    /// The identities that a gateway on this machine says its own caller has proved. They are its word, and no proof to this
+    /// listener: the rules of its [access control](crate::access) decide by them, within what the gateway itself may call, and
+    /// [`require`](Self::require) does not count them.
+    pub forwarded: Vec<Identity>,
     /// The peer's address, in the transport's notation.
     pub address: Option<String>,
     /// Whether the peer is on this machine and of its owner: it calls from a loopback address, within the process, or over
@@ -36,7 +43,9 @@ impl Caller {
         Self {
             transport,
             identity: None,
+            identity_expires: None,
             credentials: Vec::new(),
+            forwarded: Vec::new(),
             address: None,
             is_local: false,
             last_proved: LastProved::none(),
@@ -48,6 +57,18 @@ impl Caller {
     pub fn with_identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
         self
+    }
+
+    /// The same, with an identity that the peer has proved to the transport by what is valid until this time.
+    #[must_use]
+    pub fn with_identity_until(mut self, identity: Identity, expires: SystemTime) -> Self {
+        self.identity_expires = Some(expires);
+        self.with_identity(identity)
+    }
+
+    /// Whether what the connection has shown for its identity is no longer valid.
+    pub(crate) fn has_expired(&self) -> bool {
+        self.identity_expires.is_some_and(|expires| expires <= SystemTime::now())
     }
 
     /// The same, with an identity that the call's metadata prove.

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
-    Caller, Codec, Compression, Extensions, Metadata, MetadataError, Method, Status, TraceContext, method,
+    Caller, Codec, Compression, Extensions, Metadata, MetadataError, Method, Status, TraceContext,
+    access::Lease, method,
 };
 
 /// The parts of a call other than its messages: path, metadata, deadline, codec, caller, and extensions from layers.
@@ -30,6 +31,10 @@ pub struct Context {
     pub(crate) trace: Option<Box<TraceContext>>,
     /// Whether the inbound edge enforces this deadline and catches panics, so that a server need not do so again.
     pub(crate) is_enforced: bool,
+    /// Whether the inbound edge has asked for access.
+    pub(crate) is_authorized: bool,
+    /// What ends a call with streams whose caller may not make it any more.
+    pub(crate) lease: Option<Lease>,
 }
 
 impl Context {
@@ -203,6 +208,8 @@ impl Context {
             extensions: Extensions::new(),
             trace: self.trace.clone(),
             is_enforced: false,
+            is_authorized: false,
+            lease: None,
         }
     }
 

@@ -56,5 +56,5 @@ pub mod panic {
 
 /// Whether the call came through the inbound edge of a transport, which has counted it and asked for access.
 pub fn is_admitted(cx: &crate::Context) -> bool {
-    cx.is_enforced
+    cx.is_authorized
 }

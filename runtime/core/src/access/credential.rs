@@ -14,6 +14,15 @@ pub trait Credential: Send + Sync + 'static {
     /// `Unauthenticated`, not processed, if the credential is malformed, expired, revoked, of an unknown issuer, or made
     /// for another callee or key.
     fn verify(&self, cx: &Context) -> Option<Result<Grant, Status>>;
+
+    /// The same for an open stream, whose credential was verified before and may have expired or been revoked since. It is called
+    /// again and again while the stream is open. One that may be presented once only must not be refused here for that.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    fn verify_again(&self, cx: &Context) -> Option<Result<Grant, Status>> {
+        self.verify(cx)
+    }
 }
 
 /// What a [`Credential`] proves.

@@ -15,7 +15,8 @@ pub(super) fn of(cx: &Context, class: AccessClass) -> Status {
              the node's [access] rules allow it"
         }
     };
-    let identities: Vec<_> = cx.caller().iter().flat_map(|caller| caller.identities()).collect();
+    let identities: Vec<_> =
+        cx.caller().iter().flat_map(|caller| caller.identities().chain(&caller.forwarded)).collect();
     let Some(identity) = identities.first() else {
         return Status::unauthenticated(format!(
             "access denied to {class} method {method}: the caller has proved no identity; expected {needed}"

@@ -25,7 +25,9 @@ impl Caller {
         let Some((last, earlier)) = self.credentials.split_last() else { return false };
         last == credential
             && earlier == other.credentials
+            && self.forwarded == other.forwarded
             && self.identity.as_ref() == Some(other.identity.as_ref().unwrap_or(credential))
+            && self.identity_expires == other.identity_expires
             && self.transport == other.transport
             && self.address == other.address
             && self.is_local == other.is_local

@@ -8,7 +8,7 @@ use tower::Layer;
 use super::{InnerService, wrap};
 use crate::{
     Authorize, Channel, Context, Method, Payload, Response, Service, ServiceInfo, Status, Streaming,
-    access::AccessControl,
+    access::{AccessControl, lease},
 };
 
 /// A layer that asks before each call whether its caller may make it, for services that are served without a node: by a
@@ -52,10 +52,15 @@ struct Guarded {
 }
 
 impl Guarded {
-    fn admit(&self, mut cx: Context) -> Result<Context, Status> {
-        cx.method = cx.method.or_else(|| self.inner.method(cx.path()));
+    fn admit(&self, cx: Context) -> Result<Context, Status> {
+        let mut cx = self.known(cx);
         self.authorize.authorize(&mut cx)?;
         Ok(cx)
+    }
+
+    fn known(&self, mut cx: Context) -> Context {
+        cx.method = cx.method.or_else(|| self.inner.method(cx.path()));
+        cx
     }
 }
 
@@ -80,7 +85,10 @@ impl Service for Guarded {
         cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
-        self.inner.stream(self.admit(cx)?, messages).await
+        let mut cx = self.known(cx);
+        let lease = self.authorize.authorize_stream(&mut cx)?;
+        let response = lease::bound(lease.as_ref(), self.inner.stream(cx, messages)).await?;
+        Ok(response.map(|messages| lease::bound_stream(lease, messages)))
     }
 
     fn method(&self, path: &str) -> Option<&'static Method> {

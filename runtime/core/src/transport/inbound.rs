@@ -16,6 +16,7 @@ use super::{Limits, Serving};
 use crate::{
     AlpnName, Authorize, Caller, Channel, Code, Codec, CompressionSet, Context, Method, Payload, Response,
     Service, Shape, Status, Streaming,
+    access::lease,
     deadline::{self, Bound},
     encoding::ResponseEncoding,
     messages::{self, Messages},
@@ -122,7 +123,7 @@ impl<S: Service> Inbound<S> {
             return Err(refused(Some(cx.path()), caller.as_deref(), status));
         }
         let limit = cx.message_limit.unwrap_or(self.limits.max_message_bytes);
-        let unary = unary || arrival.method.is_some_and(|method| method.shape() == Shape::Unary);
+        let unary = unary || arrival.is_unary();
         let counter = arrival.counted.as_ref().map(|call| call.call().clone());
         let (span, cx) = CallSpan::server(system, cx);
         Ok(Admitted { cx, span, counter, limit, unary })
@@ -138,7 +139,11 @@ impl<S: Service> Inbound<S> {
             check_scope(alpn, cx)?;
         }
         if let Some(access) = &self.access {
-            access.authorize(cx)?;
+            match unary || arrival.is_unary() {
+                true => access.authorize(cx)?,
+                false => cx.lease = access.authorize_stream(cx)?,
+            }
+            cx.is_authorized = true;
         }
         if let (true, Some(method)) = (unary, arrival.method) {
             server::expect_unary(method)?;
@@ -176,15 +181,18 @@ impl<S: Service> Inbound<S> {
         deadline::bound(cx.deadline, self.service.unary(cx, message))
     }
 
-    /// The service's answer to a call with streams; its messages end by the deadline too.
+    /// The service's answer to a call with streams; its messages end by the deadline too, and once the caller may not make the
+    /// call any more.
     pub(crate) async fn stream(
         &self,
-        cx: Context,
+        mut cx: Context,
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
         let deadline = cx.deadline;
-        let response = deadline::bound(deadline, self.service.stream(cx, messages)).await?;
-        Ok(response.map(|messages| deadline::bound_stream(deadline, messages)))
+        let lease = cx.lease.take();
+        let answer = deadline::bound(deadline, self.service.stream(cx, messages));
+        let response = lease::bound(lease.as_ref(), answer).await?;
+        Ok(response.map(|messages| lease::bound_stream(lease, deadline::bound_stream(deadline, messages))))
     }
 }
 
@@ -217,6 +225,11 @@ impl<S> std::fmt::Debug for Inbound<S> {
 }
 
 impl Arrival {
+    /// Whether the method is known, and has one request and one response.
+    fn is_unary(&self) -> bool {
+        self.method.is_some_and(|method| method.shape() == Shape::Unary)
+    }
+
     /// The caller is about to see this code. Only the first one counts.
     pub(crate) fn end(&mut self, code: Code) {
         if let Some(call) = self.counted.take() {

@@ -1,3 +1,5 @@
+mod streams;
+
 use std::sync::Arc;
 
 use super::*;
@@ -233,4 +235,50 @@ fn a_connections_identity_stays_beside_those_of_credentials() {
     assert_eq!(cx.require(&Identity::Uid(2)).unwrap_err().code(), Code::PermissionDenied);
     assert_eq!(Context::new().require(&KEY).unwrap_err().code(), Code::Unauthenticated);
     assert!(Context::new().require(&IdentityPattern::Anyone).is_ok());
+}
+
+/// A call that a gateway with this caller passes on for this one.
+fn passed_on(method: &'static Method, gateway: &Caller, told: &Caller) -> Context {
+    let mut cx = call(method, gateway.clone());
+    on_behalf::tell(cx.metadata_mut(), Some(told)).unwrap();
+    cx
+}
+
+#[test]
+fn a_gateways_word_takes_rights_away_and_adds_none() {
+    use Code::{Ok, PermissionDenied as Denied, Unauthenticated as Unproved};
+    let methods = [&PUBLIC, &MEMBER, &OPERATOR, &APPLICATION];
+    let decisions = |access: &AccessControl, gateway: &Caller, told: &Caller| {
+        methods.map(|method| decide(access, passed_on(method, gateway, told)))
+    };
+    let (local, key) = (Caller::new("grpc").local(), proved(KEY));
+    let access = allow(&KEY.to_string(), "operator");
+    access.set_members(Arc::new(Only([7; 32])));
+    // The rules know the caller that the gateway names, and a member must prove its key.
+    assert_eq!(decisions(&access, &local, &key), [Ok, Denied, Ok, Denied]);
+    assert_eq!(decisions(&access, &local, &stranger()), [Ok, Unproved, Unproved, Unproved]);
+    // A gateway that may do nothing gains nothing by a name.
+    access.replace_rules(access.rules().as_ref().clone().trust_local(false));
+    assert_eq!(decisions(&access, &local, &key), [Ok, Denied, Denied, Denied]);
+    let uid = Identity::Uid(1000);
+    let gateway = local.with_identity(uid.clone());
+    let rules = access.rules().as_ref().clone().allow([uid.into()], ["operator".parse().unwrap()]);
+    access.replace_rules(rules);
+    assert_eq!(decisions(&access, &gateway, &key), [Ok, Denied, Ok, Denied]);
+    // Nor does a caller with its rights.
+    assert_eq!(decisions(&access, &gateway, &stranger()), [Ok, Unproved, Unproved, Unproved]);
+    assert_eq!(decisions(&access, &key, &stranger())[2], Ok, "a word from elsewhere is not looked at");
+}
+
+#[test]
+fn a_caller_that_a_gateway_names_has_proved_nothing() {
+    let access = allow(&KEY.to_string(), "operator");
+    let mut cx =
+        passed_on(&OPERATOR, &Caller::new("unix").local().with_identity(Identity::Uid(0)), &proved(KEY));
+    access.authorize(&mut cx).unwrap();
+    let caller = cx.caller().unwrap();
+    assert_eq!((caller.is_local, &caller.identity, &*caller.forwarded), (false, &None, &[KEY][..]));
+    assert_eq!(cx.require(&KEY).unwrap_err().code(), Code::Unauthenticated);
+    // A layer that asks once more decides alike.
+    assert!(access.authorize(&mut cx).is_ok());
 }

@@ -1,4 +1,4 @@
-use std::{fmt, io, pin::Pin};
+use std::{fmt, io, pin::Pin, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
@@ -74,7 +74,7 @@ pub struct Accepted<C>(pub(super) AcceptedAs<C>);
 /// What answers the calls of a connection.
 pub(super) enum AcceptedAs<C> {
     /// The framing, for this caller, with this service alone if there is one.
-    Framed { connection: C, caller: Caller, only: Option<AlpnName> },
+    Framed { connection: C, caller: Arc<Caller>, only: Option<AlpnName> },
     /// This future.
     Other(BoxFuture<'static, ()>),
 }
@@ -82,7 +82,7 @@ pub(super) enum AcceptedAs<C> {
 impl<C: Connection> Accepted<C> {
     /// Calls on this connection are made by this caller, and may reach every service.
     pub fn new(connection: C, caller: Caller) -> Self {
-        Self(AcceptedAs::Framed { connection, caller, only: None })
+        Self(AcceptedAs::Framed { connection, caller: Arc::new(caller), only: None })
     }
 
     /// The peer speaks another protocol than the framing of this crate, and this future serves it: it ends with the

@@ -188,12 +188,12 @@ impl Server {
 /// Answers the calls of a connection until it ends, and closes it where it is this side that ends it.
 pub(crate) async fn answer_calls<C: Connection>(
     connection: &C,
-    caller: Caller,
+    caller: Arc<Caller>,
     inbound: Inbound,
     drain: Drain,
 ) {
     tokio::select! {
-        () = serve_connection(connection, Arc::new(caller), inbound, drain.clone(), || linger(connection)) => {}
+        () = serve_connection(connection, caller, inbound, drain.clone(), || linger(connection)) => {}
         () = drain.cutting() => {}
     }
 }

@@ -137,8 +137,8 @@ impl tower::Service<Request<Incoming>> for WithCaller {
 fn caller(connection: &ConnectionInfo, callers: Option<&Callers>) -> Caller {
     let caller = Caller::new(NAME).at(connection.remote);
     let shown = connection.tls.as_ref().map(|tls| &*tls.peer_certificates);
-    match callers.zip(shown).and_then(|(callers, shown)| callers.identity(shown)) {
-        Some(identity) => caller.with_identity(identity),
+    match callers.zip(shown) {
+        Some((callers, shown)) => callers.identify(caller, shown),
         None => caller,
     }
 }

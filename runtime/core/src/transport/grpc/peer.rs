@@ -4,7 +4,7 @@ use ::http::Extensions;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 
 use super::NAME;
-use crate::{Caller, transport::net::identity_of};
+use crate::{Caller, transport::net::with_identity_of};
 
 /// The caller of a request, by the request's extensions: an `Arc<Caller>` that a layer has put there, else what tonic's
 /// `Server` says of the connection. Under its TLS with client authorities, the client's certificate has been verified and
@@ -22,9 +22,8 @@ pub fn caller_of(extensions: &Extensions) -> Arc<Caller> {
         Some(remote) => caller.at(remote),
         None => caller,
     };
-    let shown = tls.and_then(TlsConnectInfo::peer_certs);
-    Arc::new(match shown.and_then(|shown| identity_of(&shown, SystemTime::now())) {
-        Some(identity) => caller.with_identity(identity),
+    Arc::new(match tls.and_then(TlsConnectInfo::peer_certs) {
+        Some(shown) => with_identity_of(caller, &shown, SystemTime::now()),
         None => caller,
     })
 }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ::iroh::{
     endpoint::{Connection, VarInt},
@@ -80,7 +80,7 @@ impl ProtocolHandler for Handler {
         connection.set_receive_window(VarInt::from_u32(RECEIVE_WINDOW));
         connection.set_max_concurrent_bi_streams(VarInt::from_u32(self.max_concurrent_streams));
         let (caller, inbound) = (caller(&connection), self.inbound.clone());
-        answer_calls(&Batched::new(connection), caller, inbound, self.drain.clone()).await;
+        answer_calls(&Batched::new(connection), Arc::new(caller), inbound, self.drain.clone()).await;
         Ok(())
     }
 

@@ -10,11 +10,11 @@ use rustls::{
 };
 
 use super::{
-    peer_identity::identity_of,
+    peer_identity::with_identity_of,
     tls::{self, TlsError},
     x509::X509,
 };
-use crate::Identity;
+use crate::Caller;
 
 /// The identities of a listener's clients, by the certificates that they show: one of a node's own key, or one that the
 /// clients' authorities have signed. A client may show none. One that shows another certificate is refused in the
@@ -58,15 +58,15 @@ impl Callers {
         self.authorities.load().as_ref().map(|now| now.files.clone()).unwrap_or_default()
     }
 
-    /// The identity that this chain of certificates proves now. That of a resumed session was verified when it began, and
-    /// by the authorities of that time, so it is verified again.
-    pub(crate) fn identity(&self, chain: &[CertificateDer<'_>]) -> Option<Identity> {
-        let (shown, intermediates) = chain.split_first()?;
+    /// The caller with the identity that this chain of certificates proves now. That of a resumed session was verified when it
+    /// began, and by the authorities of that time, so it is verified again.
+    pub(crate) fn identify(&self, caller: Caller, chain: &[CertificateDer<'_>]) -> Caller {
+        let Some((shown, intermediates)) = chain.split_first() else { return caller };
         if let Err(error) = self.verify_client_cert(shown, intermediates, UnixTime::now()) {
             tracing::warn!(%error, "the certificate of a resumed session is no longer valid, and proves no identity");
-            return None;
+            return caller;
         }
-        identity_of(chain, SystemTime::now())
+        with_identity_of(caller, chain, SystemTime::now())
     }
 }
 

@@ -151,7 +151,7 @@ pub use live_certificate::LiveCertificate;
 #[cfg(feature = "http")]
 pub use options::ListenerOptions;
 #[cfg(feature = "grpc")]
-pub(crate) use peer_identity::identity_of;
+pub(crate) use peer_identity::with_identity_of;
 pub use public_key::{PublicKey, PublicKeyError};
 #[cfg(feature = "quic")]
 pub(crate) use raw_keys::{public_key, raw_identity, raw_key_tls};

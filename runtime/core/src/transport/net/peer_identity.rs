@@ -3,13 +3,21 @@ use std::time::SystemTime;
 use rustls::pki_types::CertificateDer;
 
 use super::x509::X509;
-use crate::Identity;
+use crate::{Caller, Identity};
 
-/// The identity that a *verified* certificate chain proves, its own certificate first: the key of a certificate that
-/// vouches for nothing else, else the SPIFFE id, else the first DNS name. `None` if it has none of them, or is not
-/// valid at this time.
-pub(crate) fn identity_of(chain: &[CertificateDer<'_>], now: SystemTime) -> Option<Identity> {
-    let certificate = X509::read(chain.first()?).filter(|certificate| certificate.is_valid_at(now))?;
+/// The caller with the identity that a *verified* certificate chain proves, its own certificate first: the key of a
+/// certificate that vouches for nothing else, else the SPIFFE id, else the first DNS name. It proves none if it has none of
+/// them, or is not valid at this time, and none beyond the certificate's time.
+pub(crate) fn with_identity_of(caller: Caller, chain: &[CertificateDer<'_>], now: SystemTime) -> Caller {
+    let shown = chain.first().and_then(|shown| X509::read(shown));
+    let Some(certificate) = shown.filter(|certificate| certificate.is_valid_at(now)) else { return caller };
+    match identity_of(&certificate) {
+        Some(identity) => caller.with_identity_until(identity, certificate.end()),
+        None => caller,
+    }
+}
+
+fn identity_of(certificate: &X509<'_>) -> Option<Identity> {
     if let Some(key) = certificate.own_key() {
         return Some(Identity::Key(*key.as_bytes()));
     }
@@ -57,6 +65,8 @@ fn is_host_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rcgen::{CertificateParams, CertifiedIssuer, KeyPair, PKCS_ED25519, SanType, date_time_ymd};
 
     use super::*;
@@ -72,7 +82,11 @@ mod tests {
         let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
         let certificate = params.signed_by(&key, &authority).unwrap();
         let chain = [certificate.der().clone(), authority.der().clone()];
-        identity_of(&chain, SystemTime::now()).map(|identity| identity.to_string())
+        proved_at(&chain, SystemTime::now()).map(|identity| identity.to_string())
+    }
+
+    fn proved_at(chain: &[CertificateDer<'_>], now: SystemTime) -> Option<Identity> {
+        with_identity_of(Caller::new("grpc"), chain, now).identity
     }
 
     fn uri(text: &str) -> SanType {
@@ -124,8 +138,13 @@ mod tests {
         let certificate = params.self_signed(&key).unwrap();
         let chain = [certificate.der().clone()];
         let then = SystemTime::from(date_time_ymd(2019, 12, 31));
-        let proved = identity_of(&chain, then).unwrap();
-        assert_eq!(proved.key().unwrap(), key.public_key_raw());
-        assert_eq!(identity_of(&chain, SystemTime::now()), None);
+        let caller = with_identity_of(Caller::new("grpc"), &chain, then);
+        assert_eq!(caller.identity.as_ref().unwrap().key().unwrap(), key.public_key_raw());
+        assert_eq!(
+            caller.identity_expires,
+            Some(SystemTime::from(date_time_ymd(2020, 1, 1)) + Duration::from_secs(1))
+        );
+        assert!(caller.has_expired());
+        assert_eq!(proved_at(&chain, SystemTime::now()), None);
     }
 }

@@ -1,4 +1,4 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{
     PublicKey,
@@ -75,6 +75,12 @@ impl<'a> X509<'a> {
         let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         (self.not_before..=self.not_after).contains(&seconds)
+    }
+
+    /// When its time is over: its last second is a second of it.
+    pub(super) fn end(&self) -> SystemTime {
+        let seconds = u64::try_from(self.not_after).unwrap_or_default();
+        UNIX_EPOCH + Duration::from_secs(seconds + 1)
     }
 
     /// Its DNS names, in order.
@@ -158,8 +164,6 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
     use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, SanType, date_time_ymd};
 

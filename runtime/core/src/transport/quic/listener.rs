@@ -127,14 +127,14 @@ impl Clients {
     fn caller(&self, quic: &quinn::Connection) -> Caller {
         let shown =
             quic.peer_identity().and_then(|shown| shown.downcast::<Vec<CertificateDer<'static>>>().ok());
-        let identity = shown.and_then(|shown| match self {
-            Self::RawKeys => raw_identity(&shown),
-            Self::Certificates(callers) => callers.identity(&shown),
-        });
         let caller = Caller::new(NAME).at(quic.remote_address());
-        match identity {
-            Some(identity) => caller.with_identity(identity),
-            None => caller,
+        let Some(shown) = shown else { return caller };
+        match self {
+            Self::RawKeys => match raw_identity(&shown) {
+                Some(identity) => caller.with_identity(identity),
+                None => caller,
+            },
+            Self::Certificates(callers) => callers.identify(caller, &shown),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     upgrade::Gate,
 };
 use crate::{
-    Caller, Identity, Limits, Status,
+    Caller, Limits, Status,
     transport::{
         BindContext, BindError,
         framed::{self, Accepted, Handshake, Listening, ServeOptions},
@@ -46,30 +46,24 @@ impl framed::Listener for Listener {
             let caller = Caller::new(NAME).at(remote);
             let named =
                 |status: Status| Status::new(status.code(), format!("{remote}: {}", status.message()));
-            let (connection, identity) = opening.pass(tcp).await.map_err(named)?;
-            Ok(Accepted::new(
-                connection,
-                match identity {
-                    Some(identity) => caller.with_identity(identity),
-                    None => caller,
-                },
-            ))
+            let (connection, caller) = opening.pass(tcp, caller).await.map_err(named)?;
+            Ok(Accepted::new(connection, caller))
         })))
     }
 }
 
 impl Opening {
-    /// The connection, and the identity that its caller has proved.
-    async fn pass(self, tcp: TcpStream) -> Result<(MuxConnection, Option<Identity>), Status> {
+    /// The connection, and its caller with the identity that it has proved.
+    async fn pass(self, tcp: TcpStream, caller: Caller) -> Result<(MuxConnection, Caller), Status> {
         let broken = |error: io::Error| match error.kind() {
             io::ErrorKind::UnexpectedEof => Status::cancelled(error.to_string()),
             _ => Status::unavailable(tls::refusal(&error)),
         };
         // The multiplexer writes what is waited for; Nagle would hold it back for a round trip.
         tcp.set_nodelay(true).map_err(broken)?;
-        let Some(tls) = &self.tls else { return Ok((self.shake(tcp).await?, None)) };
-        let (encrypted, identity) = tls.accept(tcp).await.map_err(broken)?;
-        Ok((self.shake(encrypted).await?, identity))
+        let Some(tls) = &self.tls else { return Ok((self.shake(tcp).await?, caller)) };
+        let (encrypted, caller) = tls.accept(tcp, caller).await.map_err(broken)?;
+        Ok((self.shake(encrypted).await?, caller))
     }
 
     async fn shake(&self, io: impl Io) -> Result<MuxConnection, Status> {

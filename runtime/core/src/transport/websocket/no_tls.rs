@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use super::{Address, Config, pipe::Io};
 use crate::{
-    ConnectOptions, Identity, Status,
+    Caller, ConnectOptions, Status,
     transport::{BindContext, BindError, net::PublicKey},
 };
 
@@ -35,7 +35,7 @@ impl Acceptor {
         }
     }
 
-    pub(super) async fn accept(&self, _: TcpStream) -> io::Result<(TcpStream, Option<Identity>)> {
+    pub(super) async fn accept(&self, _: TcpStream, _: Caller) -> io::Result<(TcpStream, Caller)> {
         match *self {}
     }
 }

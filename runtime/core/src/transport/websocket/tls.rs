@@ -8,7 +8,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{Address, Config, NAME, dial::unreachable, pipe::Io};
 use crate::{
-    ConnectOptions, Identity, Status,
+    Caller, ConnectOptions, Status,
     transport::{
         BindContext, BindError,
         net::{
@@ -50,11 +50,16 @@ impl Acceptor {
         Ok((Some(Self { tls: TlsAcceptor::from(Arc::new(config)), callers }), pin))
     }
 
-    /// The connection, and the identity that the caller has proved.
-    pub(super) async fn accept(&self, tcp: TcpStream) -> io::Result<(impl Io + use<>, Option<Identity>)> {
+    /// The connection, and its caller with the identity that it has proved.
+    pub(super) async fn accept(
+        &self,
+        tcp: TcpStream,
+        caller: Caller,
+    ) -> io::Result<(impl Io + use<>, Caller)> {
         let encrypted = self.tls.accept(tcp).await?;
-        let identity = self.callers.identity(encrypted.get_ref().1.peer_certificates().unwrap_or_default());
-        Ok((encrypted, identity))
+        let shown = encrypted.get_ref().1.peer_certificates().unwrap_or_default();
+        let caller = self.callers.identify(caller, shown);
+        Ok((encrypted, caller))
     }
 }
 

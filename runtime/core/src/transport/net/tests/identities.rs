@@ -21,7 +21,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use super::super::{
     Callers, Certificates, PublicKey, ServerTrust, TlsSettings, listener_tls, node_key::NodeKey,
 };
-use crate::{Router, transport::BindContext};
+use crate::{Caller, Router, transport::BindContext};
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
@@ -128,8 +128,8 @@ impl Server {
             far.write_u8(0).await.unwrap();
             far.flush().await.unwrap();
             let shown = far.get_ref().1.peer_certificates().unwrap_or_default();
-            let identity = self.callers.identity(shown);
-            Ok(identity.map_or_else(|| "none".to_owned(), |identity| identity.to_string()))
+            let caller = self.callers.identify(Caller::new("grpc"), shown);
+            Ok(caller.identity.map_or_else(|| "none".to_owned(), |identity| identity.to_string()))
         };
         tokio::join!(accepting, dialling).0
     }
