@@ -6,7 +6,7 @@ use std::{
 };
 
 use polywire::{
-    Identity, Parts, Status, Target,
+    Context, Identity, Parts, Status, Target,
     tokens::{Invitation, TokenId, TokenRecord},
 };
 use polywire_proto::access::v1;
@@ -16,8 +16,8 @@ use crate::node_context::NodeContext;
 /// The access to a node.
 #[polywire::service(package = "polywire.access.v1", access = "operator")]
 pub trait Access {
-    /// Makes a token and records it.
-    async fn issue(&self, request: v1::IssueRequest) -> Result<v1::IssueResponse, Status>;
+    /// Makes a token and records it. A caller with a token gets a narrower one of its own.
+    async fn issue(&self, cx: &Context, request: v1::IssueRequest) -> Result<v1::IssueResponse, Status>;
 
     /// Lists the recorded tokens, and the rules of this node.
     #[rpc(idempotent)]
@@ -57,7 +57,7 @@ impl NodeAccess {
 }
 
 impl Access for NodeAccess {
-    async fn issue(&self, request: v1::IssueRequest) -> Result<v1::IssueResponse, Status> {
+    async fn issue(&self, cx: &Context, request: v1::IssueRequest) -> Result<v1::IssueResponse, Status> {
         let expires = SystemTime::now().checked_add(Duration::from_secs(request.valid_for_seconds));
         let invalid = || Status::invalid_argument("invalid validity; expected at most 366 days");
         let targets = if request.targets.is_empty() { self.targets()? } else { request.targets };
@@ -69,8 +69,9 @@ impl Access for NodeAccess {
             uses: request.uses,
             to: key(&request.to)?,
         };
-        let token = self.parts.tokens()?.issue(invitation).await?;
-        Ok(v1::IssueResponse { token: token.to_string(), id: token.id().to_string() })
+        let token = self.parts.tokens()?.issue_to(cx, invitation).await?;
+        let id = token.ids().last().unwrap_or_else(|| token.id());
+        Ok(v1::IssueResponse { token: token.to_string(), id: id.to_string() })
     }
 
     async fn list(&self, _: v1::ListRequest) -> Result<v1::ListResponse, Status> {

@@ -85,7 +85,7 @@ fn verified(text: &str) -> Option<Arc<Identity>> {
     let mut cx = Context::incoming("/a.v1.A/Get", Arc::new(Caller::new("grpc"))).expect("a path");
     cx.metadata_mut().append("authorization", format!("Bearer {text}")).ok()?;
     match jwts().verify(&cx)? {
-        Ok(Grant { identity, methods }) => {
+        Ok(Grant { identity, methods, .. }) => {
             assert!(methods.is_none() && matches!(*identity, Identity::Jwt { .. }));
             Some(identity)
         }

@@ -58,16 +58,16 @@ struct Proofs;
 
 impl Credential for Proofs {
     fn verify(&self, cx: &Context) -> Option<Result<Grant, Status>> {
-        let (identity, methods) = match cx.metadata().get(PROOF)? {
+        let grant = match cx.metadata().get(PROOF)? {
             "expired" => return Some(Err(Status::unauthenticated("the proof has expired").not_processed())),
-            "member" => (Identity::Key(MEMBER), None),
+            "member" => Grant::by_rules(Identity::Key(MEMBER)),
             "narrowed" => {
                 let method = MethodPattern::Method(UNARY.trim_start_matches('/').into());
-                (Identity::Token("operator".to_owned()), Some(Arc::from([method])))
+                Grant::of(Identity::Token("operator".to_owned()), Arc::from([method]))
             }
-            name => (Identity::Token(name.to_owned()), None),
+            name => Grant::by_rules(Identity::Token(name.to_owned())),
         };
-        Some(Ok(Grant { identity: identity.into(), methods }))
+        Some(Ok(grant))
     }
 }
 

@@ -9,7 +9,12 @@ use polywire::{
 };
 
 use super::{
-    admission::LEAVING, forward::FORWARDED, handle::Handle, invitation::is_invited, key::Key, proof::verify,
+    admission::LEAVING,
+    forward::{FORWARDED, is_marked},
+    handle::Handle,
+    invitation::is_invited,
+    key::Key,
+    proof::{sender, verify},
 };
 
 /// Lets the access control know this cluster.
@@ -36,7 +41,12 @@ struct ProofCredential(Handle);
 impl Credential for ProofCredential {
     fn verify(&self, cx: &Context) -> Option<Result<Grant, Status>> {
         let key = verify(&self.0, cx)?;
-        Some(key.map(|key| Grant { identity: Identity::Key(key).into(), methods: None }))
+        Some(key.map(|key| Grant::by_rules(Identity::Key(key))))
+    }
+
+    /// A proof is taken once: that of an open stream was.
+    fn verify_again(&self, cx: &Context) -> Option<Result<Grant, Status>> {
+        Some(sender(cx)?.map(|key| Grant::by_rules(Identity::Key(key))))
     }
 }
 
@@ -92,13 +102,13 @@ impl MemberCalls {
 
     /// The methods that are for calls such as this one, if it is by a member or by a node that may join.
     fn methods(&self, cx: &Context) -> [Option<&Arc<[MethodPattern]>>; 2] {
-        let marked = |mark| cx.metadata().get(mark).is_some();
-        let of_member = match (marked(FORWARDED), marked(LEAVING)) {
+        let is_forwarded = is_marked(cx, FORWARDED);
+        let of_member = match (is_forwarded, is_marked(cx, LEAVING)) {
             (true, _) => &self.forwarded,
             (false, true) => &self.leaving,
             (false, false) => &self.own,
         };
-        [Some(of_member), (!marked(FORWARDED)).then_some(&self.joining)]
+        [Some(of_member), (!is_forwarded).then_some(&self.joining)]
     }
 }
 
@@ -109,7 +119,7 @@ impl MemberCalls {
             return None;
         }
         let identity = cx.caller()?.identities().next()?.clone();
-        Some(Grant { identity: identity.into(), methods: Some(self.asking.clone()) })
+        Some(Grant::of(identity, self.asking.clone()))
     }
 }
 
@@ -128,7 +138,7 @@ impl Credential for MemberCalls {
         keys.find_map(|key| {
             let methods = of_member.filter(|_| self.handle.is_member(key));
             let methods = methods.or_else(|| of_joining.filter(|_| self.handle.trust().is_peer(key)))?;
-            Some(Ok(Grant { identity: Identity::Key(*key).into(), methods: Some(methods.clone()) }))
+            Some(Ok(Grant::of(Identity::Key(*key), methods.clone())))
         })
     }
 }

@@ -7,7 +7,7 @@ use polywire_proto::cluster::v1;
 
 use super::{
     ask::ask,
-    forward::{FORWARDED, Refusal},
+    forward::{FORWARDED, Refusal, is_marked},
     handle::Handle,
     key::{Key, read_key, shown},
     member_change,
@@ -41,7 +41,7 @@ pub(super) async fn add_member(
         read_key(&member.endpoint_id).ok_or_else(|| Status::invalid_argument("invalid member: no key"))?;
     let running = handle.running()?;
     // What another member forwards, it has checked. The mark alone proves no member.
-    let is_forwarded = cx.metadata().get(FORWARDED).is_some();
+    let is_forwarded = is_marked(cx, FORWARDED);
     let named = match is_forwarded && proven(cx).is_some_and(|key| handle.is_member(&key)) {
         true => Named::Near,
         false => Named::by(cx, running.is_closed()),
@@ -49,7 +49,7 @@ pub(super) async fn add_member(
     let targets = dialable(&member, named).await?;
     let admit = |running: Arc<Running>| {
         let (targets, by) = (targets.clone(), cx.time_left().map_or(ANSWER, |left| left.min(ANSWER)));
-        async move { reached(&running, &targets, key, by).await.map_err(Refusal::Status) }
+        async move { reached(&running, &targets, named, key, by).await.map_err(Refusal::Status) }
     };
     member_change::add_member(handle, cx, request, admit).await
 }
@@ -81,9 +81,15 @@ async fn dialable(member: &v1::Member, named: Named) -> Result<Vec<Target>, Stat
 }
 
 /// Returns once the node with this key has answered at one of these targets.
-async fn reached(running: &Running, targets: &[Target], key: Key, limit: Duration) -> Result<(), Status> {
+async fn reached(
+    running: &Running,
+    targets: &[Target],
+    named: Named,
+    key: Key,
+    limit: Duration,
+) -> Result<(), Status> {
     for target in targets {
-        let asking = tokio::time::timeout(limit, ask(target, &running.peers, Some(key), limit, None));
+        let asking = tokio::time::timeout(limit, ask(target, named, &running.peers, Some(key), limit, None));
         match asking.await.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer"))) {
             Ok(asked) => {
                 asked.close.await;
@@ -99,16 +105,39 @@ async fn reached(running: &Running, targets: &[Target], key: Key, limit: Duratio
     ))
 }
 
-/// Checks that a member which is allowed this call only because it leaves removes itself and no other one.
+/// Checks that a member which says that it leaves, and is allowed this call only because of that, removes itself and no other
+/// one.
 ///
 /// # Errors
 /// `PermissionDenied` otherwise.
 pub(super) fn leaves_itself(cx: &Context, request: &v1::RemoveMemberRequest) -> Result<(), Status> {
-    if cx.metadata().get(LEAVING).is_none() || cx.caller().is_none_or(|caller| caller.is_local) {
+    if !is_marked(cx, LEAVING) || cx.caller().is_none() {
         return Ok(());
     }
     match proven(cx).is_some_and(|key| id(&shown(&key)) == Some(request.id)) {
         true => Ok(()),
         false => Err(Status::permission_denied("a member that leaves removes itself alone").not_processed()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polywire::{Caller, Identity};
+
+    use super::*;
+
+    #[test]
+    fn a_member_that_leaves_removes_itself_alone_also_on_the_leaders_machine() {
+        let key = [7; 32];
+        let own = id(&shown(&key)).unwrap();
+        let caller = Arc::new(Caller::new("grpc").local().with_identity(Identity::Key(key)));
+        let path = "/polywire.cluster.v1.Cluster/RemoveMember";
+        let mut cx = Context::incoming(path, caller).unwrap();
+        let request = |id| v1::RemoveMemberRequest { id, cluster_id: String::new() };
+        leaves_itself(&cx, &request(own + 1)).unwrap();
+        cx.metadata_mut().insert(LEAVING, "1").unwrap();
+        leaves_itself(&cx, &request(own)).unwrap();
+        let refused = leaves_itself(&cx, &request(own + 1)).unwrap_err();
+        assert_eq!(refused.code(), polywire::Code::PermissionDenied);
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     cluster::ClusterClient,
     examine::{ALIVE, conflict, examine, noted},
-    forward::FORWARDED,
+    forward::{FORWARDED, is_marked},
     handle::{Handle, Leader},
     member_change::update_member,
     member_wire::{member, read_member},
@@ -104,7 +104,7 @@ pub(super) async fn heard(
     let signature = request.member.as_ref().map(|member| member.signature.clone()).unwrap_or_default();
     let running = handle.running()?;
     running.admitted()?;
-    let forwarded = cx.metadata().get(FORWARDED).is_some();
+    let forwarded = is_marked(cx, FORWARDED);
     let leader = handle.leader(Instant::now()).await;
     let leads = matches!(leader, Ok(Leader::This(_)));
     let verdict = match leader {

@@ -11,7 +11,7 @@ use super::{
     key::{Key, read_key, shown},
     peers::Peers,
     proof::Signing,
-    reach::pinned,
+    reach::{Named, pinned},
     statement::{challenge, signer},
 };
 use crate::directory::DirectoryClient;
@@ -28,7 +28,7 @@ pub(super) struct Asked {
 /// How long a node may take to say which key it has.
 const NAME: Duration = Duration::from_secs(2);
 
-/// Asks the node at this target for its cluster. With an expected key, that key must have answered: the connection proves
+/// Asks the node at this target, which was named so, for its cluster. With an expected key, that key must have answered: the connection proves
 /// it, or its signature.
 ///
 /// # Errors
@@ -38,18 +38,19 @@ const NAME: Duration = Duration::from_secs(2);
 /// Safe: nothing is changed.
 pub(super) async fn ask(
     target: &Target,
+    named: Named,
     peers: &Peers,
     expected: Option<Key>,
     limit: Duration,
     token: Option<&str>,
 ) -> Result<Asked, Status> {
-    let opened = target.open(peers.options()).await?;
+    let opened = target.open(&named.options(peers.options())).await?;
     let pinned = pinned(target);
     let expected = expected.or(pinned);
     // A proof names its callee, also where only the callee itself says who that is.
     let callee = match expected {
         Some(key) => Some(key),
-        None => named(&opened.channel, limit.min(NAME)).await,
+        None => key_of(&opened.channel, limit.min(NAME)).await,
     };
     let channel = match (peers.prover(), callee) {
         (Some(prover), Some(key)) => Signing::channel(opened.channel, prover.clone(), key),
@@ -87,7 +88,7 @@ pub(super) fn bearer(token: &str) -> String {
 }
 
 /// The key that a node says it has.
-async fn named(channel: &Channel, limit: Duration) -> Option<Key> {
+async fn key_of(channel: &Channel, limit: Duration) -> Option<Key> {
     let asking = DirectoryClient::new(channel.clone()).list(ListRequest { members: false }).timeout(limit);
     read_key(&asking.await.ok()?.node?.id)
 }

@@ -14,6 +14,7 @@ use super::{
     join::{Way, join},
     lifecycle::Lifecycle,
     metrics::voters,
+    reach::Named,
     running::Running,
 };
 
@@ -92,7 +93,7 @@ async fn ask(running: &Running, peers: &[Target]) -> Found {
 }
 
 async fn status(running: &Running, target: &Target) -> Result<v1::StatusResponse, Status> {
-    let asked = ask::ask(target, &running.peers, None, ANSWER, None).await?;
+    let asked = ask::ask(target, Named::Near, &running.peers, None, ANSWER, None).await?;
     asked.close.await;
     Ok(asked.status)
 }

@@ -20,7 +20,7 @@ pub trait Cluster {
 
     /// Makes an invitation, with which one node may join the cluster once. `FailedPrecondition` where the node is in no
     /// cluster.
-    async fn invite(&self, request: v1::InviteRequest) -> Result<v1::InviteResponse, Status>;
+    async fn invite(&self, cx: &Context, request: v1::InviteRequest) -> Result<v1::InviteResponse, Status>;
 
     /// Lets a node leave its cluster. It then forms a cluster of its own, without data.
     #[rpc(timeout = "30s")]

@@ -14,7 +14,7 @@ use super::{
     lifecycle::Lifecycle,
     member_change,
     member_wire::member,
-    metrics::voters as voters_of,
+    metrics::{membership_id, voters as voters_of},
     statement::{check_member, sign_status},
 };
 
@@ -47,6 +47,7 @@ impl Cluster for ClusterNode {
         }
         let conflict = running.store.refused().map(|problem| problem.to_string()).unwrap_or_default();
         let this = running.announced(voters.contains(&running.id));
+        let (membership_term, membership_index) = membership_id(&metrics);
         let mut status = v1::StatusResponse {
             this: Some(v1::Member { conflict, ..this }),
             initialized: !voters_of(&metrics).is_empty(),
@@ -58,6 +59,8 @@ impl Cluster for ClusterNode {
             last_log_index: metrics.last_log_index.unwrap_or_default(),
             applied_index: metrics.last_applied.map(|id| id.index).unwrap_or_default(),
             signature: bytes::Bytes::new(),
+            membership_term,
+            membership_index,
         };
         if let Some(prover) = running.peers.prover() {
             sign_status(&mut status, &request.challenge, prover.key())?;
@@ -77,8 +80,8 @@ impl Cluster for ClusterNode {
         Ok(v1::JoinResponse { already_member: !joined })
     }
 
-    async fn invite(&self, request: v1::InviteRequest) -> Result<v1::InviteResponse, Status> {
-        let token = invite(self.handle(), &request).await?;
+    async fn invite(&self, cx: &Context, request: v1::InviteRequest) -> Result<v1::InviteResponse, Status> {
+        let token = invite(self.handle(), cx, &request).await?;
         Ok(v1::InviteResponse { token })
     }
 

@@ -18,6 +18,11 @@ use super::{
 /// Marks a call that was forwarded to the leader already: it is not forwarded again.
 pub(crate) const FORWARDED: &str = "polywire-forwarded";
 
+/// Whether the call has this mark. An empty value is none, as proofs sign it so.
+pub(super) fn is_marked(cx: &Context, mark: &str) -> bool {
+    cx.metadata().get(mark).is_some_and(|value| !value.is_empty())
+}
+
 /// Marks an answer of a member that does not lead: the call may be repeated.
 const NOT_LEADER: &str = "polywire-not-leader";
 
@@ -100,7 +105,7 @@ impl Handle {
         C: Fn(Channel, Duration) -> F,
         F: Future<Output = Result<T, Status>>,
     {
-        let forwarded = cx.metadata().get(FORWARDED).is_some();
+        let forwarded = is_marked(cx, FORWARDED);
         loop {
             match self.leader(by).await? {
                 Leader::This(running) => {

@@ -11,7 +11,7 @@ use tokio::{sync::watch, time::Instant};
 use super::{
     conflicts::Conflicts,
     key::{Key, is_shown},
-    metrics::{Metrics, failure, voters},
+    metrics::{Metrics, NO_MEMBERSHIP, failure, membership_id, voters},
     peer::Peer,
     running::Running,
     store::DiskFailure,
@@ -63,17 +63,25 @@ impl Handle {
     /// Whether this is the key of a member: in this node's log, or of the cluster that it is joining, or named by another
     /// member. The members are asked about a key that is none of these, as the log may be behind.
     pub(super) fn is_member(&self, key: &Key) -> bool {
-        let is_in_log = self.0.running.load().as_ref().is_some_and(|running| {
+        let (is_in_log, id) = self.0.running.load().as_ref().map_or((false, NO_MEMBERSHIP), |running| {
             let metrics = running.raft.metrics();
             let metrics = metrics.borrow();
             let node = metrics.membership_config.membership().get_node(&id_of(key));
-            node.is_some_and(|member| is_shown(key, &member.endpoint_id))
+            (node.is_some_and(|member| is_shown(key, &member.endpoint_id)), membership_id(&metrics))
         });
-        let is_member = is_in_log || self.0.trust.takes_for_member(key);
+        let is_member = is_in_log || self.0.trust.takes_for_member(key, id);
         if !is_member {
             self.0.trust.unknown.notify_one();
         }
         is_member
+    }
+
+    /// Whether this is the key of a voter that this node's log does not name yet: another member has named it, or this node is
+    /// joining the cluster.
+    pub(super) fn is_new_voter(&self, key: &Key) -> bool {
+        let running = self.0.running.load();
+        let id = running.as_ref().map(|running| membership_id(&running.raft.metrics().borrow()));
+        self.0.trust.takes_for_voter(key, id.unwrap_or(NO_MEMBERSHIP))
     }
 
     /// The Raft that runs now.

@@ -29,7 +29,11 @@ const TARGETS: usize = 8;
 ///
 /// # Errors
 /// `FailedPrecondition` in no cluster; `InvalidArgument` for a key that is none; why it cannot be recorded.
-pub(super) async fn invite(handle: &Handle, request: &v1::InviteRequest) -> Result<String, Status> {
+pub(super) async fn invite(
+    handle: &Handle,
+    cx: &Context,
+    request: &v1::InviteRequest,
+) -> Result<String, Status> {
     let running = handle.running()?;
     running.admitted()?;
     if voters(&running.metrics()).is_empty() {
@@ -57,7 +61,7 @@ pub(super) async fn invite(handle: &Handle, request: &v1::InviteRequest) -> Resu
         to,
     };
     let tokens = handle.trust().tokens().ok_or_else(|| Status::unavailable("this node has not started"))?;
-    Ok(tokens.issue(invitation).await?.to_string())
+    Ok(tokens.issue_to(cx, invitation).await?.to_string())
 }
 
 fn is_for_others(target: &str) -> bool {
@@ -87,8 +91,9 @@ pub(super) fn seeds(token: &str) -> Result<Vec<(Target, Option<Key>)>, Status> {
     }
 }
 
-/// Whether the call has an invitation that is in force.
+/// Whether the call has an invitation that is in force and was not used.
 pub(super) fn is_invited(tokens: &Tokens, cx: &Context) -> bool {
     let Some(Ok(grant)) = tokens.verify(cx) else { return false };
-    grant.methods.is_some_and(|methods| methods.iter().any(|method| method.to_string() == ADD))
+    !tokens.is_used_up(cx)
+        && grant.methods.is_some_and(|methods| methods.iter().any(|method| method.to_string() == ADD))
 }

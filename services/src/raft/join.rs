@@ -72,7 +72,7 @@ async fn find(running: &Running, way: &Way, named: Named, by: Instant) -> Result
         let left = by.saturating_duration_since(Instant::now());
         let asking = async {
             reach::check(seed, named).await.map_err(Status::unavailable)?;
-            ask(seed, &running.peers, *key, left, way.token.as_deref()).await
+            ask(seed, named, &running.peers, *key, left, way.token.as_deref()).await
         };
         match asking.await {
             Ok(asked) => return Ok(asked),

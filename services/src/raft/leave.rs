@@ -47,7 +47,8 @@ async fn exit(lifecycle: &Lifecycle, by: Instant) -> Result<(), Status> {
 }
 
 /// Has the leader remove this node; asks through the other members if this node knows no leader, as after its removal when
-/// the leader's answer was lost. Without a leader for a while, there is no majority that could remove it.
+/// the leader's answer was lost. Without a leader for a while, there is no majority that could remove it. A member may always
+/// remove itself, so most of the others refuse that to no member: to a node that was removed and may ask nothing any more.
 async fn remove_local_node(lifecycle: &Lifecycle, running: &Running, by: Instant) -> Result<(), Status> {
     let cluster_id = running.cluster_id();
     let request = || v1::RemoveMemberRequest { id: running.id, cluster_id: cluster_id.clone() };
@@ -57,18 +58,28 @@ async fn remove_local_node(lifecycle: &Lifecycle, running: &Running, by: Instant
         let asking = Context::new().with_timeout(left());
         let asked = remove_member(&lifecycle.handle, &asking, request()).await.or_else(gone);
         let Err(status) = asked else { return Ok(()) };
-        if !matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) {
+        let is_denied = status.code() == Code::PermissionDenied;
+        if !is_denied && !matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded) {
             return Err(status);
         }
-        for peer in running.others() {
+        let (others, mut denials) = (running.others(), 0);
+        for peer in &others {
             let asking = peer.call(|channel| {
                 let asking = ClusterClient::new(channel).remove_member(request());
                 let asking = asking.metadata(LEAVING, "1").timeout(left());
                 async move { asking.await.map(drop).or_else(gone) }
             });
-            if asking.await.is_ok() {
-                return Ok(());
+            match asking.await {
+                Ok(()) => return Ok(()),
+                Err(status) if status.code() == Code::PermissionDenied => denials += 1,
+                Err(_) => {}
             }
+        }
+        if 2 * denials > others.len() {
+            return Ok(());
+        }
+        if is_denied {
+            return Err(status);
         }
         if Instant::now() >= hopeless
             && let Some(why) = running.leaderless()

@@ -24,7 +24,10 @@ pub(super) async fn keep_informed(handle: Handle) {
         let others = handle.running().map(|running| running.others()).unwrap_or_default();
         let mut answers: FuturesUnordered<_> = others.into_iter().map(ask).collect();
         while let Some(answer) = answers.next().await {
-            handle.trust().name(answer.iter().flat_map(voters));
+            if let Some(status) = answer {
+                let id = (status.membership_term, status.membership_index);
+                handle.trust().name(id, voters(&status));
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }

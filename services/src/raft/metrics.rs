@@ -10,6 +10,17 @@ use super::{Member, store::DiskFailure};
 /// What Raft says of itself.
 pub type Metrics = RaftMetrics<u64, Member>;
 
+/// The entry of the log that names the members: its term and its index.
+pub(super) type MembershipId = (u64, u64);
+
+/// That of a log which names none.
+pub(super) const NO_MEMBERSHIP: MembershipId = (0, 0);
+
+/// The entry that names the members which this node knows.
+pub(super) fn membership_id(metrics: &Metrics) -> MembershipId {
+    metrics.membership_config.log_id().map_or(NO_MEMBERSHIP, |id| (id.leader_id.term, id.index))
+}
+
 /// How many entries a member may be behind before it counts as lagging.
 pub(super) const LAG: u64 = 10_000;
 

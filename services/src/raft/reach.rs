@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use polywire::{Context, Target};
+use polywire::{ConnectOptions, Context, Target, net::is_elsewhere};
 use url::Url;
 
 use super::key::{Key, read_key};
@@ -25,6 +25,14 @@ impl Named {
             false => Self::Afar,
         }
     }
+
+    /// The options with which a target that is named so is dialled.
+    pub(super) fn options(self, options: &ConnectOptions) -> ConnectOptions {
+        match self {
+            Self::Near => options.clone(),
+            Self::Afar => options.clone().remote_only(),
+        }
+    }
 }
 
 /// The transports between machines. Others, such as Unix sockets, lead to something else on each machine.
@@ -33,7 +41,8 @@ const BETWEEN_MACHINES: &[&str] = &["grpc", "iroh", "quic", "websocket", "ws", "
 /// How long the look-up of a name may take.
 const LOOKUP: Duration = Duration::from_secs(2);
 
-/// Checks whether this node may dial the target. A name is looked up: it must not lead to this machine either.
+/// Checks whether this node may dial the target with the [options](Named::options), which keep a host's name from leading to this
+/// machine. That of a relay, which iroh looks up, is looked up here.
 ///
 /// # Errors
 /// Why not, for the log.
@@ -58,7 +67,8 @@ pub(super) async fn check(target: &Target, named: Named) -> Result<(), String> {
                 if relay.scheme() != "https" {
                     return Err(format!("{target}: its relay is not reached over https"));
                 }
-                check_host(&relay, target).await?;
+                check_host(&relay, target)?;
+                look_up(&relay, target).await?;
             }
             _ => {}
         }
@@ -66,42 +76,35 @@ pub(super) async fn check(target: &Target, named: Named) -> Result<(), String> {
     match target.transport() {
         // Its host is a key.
         "iroh" => Ok(()),
-        _ => check_host(&url, target).await,
+        _ => check_host(&url, target),
     }
 }
 
-async fn check_host(url: &Url, target: &Target) -> Result<(), String> {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    if let Ok(address) = host.parse() {
-        return remote(address, target);
+fn check_host(url: &Url, target: &Target) -> Result<(), String> {
+    match host(url).parse() {
+        Ok(address) => remote(address, target),
+        // A name is looked up when it is dialled.
+        Err(_) => Ok(()),
     }
-    let port = url.port_or_known_default().unwrap_or_default();
+}
+
+fn host(url: &Url) -> &str {
+    let host = url.host_str().unwrap_or_default();
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+async fn look_up(relay: &Url, target: &Target) -> Result<(), String> {
+    let (host, port) = (host(relay), relay.port_or_known_default().unwrap_or_default());
     let looking = tokio::time::timeout(LOOKUP, tokio::net::lookup_host((host, port)));
     let found = looking.await.map_err(|_| format!("{host} is not looked up within {LOOKUP:?}"))?;
-    for address in found.map_err(|error| format!("{host}: {error}"))? {
-        remote(address.ip(), target)?;
-    }
-    Ok(())
+    let mut found = found.map_err(|error| format!("{host}: {error}"))?;
+    found.try_for_each(|address| remote(address.ip(), target))
 }
 
-/// Checks that this is the address of one other machine: no loopback address (RFC 1122, section 3.2.1.3), which the
-/// unspecified one stands for too, no link-local one (RFC 3927), where clouds tell machines their secrets, and no group.
 fn remote(address: IpAddr, target: &Target) -> Result<(), String> {
-    let is_local = match address.to_canonical() {
-        IpAddr::V4(address) => {
-            address.is_loopback()
-                || address.is_unspecified()
-                || address.is_link_local()
-                || address.is_broadcast()
-        }
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unspecified() || address.is_unicast_link_local()
-        }
-    };
-    match is_local || address.is_multicast() {
-        true => Err(format!("{target} leads to this machine or its link")),
-        false => Ok(()),
+    match is_elsewhere(address) {
+        true => Ok(()),
+        false => Err(format!("{target} leads to this machine or its link")),
     }
 }
 
@@ -133,13 +136,13 @@ mod tests {
             "grpc://[::ffff:127.0.0.1]:7001".to_owned(),
             "grpc://0.0.0.0:7001".to_owned(),
             "grpc://169.254.169.254:80".to_owned(),
-            "grpc://localhost:7001".to_owned(),
             "grpcs://127.0.0.1:7001".to_owned(),
             "ws://127.0.0.1:7001/".to_owned(),
             format!("quic://127.0.0.1:7001?key={KEY}"),
             format!("iroh://{KEY}?addr=127.0.0.1:1"),
             format!("iroh://{KEY}?addr=192.0.2.1:1&addr=[::1]:1"),
             format!("iroh://{KEY}?relay=https://127.0.0.1/"),
+            format!("iroh://{KEY}?relay=https://localhost/"),
             format!("iroh://{KEY}?relay=http://192.0.2.1/"),
             "unix:///run/x.sock".to_owned(),
             "memory://x".to_owned(),

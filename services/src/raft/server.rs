@@ -51,7 +51,7 @@ impl RaftNode {
 
     /// What other members say of the caller.
     fn standing(&self, cx: &Context) -> Standing {
-        match proven(cx).is_some_and(|key| self.0.trust().takes_for_voter(&key)) {
+        match proven(cx).is_some_and(|key| self.0.is_new_voter(&key)) {
             true => Standing::Voter,
             false => Standing::Unknown,
         }

@@ -73,11 +73,13 @@ pub(super) fn signer(status: &v1::StatusResponse, challenge: &[u8]) -> Option<Ke
 
 fn status_text(status: &v1::StatusResponse, challenge: &[u8]) -> SignedText {
     let this = status.this.as_ref().map_or("", |this| &this.endpoint_id);
-    let text = SignedText::new("polywire status 1")
+    let text = SignedText::new("polywire status 2")
         .field(challenge)
         .field(this.as_bytes())
         .field(status.cluster_id.as_bytes())
-        .number(status.initialized.into());
+        .number(status.initialized.into())
+        .number(status.membership_term)
+        .number(status.membership_index);
     status
         .members
         .iter()
@@ -148,5 +150,8 @@ mod tests {
         let mut more = signed(&key);
         more.members.push(other);
         assert_eq!(signer(&more, &challenge), None, "a member that it has not named");
+        let mut newer = signed(&key);
+        newer.membership_index += 1;
+        assert_eq!(signer(&newer, &challenge), None, "another entry of the log");
     }
 }

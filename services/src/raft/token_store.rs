@@ -126,6 +126,10 @@ impl TokenStore for ClusterTokens {
         self.0.records.read().get(&id).is_some_and(|record| record.revoked)
     }
 
+    fn record(&self, id: TokenId) -> Option<TokenRecord> {
+        self.0.records.read().get(&id).cloned()
+    }
+
     fn generation(&self) -> u64 {
         self.0.generation.load(Ordering::Acquire)
     }
@@ -188,15 +192,21 @@ async fn put(
 
 /// Removes the records of tokens that have expired long ago.
 async fn tidy(running: &Running) -> Result<(), Refusal> {
-    let now = SystemTime::now();
-    let page = running.reader.list(prefix(), None, PAGE, PAGE_BYTES).await.map_err(unreadable)?;
-    for (key, stored) in page.keys {
-        let record: TokenRecord = decode(&stored.value)?;
-        if record.is_obsolete(now) {
-            put(running, key, None, Some(&stored)).await?;
+    let (now, mut after) = (SystemTime::now(), None);
+    loop {
+        let page = running.reader.list(prefix(), after, PAGE, PAGE_BYTES).await.map_err(unreadable)?;
+        let last = page.keys.last().map(|(key, _)| key.clone());
+        for (key, stored) in page.keys {
+            let record: TokenRecord = decode(&stored.value)?;
+            if record.is_obsolete(now) {
+                put(running, key, None, Some(&stored)).await?;
+            }
+        }
+        match last {
+            Some(last) if page.more => after = Some(last),
+            _ => return Ok(()),
         }
     }
-    Ok(())
 }
 
 /// All records, as this member has applied them.

@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::OnceLock,
     time::Duration,
 };
@@ -11,6 +11,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     key::{Key, NodeKey},
+    metrics::MembershipId,
     proof::{Prover, Replays, now_ms},
 };
 
@@ -21,13 +22,13 @@ pub(super) struct Trust {
     prover: OnceLock<Prover>,
     /// When this process began, in milliseconds since 1970. It does not know which older proofs were taken before.
     pub(super) began_ms: u64,
-    /// The proofs that were taken: those of members, and all others, which must not take the place of members.
-    pub(super) of_members: Replays,
+    /// The proofs that were taken: those of members and configured peers, and all others, which must not take their place.
+    pub(super) of_known: Replays,
     pub(super) of_others: Replays,
     /// The members of the cluster that this node is joining: it has no log yet.
     joining: ArcSwap<BTreeSet<Key>>,
-    /// Members that other members have named: the log of this node may be behind.
-    named: Mutex<HashMap<Key, Named>>,
+    /// The newest membership that another member has named: the log of this node may be behind.
+    named: Mutex<Option<Named>>,
     /// The nodes of `cluster.peers` whose targets name their keys.
     peers: OnceLock<BTreeSet<Key>>,
     /// The node's tokens, among them invitations to the cluster.
@@ -36,14 +37,16 @@ pub(super) struct Trust {
     pub(super) unknown: Notify,
 }
 
-/// A member, as another one has named it.
-#[derive(Clone, Copy, Debug)]
+/// The members of the cluster, as another member has named them.
+#[derive(Debug)]
 struct Named {
+    id: MembershipId,
+    /// Whether each of them votes.
+    members: BTreeMap<Key, bool>,
     until: Instant,
-    votes: bool,
 }
 
-/// How long a key counts as a member's after another member has said so.
+/// How long members count that another member has named: as long as this node's log may take to catch up.
 const NAMED: Duration = Duration::from_secs(60);
 
 impl Trust {
@@ -51,10 +54,10 @@ impl Trust {
         Self {
             prover: OnceLock::new(),
             began_ms: now_ms(),
-            of_members: Replays::default(),
+            of_known: Replays::default(),
             of_others: Replays::default(),
             joining: ArcSwap::default(),
-            named: Mutex::default(),
+            named: Mutex::new(None),
             peers: OnceLock::new(),
             tokens: OnceLock::new(),
             unknown: Notify::new(),
@@ -87,34 +90,65 @@ impl Trust {
         self.joining.store(members.into_iter().collect::<BTreeSet<_>>().into());
     }
 
-    /// A member has named these members, and whether they vote.
-    pub(super) fn name(&self, members: impl IntoIterator<Item = (Key, bool)>) {
-        let until = Instant::now() + NAMED;
+    /// A member has named these members, and whether they vote, by the entry at this place. An older membership is none.
+    pub(super) fn name(&self, id: MembershipId, members: impl IntoIterator<Item = (Key, bool)>) {
         let mut named = self.named.lock();
-        named.retain(|_, named| named.until > Instant::now());
-        for (key, votes) in members {
-            let before = named.get(&key).is_some_and(|named| named.votes);
-            named.insert(key, Named { until, votes: votes || before });
+        if named.as_ref().is_none_or(|named| named.id <= id) {
+            let (members, until) = (members.into_iter().collect(), Instant::now() + NAMED);
+            *named = Some(Named { id, members, until });
         }
     }
 
-    /// Whether this is a member's key, as far as this node knows beside its log.
-    pub(super) fn takes_for_member(&self, key: &Key) -> bool {
-        self.joining.load().contains(key) || self.named(key).is_some()
+    /// Whether this is a member's key, as far as this node knows beside its log, whose membership is at this place.
+    pub(super) fn takes_for_member(&self, key: &Key, own: MembershipId) -> bool {
+        self.joining.load().contains(key) || self.named(key, own).is_some()
     }
 
-    /// Whether other members have named this key as a voter's, or this node is joining their cluster: its log begins with the
+    /// Whether another member has named this key as a voter's, or this node is joining their cluster: its log begins with the
     /// members of the first day.
-    pub(super) fn takes_for_voter(&self, key: &Key) -> bool {
-        self.joining.load().contains(key) || self.named(key).is_some_and(|named| named.votes)
+    pub(super) fn takes_for_voter(&self, key: &Key, own: MembershipId) -> bool {
+        self.joining.load().contains(key) || self.named(key, own) == Some(true)
     }
 
-    fn named(&self, key: &Key) -> Option<Named> {
-        self.named.lock().get(key).copied().filter(|named| named.until > Instant::now())
+    /// Whether the member with this key votes, by a membership that is newer than the one in this node's log; `None` if that
+    /// does not name it.
+    fn named(&self, key: &Key, own: MembershipId) -> Option<bool> {
+        let named = self.named.lock();
+        let named = named.as_ref().filter(|named| named.id > own && named.until > Instant::now())?;
+        named.members.get(key).copied()
     }
 
     /// Whether this is the key of a node in `cluster.peers`.
     pub(super) fn is_peer(&self, key: &Key) -> bool {
         self.peers.get().is_some_and(|peers| peers.contains(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Key = [7; 32];
+
+    #[tokio::test(start_paused = true)]
+    async fn what_another_member_names_counts_while_this_nodes_log_is_behind_it() {
+        let trust = Trust::new();
+        assert!(!trust.takes_for_member(&KEY, (0, 0)));
+        trust.name((2, 9), [(KEY, true)]);
+        assert!(trust.takes_for_member(&KEY, (2, 8)) && trust.takes_for_voter(&KEY, (1, 20)));
+        assert!(!trust.takes_for_member(&KEY, (2, 9)), "this node's log says itself who is a member");
+        assert!(!trust.takes_for_voter(&KEY, (3, 1)));
+        tokio::time::advance(NAMED).await;
+        assert!(!trust.takes_for_member(&KEY, (2, 8)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_member_that_is_behind_names_no_member_that_was_removed() {
+        let trust = Trust::new();
+        trust.name((2, 9), [([8; 32], true)]);
+        trust.name((2, 5), [(KEY, true)]);
+        assert!(!trust.takes_for_member(&KEY, (0, 0)));
+        trust.name((2, 12), []);
+        assert!(!trust.takes_for_member(&[8; 32], (0, 0)), "it was removed since");
     }
 }

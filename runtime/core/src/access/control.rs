@@ -126,17 +126,25 @@ impl State {
         let is_open = class == AccessClass::Public || self.rules.insecure;
         // By the connection alone: what credentials allow, they may allow narrowly.
         let mut is_allowed = is_open || self.allow_caller(caller, cx.path(), class);
+        let mut refused_gateway = None;
         if let Some(named) = on_behalf::named(cx) {
-            is_allowed = is_open || (is_allowed && self.allow_caller(&named, cx.path(), class));
+            let is_named_allowed = is_open || self.allow_caller(&named, cx.path(), class);
             // The handler, and what credentials ask about the caller, must not take the gateway for it.
-            cx.caller = Some(Arc::new(named));
+            let gateway = cx.caller.replace(Arc::new(named));
+            refused_gateway = gateway.filter(|_| !is_allowed);
+            is_allowed &= is_named_allowed;
         }
         let is_granted = match self.verify(cx, verify) {
             // What every caller may call needs no credential, hence no valid one either.
             Err(refusal) if !is_open => return Err(refusal),
             granted => granted.unwrap_or(false),
         };
-        if is_allowed || is_granted { Ok(()) } else { Err(refusal::of(cx, class)) }
+        if is_allowed || is_granted {
+            return Ok(());
+        }
+        // What the gateway lacks, it must get; whom it calls for makes no difference.
+        cx.caller = refused_gateway.or(cx.caller.take());
+        Err(refusal::of(cx, class))
     }
 
     /// Whether the caller may call this by what its connection proves. What a gateway says of it counts for the rules alone: that
@@ -158,11 +166,11 @@ impl State {
     fn verify(&self, cx: &mut Context, verify: Verify) -> Result<bool, Status> {
         let mut is_granted = false;
         for credential in &self.credentials {
-            let Some(Grant { identity, methods }) = verify(&**credential, cx).transpose()? else { continue };
-            is_granted |= match methods {
-                Some(methods) => methods.iter().any(|pattern| pattern.matches_call(cx)),
-                None => self.allow_identity(&identity, cx.path(), class_of(cx)),
-            };
+            let Some(grant) = verify(&**credential, cx).transpose()? else { continue };
+            let Grant { identity, methods, by_rules } = grant;
+            is_granted |=
+                methods.iter().flat_map(|methods| methods.iter()).any(|pattern| pattern.matches_call(cx))
+                    || (by_rules && self.allow_identity(&identity, cx.path(), class_of(cx)));
             cx.caller = cx.caller.as_ref().map(|caller| caller.proving(&identity));
         }
         Ok(is_granted)

@@ -31,8 +31,22 @@ pub struct Grant {
     /// The identity of which it is. A credential that is verified again and again gives the same one each time, so that no call
     /// copies it.
     pub identity: Arc<Identity>,
-    /// Allows exactly these methods, whatever the rules say; `None`: the rules decide by the identity.
+    /// Allows these methods, whatever the rules say.
     pub methods: Option<Arc<[MethodPattern]>>,
+    /// Whether what the rules allow the identity is allowed too. It is not for a credential that is narrower than its identity.
+    pub by_rules: bool,
+}
+
+impl Grant {
+    /// What the rules allow this identity.
+    pub fn by_rules(identity: impl Into<Arc<Identity>>) -> Self {
+        Self { identity: identity.into(), methods: None, by_rules: true }
+    }
+
+    /// These methods, and no others, whatever the rules say.
+    pub fn of(identity: impl Into<Arc<Identity>>, methods: Arc<[MethodPattern]>) -> Self {
+        Self { identity: identity.into(), methods: Some(methods), by_rules: false }
+    }
 }
 
 /// The members of the node's cluster now.

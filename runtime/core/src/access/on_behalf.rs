@@ -71,7 +71,7 @@ mod tests {
         let (remote, local) = (Caller::new("iroh"), Caller::new("grpc").local());
         let seen = passed_on(Some(&remote.clone().with_identity(key.clone())), local.clone(), &[]).unwrap();
         assert!(!seen.is_local);
-        assert_eq!(seen.forwarded, [key.clone()]);
+        assert_eq!(seen.forwarded, std::slice::from_ref(&key));
         assert_eq!(seen.identities().count(), 0, "a word is no proof");
         assert!(seen.require(&key).is_err());
         assert_eq!(passed_on(Some(&local), local.clone(), &[]), None, "it may do what the gateway may");

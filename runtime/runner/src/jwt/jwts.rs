@@ -124,7 +124,7 @@ impl Credential for Jwts {
         }
         let verified = other_bearers(cx.metadata()).find_map(|text| accepted.verify(text))?;
         Some(match verified {
-            Ok(identity) => Ok(Grant { identity, methods: None }),
+            Ok(identity) => Ok(Grant::by_rules(identity)),
             Err(_) if self.0.passes_on.load(Ordering::Relaxed) => return None,
             Err(problem) => {
                 let caller = cx.caller();

@@ -8,7 +8,7 @@ use polywire_core::{
     access::{Grant, MethodPattern},
 };
 
-use super::{InvalidToken, Token, TokenId, cache::Remembered};
+use super::{InvalidToken, Token, TokenChange, TokenId, cache::Remembered};
 
 /// A token whose signatures were verified.
 #[derive(Debug)]
@@ -19,6 +19,10 @@ pub(super) struct Accepted {
     pub(super) to: Option<[u8; 32]>,
     pub(super) limits: Box<[(TokenId, u32)]>,
     pub(super) methods: Arc<[MethodPattern]>,
+    /// Whether the rules for its name apply to it: what was made narrower must not become wider by them.
+    by_rules: bool,
+    pub(super) is_of_owner: bool,
+    pub(super) id: TokenId,
     identity: Arc<Identity>,
     ids: Box<[TokenId]>,
     /// The generation of the records in which the token was not revoked; 0 for none.
@@ -26,9 +30,9 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    /// The token of this text, if its signatures are right and it is in force.
-    pub(super) fn verify(text: &str) -> Result<Self, InvalidToken> {
-        let token: Token = text.parse()?;
+    /// The token of this text, if its issuer is known, its signatures are right and it is in force.
+    pub(super) fn verify(text: &str, is_known: impl Fn(&[u8; 32]) -> bool) -> Result<Self, InvalidToken> {
+        let token = Token::read(text, is_known)?;
         token.check()?;
         let methods: Result<_, _> = token.methods().iter().map(|method| method.parse()).collect();
         Ok(Self {
@@ -38,6 +42,9 @@ impl Accepted {
             to: token.to(),
             limits: token.limits().collect(),
             methods: methods.map_err(|_| InvalidToken::Malformed("a method pattern is malformed"))?,
+            by_rules: token.is_whole(),
+            is_of_owner: token.is_of_owner(),
+            id: token.id(),
             identity: Arc::new(Identity::Token(token.name())),
             ids: token.ids().collect(),
             unrevoked: AtomicU64::new(0),
@@ -45,7 +52,13 @@ impl Accepted {
     }
 
     pub(super) fn grant(&self) -> Grant {
-        Grant { identity: self.identity.clone(), methods: Some(self.methods.clone()) }
+        let (identity, methods) = (self.identity.clone(), Some(self.methods.clone()));
+        Grant { identity, methods, by_rules: self.by_rules }
+    }
+
+    /// The change by a call that uses the token.
+    pub(super) fn usage(&self) -> TokenChange {
+        TokenChange::Use { id: self.id, links: self.limits.to_vec(), expires: self.expires }
     }
 
     /// Whether a link of the token is revoked. It is looked up once in each generation of the records.

@@ -16,7 +16,7 @@ use parking_lot::RwLock;
 use polywire_core::Status;
 use rustix::fs::{FlockOperation, flock};
 
-use super::{TokenChange, TokenId, TokenRecord, TokenStore, record::UsedUp};
+use super::{TokenChange, TokenId, TokenRecord, TokenStore, record::UseRefused};
 
 /// The records of tokens in a node's data directory, as JSON. The running node and the command line may change it at the same
 /// time. Clones share it.
@@ -69,8 +69,8 @@ impl TokenFile {
     /// Makes a change durable. It blocks on the disk.
     ///
     /// # Errors
-    /// If the file cannot be written, and [`UsedUp`] inside for a use too many.
-    pub fn change_now(&self, change: TokenChange) -> io::Result<Result<(), UsedUp>> {
+    /// If the file cannot be written, and [`UseRefused`] inside for a use too many.
+    pub fn change_now(&self, change: TokenChange) -> io::Result<Result<(), UseRefused>> {
         let directory = self.0.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory)?;
         let lock = new_file(&directory.join(LOCK))?;
@@ -79,7 +79,7 @@ impl TokenFile {
         let id = change.id();
         match change.apply(records.get(&id).cloned()) {
             Ok(record) => records.insert(id, record),
-            Err(used_up) => return Ok(Err(used_up)),
+            Err(refused) => return Ok(Err(refused)),
         };
         let now = SystemTime::now();
         records.retain(|_, record| !record.is_obsolete(now));
@@ -101,6 +101,10 @@ impl TokenStore for TokenFile {
         self.0.records.read().get(&id).is_some_and(|record| record.revoked)
     }
 
+    fn record(&self, id: TokenId) -> Option<TokenRecord> {
+        self.0.records.read().get(&id).cloned()
+    }
+
     fn generation(&self) -> u64 {
         self.0.generation.load(Ordering::Acquire)
     }
@@ -116,7 +120,7 @@ impl TokenStore for TokenFile {
             let outcome = changing.await.map_err(io::Error::other).flatten();
             match outcome {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(used_up)) => Err(used_up.into()),
+                Ok(Err(refused)) => Err(refused.into()),
                 Err(error) => {
                     tracing::error!(%error, "the records of tokens cannot be written");
                     Err(Status::internal("the records of tokens cannot be written").not_processed())
@@ -166,13 +170,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = TokenFile::open(directory.path()).unwrap();
         let before = file.generation();
-        let usage = || TokenChange::Use { id: id(2), limit: 1, expires: u64::MAX };
+        let usage = || TokenChange::Use { id: id(2), links: vec![(id(2), 1)], expires: u64::MAX };
         file.change_now(TokenChange::Revoke(id(1))).unwrap().unwrap();
         file.change_now(usage()).unwrap().unwrap();
         assert_ne!(file.generation(), before);
         let again = TokenFile::open(directory.path()).unwrap();
         assert!(again.is_revoked(id(1)) && !again.is_revoked(id(2)));
-        assert_eq!(again.change_now(usage()).unwrap(), Err(UsedUp(1)));
+        assert_eq!(again.change_now(usage()).unwrap(), Err(UseRefused::UsedUp(1)));
     }
 
     #[test]
@@ -184,7 +188,8 @@ mod tests {
                 .map(|_| {
                     let file = open();
                     scope.spawn(move || {
-                        let usage = TokenChange::Use { id: id(1), limit: 10, expires: u64::MAX };
+                        let usage =
+                            TokenChange::Use { id: id(1), links: vec![(id(1), 10)], expires: u64::MAX };
                         (0..5).filter(|_| file.change_now(usage.clone()).unwrap().is_ok()).count()
                     })
                 })
@@ -198,7 +203,9 @@ mod tests {
     fn a_damaged_file_is_refused_and_an_expired_record_goes() {
         let directory = tempfile::tempdir().unwrap();
         let file = TokenFile::open(directory.path()).unwrap();
-        file.change_now(TokenChange::Use { id: id(1), limit: 1, expires: 1 }).unwrap().unwrap();
+        file.change_now(TokenChange::Use { id: id(1), links: vec![(id(1), 1)], expires: 1 })
+            .unwrap()
+            .unwrap();
         assert!(file.records().is_empty());
         fs::write(file.path(), "[{").unwrap();
         assert!(TokenFile::open(directory.path()).is_err());

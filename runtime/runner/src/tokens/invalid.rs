@@ -8,6 +8,8 @@ pub enum InvalidToken {
     Malformed(&'static str),
     /// A signature is wrong, a link is not of the key before it, or a link allows more than the one before it.
     Forged,
+    /// It was issued by none that is known here.
+    UnknownIssuer,
     /// It has expired, this many seconds ago.
     Expired(u64),
     /// A part of it is too large, empty, or has the wrong form.
@@ -23,6 +25,9 @@ impl fmt::Display for InvalidToken {
             Self::Forged => {
                 f.write_str("invalid token: its chain of signatures is broken, or it was widened")
             }
+            Self::UnknownIssuer => f.write_str(
+                "token of an unknown issuer; expected one of this node or of a member of its cluster",
+            ),
             Self::Expired(seconds) => write!(f, "expired token: it was valid until {seconds} s ago"),
             Self::Part(problem) => write!(f, "invalid token: {problem}"),
             Self::Widened(problem) => write!(f, "a token cannot be widened: {problem}"),

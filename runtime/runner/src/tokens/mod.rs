@@ -48,7 +48,7 @@ pub use self::{
     id::{InvalidTokenId, TokenId},
     invalid::InvalidToken,
     invitation::{Invitation, Narrowing},
-    record::{TokenChange, TokenRecord, UsedUp},
+    record::{TokenChange, TokenRecord, UseRefused},
     seconds::unix_seconds,
     store::TokenStore,
     text::MAX_TEXT,

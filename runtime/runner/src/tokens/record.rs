@@ -1,4 +1,4 @@
-use std::time::SystemTime;
+use std::{collections::BTreeMap, fmt, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use super::{Token, TokenId, seconds::unix_seconds};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TokenRecord {
-    /// The token's id, or that of a narrowed token that was revoked or counted.
+    /// The token's id, or that of a narrowed token that was revoked.
     pub id: TokenId,
     /// Its name; empty if it was not issued by a running node.
     #[serde(default)]
@@ -26,6 +26,9 @@ pub struct TokenRecord {
     /// The number of calls that have used it, if they are limited.
     #[serde(default)]
     pub used: u32,
+    /// The number of calls that have used each token that it was narrowed to with a limit of its own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub narrowed: BTreeMap<TokenId, u32>,
     /// The node key that alone may use it, in hexadecimal.
     #[serde(default)]
     pub to: Option<String>,
@@ -43,18 +46,42 @@ pub enum TokenChange {
     Revoke(TokenId),
     /// A call uses a token.
     Use {
-        /// The token's id.
+        /// The id of the issued token.
         id: TokenId,
-        /// The number of calls that it is good for.
-        limit: u32,
+        /// The links of the token that are good for a number of calls, and that number.
+        links: Vec<(TokenId, u32)>,
         /// The end of its validity, in seconds since 1970.
         expires: u64,
     },
 }
 
-/// The token has been used as often as it may be.
+/// Why a call may not use a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UsedUp(pub u32);
+#[non_exhaustive]
+pub enum UseRefused {
+    /// It was used for this number of calls, and is good for no more.
+    UsedUp(u32),
+    /// The issued token was narrowed to too many tokens with limits of their own.
+    TooManyNarrowed,
+}
+
+impl fmt::Display for UseRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UsedUp(1) => f.write_str("used-up token: it was good for 1 call"),
+            Self::UsedUp(limit) => write!(f, "used-up token: it was good for {limit} calls"),
+            Self::TooManyNarrowed => write!(
+                f,
+                "the issued token was narrowed to too many tokens that are good for a number of calls; expected at most \
+                 {MAX_NARROWED}"
+            ),
+        }
+    }
+}
+
+/// How many tokens with limits of their own an issued token may be narrowed to: their holder makes them without asking, and each
+/// is remembered by the whole cluster until the issued one has expired.
+const MAX_NARROWED: usize = 64;
 
 /// How long a record is kept once its token has expired, in seconds: as long as clocks may differ, and for `access list`.
 const KEPT: u64 = 24 * 60 * 60;
@@ -81,6 +108,7 @@ impl TokenRecord {
             expires: 0,
             uses: None,
             used: 0,
+            narrowed: BTreeMap::new(),
             to: None,
             revoked: false,
         }
@@ -104,20 +132,41 @@ impl TokenChange {
     /// The record after the change.
     ///
     /// # Errors
-    /// [`UsedUp`] for a use too many. Nothing changes then.
-    pub fn apply(self, before: Option<TokenRecord>) -> Result<TokenRecord, UsedUp> {
+    /// For a use too many. Nothing changes then.
+    pub fn apply(self, before: Option<TokenRecord>) -> Result<TokenRecord, UseRefused> {
         let known = before.unwrap_or_else(|| TokenRecord::unknown(self.id()));
         match self {
             // It may have been revoked or used by now.
             Self::Issue(record) => {
-                Ok(TokenRecord { used: known.used, revoked: known.revoked || record.revoked, ..record })
+                let TokenRecord { used, narrowed, revoked, .. } = known;
+                Ok(TokenRecord { used, narrowed, revoked: revoked || record.revoked, ..record })
             }
             Self::Revoke(_) => Ok(TokenRecord { revoked: true, ..known }),
-            Self::Use { limit, .. } if known.used >= limit => Err(UsedUp(limit)),
-            Self::Use { limit, expires, .. } => {
-                let expires = known.expires.max(expires);
-                Ok(TokenRecord { used: known.used + 1, uses: Some(limit), expires, ..known })
+            Self::Use { id, links, expires } => known.used_by(id, &links, expires),
+        }
+    }
+}
+
+impl TokenRecord {
+    /// The record after a call that uses these links.
+    fn used_by(mut self, id: TokenId, links: &[(TokenId, u32)], expires: u64) -> Result<Self, UseRefused> {
+        self.expires = self.expires.max(expires);
+        for &(link, limit) in links {
+            let used = match link == id {
+                true => {
+                    self.uses = Some(limit);
+                    &mut self.used
+                }
+                false => self.narrowed.entry(link).or_default(),
+            };
+            if *used >= limit {
+                return Err(UseRefused::UsedUp(limit));
             }
+            *used += 1;
+        }
+        match self.narrowed.len() > MAX_NARROWED {
+            true => Err(UseRefused::TooManyNarrowed),
+            false => Ok(self),
         }
     }
 }
@@ -129,15 +178,38 @@ mod tests {
     #[test]
     fn uses_run_out_and_nothing_undoes_a_revocation() {
         let id: TokenId = "0a0a0a0a0a0a0a0a".parse().unwrap();
-        let usage = || TokenChange::Use { id, limit: 2, expires: 9 };
+        let usage = || TokenChange::Use { id, links: vec![(id, 2)], expires: 9 };
         let once = usage().apply(None).unwrap();
         let twice = usage().apply(Some(once)).unwrap();
         assert_eq!((twice.used, twice.uses, twice.expires), (2, Some(2), 9));
-        assert_eq!(usage().apply(Some(twice.clone())), Err(UsedUp(2)));
+        assert_eq!(usage().apply(Some(twice.clone())), Err(UseRefused::UsedUp(2)));
         let revoked = TokenChange::Revoke(id).apply(Some(twice)).unwrap();
         let issued = TokenRecord { name: "late".to_owned(), ..TokenRecord::unknown(id) };
         let after = TokenChange::Issue(issued).apply(Some(revoked)).unwrap();
         assert!(after.revoked);
         assert_eq!((after.used, &*after.name), (2, "late"));
+    }
+
+    #[test]
+    fn a_narrowed_token_uses_up_itself_and_the_issued_one_at_once() {
+        let [id, narrowed]: [TokenId; 2] =
+            ["0a0a0a0a0a0a0a0a", "0b0b0b0b0b0b0b0b"].map(|id| id.parse().unwrap());
+        let usage = || TokenChange::Use { id, links: vec![(id, 3), (narrowed, 1)], expires: 9 };
+        let once = usage().apply(None).unwrap();
+        assert_eq!((once.used, once.narrowed[&narrowed]), (1, 1));
+        assert_eq!(usage().apply(Some(once.clone())), Err(UseRefused::UsedUp(1)));
+        assert_eq!(once.used, 1, "the issued one is not charged for a refused call");
+    }
+
+    #[test]
+    fn what_a_holder_makes_of_a_token_is_remembered_within_a_bound() {
+        let id = |number: usize| format!("{number:016x}").parse::<TokenId>().unwrap();
+        let usage = |link| TokenChange::Use { id: id(0), links: vec![(link, 1)], expires: 9 };
+        let full = (1..=MAX_NARROWED).fold(None, |before, link| Some(usage(id(link)).apply(before).unwrap()));
+        let refused = usage(id(MAX_NARROWED + 1)).apply(full.clone()).unwrap_err();
+        assert_eq!(refused, UseRefused::TooManyNarrowed);
+        assert!(refused.to_string().ends_with("expected at most 64"), "{refused}");
+        let issued = TokenChange::Use { id: id(0), links: vec![(id(0), 1)], expires: 9 };
+        issued.apply(full).unwrap();
     }
 }

@@ -12,6 +12,9 @@ pub trait TokenStore: Send + Sync + 'static {
     /// block.
     fn is_revoked(&self, id: TokenId) -> bool;
 
+    /// What is known of this token here; it must not block.
+    fn record(&self, id: TokenId) -> Option<TokenRecord>;
+
     /// Changes with each change of what [`is_revoked`](Self::is_revoked) answers.
     fn generation(&self) -> u64;
 
@@ -27,7 +30,7 @@ pub trait TokenStore: Send + Sync + 'static {
     /// Makes a change durable. This node knows of it then.
     ///
     /// # Errors
-    /// `Unauthenticated` for a use too many, and the reason why the change may not be kept.
+    /// [`UseRefused`](super::UseRefused) as a status for a use too many, and the reason why the change may not be kept.
     ///
     /// # Cancel safety
     /// A change whose future is dropped may be kept all the same.

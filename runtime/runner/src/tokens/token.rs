@@ -22,12 +22,35 @@ pub struct Token {
     text: String,
 }
 
+/// The name of the tokens that the holder of a node's key makes for itself.
+const OWNER: &str = ".owner";
+
 impl Token {
     /// Makes a token that is signed with this node's key.
     ///
     /// # Errors
     /// If a part of the invitation has the wrong form or is too large.
     pub fn issue(issuer: &SecretKey, invitation: Invitation) -> Result<Self, InvalidToken> {
+        match &*invitation.name {
+            OWNER => Err(InvalidToken::Part(format!("name {OWNER:?}; expected one that is not reserved"))),
+            _ => Self::sign(issuer, invitation),
+        }
+    }
+
+    /// Makes a token by which the holder of a node's key calls that node: it proves no more than the key does.
+    ///
+    /// # Errors
+    /// As [`issue`](Self::issue).
+    pub(crate) fn of_owner(
+        key: &SecretKey,
+        methods: Vec<String>,
+        expires: SystemTime,
+    ) -> Result<Self, InvalidToken> {
+        let (name, targets, uses, to) = (OWNER.to_owned(), Vec::new(), None, None);
+        Self::sign(key, Invitation { name, targets, methods, expires, uses, to })
+    }
+
+    fn sign(issuer: &SecretKey, invitation: Invitation) -> Result<Self, InvalidToken> {
         let secret = SecretKey::generate();
         let Invitation { name, targets, methods, expires, uses, to } = invitation;
         let capability = Capability { name, targets, methods, uses, to };
@@ -76,6 +99,25 @@ impl Token {
         let mut chain = self.chain.clone();
         chain.push(link.sign(Expires::At(expires)));
         Self::of(chain, secret)
+    }
+
+    /// Reads a token of an issuer that is known: of another one, no more than the first link is looked at.
+    ///
+    /// # Errors
+    /// [`InvalidToken::UnknownIssuer`], and as [`from_str`](Self::from_str).
+    pub(super) fn read(text: &str, is_known: impl Fn(&[u8; 32]) -> bool) -> Result<Self, InvalidToken> {
+        let (chain, secret) = text::read(text, is_known)?;
+        Ok(Self { chain, secret, text: text.to_owned() })
+    }
+
+    /// Whether the holder of the issuer's key has made it for itself.
+    pub(super) fn is_of_owner(&self) -> bool {
+        self.chain.len() == 1 && self.first().capability().name == OWNER
+    }
+
+    /// Whether it is as it was issued: neither narrowed nor good for a number of calls.
+    pub(super) fn is_whole(&self) -> bool {
+        self.chain.len() == 1 && self.limits().next().is_none()
     }
 
     fn of(chain: Vec<Rcan<Capability>>, secret: SecretKey) -> Result<Self, InvalidToken> {
@@ -172,8 +214,7 @@ impl FromStr for Token {
     type Err = InvalidToken;
 
     fn from_str(text: &str) -> Result<Self, InvalidToken> {
-        let (chain, secret) = text::read(text)?;
-        Ok(Self { chain, secret, text: text.to_owned() })
+        Self::read(text, |_| true)
     }
 }
 

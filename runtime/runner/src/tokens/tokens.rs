@@ -11,13 +11,13 @@ use std::{
 use iroh_base::SecretKey;
 use parking_lot::RwLock;
 use polywire_core::{
-    Context, Status,
+    Code, Context, Status,
     access::{Credential, Grant, Members},
 };
 
 use super::{
-    InvalidToken, Invitation, Token, TokenChange, TokenFile, TokenId, TokenRecord, TokenStore,
-    accepted::Accepted, bearer::own_bearer, cache::Cache, record::UsedUp, seconds::unix_seconds,
+    InvalidToken, Invitation, Narrowing, Token, TokenChange, TokenFile, TokenId, TokenRecord, TokenStore,
+    UseRefused, accepted::Accepted, bearer::own_bearer, cache::Cache, seconds::unix_seconds,
 };
 
 /// A node's tokens: it issues, lists and revokes them, and is the [`Credential`] that verifies those of calls. Clones share
@@ -97,6 +97,33 @@ impl Tokens {
         Ok(token)
     }
 
+    /// Makes a token for the caller of this call. A caller that was issued a token gets a narrower one of it, as its holder can make by
+    /// itself: it allows no more, and ends with it. Any other caller may have any token made that it may call for.
+    ///
+    /// # Errors
+    /// `PermissionDenied` for what the caller's token does not allow; and as [`issue`](Self::issue).
+    ///
+    /// # Cancel safety
+    /// As [`issue`](Self::issue).
+    pub async fn issue_to(&self, cx: &Context, invitation: Invitation) -> Result<Token, Status> {
+        let is_bound = |text: &&[u8]| self.accepted(text).is_ok_and(|accepted| !accepted.is_of_owner);
+        let Some(text) = own_bearer(cx.metadata()).filter(is_bound) else {
+            return self.issue(invitation).await;
+        };
+        check(&invitation, SystemTime::now())?;
+        let invalid = |error: InvalidToken| match error {
+            InvalidToken::Widened(_) => Status::permission_denied(error.to_string()),
+            _ => Status::invalid_argument(error.to_string()),
+        };
+        if !invitation.name.is_empty() {
+            let problem = "a token that is made with a token has its name; expected no other one";
+            return Err(Status::invalid_argument(problem));
+        }
+        let token: Token = String::from_utf8_lossy(text).parse().map_err(invalid)?;
+        let Invitation { methods, expires, uses, to, .. } = invitation;
+        token.narrow(Narrowing { methods, expires: Some(expires), uses, to }).map_err(invalid)
+    }
+
     /// The records of all tokens, in the order of their expiry.
     ///
     /// # Errors
@@ -136,12 +163,13 @@ impl Tokens {
     /// A use whose future is dropped may count.
     pub async fn count(&self, cx: &Context) -> Result<(), Status> {
         let Some(accepted) = self.counted(cx) else { return Ok(()) };
-        // The narrowest one first: if it is used up, those before it are not charged.
-        for &(id, limit) in accepted.limits.iter().rev() {
-            let usage = TokenChange::Use { id, limit, expires: accepted.expires };
-            self.store().change(usage).await.map_err(Status::not_processed)?;
-        }
-        Ok(())
+        self.store().change(accepted.usage()).await.map_err(Status::not_processed)
+    }
+
+    /// Whether the call's token was good for a number of calls and has been used for as many, as far as this node knows.
+    pub fn is_used_up(&self, cx: &Context) -> bool {
+        let accepted = own_bearer(cx.metadata()).and_then(|text| self.accepted(text).ok());
+        accepted.is_some_and(|accepted| accepted.usage().apply(self.store().record(accepted.id)).is_err())
     }
 
     /// Whether the call uses up a token that is good for a number of calls.
@@ -171,10 +199,8 @@ impl Tokens {
             return Ok(accepted);
         }
         let text = String::from_utf8_lossy(text);
-        let accepted = Arc::new(Accepted::verify(&text).map_err(|error| refused(&error))?);
-        if !self.is_of_issuer(&accepted.issuer) {
-            return Err(unknown_issuer());
-        }
+        let is_known = |issuer: &_| self.is_of_issuer(issuer);
+        let accepted = Arc::new(Accepted::verify(&text, is_known).map_err(|error| refused(&error))?);
         if !accepted.limits.is_empty() {
             // Before the token can be found.
             self.0.has_limits.store(true, Ordering::Relaxed);
@@ -194,7 +220,7 @@ impl Tokens {
             return Err(refused(&InvalidToken::Expired(now - accepted.expires)));
         }
         if !self.is_of_issuer(&accepted.issuer) {
-            return Err(unknown_issuer());
+            return Err(refused(&InvalidToken::UnknownIssuer));
         }
         if accepted.is_revoked(self.generation(), |id| self.is_revoked(id)) {
             return Err(Status::unauthenticated("revoked token").not_processed());
@@ -251,15 +277,13 @@ fn refused(error: &InvalidToken) -> Status {
     Status::unauthenticated(error.to_string()).not_processed()
 }
 
-fn unknown_issuer() -> Status {
-    let problem = "token of an unknown issuer; expected one of this node or of a member of its cluster";
-    Status::unauthenticated(problem).not_processed()
-}
-
-impl From<UsedUp> for Status {
-    fn from(UsedUp(limit): UsedUp) -> Self {
-        let calls = if limit == 1 { "call" } else { "calls" };
-        Self::unauthenticated(format!("used-up token: it was good for {limit} {calls}")).not_processed()
+impl From<UseRefused> for Status {
+    fn from(refused: UseRefused) -> Self {
+        let code = match refused {
+            UseRefused::UsedUp(_) => Code::Unauthenticated,
+            UseRefused::TooManyNarrowed => Code::ResourceExhausted,
+        };
+        Self::new(code, refused.to_string()).not_processed()
     }
 }
 

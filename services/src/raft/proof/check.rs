@@ -41,6 +41,11 @@ pub(in crate::raft) fn verify(handle: &Handle, cx: &Context) -> Option<Result<Ke
     Some(proof.and_then(|proof| accept(handle, cx, &proof)))
 }
 
+/// The sender that the proof of this call names, for a call whose proof was verified before.
+pub(in crate::raft) fn sender(cx: &Context) -> Option<Result<Key, Status>> {
+    Some(read(cx)?.map(|proof| proof.sender))
+}
+
 fn read(cx: &Context) -> Option<Result<Proof, Status>> {
     let bytes = cx.metadata().get_bin(PROOF)?;
     Some(Proof::read(bytes).ok_or_else(|| refused("malformed, or of an unknown version".to_owned())))
@@ -54,7 +59,8 @@ fn accept(handle: &Handle, cx: &Context, proof: &Proof) -> Result<Key, Status> {
     if !proof.text(&prover.key().public(), cx).is_signed_by(&proof.sender, &proof.signature) {
         return Err(refused("not signed by its sender for this node and this method".to_owned()));
     }
-    let replays = if handle.is_member(&proof.sender) { &trust.of_members } else { &trust.of_others };
+    let is_known = handle.is_member(&proof.sender) || trust.is_peer(&proof.sender);
+    let replays = if is_known { &trust.of_known } else { &trust.of_others };
     let oldest = now_ms().saturating_sub(millis(VALID));
     let taken = replays.take(proof.sender, proof.session, proof.number, proof.made_ms, oldest);
     taken.map_err(|error| match error {

@@ -13,7 +13,7 @@ use polywire::{Codec, Context};
 use sha2::{Digest as _, Sha256};
 
 pub(super) use self::{
-    check::{Checking, proven, verify},
+    check::{Checking, proven, sender, verify},
     replay::Replays,
     sign::{Prover, Signing, now_ms},
 };

@@ -1,7 +1,11 @@
 //! Three nodes that become a cluster by invitation, where nothing is trusted because it is local.
 
-use polywire_proto::kv::v1::{GetRequest, PutRequest};
-use polywire_services::raft::KvClient;
+use polywire::{Code, ConnectOptions, Status, Target};
+use polywire_proto::{
+    cluster::v1::{StatusRequest, StatusResponse},
+    kv::v1::{GetRequest, PutRequest},
+};
+use polywire_services::raft::{ClusterClient, KvClient};
 use polywire_tests::{
     node::{Finished, Node},
     patience::eventually,
@@ -43,6 +47,14 @@ async fn join(node: &Node, token: &str) -> Finished {
     cluster_command(&["join", token, "--node", &desk(node)]).await
 }
 
+/// What a stranger with this invitation is told of the cluster.
+async fn asked(node: &Node, token: &str) -> Result<StatusResponse, Status> {
+    let options = ConnectOptions::new().secret_key([9; 32]);
+    let channel = node.iroh().parse::<Target>().unwrap().connect(&options).await?;
+    let asking = ClusterClient::new(channel).status(StatusRequest::default());
+    asking.metadata("authorization", format!("Bearer {token}")).await
+}
+
 async fn status(node: &Node) -> Value {
     let shown = cluster_command(&["status", "--json", &desk(node)]).await;
     serde_json::from_str(&shown.stdout).unwrap_or_default()
@@ -78,6 +90,12 @@ async fn three(flags: &[&str]) {
     assert_eq!(joined.code, 0, "{}", joined.stderr);
     let again = join(&three, &token).await;
     assert_ne!(again.code, 0, "the token was used");
+    if flags == ["--transport.mode=iroh"] {
+        // Until then, it lets a key ask who the members are.
+        asked(&one, &invite(&one).await).await.unwrap();
+        let refused = asked(&one, &token).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
+    }
     assert_eq!(status(&three).await["members"].as_array().unwrap().len(), 1);
     // Any member invites.
     let joined = join(&three, &invite(&two).await).await;
@@ -103,6 +121,11 @@ async fn three(flags: &[&str]) {
         status["removed"].as_bool().filter(|removed| *removed)
     })
     .await;
+    // It may ask the members nothing any more, and leaves all the same.
+    let left = cluster_command(&["leave", &desk(&three)]).await;
+    assert_eq!(left.code, 0, "{}", left.stderr);
+    settled(&three, 1).await;
+    assert_eq!(status(&three).await["removed"], false);
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 use std::{future::Future, net::TcpListener};
 
-use polywire::{Channel, Code, ConnectOptions, Status, Streaming, Target};
+use polywire::{Channel, Code, ConnectOptions, ServiceExt as _, Status, Streaming, Target, layer::Request};
 use polywire_proto::{
+    access::v1::ChangeRequest,
     cluster::v1::{
         AddMemberRequest, JoinRequest, LeaveRequest, Member, RemoveMemberRequest, StatusRequest,
         StatusResponse, UpdateMemberRequest,
@@ -14,9 +15,10 @@ use polywire_proto::{
 };
 use polywire_services::{
     monitoring::MonitoringClient,
-    raft::{ClusterClient, KvClient, RaftClient},
+    raft::{ClusterClient, KvClient, RaftClient, TokenRecordsClient},
 };
 use polywire_tests::{node::Node, pki::Pki};
+use tower::util::MapRequestLayer;
 
 use super::cluster::Cluster;
 use crate::node::connect;
@@ -161,6 +163,39 @@ async fn raft_takes_no_message_of_a_node_that_is_no_member_although_it_is_on_thi
     }
     let after = cluster.status(follower).await.unwrap();
     assert_eq!((after.term, after.leader_id), (before.term, before.leader_id));
+}
+
+/// A caller on this machine that says, as a gateway does, that it calls for one with this identity.
+async fn calling_for(node: &Node, identity: &str) -> Channel {
+    let identity = identity.to_owned();
+    let told = MapRequestLayer::new(move |mut call: Request| {
+        let metadata = call.context.metadata_mut();
+        metadata.insert("polywire-caller", "remote").unwrap();
+        metadata.insert("polywire-caller-identity", identity.clone()).unwrap();
+        call
+    });
+    connect(node.grpc()).await.layer(&told).into_channel()
+}
+
+#[tokio::test]
+async fn what_a_local_caller_says_of_another_gives_it_no_rights() {
+    let key = format!("key:{}", "07".repeat(32));
+    let rule = format!("--access.allow=[{{ who = [{key:?}], what = [\"operator\", \"member\"] }}]");
+    let closed = Node::start(&["--access.trust_local=false", &rule]).await;
+    for (method, status) in ten_calls(&calling_for(&closed, &key).await).await {
+        assert_eq!(status.code(), Code::Unauthenticated, "{method}: {status}");
+    }
+    // Where local callers may do everything, none of them is a member by saying so.
+    let open = Node::start(&[]).await;
+    let own = format!("key:{}", status(open.grpc()).await.this.unwrap().endpoint_id);
+    let calling = calling_for(&open, &own).await;
+    let refused = [
+        RaftClient::new(calling.clone()).vote(VoteRequest::default()).await.unwrap_err(),
+        TokenRecordsClient::new(calling).change(ChangeRequest::default()).await.unwrap_err(),
+    ];
+    for status in refused {
+        assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+    }
 }
 
 #[tokio::test]

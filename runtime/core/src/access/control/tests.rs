@@ -172,7 +172,11 @@ impl Credential for Proof {
             return Some(Err(Status::unauthenticated("bad proof").not_processed()));
         }
         let methods = self.methods.map(|methods| Arc::from([methods.parse::<MethodPattern>().unwrap()]));
-        Some(Ok(Grant { identity: Arc::new(proof.parse().unwrap()), methods }))
+        let identity: Identity = proof.parse().unwrap();
+        Some(Ok(match methods {
+            Some(methods) => Grant::of(identity, methods),
+            None => Grant::by_rules(identity),
+        }))
     }
 }
 
@@ -259,14 +263,14 @@ fn a_gateways_word_takes_rights_away_and_adds_none() {
     assert_eq!(decisions(&access, &local, &stranger()), [Ok, Unproved, Unproved, Unproved]);
     // A gateway that may do nothing gains nothing by a name.
     access.replace_rules(access.rules().as_ref().clone().trust_local(false));
-    assert_eq!(decisions(&access, &local, &key), [Ok, Denied, Denied, Denied]);
+    assert_eq!(decisions(&access, &local, &key), [Ok, Unproved, Unproved, Unproved]);
     let uid = Identity::Uid(1000);
     let gateway = local.with_identity(uid.clone());
     let rules = access.rules().as_ref().clone().allow([uid.into()], ["operator".parse().unwrap()]);
     access.replace_rules(rules);
     assert_eq!(decisions(&access, &gateway, &key), [Ok, Denied, Ok, Denied]);
     // Nor does a caller with its rights.
-    assert_eq!(decisions(&access, &gateway, &stranger()), [Ok, Unproved, Unproved, Unproved]);
+    assert_eq!(decisions(&access, &gateway, &stranger()), [Ok, Denied, Unproved, Denied]);
     assert_eq!(decisions(&access, &key, &stranger())[2], Ok, "a word from elsewhere is not looked at");
 }
 

@@ -82,7 +82,7 @@ fn open(
             return Box::pin(std::future::ready(None));
         }
     };
-    let options = options.clone();
+    let options = if is_here { options.clone() } else { options.clone().remote_only() };
     Box::pin(async move {
         let transport = target.transport();
         match builder::open(Arc::new((target.clone(), options))).await {

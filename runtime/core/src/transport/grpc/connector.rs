@@ -18,10 +18,14 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::Endpoint;
 
-use crate::transport::{
-    ConnectionGauge,
-    gauge::Counted,
-    net::{self, FirstByte, Heard, write_through},
+use super::NAME;
+use crate::{
+    ConnectOptions,
+    transport::{
+        ConnectionGauge,
+        gauge::Counted,
+        net::{self, FirstByte, Heard, write_through},
+    },
 };
 use futures_util::future::BoxFuture;
 
@@ -31,6 +35,7 @@ use futures_util::future::BoxFuture;
 pub(super) struct Connector {
     no_delay: bool,
     keep_alive: TcpKeepalive,
+    remote_only: bool,
     patience: Option<Duration>,
     gauge: Option<Arc<dyn ConnectionGauge>>,
     first: FirstByte,
@@ -53,12 +58,11 @@ pub(super) const ALPN: &[u8] = b"h2";
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 
 impl Connector {
-    /// With the settings of this endpoint, encrypted if so wanted, and told to this gauge; `first` learns what the peer says
-    /// first.
+    /// With the settings of this endpoint and these options, encrypted if so wanted; `first` learns what the peer says first.
     pub(super) fn new(
         endpoint: &Endpoint,
+        options: &ConnectOptions,
         encryption: Option<Encryption>,
-        gauge: Option<Arc<dyn ConnectionGauge>>,
         first: FirstByte,
     ) -> Self {
         let keep_alive = TcpKeepalive::new();
@@ -70,7 +74,8 @@ impl Connector {
             no_delay: endpoint.get_tcp_nodelay(),
             keep_alive: retries.fold(keep_alive, TcpKeepalive::with_retries),
             patience: endpoint.get_connect_timeout(),
-            gauge,
+            remote_only: options.remote_only,
+            gauge: options.gauge(NAME),
             first,
             encryption,
         }
@@ -88,10 +93,11 @@ impl tower::Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let (no_delay, keep_alive, patience) = (self.no_delay, self.keep_alive.clone(), self.patience);
+        let remote_only = self.remote_only;
         let (gauge, first, encryption) = (self.gauge.clone(), self.first.clone(), self.encryption.clone());
         first.clear();
         Box::pin(async move {
-            let tcp = within(patience, connect(&uri)).await?;
+            let tcp = within(patience, connect(&uri, remote_only)).await?;
             tcp.set_nodelay(no_delay)?;
             let socket = SockRef::from(&tcp);
             socket.set_tcp_keepalive(&keep_alive)?;
@@ -107,9 +113,9 @@ impl tower::Service<Uri> for Connector {
     }
 }
 
-async fn connect(uri: &Uri) -> io::Result<TcpStream> {
+async fn connect(uri: &Uri, remote_only: bool) -> io::Result<TcpStream> {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    net::connect((host, uri.port_u16().unwrap_or_default())).await
+    net::connect_host(host, uri.port_u16().unwrap_or_default(), remote_only).await
 }
 
 async fn within<T>(patience: Option<Duration>, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {

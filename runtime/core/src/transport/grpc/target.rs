@@ -7,7 +7,7 @@ use rustls::pki_types::ServerName;
 use tonic::transport::Endpoint;
 
 use super::{
-    Connection, NAME,
+    Connection,
     client::Http2,
     connector::{ALPN, Connector, Encryption},
     keep_alive::KeptAlive,
@@ -74,7 +74,7 @@ impl Address {
         let endpoint = self.endpoint(options)?;
         let first = FirstByte::default();
         let encryption = self.encryption(options)?;
-        let connector = Connector::new(&endpoint, encryption, options.gauge(NAME), first.clone());
+        let connector = Connector::new(&endpoint, options, encryption, first.clone());
         Ok(match options.keep_alive_interval {
             None => over(endpoint.connect_with_connector_lazy(connector), self, first, options),
             Some(interval) => over(KeptAlive::new(endpoint, connector, interval), self, first, options),

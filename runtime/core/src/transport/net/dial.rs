@@ -1,10 +1,16 @@
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::{
     net::{TcpStream, ToSocketAddrs},
     time::sleep,
 };
+
+use crate::ConnectOptions;
 
 /// How much later the next address of a host is tried while those before it have not answered: the *connection attempt
 /// delay* of happy eyeballs ([RFC 8305, section 5](https://www.rfc-editor.org/rfc/rfc8305#section-5)).
@@ -23,6 +29,48 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 pub async fn connect(host: impl ToSocketAddrs) -> io::Result<TcpStream> {
     let addresses = resolve(host).await?;
     race(addresses, TcpStream::connect).await.map_err(Failures::into_io)
+}
+
+/// Connects as [`connect`] does, to an address that these options allow: see [`ConnectOptions::remote_only`].
+///
+/// # Errors
+/// As [`connect`]; `PermissionDenied` if the host's name leads to this machine or its link and may not.
+///
+/// # Cancel safety
+/// As [`connect`].
+pub async fn connect_to(host: &str, port: u16, options: &ConnectOptions) -> io::Result<TcpStream> {
+    connect_host(host, port, options.remote_only).await
+}
+
+/// The same; with `remote_only`, to another machine where the host is a name.
+pub(crate) async fn connect_host(host: &str, port: u16, remote_only: bool) -> io::Result<TcpStream> {
+    let addresses = resolve_for(host, port, remote_only).await?;
+    race(addresses, TcpStream::connect).await.map_err(Failures::into_io)
+}
+
+/// The addresses of a host, as [`resolve`] has them; with `remote_only`, of other machines where the host is a name.
+pub(crate) async fn resolve_for(host: &str, port: u16, remote_only: bool) -> io::Result<Vec<SocketAddr>> {
+    let mut addresses = resolve((host, port)).await?;
+    // An address that was written out was seen by whoever took up the target.
+    if remote_only && host.parse::<IpAddr>().is_err() {
+        addresses.retain(|address| is_elsewhere(address.ip()));
+        if addresses.is_empty() {
+            let problem = format!("{host} leads to this machine or its link; expected another machine");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
+        }
+    }
+    Ok(addresses)
+}
+
+/// Whether this is the address of one other machine: no loopback address (RFC 1122, section 3.2.1.3), which the unspecified one
+/// stands for too, no link-local one (RFC 3927), where clouds tell machines their secrets, and no group.
+pub fn is_elsewhere(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let is_of_link = match address {
+        IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    !(is_of_link || address.is_loopback() || address.is_unspecified() || address.is_multicast())
 }
 
 /// The addresses of a host, in the order in which they are tried: as the system has sorted them, but with the families
@@ -204,5 +252,38 @@ mod tests {
         drop(listener);
         let refused = connect(address).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn a_name_may_be_kept_from_leading_to_this_machine() {
+        let resolved = resolve_for("localhost", 1, false).await.unwrap();
+        assert!(!resolved.is_empty());
+        let refused = resolve_for("localhost", 1, true).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        assert!(refused.to_string().starts_with("localhost leads to this machine"), "{refused}");
+        let listener = tokio::net::TcpListener::bind("localhost:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let remote = ConnectOptions::new().remote_only();
+        assert!(connect_to("localhost", port, &ConnectOptions::new()).await.is_ok());
+        assert!(connect_to("localhost", port, &remote).await.is_err());
+    }
+
+    #[test]
+    fn only_the_address_of_one_other_machine_is_elsewhere() {
+        for (address, elsewhere) in [
+            ("192.0.2.1", true),
+            ("2001:db8::1", true),
+            ("::ffff:192.0.2.1", true),
+            ("127.0.0.2", false),
+            ("::1", false),
+            ("::ffff:127.0.0.1", false),
+            ("0.0.0.0", false),
+            ("169.254.169.254", false),
+            ("fe80::1", false),
+            ("224.0.0.1", false),
+            ("255.255.255.255", false),
+        ] {
+            assert_eq!(is_elsewhere(address.parse().unwrap()), elsewhere, "{address}");
+        }
     }
 }

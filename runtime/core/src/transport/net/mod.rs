@@ -129,10 +129,14 @@ pub use certificates::{Certificates, Listed};
 pub use connection::{ConnectionInfo, TlsInfo};
 #[cfg(any(feature = "http2", feature = "unix", feature = "websocket"))]
 pub(crate) use delegate::write_through;
-#[cfg(feature = "tcp")]
-pub use dial::connect;
+#[cfg(feature = "grpc")]
+pub(crate) use dial::connect_host;
 #[cfg(feature = "quic")]
-pub(crate) use dial::{race, resolve};
+pub(crate) use dial::race;
+#[cfg(feature = "quic")]
+pub(crate) use dial::resolve_for;
+#[cfg(feature = "tcp")]
+pub use dial::{connect, connect_to, is_elsewhere};
 #[cfg(any(feature = "grpc", feature = "websocket"))]
 pub(crate) use first_byte::FirstByte;
 #[cfg(feature = "grpc")]

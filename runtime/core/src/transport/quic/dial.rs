@@ -27,7 +27,7 @@ pub(super) async fn dial(
     let mut config = ClientConfig::new(trust::client(address, options)?);
     let profile = options.get::<QuicProfile>().cloned().unwrap_or_default();
     config.transport_config(Arc::new(profile.transport_config()));
-    let found = net::resolve((address.host(), address.port())).await;
+    let found = net::resolve_for(address.host(), address.port(), options.remote_only).await;
     let found = found.map_err(|error| {
         Status::unavailable(format!("{address}: the host was not found: {error}")).not_processed()
     })?;

@@ -25,6 +25,8 @@ pub struct ConnectOptions {
     pub limits: Option<Limits>,
     /// How calls are encoded that name no codec, where it is not the transport's own.
     pub codec: Option<Codec>,
+    /// Whether a host's name may lead to other machines alone.
+    pub remote_only: bool,
     /// The certificate authorities to trust, where they are not those of the system.
     pub ca_file: Option<PathBuf>,
     /// The Ed25519 secret key that proves who calls, where the transport proves that by a key and nothing that it
@@ -42,6 +44,7 @@ impl Default for ConnectOptions {
             keep_alive_interval: None,
             limits: None,
             codec: None,
+            remote_only: false,
             ca_file: None,
             secret_key: None,
             observer: None,
@@ -88,6 +91,16 @@ impl ConnectOptions {
     #[must_use]
     pub fn codec(mut self, codec: Codec) -> Self {
         self.codec = Some(codec);
+        self
+    }
+
+    /// Connects to no address of this machine or its link that the look-up of a host's name finds: for targets that another
+    /// machine has named, which must not lead it to what listens here. It is checked at each connection, as a name may lead
+    /// elsewhere the next time. Over Iroh nothing is looked up but relays, which are reached over https. By default any
+    /// address will do. A transport of one's own asks by [`net::connect_to`](crate::net::connect_to).
+    #[must_use]
+    pub fn remote_only(mut self) -> Self {
+        self.remote_only = true;
         self
     }
 

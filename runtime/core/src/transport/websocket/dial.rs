@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(super) async fn dial(address: &Address, options: &ConnectOptions) -> Result<MuxConnection, Status> {
-    let tcp = net::connect((address.host(), address.port())).await;
+    let tcp = net::connect_to(address.host(), address.port(), options).await;
     let tcp = tcp.map_err(|error| unreachable(address, &error))?;
     // The multiplexer writes what is waited for; Nagle would hold it back for a round trip.
     tcp.set_nodelay(true).map_err(|error| unreachable(address, &error))?;

@@ -9,7 +9,7 @@ use crate::{
     cli::{connect::Client, failure::Failure, flags::Flags, log, print, settings},
     config::Config,
     node::{Identity, Listening},
-    tokens::{Invitation, Token, authorization},
+    tokens::{Token, authorization},
 };
 
 /// The node whose access is asked about: the running one, or its data directory.
@@ -111,15 +111,9 @@ impl Operator {
 
     /// A token for this command: the key in the data directory is the node's own.
     fn own_token(&self) -> Result<Metadata, Failure> {
-        let invitation = Invitation {
-            name: "operator".to_owned(),
-            targets: Vec::new(),
-            methods: vec![SERVICE.to_owned()],
-            expires: SystemTime::now() + ONE_COMMAND,
-            uses: None,
-            to: None,
-        };
-        let token = Token::issue(self.identity()?.secret_key(), invitation).map_err(Failure::other)?;
+        let (methods, expires) = (vec![SERVICE.to_owned()], SystemTime::now() + ONE_COMMAND);
+        let token =
+            Token::of_owner(self.identity()?.secret_key(), methods, expires).map_err(Failure::other)?;
         let (key, value) = authorization(&token.to_string());
         let mut metadata = Metadata::new();
         metadata.append(key, value).map_err(Failure::other)?;

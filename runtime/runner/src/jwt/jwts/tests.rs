@@ -50,8 +50,8 @@ fn call(tokens: &[&str]) -> Context {
 /// The text of the identity, or that of the refusal.
 fn verify(jwts: &Jwts, token: &str) -> Result<String, String> {
     match jwts.verify(&call(&[token])).expect("it is a token") {
-        Ok(Grant { identity, methods }) => {
-            assert!(methods.is_none(), "the rules decide");
+        Ok(Grant { identity, methods, by_rules }) => {
+            assert!(methods.is_none() && by_rules, "the rules decide");
             Ok(identity.to_string())
         }
         Err(status) => {

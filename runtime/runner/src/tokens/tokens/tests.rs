@@ -32,7 +32,7 @@ fn call(path: &str, token: &str, caller: Caller) -> Context {
 fn verify(tokens: &Tokens, token: &Token) -> Result<Grant, String> {
     let cx = call("/a.v1.A/Get", &token.to_string(), Caller::new("grpc"));
     tokens.verify(&cx).unwrap().map_err(|status| {
-        assert_eq!(status.code(), polywire_core::Code::Unauthenticated);
+        assert_eq!(status.code(), Code::Unauthenticated);
         assert!(status.is_not_processed());
         status.message().to_owned()
     })
@@ -117,7 +117,7 @@ async fn a_token_for_a_key_is_of_use_to_that_caller_alone() {
 async fn an_expired_token_is_refused_also_if_it_was_verified_before() {
     let (tokens, _directory) = tokens(1);
     let token = tokens.issue(invitation()).await.unwrap();
-    let mut accepted = Accepted::verify(&token.to_string()).unwrap();
+    let mut accepted = Accepted::verify(&token.to_string(), |_| true).unwrap();
     // As it is an hour later.
     accepted.expires = unix_seconds(SystemTime::now()) - 1;
     tokens.0.cache.insert(Arc::new(accepted), 0);
@@ -150,4 +150,59 @@ async fn uses_run_out_for_a_token_and_for_what_it_was_narrowed_to() {
     let refused = count(&tokens, &token, "/a.v1.A/Get").await.unwrap_err();
     assert!(refused.message().contains("good for 3 calls") && refused.is_not_processed());
     assert_eq!(tokens.list().await.unwrap().iter().map(|record| record.used).max(), Some(3));
+}
+
+#[tokio::test]
+async fn a_rule_for_a_token_applies_to_it_as_it_was_issued() {
+    let (tokens, _directory) = tokens(1);
+    let token = tokens.issue(invitation()).await.unwrap();
+    assert!(verify(&tokens, &token).unwrap().by_rules);
+    // What its holder has made narrower stays so.
+    let narrowed = token.narrow(Narrowing::default()).unwrap();
+    assert!(!verify(&tokens, &narrowed).unwrap().by_rules);
+    let counted = tokens.issue(Invitation { uses: Some(1), ..invitation() }).await.unwrap();
+    assert!(!verify(&tokens, &counted).unwrap().by_rules);
+}
+
+#[tokio::test]
+async fn a_caller_with_a_token_is_issued_a_narrower_one() {
+    let (tokens, _directory) = tokens(1);
+    let methods = vec!["a.v1.A/*".to_owned(), "polywire.access.v1.Access/*".to_owned()];
+    let token = tokens.issue(Invitation { methods, ..invitation() }).await.unwrap();
+    let cx = call("/polywire.access.v1.Access/Issue", &token.to_string(), Caller::new("grpc"));
+    let unnamed = || Invitation { name: String::new(), ..invitation() };
+    let issued = tokens.issue_to(&cx, Invitation { uses: Some(2), ..unnamed() }).await.unwrap();
+    assert_eq!((issued.methods(), issued.limits().count()), (&["a.v1.A/*".to_owned()][..], 1));
+    verify(&tokens, &issued).unwrap();
+    for wider in [
+        Invitation { methods: vec!["operator".to_owned()], ..unnamed() },
+        Invitation { expires: SystemTime::now() + Duration::from_secs(7_200), ..unnamed() },
+    ] {
+        let refused = tokens.issue_to(&cx, wider).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
+        assert!(refused.message().starts_with("a token cannot be widened"), "{refused}");
+    }
+    let named = tokens.issue_to(&cx, invitation()).await.unwrap_err();
+    assert_eq!(named.code(), Code::InvalidArgument);
+    // The holder of the node's key is issued what it wants, and no issued token is taken for its own.
+    let methods = vec!["polywire.access.v1.Access/*".to_owned()];
+    let owners = Token::of_owner(&key(1), methods, SystemTime::now() + Duration::from_secs(60)).unwrap();
+    let by_owner = call("/polywire.access.v1.Access/Issue", &owners.to_string(), Caller::new("grpc"));
+    tokens.issue_to(&by_owner, invitation()).await.unwrap();
+    let reserved = Invitation { name: ".owner".to_owned(), ..invitation() };
+    assert!(tokens.issue(reserved).await.unwrap_err().message().contains("not reserved"));
+    // It ends with the token that it was made with.
+    tokens.revoke(token.id()).await.unwrap();
+    assert_eq!(verify(&tokens, &issued).unwrap_err(), "revoked token");
+}
+
+#[tokio::test]
+async fn a_used_up_token_is_known_as_such() {
+    let (tokens, _directory) = tokens(1);
+    let token = tokens.issue(Invitation { uses: Some(1), ..invitation() }).await.unwrap();
+    let cx = call("/a.v1.A/Get", &token.to_string(), Caller::new("grpc"));
+    tokens.verify(&cx).unwrap().unwrap();
+    assert!(!tokens.is_used_up(&cx));
+    tokens.count(&cx).await.unwrap();
+    assert!(tokens.is_used_up(&cx));
 }

@@ -32,7 +32,7 @@ impl Credential for Once {
     fn verify_again(&self, _: &Context) -> Option<Result<Grant, Status>> {
         Some(match self.0.revoked.load(Ordering::Relaxed) {
             true => Err(Status::unauthenticated("revoked token").not_processed()),
-            false => Ok(Grant { identity: KEY.into(), methods: None }),
+            false => Ok(Grant::by_rules(KEY)),
         })
     }
 }
