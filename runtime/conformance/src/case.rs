@@ -153,6 +153,7 @@ cases! {
     }
     "access" {
         Access = "each call of any shape is decided by its method's class and what its caller has proved, before a handler sees it" => access::decided,
+        AccessEnds = "a call with streams ends once its caller may not make it any more, and others go on" => access::ended,
         Undecoded = "the message of a call that is refused is not read" => access::undecoded,
     }
     "traces" {

@@ -143,7 +143,11 @@ impl State {
             return Ok(());
         }
         // What the gateway lacks, it must get; whom it calls for makes no difference.
-        cx.caller = refused_gateway.or(cx.caller.take());
+        if let Some(gateway) = refused_gateway {
+            let proved = cx.caller.take().map(|named| named.credentials.clone()).unwrap_or_default();
+            let gateway = proved.into_iter().fold(Caller::clone(&gateway), Caller::with_credential);
+            cx.caller = Some(Arc::new(gateway));
+        }
         Err(refusal::of(cx, class))
     }
 

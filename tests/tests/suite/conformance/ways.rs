@@ -92,6 +92,7 @@ fn in_process() -> Conformance {
         .without(Case::Caller, "the caller is the process itself")
         .without(Case::Connections, "there are no connections")
         .without(Case::Access, WITHIN)
+        .without(Case::AccessEnds, WITHIN)
         .without(Case::Undecoded, WITHIN)
         .without(Case::Cause, OWN_PROCESS)
         .without(Case::DeadlineUnread, "a stream that is not read does not run")

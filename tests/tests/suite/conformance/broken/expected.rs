@@ -123,5 +123,6 @@ pub(super) const FAULTS: &[(Fault, &[(Case, &str)])] = &[
             (Case::Undecoded, "expected that a message that is none is not read"),
         ],
     ),
+    (Fault::AccessEnds, &[(Case::AccessEnds, "the end of answers: expected within 2s")]),
     (Fault::CauseText, &[(Case::Cause, "the message: expected \"out of stock\"")]),
 ];

@@ -62,4 +62,6 @@ pub(super) enum Fault {
     CauseText,
     /// Nothing is asked about callers.
     Access,
+    /// Access is asked for as a call begins, and never again.
+    AccessEnds,
 }

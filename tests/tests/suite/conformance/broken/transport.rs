@@ -1,7 +1,7 @@
-use std::future::pending;
+use std::{future::pending, sync::Arc};
 
 use polywire::{
-    Codec, ConnectOptions, Drain, ServiceExt as _, Status, config,
+    Authorize, Codec, ConnectOptions, Context, Drain, ServiceExt as _, Status, config,
     grpc::{self, Grpc},
     transport::{BindContext, BindError, Bound, Connected, Scheme, Serving, Transport},
 };
@@ -56,6 +56,15 @@ pub(super) struct BrokenListening {
     fault: Fault,
 }
 
+/// Decides about a call as it begins, and never again.
+struct OnceAlone(Arc<dyn Authorize>);
+
+impl Authorize for OnceAlone {
+    fn authorize(&self, cx: &mut Context) -> Result<(), Status> {
+        self.0.authorize(cx)
+    }
+}
+
 impl Bound for BrokenListening {
     fn target(&self) -> String {
         self.inner.target()
@@ -68,6 +77,10 @@ impl Bound for BrokenListening {
         match fault {
             Fault::Drain => serving.drain = Drain::new(),
             Fault::Access => serving.access = None,
+            Fault::AccessEnds => {
+                serving.access =
+                    serving.access.map(|access| Arc::new(OnceAlone(access)) as Arc<dyn Authorize>);
+            }
             Fault::Gauge => serving.connections = None,
             _ => {}
         }

@@ -7,7 +7,7 @@ use std::{
 
 use super::*;
 use crate::{Streaming, access::lease};
-use futures_util::{StreamExt as _, poll};
+use futures_util::{FutureExt as _, StreamExt as _};
 
 static WATCH: Method = Method::server_streaming("/a.v1.A/Watch");
 
@@ -107,7 +107,7 @@ async fn an_identity_ends_with_its_certificate() {
     // The clock of certificates does not stop for a test.
     let mut stream = open(&access, &WATCH, until(now + Duration::from_millis(200))).unwrap();
     while SystemTime::now() < now + Duration::from_millis(200) {
-        assert!(poll!(stream.next()).is_pending());
+        assert!(stream.next().now_or_never().is_none());
         std::thread::yield_now();
     }
     assert_eq!(end(&mut stream).await.0, Code::Unauthenticated);
