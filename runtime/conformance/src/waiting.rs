@@ -36,9 +36,9 @@ struct Full {
     begun: Arc<AtomicUsize>,
 }
 
-/// The number in the call that goes while it waits for its turn, and in the one that waits behind it.
-const GONE: u64 = 1;
-const BEHIND: u64 = 2;
+/// The number in the call that goes while it waits for its turn, and in the one that waits behind it: no other call has them.
+const GONE: u64 = 1_000_001;
+const BEHIND: u64 = 1_000_002;
 
 impl Full {
     async fn of(rig: &Rig) -> Result<Self, Stop> {

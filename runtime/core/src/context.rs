@@ -4,8 +4,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
-    Caller, Codec, Compression, Extensions, Metadata, MetadataError, Method, Status, TraceContext,
-    access::Lease, method,
+    Caller, Codec, Compression, Extensions, Metadata, MetadataError, Method, Status, TraceContext, method,
 };
 
 /// The parts of a call other than its messages: path, metadata, deadline, codec, caller, and extensions from layers.
@@ -33,8 +32,6 @@ pub struct Context {
     pub(crate) is_enforced: bool,
     /// Whether the inbound edge has asked for access.
     pub(crate) is_authorized: bool,
-    /// What ends a call with streams whose caller may not make it any more.
-    pub(crate) lease: Option<Lease>,
 }
 
 impl Context {
@@ -209,7 +206,6 @@ impl Context {
             trace: self.trace.clone(),
             is_enforced: false,
             is_authorized: false,
-            lease: None,
         }
     }
 

@@ -4,6 +4,7 @@ mod cluster;
 mod jwt;
 mod operators;
 mod python;
+mod streams;
 mod tokens;
 
 use std::path::Path;

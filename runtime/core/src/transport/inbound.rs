@@ -16,7 +16,7 @@ use super::{Limits, Serving};
 use crate::{
     AlpnName, Authorize, Caller, Channel, Code, Codec, CompressionSet, Context, Method, Payload, Response,
     Service, Shape, Status, Streaming,
-    access::lease,
+    access::lease::{self, Lease},
     deadline::{self, Bound},
     encoding::ResponseEncoding,
     messages::{self, Messages},
@@ -141,7 +141,11 @@ impl<S: Service> Inbound<S> {
         if let Some(access) = &self.access {
             match unary || arrival.is_unary() {
                 true => access.authorize(cx)?,
-                false => cx.lease = access.authorize_stream(cx)?,
+                false => {
+                    if let Some(lease) = access.authorize_stream(cx)? {
+                        cx.extensions.insert(lease);
+                    }
+                }
             }
             cx.is_authorized = true;
         }
@@ -189,7 +193,7 @@ impl<S: Service> Inbound<S> {
         messages: Streaming<Payload>,
     ) -> Result<Response<Streaming<Payload>>, Status> {
         let deadline = cx.deadline;
-        let lease = cx.lease.take();
+        let lease: Option<Lease> = cx.extensions.remove();
         let answer = deadline::bound(deadline, self.service.stream(cx, messages));
         let response = lease::bound(lease.as_ref(), answer).await?;
         Ok(response.map(|messages| lease::bound_stream(lease, deadline::bound_stream(deadline, messages))))

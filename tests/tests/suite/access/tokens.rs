@@ -12,7 +12,7 @@ use super::{GET, KEY, NOT_FOUND, PERMISSION_DENIED, PUT, UNAUTHENTICATED, call_w
 const CLOSED: &str = "--access.trust_local=false";
 
 /// A node that is closed to its own machine too, and serves every transport that a command can call.
-async fn closed() -> (Node, Vec<String>) {
+pub(super) async fn closed() -> (Node, Vec<String>) {
     let node = Node::start(&[
         CLOSED,
         "--transport.unix.enabled=true",

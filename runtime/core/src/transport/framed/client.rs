@@ -3,8 +3,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     Connection, RecvStream, SendStream, StreamError,
-    fill::{fill, put_message},
-    incoming::{Incoming, Refusal},
+    body::{Incoming, Refusal, fill, put_message},
 };
 use crate::{
     CompressionSet, Context, Metadata, Payload, Response, Status, Streaming,

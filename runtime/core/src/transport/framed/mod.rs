@@ -4,9 +4,8 @@
 
 mod answer;
 mod batched;
+mod body;
 mod client;
-mod fill;
-mod incoming;
 mod link;
 mod listener;
 #[cfg(test)]

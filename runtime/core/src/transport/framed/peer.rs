@@ -4,8 +4,8 @@ use futures_util::future::{BoxFuture, Either};
 
 use super::{
     Connection, Dial, Proof, RequestStreams, StreamError,
+    body::Refusal,
     client::{Outgoing, Unanswered},
-    incoming::Refusal,
     link::Link,
 };
 use crate::{

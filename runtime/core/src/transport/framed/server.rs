@@ -7,8 +7,7 @@ use tokio::{task::JoinSet, time::Instant};
 use super::{
     Connection, RecvStream, SendStream,
     answer::Answer,
-    fill::{fill, put_message},
-    incoming::Incoming,
+    body::{Incoming, fill, put_message},
 };
 use crate::{
     Caller, Code, Context, Drain, Metadata, Method, Status, deadline,

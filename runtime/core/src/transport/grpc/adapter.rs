@@ -201,7 +201,7 @@ impl<S: Service> Adapter<S> {
         put_message(&mut buffer, &response.message, &encoding)?;
         let trailers = status::trailers(Ok(&response.trailers), room);
         arrival.end(status::code(&trailers));
-        let body = Single { message: Some(buffer.freeze()), trailers: Some(trailers) };
+        let body = Single { message: Some(buffer.freeze()), trailers: Some(trailers), call: None };
         Ok(respond(encoding.codec, encoding.compression, &response.metadata, |_| Body::new(body)))
     }
 

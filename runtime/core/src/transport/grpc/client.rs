@@ -184,8 +184,10 @@ impl<C: Http2> Connection<C> {
             let head = self.begin(cx)?;
             let mut buffer = BytesMut::new();
             put_message(&mut buffer, &message, &head.encoding)?;
-            let body = Body::new(Single { message: Some(buffer.freeze()), trailers: None });
-            match self.send(head, body, Failure::default()).await {
+            let failure = Failure::default();
+            let call = Some(failure.of_call());
+            let body = Body::new(Single { message: Some(buffer.freeze()), trailers: None, call });
+            match self.send(head, body, failure).await {
                 Err(unsent) if attempts.may_follow(&unsent) => {}
                 outcome => return outcome.map_err(Unsent::into_status),
             }

@@ -2,7 +2,7 @@ use std::{
     convert::Infallible,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context as TaskContext, Poll},
 };
 
@@ -63,6 +63,9 @@ pub(super) struct Single {
     pub(super) message: Option<Bytes>,
     /// What ends an answer; a request just ends.
     pub(super) trailers: Option<HeaderMap>,
+    /// The call that a request is of: once it has gone, its message is not sent. hyper keeps a request that waits for its turn on
+    /// the connection, and notices no sooner than it begins that its answer is not wanted.
+    pub(super) call: Option<OfCall>,
 }
 
 impl Body for Single {
@@ -73,6 +76,10 @@ impl Body for Single {
         mut self: Pin<&mut Self>,
         _: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.call.as_ref().is_some_and(OfCall::has_gone) {
+            self.message = None;
+            return Poll::Ready(Some(Err(Status::cancelled("the caller has given the call up"))));
+        }
         let data = self.message.take().map(Frame::data);
         Poll::Ready(data.or_else(|| self.trailers.take().map(Frame::trailers)).map(Ok))
     }
@@ -107,7 +114,21 @@ enum End {
 #[derive(Clone, Default)]
 pub(super) struct Failure(Arc<Mutex<Option<Status>>>);
 
+/// Of a call whose [`Failure`] is kept for as long as its answer is wanted.
+pub(super) struct OfCall(Weak<Mutex<Option<Status>>>);
+
+impl OfCall {
+    fn has_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
+
 impl Failure {
+    /// What is of this call.
+    pub(super) fn of_call(&self) -> OfCall {
+        OfCall(Arc::downgrade(&self.0))
+    }
+
     /// The reason, where there is one, or else the status.
     pub(super) fn explain(&self, status: Status) -> Status {
         self.0.lock().take().unwrap_or(status)
@@ -228,5 +249,28 @@ impl Body for Many {
 
     fn is_end_stream(&self) -> bool {
         self.buffer.is_empty() && matches!(self.end, End::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_message_of_a_call_that_has_gone_is_not_sent() {
+        let request = |failure: &Failure| Single {
+            message: Some(Bytes::from_static(b"x")),
+            trailers: None,
+            call: Some(failure.of_call()),
+        };
+        let failure = Failure::default();
+        let (sent, mut late) = (request(&failure).collect().await.unwrap(), request(&failure));
+        assert_eq!(sent.to_bytes(), "x");
+        drop(failure);
+        let broken = late.frame().await.unwrap().unwrap_err();
+        assert_eq!(broken.code(), crate::Code::Cancelled);
+        assert!(late.is_end_stream());
     }
 }
