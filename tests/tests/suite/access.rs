@@ -2,6 +2,7 @@
 
 mod cluster;
 mod jwt;
+mod lookups;
 mod operators;
 mod python;
 mod streams;

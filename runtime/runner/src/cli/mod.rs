@@ -25,6 +25,7 @@ mod interrupt;
 mod json;
 mod listen;
 mod log;
+mod lookup;
 mod node;
 mod print;
 mod reflection;

@@ -13,7 +13,7 @@ use prost_reflect::{DescriptorPool, prost_types::FileDescriptorProto};
 use tokio::sync::mpsc;
 
 use self::message::{Answer, Question, ReflectionResponse, Request};
-use super::connect::Client;
+use super::{connect::Client, lookup};
 use futures_util::future::BoxFuture;
 use polywire_core::{Code, Codec, Metadata, Payload, Service as _, Status, Streaming};
 
@@ -72,8 +72,10 @@ async fn ask<T>(
             outcome => return outcome,
         };
         match talk(&mut Conversation::start(client, metadata, older)).await {
-            // The status of the current version says more than an unknown older one.
+            // The status of the current version says more than that of an older one which the server lacks. A node denies the
+            // access to methods that it lacks.
             Err(second) if second.code() == Code::Unimplemented => Err(status),
+            Err(second) if status.code() == Code::NotFound && lookup::is_denied(&second) => Err(status),
             outcome => outcome,
         }
     };

@@ -15,6 +15,7 @@ use super::{
     directory::{self, Service},
     failure::Failure,
     json::{Question, Types},
+    lookup,
     print::note,
     reflection,
     suggest::{self, Known},
@@ -70,10 +71,7 @@ pub(super) async fn find(
     let directory = match directory::list(client, metadata).await {
         Ok(services) => {
             let schema = listed(&services, method)?;
-            note(format_args!(
-                "note: no schema of {} was found: JSON is sent by Rust field names, and unknown names are ignored",
-                method.service()
-            ));
+            note_plain(method);
             return Ok((schema, None));
         }
         Err(status) if client.is_final(&status) => return Err(status.into()),
@@ -83,7 +81,7 @@ pub(super) async fn find(
     Ok((undescribed(client, metadata, method, reflection, &directory).await?, None))
 }
 
-/// The schema of a method that no source describes: plain fields on our framing, otherwise an error.
+/// The schema of a method that no source describes: plain fields at a peer of ours, otherwise an error.
 async fn undescribed(
     client: &Client,
     metadata: &Metadata,
@@ -94,10 +92,19 @@ async fn undescribed(
     let service = method.service();
     // Peers on our framing read MessagePack by field names; gRPC servers in general do not.
     if client.transport() != GRPC {
-        return Ok(Schema { form: Form::Plain, shape: None, idempotent: false });
+        return Ok(plain(method));
     }
+    // A node tells its shapes to operators alone. It may serve the method to this caller all the same.
+    let is_denied = lookup::is_denied(directory);
     if reflection.code() == Code::NotFound {
-        return Err(unreflected(client, metadata, method).await);
+        let known = reflected_services(client, metadata).await;
+        return match is_denied && known.iter().any(|known| known.service == method.service()) {
+            true => Ok(plain(method)),
+            false => Err(unknown_service(method, "the target's reflection knows", &known)),
+        };
+    }
+    if is_denied && lookup::is_denied(&reflection) {
+        return Ok(plain(method));
     }
     let message = format!(
         "unknown messages of {service}: this binary has no descriptor of it, the target's reflection answers \
@@ -106,20 +113,27 @@ async fn undescribed(
     Err(reflection.with_message(message).into())
 }
 
-/// The error for a method whose service the target's reflection does not know.
-async fn unreflected(client: &Client, metadata: &Metadata, method: &MethodName) -> Failure {
-    let known: Vec<_> = match reflection::services(client, metadata).await {
-        Ok((names, pool)) => {
-            let described = |name: String| match pool.get_service_by_name(&name) {
-                Some(service) => known(&service),
-                None => Known { service: name, methods: Vec::new() },
-            };
-            names.into_iter().map(described).collect()
-        }
-        // Without a list there are no suggestions.
-        Err(_) => Vec::new(),
+/// The method by Rust field names, of an unknown shape.
+fn plain(method: &MethodName) -> Schema {
+    note_plain(method);
+    Schema { form: Form::Plain, shape: None, idempotent: false }
+}
+
+fn note_plain(method: &MethodName) {
+    note(format_args!(
+        "note: no schema of {} was found: JSON is sent in MessagePack by Rust field names, and unknown names are ignored",
+        method.service()
+    ));
+}
+
+/// The services that the target's reflection lists; none without a list.
+async fn reflected_services(client: &Client, metadata: &Metadata) -> Vec<Known> {
+    let Ok((names, pool)) = reflection::services(client, metadata).await else { return Vec::new() };
+    let described = |name: String| match pool.get_service_by_name(&name) {
+        Some(service) => known(&service),
+        None => Known { service: name, methods: Vec::new() },
     };
-    unknown_service(method, "the target's reflection knows", &known)
+    names.into_iter().map(described).collect()
 }
 
 /// Whether the method is idempotent according to the target's directory.

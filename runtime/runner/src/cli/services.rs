@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     args::ServicesArgs, connect::Client, directory, failure::Failure, flags::Flags, interrupt::Interrupt,
-    log, node::Made, print, reflection, settings,
+    log, lookup, node::Made, print, reflection, settings,
 };
 use crate::node::ServiceOverview;
 use polywire_core::{
@@ -109,7 +109,7 @@ async fn ask(client: &Client, metadata: Metadata, members: bool) -> Result<Listi
         Err(status) if client.is_final(&status) => return Err(status),
         Err(status) => status,
     };
-    let is_denied = matches!(refusal.code(), Code::Unauthenticated | Code::PermissionDenied);
+    let is_denied = lookup::is_denied(&refusal);
     // Reflection knows no members.
     if is_denied && members {
         return Err(refusal);

@@ -6,7 +6,7 @@ use polywire_core::{Code, Codec, Message, Metadata, Payload, Service as _, Statu
 
 use super::{args::NodeArgs, messages::SERVICE};
 use crate::{
-    cli::{connect::Client, failure::Failure, flags::Flags, log, print, settings},
+    cli::{connect::Client, failure::Failure, flags::Flags, log, lookup, print, settings},
     config::Config,
     node::{Identity, Listening},
     tokens::{Token, authorization},
@@ -74,7 +74,7 @@ impl Operator {
         let proved: Vec<_> = targets.iter().filter(|target| place(target).is_some()).cloned().collect();
         let mut answer = self.call(targets, Metadata::new(), path, request.clone()).await;
         if let Err(Failure::Status(status)) = &answer
-            && matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)
+            && lookup::is_denied(status)
             && !proved.is_empty()
         {
             answer = self.call(proved, self.own_token()?, path, request.clone()).await;

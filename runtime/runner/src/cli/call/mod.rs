@@ -35,7 +35,7 @@ use super::{
     failure::Failure,
     interrupt::Interrupt,
     json::{Question, Shown},
-    log,
+    log, lookup,
     node::Made,
     print, reflection,
     schema::{self, Schema},
@@ -98,9 +98,13 @@ async fn make(
     json: Option<String>,
     output: Output<impl Write>,
 ) -> Result<(), Failure> {
-    let (mut schema, questions) = schema::find(client, sets, &metadata, method).await?;
-    let answering = answer(client, &metadata, questions);
-    let calling = make_by(client, &mut schema, method, metadata.clone(), codec, json, output);
+    let lookups = lookup::metadata(&metadata);
+    let (mut schema, questions) = schema::find(client, sets, &lookups, method).await?;
+    if client.has_fallback() && !schema.idempotent && matches!(schema.form, Form::Described { .. }) {
+        schema.idempotent = schema::is_idempotent(client, &lookups, method).await;
+    }
+    let answering = answer(client, &lookups, questions);
+    let calling = make_by(client, schema, method, metadata, codec, json, output);
     tokio::select! {
         biased;
         outcome = calling => outcome,
@@ -132,18 +136,15 @@ async fn answer(
 
 async fn make_by(
     client: &Client,
-    schema: &mut Schema,
+    schema: Schema,
     method: &MethodName,
     metadata: Metadata,
     codec: Option<Codec>,
     json: Option<String>,
     output: Output<impl Write>,
 ) -> Result<(), Failure> {
-    if client.has_fallback() && !schema.idempotent && matches!(schema.form, Form::Described { .. }) {
-        schema.idempotent = schema::is_idempotent(client, &metadata, method).await;
-    }
-    let requests = Arc::new(read(json.as_deref(), schema).await?);
-    let call = Making { client, method, metadata, schema: schema.clone(), codec, output };
+    let requests = Arc::new(read(json.as_deref(), &schema).await?);
+    let call = Making { client, method, metadata, schema, codec, output };
     call.make(&requests).await
 }
 

@@ -220,6 +220,18 @@ async fn a_proxy_that_refuses_reflection_with_any_code_may_have_a_directory() {
 }
 
 #[tokio::test]
+async fn a_peer_that_denies_every_lookup_is_called_by_field_names() {
+    for code in [Code::PermissionDenied, Code::Unauthenticated] {
+        let closed = demo::peer(move |cx, messages| match cx.service() {
+            "demo.v1.Demo" => Ok(messages),
+            _ => Err(Status::new(code, "access denied").not_processed()),
+        });
+        let asked = Asked { compiled_in: false, ..ask("Get", r#"{"any": 1}"#) };
+        assert_eq!(asked.of([closed]).await.printed(), "{\"any\":1}\n", "{code}");
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_a_foreign_server_does_not_know_is_unimplemented() {
     let foreign = demo::peer(|cx, _| match cx.service() {
         "grpc.reflection.v1.ServerReflection" => Err(Status::not_found("unknown symbol")),

@@ -80,3 +80,14 @@ async fn the_refusal_of_the_newer_name_is_told_where_there_is_no_older() {
     let status = describe(&client(proxy).await, &Metadata::new(), "demo.v1.Demo").await.unwrap_err();
     assert_eq!(status.code(), Code::PermissionDenied);
 }
+
+#[tokio::test]
+async fn a_node_that_denies_the_older_name_which_it_lacks_still_does_not_know_the_symbol() {
+    let files = demo::pool();
+    let node = demo::peer(move |cx, questions| match cx.path() == PATHS[0] {
+        true => Ok(demo::reflected(&files, questions)),
+        false => Err(Status::permission_denied("access denied").not_processed()),
+    });
+    let status = describe(&client(node).await, &Metadata::new(), "gone.v1.Gone").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::NotFound, "unknown symbol"));
+}
