@@ -41,8 +41,21 @@ impl Rules {
             judged.map(|(service, calls)| self.of(service, calls, traffic.seconds)).collect();
         let absent =
             wanted.iter().filter(|name| !traffic.services.keys().any(|service| names(name, service)));
-        verdicts.extend(absent.map(|name| self.of(name, &ByTransport::new(), traffic.seconds)));
+        verdicts.extend(absent.map(|name| self.of_absent(name, traffic)));
         verdicts
+    }
+
+    /// The verdict on a service without a call, whose name may be misspelt.
+    fn of_absent(&self, name: &str, traffic: &Traffic) -> Verdict {
+        let mut verdict = self.of(name, &ByTransport::new(), traffic.seconds);
+        let known: Vec<_> = traffic.services.keys().filter(|service| !is_built_in(service)).collect();
+        let known = known.iter().map(|service| short_name(service)).collect::<Vec<_>>().join(", ");
+        if !known.is_empty() {
+            verdict
+                .reasons
+                .push(format!("no service has calls under this name; those with calls are {known}"));
+        }
+        verdict
     }
 
     fn of(&self, service: &str, calls: &ByTransport, seconds: f64) -> Verdict {
@@ -247,6 +260,15 @@ mod tests {
         unsafe_for(Calls::default(), calls(1_200, 0, 0), "`[transport.strategy.shift] shop = 0.05`");
         let verdicts = rules().judge(&Traffic::default(), &["shop".to_owned()]);
         assert!(verdicts.len() == 1 && !verdicts[0].safe, "{verdicts:?}");
+    }
+
+    #[test]
+    fn a_service_without_calls_may_be_misspelt_so_those_with_calls_are_named() {
+        let traffic = traffic(calls(400, 0, 0), calls(400, 0, 0));
+        let verdicts = rules().judge(&traffic, &["shpo".to_owned()]);
+        let [Verdict { service, safe: false, reasons }] = &verdicts[..] else { panic!("{verdicts:?}") };
+        assert_eq!(service, "shpo");
+        assert_eq!(reasons[1..], ["no service has calls under this name; those with calls are shop"]);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) async fn check(
     checked.map_err(|error| Failure::other(loaded.placed(error)))?;
     // What is wrong with a file of keys shows nowhere else before the node starts.
     loaded.config.check_jwks().map_err(|error| Failure::other(loaded.placed(error)))?;
-    for warning in loaded.warnings {
+    for warning in loaded.warnings.iter().chain(&loaded.unknown_names(&services)) {
         note(format_args!("warning: {warning}"));
     }
     answer("ok\n")

@@ -104,6 +104,7 @@ async fn run_logging(
         return Ok(());
     };
     let node = node?;
+    node.parts().warn_of_names(&loaded);
     let _reloading = Reloading::start(source, look, node.parts().clone()).map_err(Failure::other)?;
     say(&node)?;
     let outcome = until_stopped(node, interrupt).await;

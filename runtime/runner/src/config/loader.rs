@@ -7,8 +7,9 @@ use super::{
     layer::Layer,
     origin::Origin,
     read::read,
-    text, warn,
+    short_names, text, warn,
 };
+use polywire_core::ServiceInfo;
 use std::{env, ffi::OsString, path::PathBuf};
 
 /// Loads a configuration from its layers.
@@ -138,6 +139,12 @@ impl Loaded {
     /// The origin of the value of a dotted key.
     pub fn origin(&self, key: &str) -> Origin {
         self.layers.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// The names in `transport.strategy` that nothing of a node with these services has, one line each, as the warnings.
+    pub(crate) fn unknown_names(&self, services: &[ServiceInfo]) -> Vec<String> {
+        let found = short_names::unknown(&self.config.transport.strategy, services);
+        found.into_iter().map(|finding| finding.placed(&self.layers).to_string()).collect()
     }
 
     /// The problems of the configuration that were found without its layers, with their places in these.

@@ -44,6 +44,7 @@ mod read;
 mod registered;
 mod rules;
 mod shift;
+mod short_names;
 mod strategy;
 mod suggest;
 mod telemetry;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Health,
     command::{Command, DynCommand},
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Loaded},
     metrics::Metrics,
 };
 use polywire_core::{
@@ -92,6 +92,16 @@ impl Parts {
             return Ok(());
         }
         config.check_access(&self.router.services())
+    }
+
+    /// Warns of names in `transport.strategy` that nothing of the node has. One that forwards calls has others too.
+    pub(crate) fn warn_of_names(&self, loaded: &Loaded) {
+        if self.forwards {
+            return;
+        }
+        for warning in loaded.unknown_names(&self.router.services()) {
+            tracing::warn!("{warning}");
+        }
     }
 
     /// The one value of this type that the node's services and components share, made by `Default` at the first call.

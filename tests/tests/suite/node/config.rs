@@ -46,6 +46,20 @@ async fn contradictions_are_refused_at_start_with_both_keys() {
 }
 
 #[tokio::test]
+async fn a_check_warns_of_a_short_name_that_no_service_of_the_node_has() {
+    let (directory, name) = file("[transport.strategy.shift]\nhealht = 0.5\nhealth = 0.5\nshop = 0.5\n");
+    let checked = run(directory.path(), &["config", "check", &name]).await;
+    assert_eq!((checked.code, checked.stdout.trim_end()), (0, "ok"), "{}", checked.stderr);
+    let lines = Vec::from_iter(checked.stderr.lines());
+    assert_eq!(lines.len(), 2, "{}", checked.stderr);
+    let expected =
+        "warning: node.toml:2:1: transport.strategy.shift.healht: no service of this node has the short name";
+    assert!(lines[0].starts_with(expected), "{}", lines[0]);
+    assert!(lines[0].ends_with("did you mean \"health\"?"), "{}", lines[0]);
+    assert!(lines[1].contains("\"shop\"") && !lines[1].contains("did you mean"), "{}", lines[1]);
+}
+
+#[tokio::test]
 async fn what_is_printed_loads_again_to_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let flags = [

@@ -60,3 +60,29 @@ async fn a_file_that_became_empty_is_refused_and_one_with_a_comment_is_not() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn a_short_name_that_no_service_has_is_said_at_the_start_and_when_it_is_read_again() {
+    let (node, file, _directory) = node().await;
+    // The second key says in `/readyz` that the file was read.
+    fs::write(&file, "[transport.strategy.policy]\nhealht = { adaptive = true }\n[http]\nenabled = false\n")
+        .unwrap();
+    node.signal(Signal::HUP);
+    eventually("it is read", async || {
+        node.get("/readyz?verbose").await.body.contains("note: configuration").then_some(())
+    })
+    .await;
+    let log = node.terminate().await.stderr;
+    let said = |log: &str, key: &str| {
+        log.lines().any(|line| {
+            line.contains("WARN") && line.contains(key) && line.contains("did you mean \"health\"?")
+        })
+    };
+    assert!(said(&log, "transport.strategy.policy.healht"), "{log}");
+    let node = Node::start(&["--transport.strategy.prefer_iroh_for=heatlh"]).await;
+    let log = node.terminate().await.stderr;
+    assert!(
+        said(&log, "--transport.strategy.prefer_iroh_for: transport.strategy.prefer_iroh_for[0]"),
+        "{log}"
+    );
+}
