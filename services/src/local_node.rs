@@ -44,6 +44,24 @@ impl LocalNode {
         }
     }
 
+    /// Says so if the node listens on every address, and what it tells of itself leads to this machine alone: the machine has no
+    /// route to others, by which it would know its own address.
+    pub(crate) fn warn_of_loopback(&self) {
+        let transport = &self.node.parts.config.transport;
+        let targets = self.member().targets;
+        let everywhere =
+            self.node.targets.transports.iter().filter_map(|(name, _)| transport.bind_address(name));
+        let is_meant_for_others = everywhere.into_iter().any(|bound| bound.ip().is_unspecified());
+        let has_relay = transport.serves_iroh() && transport.iroh.home_relay.is_some();
+        if is_meant_for_others && !has_relay && are_for_this_machine(&targets) {
+            tracing::warn!(
+                targets = targets.join(" "),
+                "this node listens on every address, but the machine has no route to others that tells its own: tokens, members \
+                 and the directory name loopback alone; cluster.advertise = [\"grpc://ADDRESS:PORT\"] says where others call it"
+            );
+        }
+    }
+
     /// This node as a member, with its current addresses.
     pub(crate) fn member(&self) -> Member {
         let config = &self.node.parts.config;
@@ -67,6 +85,10 @@ impl LocalNode {
 fn for_other_machines(targets: Vec<String>) -> Vec<String> {
     let others: Vec<_> = targets.iter().filter_map(|target| for_another_machine(target)).collect();
     if others.is_empty() { targets } else { others }
+}
+
+fn are_for_this_machine(targets: &[String]) -> bool {
+    targets.iter().all(|target| for_another_machine(target).is_none())
 }
 
 fn for_another_machine(target: &str) -> Option<String> {
@@ -165,6 +187,8 @@ mod tests {
             assert_eq!(announced(&[target, other]), expected, "{target}");
         }
         let here = ["grpc://127.0.0.1:7001", "unix:///run/node.sock"];
+        assert!(are_for_this_machine(&here.map(str::to_owned)));
+        assert!(!are_for_this_machine(&[here[0].to_owned(), "iroh://ID".to_owned()]));
         assert_eq!(announced(&here), here);
     }
 

@@ -86,7 +86,7 @@ impl Component for BindContext {
 
     async fn start(&self, node: NodeHandle) -> Result<(), ComponentError> {
         let context = NodeContext::of(&node.parts);
-        context.bind(&node);
+        context.bind(&node).warn_of_loopback();
         match context.membership() {
             Some(_) => Ok(()),
             None => unclustered::check(&node.parts.config),

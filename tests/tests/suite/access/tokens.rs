@@ -3,7 +3,8 @@
 use std::{net::UdpSocket, path::Path};
 
 use polywire_tests::{
-    node::{Node, run},
+    lab::Lab,
+    node::{Node, binary, run, run_command},
     skip::skipped,
 };
 
@@ -158,4 +159,39 @@ async fn a_token_of_a_node_that_listens_everywhere_leads_other_machines_to_it() 
         shown.lines().find(|line| line.contains("grpcs://")).unwrap().split_whitespace().last().unwrap();
     let called = call_with(&token, target, GET).await;
     assert_eq!(called.code, NOT_FOUND, "{}", called.stderr);
+}
+
+#[tokio::test]
+async fn a_token_that_leads_to_the_nodes_machine_alone_is_said_to_do_so() {
+    let Some(lab) = Lab::or_skip().await else { return };
+    // A lab has no route to other networks.
+    let node =
+        Node::start_in(lab.far(), &["--transport.grpc.bind_address=0.0.0.0:0", "--transport.mode=grpc"])
+            .await;
+    let invite = async |arguments: &[&str]| {
+        let mut command = lab.far().command(binary());
+        command.args(["invite", "--method", GET, "--node.data_dir", node.data_dir().to_str().unwrap()]);
+        command.args(arguments);
+        run_command(command, "").await
+    };
+    let invited = invite(&[]).await;
+    assert_eq!(invited.code, 0, "{}", invited.stderr);
+    let warning = "warning: the token leads to the node from its own machine alone, by grpc://127.0.0.1:";
+    assert!(
+        invited.stderr.contains(warning) && invited.stderr.contains("cluster.advertise"),
+        "{}",
+        invited.stderr
+    );
+    let named = invite(&["--target", "grpc://10.77.1.2:1"]).await;
+    assert_eq!((named.code, &*named.stderr), (0, ""));
+    let log = node.terminate().await.stderr;
+    assert!(log.contains("the machine has no route to others") && log.contains("cluster.advertise"), "{log}");
+    let flags = [
+        "--transport.grpc.bind_address=0.0.0.0:0",
+        "--transport.mode=grpc",
+        "--cluster.advertise=grpc://10.77.1.2:1",
+    ];
+    let advertised = Node::start_in(lab.far(), &flags).await;
+    let log = advertised.terminate().await.stderr;
+    assert!(!log.contains("the machine has no route to others"), "{log}");
 }

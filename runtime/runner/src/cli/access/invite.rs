@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use polywire_core::__runner::leads_here;
+
 use super::{
     args::{Allowed, InviteArgs},
     messages::{ISSUE, IssueRequest, IssueResponse},
@@ -28,7 +30,24 @@ pub(in crate::cli) async fn invite(args: InviteArgs, flags: Flags) -> Result<(),
         Some(IssueResponse { token }) => token,
         None => offline(&operator, &what, request)?.to_string(),
     };
+    if target.is_empty() {
+        warn_of_loopback(&token);
+    }
     print::answer(&format!("{token}\n"))
+}
+
+/// Says so if the targets of the token, which the node has told, lead to the node's machine alone.
+fn warn_of_loopback(token: &str) {
+    let Ok(token) = token.parse::<Token>() else { return };
+    let targets = token.targets();
+    let leads_here = |target: &String| target.parse().is_ok_and(|target| leads_here(&target));
+    if !targets.is_empty() && targets.iter().all(leads_here) {
+        print::note(format_args!(
+            "warning: the token leads to the node from its own machine alone, by {}; --target here, or cluster.advertise in the \
+             node's configuration, says where others call it",
+            targets.join(" ")
+        ));
+    }
 }
 
 /// Signs with the key in the data directory, and records the token there.
