@@ -224,7 +224,8 @@ fn unknown_method(method: &MethodName, service: Known) -> Failure {
 
 fn not_served(method: &MethodName, source: &str, names: &[&str], known: &[Known]) -> Status {
     let path = method.path();
-    let meant = suggest::meant(method, known).map(|meant| format!("did you mean `{meant}`? "));
+    let meant = suggest::meant(method.service(), method.name(), known)
+        .map(|meant| format!("did you mean `{meant}`? "));
     let (meant, names) = (meant.unwrap_or_default(), names.join(", "));
     Status::unimplemented(format!("no method {path} is served here; {meant}{source} {names}")).not_processed()
 }

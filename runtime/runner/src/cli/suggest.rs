@@ -1,6 +1,5 @@
 //! Suggestions for misspelt methods.
 
-use super::call::MethodName;
 use polywire_core::__runner::{distance, nearest};
 
 /// A service and the names of its methods.
@@ -13,17 +12,17 @@ pub(super) struct Known {
 ///
 /// The last part of a service's name decides, as people omit the package; among equals the service with the nearest
 /// method, and then the nearest package.
-pub(super) fn meant(method: &MethodName, known: &[Known]) -> Option<String> {
-    let (_, last) = split(method.service());
+pub(super) fn meant(service: &str, method: &str, known: &[Known]) -> Option<String> {
+    let (_, last) = split(service);
     let alike = known.iter().filter_map(|known| {
         let far = distance(last, split(&known.service).1)?;
-        let named = nearest(method.name(), known.methods.iter().map(String::as_str));
-        let method_far = named.map_or(usize::MAX, |named| strsim::levenshtein(named, method.name()));
-        let package_far = strsim::damerau_levenshtein(&known.service, method.service());
+        let named = nearest(method, known.methods.iter().map(String::as_str));
+        let method_far = named.map_or(usize::MAX, |named| strsim::levenshtein(named, method));
+        let package_far = strsim::damerau_levenshtein(&known.service, service);
         Some(((far, method_far, package_far, &known.service), named))
     });
     let ((_, _, _, service), named) = alike.min()?;
-    Some(format!("{service}/{}", named.unwrap_or(method.name())))
+    Some(format!("{service}/{}", named.unwrap_or(method)))
 }
 
 /// The paths of a service's methods.
@@ -59,7 +58,8 @@ mod tests {
             ("a.v1.Stroe/Get", Some("a.v1.Store/Get")),
             ("a.v1.Unlike/Get", None),
         ] {
-            assert_eq!(meant(&written.parse().unwrap(), &known).as_deref(), expected, "{written}");
+            let (service, method) = written.split_once('/').unwrap();
+            assert_eq!(meant(service, method, &known).as_deref(), expected, "{written}");
         }
     }
 }

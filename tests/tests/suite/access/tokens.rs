@@ -195,3 +195,30 @@ async fn a_token_that_leads_to_the_nodes_machine_alone_is_said_to_do_so() {
     let log = advertised.terminate().await.stderr;
     assert!(!log.contains("the machine has no route to others"), "{log}");
 }
+
+#[tokio::test]
+async fn a_token_for_a_method_that_a_service_of_the_node_lacks_is_refused_and_one_for_an_unknown_service_is_warned_of()
+ {
+    let (node, _) = closed().await;
+    let data_dir = format!("--node.data_dir={}", node.data_dir().display());
+    let invite = async |method: &str| run(Path::new("/"), &["invite", &data_dir, "--method", method]).await;
+    let refused = invite("polywire.kv.v1.Kv/Gte").await;
+    assert_eq!((refused.code, &*refused.stdout), (2, ""), "{}", refused.stderr);
+    let expected = "error: no method of the node has the name \"polywire.kv.v1.Kv/Gte\"; did you mean \"polywire.kv.v1.Kv/Get\"?\n";
+    assert_eq!(refused.stderr, expected);
+    let warned = invite("polywire.kv.v1.Kvv/Get").await;
+    assert_eq!(warned.code, 0, "{}", warned.stderr);
+    assert!(warned.stdout.starts_with("pwt_"), "{}", warned.stdout);
+    let expected = "warning: no service of the node has the name \"polywire.kv.v1.Kvv\"";
+    assert!(warned.stderr.contains(expected) && warned.stderr.contains("Kv/Get\"?"), "{}", warned.stderr);
+    for method in ["polywire.kv.v1.Kv/*", "operator", GET] {
+        let invited = invite(method).await;
+        assert!(invited.code == 0 && !invited.stderr.contains("no service"), "{method}: {}", invited.stderr);
+    }
+    // Without the node there is nothing to compare with.
+    let node = node.kill().await;
+    let offline = invite("polywire.kv.v1.Kv/Gte").await;
+    assert_eq!(offline.code, 0, "{}", offline.stderr);
+    assert_eq!(offline.stderr.matches("is used without its node").count(), 1, "{}", offline.stderr);
+    drop(node);
+}

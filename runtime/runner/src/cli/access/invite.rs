@@ -6,8 +6,9 @@ use polywire_core::__runner::leads_here;
 
 use super::{
     args::{Allowed, InviteArgs},
+    known,
     messages::{ISSUE, IssueRequest, IssueResponse},
-    operator::Operator,
+    operator::{Listed, Operator},
 };
 use crate::{
     cli::{failure::Failure, flags::Flags, print},
@@ -26,7 +27,15 @@ pub(in crate::cli) async fn invite(args: InviteArgs, flags: Flags) -> Result<(),
         name,
         targets,
     };
-    let token = match operator.ask(ISSUE, &request).await? {
+    let answer = match operator.services().await? {
+        Listed::NoNode => None,
+        Listed::Untold => operator.ask(ISSUE, &request).await?,
+        Listed::Services(services) => {
+            known::check(&what.method, &services)?;
+            operator.ask(ISSUE, &request).await?
+        }
+    };
+    let token = match answer {
         Some(IssueResponse { token }) => token,
         None => offline(&operator, &what, request)?.to_string(),
     };

@@ -2,6 +2,7 @@
 
 mod args;
 mod invite;
+mod known;
 mod list;
 mod messages;
 mod operator;

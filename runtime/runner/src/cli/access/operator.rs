@@ -6,7 +6,13 @@ use polywire_core::{Code, Codec, Message, Metadata, Payload, Service as _, Statu
 
 use super::{args::NodeArgs, messages::SERVICE};
 use crate::{
-    cli::{connect::Client, failure::Failure, flags::Flags, log, lookup, print, settings},
+    cli::{
+        connect::Client,
+        directory::{LIST, ListRequest, ListResponse, Service},
+        failure::Failure,
+        flags::Flags,
+        log, lookup, print, settings,
+    },
     config::Config,
     node::{Identity, Listening},
     tokens::{Token, authorization},
@@ -16,6 +22,15 @@ use crate::{
 pub(super) struct Operator {
     args: NodeArgs,
     pub(super) config: Config,
+}
+
+/// The services of a node, as far as it tells them.
+pub(super) enum Listed {
+    Services(Vec<Service>),
+    /// The node does not tell them to this caller.
+    Untold,
+    /// There is none to call, so that the data directory has to do.
+    NoNode,
 }
 
 /// The transports that prove to a caller which node it calls, the fastest first. Only over these may a command present a
@@ -47,6 +62,23 @@ impl Operator {
         known.into_iter().filter_map(|(_, target)| target.parse().ok()).collect()
     }
 
+    /// The services of the node.
+    ///
+    /// # Errors
+    /// If the options cannot be used. A node that was named must be there.
+    pub(super) async fn services(&self) -> Result<Listed, Failure> {
+        let metadata = lookup::metadata(&self.args.connect.caller.metadata());
+        match self.call_any(metadata, LIST, &ListRequest { members: false }).await {
+            Ok(ListResponse { services, .. }) => Ok(Listed::Services(services)),
+            Err(Failure::Status(status)) if !is_unreached(&status) => Ok(Listed::Untold),
+            Err(Failure::Status(status)) if self.args.node.is_none() => {
+                self.note(status.message());
+                Ok(Listed::NoNode)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Calls the node; `None` if there is none to call, so that the data directory has to do.
     ///
     /// # Errors
@@ -59,17 +91,33 @@ impl Operator {
     where
         A: Message,
     {
+        match self.call_any(self.args.connect.caller.metadata(), path, request).await {
+            Err(Failure::Status(status)) if self.args.node.is_none() && is_absent(&status) => {
+                self.note(status.message());
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
+        }
+    }
+
+    /// Calls the node that was named, with these metadata, or the one of the data directory.
+    async fn call_any<A>(
+        &self,
+        metadata: Metadata,
+        path: &str,
+        request: &(impl Message + Clone),
+    ) -> Result<A, Failure>
+    where
+        A: Message,
+    {
         if let Some(target) = &self.args.node {
-            let metadata = self.args.connect.caller.metadata();
-            let called = self.call(vec![target.clone()], metadata, path, request.clone());
-            return called.await.map(Some);
+            return self.call(vec![target.clone()], metadata, path, request.clone()).await;
         }
         let mut targets = self.targets();
         let place = |target: &Target| PROVED.iter().position(|name| *name == target.transport());
         targets.sort_by_key(|target| place(target).unwrap_or(PROVED.len()));
         if targets.is_empty() {
-            self.note("no node has run on it");
-            return Ok(None);
+            return Err(Status::unavailable("no node has run on it").not_processed().into());
         }
         let proved: Vec<_> = targets.iter().filter(|target| place(target).is_some()).cloned().collect();
         let mut answer = self.call(targets, Metadata::new(), path, request.clone()).await;
@@ -79,14 +127,7 @@ impl Operator {
         {
             answer = self.call(proved, self.own_token()?, path, request.clone()).await;
         }
-        match answer {
-            Ok(answer) => Ok(Some(answer)),
-            Err(Failure::Status(status)) if is_absent(&status) => {
-                self.note(status.message());
-                Ok(None)
-            }
-            Err(failure) => Err(failure),
-        }
+        answer
     }
 
     async fn call<A>(
@@ -111,7 +152,8 @@ impl Operator {
 
     /// A token for this command: the key in the data directory is the node's own.
     fn own_token(&self) -> Result<Metadata, Failure> {
-        let (methods, expires) = (vec![SERVICE.to_owned()], SystemTime::now() + ONE_COMMAND);
+        let methods = [SERVICE, LIST].map(|path| path.trim_start_matches('/').to_owned()).into();
+        let expires = SystemTime::now() + ONE_COMMAND;
         let token =
             Token::of_owner(self.identity()?.secret_key(), methods, expires).map_err(Failure::other)?;
         let (key, value) = authorization(&token.to_string());
@@ -128,8 +170,9 @@ impl Operator {
 
 /// Whether the call has reached no node, or one that has no service for it.
 fn is_absent(status: &Status) -> bool {
-    match status.code() {
-        Code::Unavailable => status.is_not_processed(),
-        code => code == Code::Unimplemented,
-    }
+    is_unreached(status) || status.code() == Code::Unimplemented
+}
+
+fn is_unreached(status: &Status) -> bool {
+    status.code() == Code::Unavailable && status.is_not_processed()
 }
