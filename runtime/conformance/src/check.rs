@@ -1,6 +1,6 @@
 //! What a case says when something is not as it should be.
 
-use std::{fmt, future::Future, panic::Location, time::Duration};
+use std::{error::Error, fmt, future::Future, panic::Location, time::Duration};
 
 use polywire::{Code, Status, transport::BindError};
 
@@ -34,14 +34,32 @@ fn file_name(path: &str) -> &str {
 impl From<Status> for Stop {
     #[track_caller]
     fn from(status: Status) -> Self {
-        Self::failed(format_args!("expected the call to succeed, found {status}"))
+        Self::failed(format_args!("expected the call to succeed, found {}", Chain(&status)))
     }
 }
 
 impl From<BindError> for Stop {
     #[track_caller]
     fn from(error: BindError) -> Self {
-        Self::failed(format_args!("expected the transport to bind, found: {error}"))
+        Self::failed(format_args!("expected the transport to bind, found: {}", Chain(&error)))
+    }
+}
+
+/// An error and what it came from, without what the text already quotes.
+struct Chain<'a>(&'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = self.0.to_string();
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            let deeper = error.to_string();
+            if !text.contains(&deeper) {
+                text = format!("{text}: {deeper}");
+            }
+            source = error.source();
+        }
+        f.write_str(&text)
     }
 }
 
@@ -69,7 +87,7 @@ where
 pub(super) fn fails<T: fmt::Debug>(outcome: Result<T, Status>, code: Code) -> Result<Status, Stop> {
     match outcome {
         Err(status) if status.code() == code => Ok(status),
-        Err(status) => Err(Stop::failed(format_args!("expected {code}, found {status}"))),
+        Err(status) => Err(Stop::failed(format_args!("expected {code}, found {}", Chain(&status)))),
         Ok(answer) => Err(Stop::failed(format_args!("expected {code}, found the answer {}", brief(&answer)))),
     }
 }
@@ -80,7 +98,7 @@ pub(super) fn some<T>(message: Result<Option<T>, Status>) -> Result<T, Stop> {
     match message {
         Ok(Some(message)) => Ok(message),
         Ok(None) => Err(Stop::failed("expected a message, found the end of the stream")),
-        Err(status) => Err(Stop::failed(format_args!("expected a message, found {status}"))),
+        Err(status) => Err(Stop::failed(format_args!("expected a message, found {}", Chain(&status)))),
     }
 }
 
@@ -92,7 +110,9 @@ pub(super) fn ended<T: fmt::Debug>(message: Result<Option<T>, Status>) -> Verdic
         Ok(Some(message)) => {
             Err(Stop::failed(format_args!("expected the end of the stream, found {}", brief(&message))))
         }
-        Err(status) => Err(Stop::failed(format_args!("expected the end of the stream, found {status}"))),
+        Err(status) => {
+            Err(Stop::failed(format_args!("expected the end of the stream, found {}", Chain(&status))))
+        }
     }
 }
 
@@ -121,3 +141,35 @@ fn brief(value: &(impl fmt::Debug + ?Sized)) -> String {
 }
 
 const BRIEF: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_said_with_what_it_came_from_and_nothing_twice() {
+        let taken = || io::Error::new(io::ErrorKind::AddrInUse, "address in use");
+        let said = |stop| match stop {
+            Stop::Failed(text) | Stop::NotApplicable(text) => text,
+        };
+        let bind = said(BindError::listen("bind_address", "127.0.0.1:1", taken()).into());
+        let expected =
+            "cannot listen on 127.0.0.1:1 (configuration key bind_address): address in use (check.rs:";
+        assert!(bind.contains(expected), "{bind}");
+        let status = || Status::unavailable("not connected").with_source(taken());
+        let expected = "UNAVAILABLE: not connected: address in use (check.rs:";
+        for stop in [
+            Stop::from(status()),
+            fails::<()>(Err(status()), Code::Aborted).unwrap_err(),
+            some::<()>(Err(status())).unwrap_err(),
+            ended::<()>(Err(status())).unwrap_err(),
+        ] {
+            let text = said(stop);
+            assert!(text.contains(expected), "{text}");
+        }
+        let quoting = said(Status::unavailable("not connected: address in use").with_source(taken()).into());
+        assert_eq!(quoting.matches("address in use").count(), 1, "{quoting}");
+    }
+}

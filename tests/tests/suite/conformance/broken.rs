@@ -85,6 +85,14 @@ fn a_server_that_takes_more_than_it_says_is_found_out() {
 }
 
 #[test]
+fn a_transport_that_cannot_bind_says_why() {
+    let holder = std::net::TcpListener::bind(LOOPBACK).unwrap();
+    let config = config::Grpc { bind_address: holder.local_addr().unwrap(), ..config::Grpc::default() };
+    let report = Conformance::new(Grpc, config).only([Case::Unary]).run();
+    assert!(report.to_string().contains("Address already in use"), "{report}");
+}
+
+#[test]
 fn a_case_that_cannot_be_asked_is_left_out_with_its_reason() {
     let cases = [Case::Unary, Case::Caller];
     let report = suite(Fault::Name).only(cases).without(Case::Caller, "pigeons carry no names").run();
