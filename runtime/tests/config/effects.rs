@@ -44,3 +44,32 @@ fn what_is_said_of_traces_has_no_effect_without_a_collector() {
         ]
     );
 }
+
+#[test]
+fn a_rule_for_a_certificate_is_a_warning_without_an_authority() {
+    let rule = "[[access.allow]]\nwho = ['uid:7', 'dns:api.example.org',\n  'spiffe://example.org/a', 'spiffe://example.org/*']\n\
+                what = ['operator']\n";
+    let warnings = |text: &str| file(&format!("{rule}{text}")).load().unwrap().warnings;
+    let said = |text: &str| {
+        format!(
+            "no caller can prove {text:?} to this node, which has no authority of certificates; expected client_ca of a \
+             transport, or cluster.ca"
+        )
+    };
+    assert_eq!(
+        warnings(""),
+        [
+            format!("node.toml:2:17: access.allow[0].who[1]: {}", said("dns:api.example.org")),
+            format!("node.toml:3:3: access.allow[0].who[2]: {}", said("spiffe://example.org/a")),
+            format!("node.toml:3:29: access.allow[0].who[3]: {}", said("spiffe://example.org/*")),
+        ]
+    );
+    let grpc = "[transport.grpc]\ntls_enabled = true\nclient_ca = 'ca.pem'\n";
+    assert_eq!(warnings(grpc), [""; 0]);
+    assert_eq!(warnings("[cluster]\nca = 'ca.pem'\n"), [""; 0]);
+    assert_eq!(warnings(&format!("[transport]\nmode = 'iroh'\n{grpc}")).len(), 3, "gRPC is off");
+    if cfg!(feature = "quic") {
+        let quic = |enabled: bool| format!("[transport.quic]\nenabled = {enabled}\nclient_ca = 'ca.pem'\n");
+        assert_eq!((warnings(&quic(true)).len(), warnings(&quic(false)).len()), (0, 3));
+    }
+}

@@ -111,6 +111,7 @@ async fn follow(source: Source, look: Look, parts: Parts, mut hangups: Signal) {
                     continue;
                 }
                 was_empty = is_empty;
+                loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
                 parts.warn_of_names(&loaded);
                 if let Some(issuers) = issuers {
                     parts.jwts.set(issuers);

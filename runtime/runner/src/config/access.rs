@@ -4,13 +4,13 @@ use std::str::FromStr;
 
 use polywire_core::{
     __runner::nearest,
-    AccessClass, ServiceInfo,
+    AccessClass, Identity, ServiceInfo,
     access::{AccessRules, IdentityPattern, MethodPattern},
     settings::Setting,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{JwtIssuers, finding::Finding, jwt};
+use super::{Config, JwtIssuers, finding::Finding, jwt};
 
 polywire_core::section! {
     /// Access to the methods of the node. Every caller may call public methods, and members of the cluster may call those that
@@ -105,6 +105,33 @@ pub(super) fn unknown(access: &Access, services: &[ServiceInfo]) -> Vec<Finding>
         .collect()
 }
 
+/// The identities of certificates, if the node has no authorities of such: its callers cannot prove them. Those of a gateway on
+/// the same machine may.
+pub(super) fn unproved(config: &Config) -> Vec<Finding> {
+    if config.cluster.ca.is_some() || config.transport.has_client_ca() {
+        return Vec::new();
+    }
+    let rules = config.access.allow.0.iter().enumerate();
+    rules
+        .flat_map(|(index, rule)| {
+            faults(&format!("access.allow[{index}].who"), &rule.who, |text| {
+                let pattern = text.parse::<IdentityPattern>().ok()?;
+                is_of_certificate(&pattern).then(|| {
+                    format!(
+                        "no caller can prove {text:?} to this node, which has no authority of certificates; expected \
+                         client_ca of a transport, or cluster.ca"
+                    )
+                })
+            })
+        })
+        .collect()
+}
+
+fn is_of_certificate(pattern: &IdentityPattern) -> bool {
+    use IdentityPattern::{One, SpiffeUnder};
+    matches!(pattern, SpiffeUnder(_) | One(Identity::Spiffe(_) | Identity::Dns(_)))
+}
+
 fn faults(key: &str, texts: &[String], fault: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
     let found = texts.iter().enumerate().filter_map(|(index, text)| {
         let message = fault(text)?;
@@ -153,7 +180,7 @@ fn hint(error: String, text: &str, words: &[&str]) -> String {
 mod tests {
     use polywire_core::Method;
 
-    use super::super::{Config, ConfigError, Loader};
+    use super::super::{ConfigError, Loader};
     use super::*;
 
     const SERVICES: &[ServiceInfo] = &[ServiceInfo::new(

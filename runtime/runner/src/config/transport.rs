@@ -43,6 +43,13 @@ impl Transport {
         self.section(transport).get("bind_address")?.as_str()?.parse().ok()
     }
 
+    /// Whether a transport that is on has authorities of its callers' certificates.
+    pub(super) fn has_client_ca(&self) -> bool {
+        let mut others = self.registered.sections().filter(|(name, _)| self.registered.is_enabled(name));
+        (self.serves_grpc() && self.grpc.client_ca.is_some())
+            || others.any(|(_, section)| section.contains_key("client_ca"))
+    }
+
     /// The section of the transport of this name. Unset keys may be absent.
     pub(crate) fn section(&self, transport: &str) -> Table {
         let written = match transport {

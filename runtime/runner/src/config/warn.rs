@@ -1,6 +1,6 @@
 //! Warnings about settings without effect.
 
-use super::{Config, Grpc, RaftTransport, Telemetry, Transport, finding::Finding};
+use super::{Config, Grpc, RaftTransport, Telemetry, Transport, access, finding::Finding};
 
 const MODE: &str = "transport.mode";
 const RAFT: &str = "transport.strategy.raft_transport";
@@ -23,6 +23,7 @@ pub(super) fn warnings(config: &Config, gateway: Option<&[&str]>) -> Vec<Finding
     found.extend(retired_without_iroh(transport));
     found.extend(without_tls(&transport.grpc));
     found.extend(without_collector(&config.telemetry));
+    found.extend(access::unproved(config));
     found
 }
 

@@ -62,11 +62,12 @@ async fn a_file_that_became_empty_is_refused_and_one_with_a_comment_is_not() {
 }
 
 #[tokio::test]
-async fn a_short_name_that_no_service_has_is_said_at_the_start_and_when_it_is_read_again() {
+async fn warnings_are_logged_at_the_start_and_when_the_file_is_read_again() {
     let (node, file, _directory) = node().await;
     // The second key says in `/readyz` that the file was read.
-    fs::write(&file, "[transport.strategy.policy]\nhealht = { adaptive = true }\n[http]\nenabled = false\n")
-        .unwrap();
+    let policy = "[transport.strategy.policy]\nhealht = { adaptive = true }\n[http]\nenabled = false\n";
+    let rule = "[[access.allow]]\nwho = ['dns:api.example.org']\nwhat = ['operator']\n";
+    fs::write(&file, format!("{policy}{rule}")).unwrap();
     node.signal(Signal::HUP);
     eventually("it is read", async || {
         node.get("/readyz?verbose").await.body.contains("note: configuration").then_some(())
@@ -79,6 +80,7 @@ async fn a_short_name_that_no_service_has_is_said_at_the_start_and_when_it_is_re
         })
     };
     assert!(said(&log, "transport.strategy.policy.healht"), "{log}");
+    assert!(log.contains("no caller can prove \"dns:api.example.org\""), "{log}");
     let node = Node::start(&["--transport.strategy.prefer_iroh_for=heatlh"]).await;
     let log = node.terminate().await.stderr;
     assert!(
