@@ -7,10 +7,11 @@ use prost::Message;
 /// The names that older clients call: a node has their schemas only where it serves them.
 const BLIXARD: &str = "blixard/blixard.proto";
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     BLIXARD,
     "grpc/health/v1/health.proto",
     "grpc/reflection/v1/reflection.proto",
+    "grpc/reflection/v1alpha/reflection.proto",
     "polywire/access/v1/access.proto",
     "polywire/cluster/v1/cluster.proto",
     "polywire/directory/v1/directory.proto",

@@ -21,6 +21,11 @@ pub mod grpc {
         pub mod v1 {
             include!(concat!(env!("OUT_DIR"), "/grpc.reflection.v1.rs"));
         }
+        /// `grpc.reflection.v1alpha`: the same under its older name.
+        #[allow(missing_docs, clippy::all)]
+        pub mod v1alpha {
+            include!(concat!(env!("OUT_DIR"), "/grpc.reflection.v1alpha.rs"));
+        }
     }
 }
 

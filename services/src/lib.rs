@@ -51,7 +51,7 @@ mod unclustered;
 
 #[cfg(feature = "cluster")]
 use polywire::node::NodeExtension;
-use polywire::{Node, NodeBuilder};
+use polywire::{Node, NodeBuilder, Router};
 
 pub use self::node_context::register_membership;
 use self::{guarded::Guarded, node_context::NodeContext};
@@ -69,7 +69,10 @@ pub fn node() -> NodeBuilder {
         })
         .service_with(|parts| {
             let schemas = reflection::Schemas::new(parts.router.clone(), &parts.descriptors);
-            reflection::ServerReflectionServer::new(schemas)
+            let under_both_names = Router::new();
+            under_both_names.add(reflection::ServerReflectionServer::new(schemas.clone()));
+            under_both_names.add(reflection::v1alpha::ServerReflectionServer::new(schemas));
+            under_both_names
         })
         .service_with(|parts| {
             health_detail::HealthServer::new(health_detail::HealthDetail::new(parts.health.clone()))

@@ -2,6 +2,7 @@
 //! service from it.
 
 mod access_comment;
+pub mod v1alpha;
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -1,4 +1,4 @@
-"""Server reflection, by grpcio-reflection: a client that knows nothing calls by what it is told."""
+"""Server reflection, by grpcio-reflection: a client that knows nothing calls by what it is told, under both names."""
 
 import unittest
 
@@ -28,13 +28,20 @@ class Stub:
 
 
 class Reflection(unittest.TestCase):
+    database = OverV1
+
     def test_a_client_learns_a_service_and_calls_it(self):
         channel = target.connect(target.NODE)
         self.addCleanup(channel.close)
-        database = OverV1(channel)
+        database = self.database(channel)
         services = set(database.get_services())
         self.assertLessEqual(
-            {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "polywire.directory.v1.Directory"},
+            {
+                "grpc.health.v1.Health",
+                "grpc.reflection.v1.ServerReflection",
+                "grpc.reflection.v1alpha.ServerReflection",
+                "polywire.directory.v1.Directory",
+            },
             services,
         )
         pool = DescriptorPool(database)
@@ -53,10 +60,16 @@ class Reflection(unittest.TestCase):
     def test_every_service_that_is_named_is_described(self):
         channel = target.connect(target.NODE)
         self.addCleanup(channel.close)
-        database = OverV1(channel)
+        database = self.database(channel)
         pool = DescriptorPool(database)
         for service in database.get_services():
             self.assertTrue(pool.FindServiceByName(service).methods, service)
+
+
+class OfThePackage(Reflection):
+    """As the package is meant to be used."""
+
+    database = ProtoReflectionDescriptorDatabase
 
 
 if __name__ == "__main__":

@@ -231,6 +231,7 @@ async fn the_class_of_each_method_is_listed_and_a_stranger_is_told_why_it_is_not
     let classes = [
         ("grpc.health.v1.Health", "Check", "public"),
         ("grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", "public"),
+        ("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", "public"),
         ("polywire.raft.v1.Raft", "Vote", "member"),
         ("polywire.cluster.v1.Cluster", "RemoveMember", "operator"),
         ("polywire.monitoring.v1.Monitoring", "GetMetrics", "operator"),

@@ -34,9 +34,10 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use super::{connect, health};
 
 /// The services of a node without a cluster.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
     "polywire.access.v1.Access",
     "polywire.directory.v1.Directory",
     "polywire.health.v1.Health",
