@@ -1,6 +1,7 @@
 //! The real node, as a process.
 
 mod access;
+mod adapted;
 mod assembled;
 mod call;
 mod calls_log;
