@@ -120,16 +120,22 @@ impl Peer {
     }
 
     fn note(&self, error: Option<&Status>, is_consensus: bool) {
-        let unanswered = error.filter(|status| match status.code() {
-            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => true,
-            // Another process answers, or one that does not know this node.
-            Code::FailedPrecondition | Code::PermissionDenied | Code::Unauthenticated => is_consensus,
-            // Any other answer shows that it is there.
-            _ => false,
-        });
+        use Code::{
+            Cancelled, DeadlineExceeded, FailedPrecondition, PermissionDenied, Unauthenticated, Unavailable,
+            Unknown,
+        };
+        let code = error.map(Status::code);
+        let is_lost = matches!(code, Some(Unavailable | DeadlineExceeded | Cancelled | Unknown));
+        // Another process answers, or one that does not know this node.
+        let is_refused =
+            is_consensus && matches!(code, Some(FailedPrecondition | PermissionDenied | Unauthenticated));
+        // Any other answer shows that it is there.
+        let unanswered = error.filter(|_| is_lost || is_refused);
         let rule = self.dialling.rule();
         let mut state = self.lock();
         match unanswered {
+            // It is there, and what it said of consensus it may still say: only consensus shows that it does not.
+            None if !is_consensus && state.failing.as_ref().is_some_and(|failing| failing.is_refused) => {}
             None => {
                 if state.failing.take().is_some() {
                     let transport = state.transport(rule.transports());
@@ -153,7 +159,7 @@ impl Peer {
                     tracing::warn!(member = self.id, name, transport, %status, hidden, "a member is unreachable");
                 }
                 state.past.insert(transport, (Instant::now(), status.to_string()));
-                state.failing = Some(Failing { transport, reason: status.to_string() });
+                state.failing = Some(Failing { transport, reason: status.to_string(), is_refused });
             }
         }
     }

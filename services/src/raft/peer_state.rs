@@ -26,6 +26,8 @@ pub(super) struct PeerState {
 pub(super) struct Failing {
     pub(super) transport: &'static str,
     pub(super) reason: String,
+    /// Whether the member answers, and takes no part in consensus with this one.
+    pub(super) is_refused: bool,
 }
 
 /// The channel, once there is one.
@@ -109,7 +111,7 @@ impl PeerState {
             Some((subchannel.transport, subchannel.last_error.clone()?.0))
         };
         let mut failures: Vec<_> = failing.filter_map(why).collect();
-        if let Some(Failing { transport, reason }) = &self.failing
+        if let Some(Failing { transport, reason, .. }) = &self.failing
             && failures.iter().all(|(name, _)| name != transport)
         {
             failures.push((transport, reason.clone()));

@@ -49,8 +49,8 @@ const CRATES: &[Layered] = &[
             // A call.
             &["context", "server_timing"],
             &["via"],
-            &["access", "body"],
             &["panic", "trace"],
+            &["access", "body"],
             // The waist, and what any service can be.
             &["service"],
             &["explanation"],

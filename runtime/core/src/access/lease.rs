@@ -19,7 +19,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-use crate::{Caller, Context, Metadata, Status, Streaming, streaming::Source, sync::Mutex};
+use crate::{Caller, Context, Metadata, Status, Streaming, panic, streaming::Source, sync::Mutex};
 
 /// How often open streams are asked about: what revokes a token must take effect within a second at each member of a cluster,
 /// and the member must learn of it first.
@@ -115,9 +115,14 @@ impl Drop for Asking {
 
 impl Leased {
     fn ask(&self, decides: &impl AskAgain) {
+        // A stream that is not read does not run, and may be there for a while after its end.
+        if self.ended.get().is_some() {
+            return;
+        }
         let mut cx = self.cx.lock();
         cx.caller = Some(self.caller.clone());
-        let Err(refusal) = decides.ask_again(&mut cx) else { return };
+        let asked = panic::catch(|| decides.ask_again(&mut cx));
+        let Err(refusal) = asked.unwrap_or_else(|panic| Err(panic.status(&cx.path))) else { return };
         tracing::info!(
             path = cx.path(),
             caller = %self.caller.identities().next().map_or_else(|| "none".to_owned(), ToString::to_string),
@@ -125,7 +130,7 @@ impl Leased {
             "a stream was ended: its caller may not make the call any more"
         );
         let ended = format!("access to this stream has ended: {}", refusal.message());
-        // The first reason counts.
+        // Nothing else sets it.
         let _ = self.ended.set(Status::new(refusal.code(), ended));
         self.waiting.wake();
     }

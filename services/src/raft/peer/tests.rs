@@ -137,3 +137,17 @@ async fn a_member_without_an_address_that_may_be_taken_is_not_reached() {
     let report = peers.reports().remove(0);
     assert_eq!(report.failures, [("iroh", status.to_string())]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_refuses_this_node_in_consensus_is_reachable_again_by_consensus_alone() {
+    let voter = Voter::default();
+    let (_peers, peer) = peer(&voter).await;
+    *voter.0.lock() = Some(Status::permission_denied("no member"));
+    vote(&peer).await.unwrap_err();
+    *voter.0.lock() = Some(Status::not_found("no such member"));
+    write(&peer).await;
+    assert!(!peer.report().failures.is_empty(), "it answers, and refuses still");
+    *voter.0.lock() = None;
+    vote(&peer).await.unwrap();
+    assert!(peer.report().failures.is_empty());
+}

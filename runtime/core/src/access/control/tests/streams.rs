@@ -144,3 +144,26 @@ async fn streams_that_have_ended_are_forgotten() {
     access.replace_rules(AccessRules::new());
     assert_eq!(end(&mut stream).await.0, Code::PermissionDenied);
 }
+
+/// Fails when it is asked again.
+struct Panics;
+
+impl Credential for Panics {
+    fn verify(&self, _: &Context) -> Option<Result<Grant, Status>> {
+        Some(Ok(Grant::by_rules(KEY)))
+    }
+
+    fn verify_again(&self, _: &Context) -> Option<Result<Grant, Status>> {
+        panic!("as the test wants")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_panics_costs_its_stream_alone() {
+    let access = allow(&KEY.to_string(), "application");
+    access.add_credential(Arc::new(Panics));
+    for _ in 0..2 {
+        let mut stream = open(&access, &WATCH, stranger()).unwrap();
+        assert_eq!(end(&mut stream).await.0, Code::Internal);
+    }
+}
