@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 polywire_core::section! {
     /// The choice of transports for outgoing calls.
     pub struct Strategy {
-        /// Short names of the services to call over Iroh if the peer serves both gRPC and Iroh.
+        /// Short names of the services to call over Iroh if the peer serves both gRPC and Iroh. A
+        /// short name is the last word of the package before its version: "inventory" for
+        /// inventory.v1.Inventory.
         pub prefer_iroh_for: Vec<ShortName> = Vec::new(),
         /// Transport of the service with the short name "raft": "always_grpc", "always_iroh", or
         /// { adaptive = { latency_threshold_ms = 50.0 } }. A node that serves only one of gRPC and
