@@ -45,6 +45,7 @@ mod extensions;
 mod gateway;
 pub mod layer;
 mod message;
+mod message_fields;
 mod message_type;
 mod messages;
 mod metadata;

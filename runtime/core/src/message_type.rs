@@ -8,16 +8,24 @@ use crate::Message;
 pub struct MessageType {
     name: Option<fn() -> String>,
     recode: Option<Recode>,
+    fields: Option<FieldNames>,
 }
 
 /// Decodes protobuf as the type and encodes that again: `None` where it cannot be decoded. What the type does not know
 /// is lost.
 pub type Recode = fn(&[u8]) -> Option<Vec<u8>>;
 
+/// The names of the type's fields, where it is a struct with names.
+pub type FieldNames = fn() -> Option<&'static [&'static str]>;
+
 impl MessageType {
-    /// A type of this full name, and that is encoded again so, as far as either is known.
-    pub const fn new(name: Option<fn() -> String>, recode: Option<Recode>) -> Self {
-        Self { name, recode }
+    /// A type of this full name, that is encoded again so, and that has these fields, as far as each is known.
+    pub const fn new(
+        name: Option<fn() -> String>,
+        recode: Option<Recode>,
+        fields: Option<FieldNames>,
+    ) -> Self {
+        Self { name, recode, fields }
     }
 }
 
@@ -30,6 +38,11 @@ impl MessageType {
     /// How it is encoded again.
     pub fn recode(&self) -> Option<Recode> {
         self.recode
+    }
+
+    /// The names of its fields, as serde reads them.
+    pub fn fields(&self) -> Option<&'static [&'static str]> {
+        self.fields.and_then(|fields| fields())
     }
 }
 

@@ -3,13 +3,13 @@
 use std::{marker::PhantomData, time::Duration};
 
 pub use crate::{
-    message_type::{MessageType, Recode},
+    message_type::{FieldNames, MessageType, Recode},
     panic::{Caught, catch},
     server::{Defined, Definition, Dispatch},
 };
 pub use serde;
 
-use crate::{Body, Context, Message, Method, Response, Status, Streaming, message_type};
+use crate::{Body, Context, Message, Method, Response, Status, Streaming, message_fields, message_type};
 
 /// The request of a method that takes one message, which the server has read. Where there is none, no handler sees the call.
 ///
@@ -96,6 +96,8 @@ impl<M: prost::Name> Known<M> {
 impl<M: Message> Known<M> {
     /// How it is encoded again.
     pub const RECODE: Option<Recode> = Some(message_type::recode::<M>);
+    /// The names of its fields.
+    pub const FIELDS: Option<FieldNames> = Some(message_fields::fields::<M>);
 }
 
 /// What is known of a type of which nothing is known.
@@ -104,6 +106,8 @@ pub trait Unknown {
     const NAME: Option<fn() -> String> = None;
     /// How it is encoded again.
     const RECODE: Option<Recode> = None;
+    /// The names of its fields.
+    const FIELDS: Option<FieldNames> = None;
 }
 
 impl<M> Unknown for Known<M> {}
@@ -118,6 +122,7 @@ macro_rules! __message_types {
         [$($crate::__private::MessageType::new(
             $crate::__private::Known::<$message>::NAME,
             $crate::__private::Known::<$message>::RECODE,
+            $crate::__private::Known::<$message>::FIELDS,
         )),+]
     }};
 }

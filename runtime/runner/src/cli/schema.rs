@@ -15,12 +15,10 @@ use super::{
     directory::{self, Service},
     failure::Failure,
     json::{Question, Types},
-    lookup,
-    print::note,
-    reflection,
+    lookup, reflection,
     suggest::{self, Known},
 };
-use polywire_core::{Code, Metadata, Shape, Status};
+use polywire_core::{Code, Metadata, Method, Shape, Status};
 
 /// The transport that is also common to other servers.
 const GRPC: &str = "grpc";
@@ -69,11 +67,7 @@ pub(super) async fn find(
     };
     debug!(method = method.path(), status = %reflection, "no schema from reflection");
     let directory = match directory::list(client, metadata).await {
-        Ok(services) => {
-            let schema = listed(&services, method)?;
-            note_plain(method);
-            return Ok((schema, None));
-        }
+        Ok(services) => return Ok((listed(&services, method)?, None)),
         Err(status) if client.is_final(&status) => return Err(status.into()),
         Err(status) => status,
     };
@@ -92,38 +86,25 @@ async fn undescribed(
     let service = method.service();
     // Peers on our framing read MessagePack by field names; gRPC servers in general do not.
     if client.transport() != GRPC {
-        return Ok(plain(method));
+        return Ok(Schema::plain());
     }
     // A node tells its shapes to operators alone. It may serve the method to this caller all the same.
     let is_denied = lookup::is_denied(directory);
     if reflection.code() == Code::NotFound {
         let known = reflected_services(client, metadata).await;
         return match is_denied && known.iter().any(|known| known.service == method.service()) {
-            true => Ok(plain(method)),
+            true => Ok(Schema::plain()),
             false => Err(unknown_service(method, "the target's reflection knows", &known)),
         };
     }
     if is_denied && lookup::is_denied(&reflection) {
-        return Ok(plain(method));
+        return Ok(Schema::plain());
     }
     let message = format!(
         "unknown messages of {service}: this binary has no descriptor of it, the target's reflection answers \
          {reflection}, its directory {directory}"
     );
     Err(reflection.with_message(message).into())
-}
-
-/// The method by Rust field names, of an unknown shape.
-fn plain(method: &MethodName) -> Schema {
-    note_plain(method);
-    Schema { form: Form::Plain, shape: None, idempotent: false }
-}
-
-fn note_plain(method: &MethodName) {
-    note(format_args!(
-        "note: no schema of {} was found: JSON is sent in MessagePack by Rust field names, and unknown names are ignored",
-        method.service()
-    ));
 }
 
 /// The services that the target's reflection lists; none without a list.
@@ -148,6 +129,22 @@ impl Schema {
             form: Form::Described { input: method.input(), output: method.output(), types },
             shape: Some(directory::shape(method.is_client_streaming(), method.is_server_streaming())),
             idempotent: is_repeatable(method),
+        }
+    }
+
+    /// A method by Rust field names, of an unknown shape.
+    fn plain() -> Self {
+        Self { form: Form::Plain, shape: None, idempotent: false }
+    }
+
+    /// The same, with what the table of the method at this end tells beyond it.
+    pub(super) fn or_of(self, own: Option<&Method>) -> Self {
+        let Some(own) = own else { return self };
+        let fields = own.message_types().and_then(|[request, _]| request.fields());
+        Self {
+            form: fields.map_or(self.form, Form::Named),
+            shape: self.shape.or(Some(own.shape())),
+            idempotent: self.idempotent || (self.shape.is_none() && own.is_idempotent()),
         }
     }
 }

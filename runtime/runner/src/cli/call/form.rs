@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 
-use super::{msgpack, plain};
+use super::{msgpack, named, plain};
 use crate::cli::json::{self, Shown, Types};
 use polywire_core::{__runner::Typed, Codec, CodecError, Payload, Status};
 
@@ -25,6 +25,8 @@ pub(in crate::cli) enum Form {
     },
     /// Without a schema: JSON as it is, in MessagePack.
     Plain,
+    /// The same, where this binary has the request's type, with these fields.
+    Named(&'static [&'static str]),
 }
 
 /// A parsed request.
@@ -41,6 +43,7 @@ impl Form {
         let request = match self {
             Self::Described { input, types, .. } => Request::Described(json::read(&mut json, input, types)?),
             Self::Plain => Request::Plain(serde::Deserialize::deserialize(&mut json)?),
+            Self::Named(fields) => Request::Plain(named::read(&mut json, fields)?),
         };
         json.end()?;
         Ok(request)
@@ -57,6 +60,7 @@ impl Form {
                 }
             }
             Self::Plain => "a JSON value".to_owned(),
+            Self::Named(fields) => format!("JSON with the fields {}", fields.join(", ")),
         }
     }
 
@@ -66,10 +70,10 @@ impl Form {
     /// If the codec requires a schema and there is none.
     pub(super) fn codec(&self, codec: Option<Codec>) -> Result<Option<Codec>, Status> {
         match (self, codec) {
-            (Self::Plain, Some(Codec::Protobuf)) => Err(Status::failed_precondition(
+            (Self::Plain | Self::Named(_), Some(Codec::Protobuf)) => Err(Status::failed_precondition(
                 "--codec protobuf requires the schema of the messages, which neither this binary nor the target has (a node gets it by `.descriptors`); use --codec msgpack",
             )),
-            (Self::Plain, _) => Ok(Some(Codec::MessagePack)),
+            (Self::Plain | Self::Named(_), _) => Ok(Some(Codec::MessagePack)),
             (Self::Described { .. }, codec) => Ok(codec),
         }
     }
@@ -89,7 +93,7 @@ impl Form {
                     Err(why) => json::opaque(&bytes, &why),
                 })
             }
-            Self::Plain => {
+            Self::Plain | Self::Named(_) => {
                 let bytes = encoded(response, Codec::MessagePack)?;
                 let json = msgpack::read(&bytes).and_then(|value| plain::to_json(&value));
                 Ok(match json {
@@ -104,7 +108,7 @@ impl Form {
     pub(super) async fn learn(&self) -> bool {
         match self {
             Self::Described { types, .. } => types.learn().await,
-            Self::Plain => false,
+            Self::Plain | Self::Named(_) => false,
         }
     }
 
@@ -112,7 +116,7 @@ impl Form {
     pub(super) fn learn_blocking(&self) -> bool {
         match self {
             Self::Described { types, .. } => types.learn_blocking(),
-            Self::Plain => false,
+            Self::Plain | Self::Named(_) => false,
         }
     }
 }

@@ -7,8 +7,10 @@ mod header;
 mod input;
 mod method_name;
 mod msgpack;
+mod named;
 mod nesting;
 mod output;
+mod own;
 mod plain;
 mod requests;
 
@@ -28,7 +30,7 @@ pub(in crate::cli) use self::{
     method_name::MethodName,
 };
 
-use self::{called::Called, form::Request, output::Output, requests::Requests};
+use self::{called::Called, form::Request, output::Output, own::Own, requests::Requests};
 use super::{
     args::CallArgs,
     connect::Client,
@@ -55,13 +57,13 @@ pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Re
         Requests::given(text, Form::Plain).map_err(|bad| Failure::usage(bad.to_string()))?;
     }
     let interrupted = || Failure::from(Status::cancelled("interrupted"));
-    let sets = interrupt.before(compiled_in(node)).await.ok_or_else(interrupted)?;
+    let own = interrupt.before(Own::of(node)).await.ok_or_else(interrupted)?;
     let targets: Vec<_> = targets.into_iter().chain(args.fallback).collect();
     let opening = Client::open_to(targets, args.discover, Some(method.path()), &args.connect);
     let client = interrupt.before(opening).await.ok_or_else(interrupted)??;
     let output = Output::new(io::stdout(), args.connect.verbose > 0);
     let metadata = Header::collect(args.headers, token.as_ref());
-    let call = make(&client, &sets, &method, metadata, args.codec, json, output);
+    let call = make(&client, &own, &method, metadata, args.codec, json, output);
     let call = async {
         tokio::select! {
             biased;
@@ -77,21 +79,9 @@ pub(super) async fn call(args: CallArgs, node: impl Future<Output = Made>) -> Re
     outcome
 }
 
-/// The schemas of this binary. If its node cannot be created, for lack of a database or a key, there are none: calling
-/// another node still works.
-async fn compiled_in(node: impl Future<Output = Made>) -> Vec<bytes::Bytes> {
-    match node.await {
-        Ok(builder) => builder.descriptor_sets().to_vec(),
-        Err(error) => {
-            tracing::debug!(%error, "no schemas of this binary: its node cannot be created");
-            Vec::new()
-        }
-    }
-}
-
 async fn make(
     client: &Client,
-    sets: &[bytes::Bytes],
+    own: &Own,
     method: &MethodName,
     metadata: Metadata,
     codec: Option<Codec>,
@@ -99,7 +89,11 @@ async fn make(
     output: Output<impl Write>,
 ) -> Result<(), Failure> {
     let lookups = lookup::metadata(&metadata);
-    let (mut schema, questions) = schema::find(client, sets, &lookups, method).await?;
+    let (mut schema, questions) = schema::find(client, own.descriptor_sets(), &lookups, method).await?;
+    if matches!(schema.form, Form::Plain) {
+        schema = schema.or_of(own.method(method));
+        note_of(&schema.form, method);
+    }
     if client.has_fallback() && !schema.idempotent && matches!(schema.form, Form::Described { .. }) {
         schema.idempotent = schema::is_idempotent(client, &lookups, method).await;
     }
@@ -110,6 +104,18 @@ async fn make(
         outcome = calling => outcome,
         never = answering => match never {},
     }
+}
+
+/// Says how JSON is sent that no schema describes.
+fn note_of(form: &Form, method: &MethodName) {
+    let names = match form {
+        Form::Named(_) => "the Rust field names of this binary",
+        _ => "Rust field names, and unknown names are ignored",
+    };
+    let service = method.service();
+    print::note(format_args!(
+        "note: no schema of {service} was found: JSON is sent in MessagePack by {names}"
+    ));
 }
 
 /// Looks up unknown types in the target's reflection.

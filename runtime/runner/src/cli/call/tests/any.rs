@@ -30,9 +30,8 @@ async fn call(method: &str, request: &str, codec: Option<Codec>, peer: Channel) 
     let mut printed = Vec::new();
     let output = Output::new(&mut printed, false);
     let method: MethodName = format!("demo.v1.Odd/{method}").parse().unwrap();
-    let sets = [demo::descriptor_set()];
-    let result =
-        make(&client, &sets, &method, Metadata::new(), codec, Some(request.to_owned()), output).await;
+    let own = Own::node(crate::Node::builder().descriptors(demo::descriptor_set()));
+    let result = make(&client, &own, &method, Metadata::new(), codec, Some(request.to_owned()), output).await;
     let printed = String::from_utf8(printed).unwrap();
     Called { printed: printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), result }
 }
