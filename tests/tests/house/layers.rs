@@ -40,7 +40,7 @@ const CRATES: &[Layered] = &[
             &["codec", "compression", "trace_context"],
             &["wire"],
             // Messages and methods.
-            &["payload", "message_type"],
+            &["payload", "message_fields", "message_type"],
             &["method", "streaming"],
             &["short_name", "response"],
             &["alpn", "deadline"],
