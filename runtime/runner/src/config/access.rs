@@ -17,8 +17,8 @@ polywire_core::section! {
     /// members call each other by; other calls need one of these keys. They are read again at SIGHUP and when the file
     /// changes.
     pub struct Access {
-        /// Whether callers on this machine may call every method: from a loopback address, or over a Unix socket with the
-        /// user id of the node.
+        /// Whether local callers may call every method: from a loopback address, within the process, or over a Unix socket
+        /// with the user id of the node. A call to another address of this machine comes from that address, and is not local.
         pub trust_local: bool = true,
         /// Whether every caller may call every method. The log says so at each start.
         pub insecure: bool = false,
