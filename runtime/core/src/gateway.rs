@@ -14,7 +14,8 @@ use crate::{
 /// caller gave up; back leading metadata, messages, trailers, and statuses with their details, *not processed*
 /// included. Nothing is queued: a stream goes as fast as the slower side takes it. What belongs to a connection
 /// stays with it: the names that metadata reserves, the limits, and who calls. The target sees the gateway as its
-/// caller; a target on the gateway's machine decides by the gateway's caller, which the gateway names in the metadata. A trace goes on; where it is recorded, by way of the gateway's own spans.
+/// caller. The gateway names its own caller in the metadata; a target to which it is local decides by both. A trace goes
+/// on; where it is recorded, by way of the gateway's own spans.
 ///
 /// Each gateway adds an entry to the metadata `via`, `polywire NAME`. A call that eight have passed on is refused as
 /// `FailedPrecondition` and not processed, with the names that it came by: gateways that call one another pass a call
