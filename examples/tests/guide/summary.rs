@@ -49,3 +49,35 @@ fn the_readme_names_the_rust_version_of_the_workspace() {
         assert!(readme.contains(&sentence), "the README does not say {sentence:?}");
     }
 }
+
+/// The version that the workspace asks for.
+fn version<'a>(manifest: &'a str, name: &str) -> &'a str {
+    // `"0.14"`, or `{ version = "0.14", … }`.
+    let (_, rest) = manifest.split_once(&format!("\n{name} = ")).unwrap();
+    rest.split('"').nth(1).unwrap()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace().map(|word| word.trim_matches(|c: char| c.is_ascii_punctuation()))
+}
+
+#[test]
+fn the_versions_that_a_reader_must_match_are_those_of_the_workspace() {
+    let manifest = Page::read("Cargo.toml").text;
+    for page in page::all() {
+        let (prose, text) = (page.prose(), &page.text);
+        let pairs: Vec<_> = words(&prose).zip(words(&prose).skip(1)).collect();
+        for name in ["axum", "iroh", "prost", "tonic"] {
+            let said = pairs.iter().filter(|(word, _)| *word == name).map(|(_, next)| *next);
+            let said = said.filter(|next| next.starts_with(|c: char| c.is_ascii_digit()));
+            let added = words(text).filter_map(|word| word.strip_prefix(name)?.strip_prefix('@'));
+            for found in said.chain(added) {
+                assert_eq!(found, version(&manifest, name), "{:?}: {name}", page.path);
+            }
+        }
+    }
+    let first = Page::read("docs/src/first-service.md").text;
+    for name in ["iroh", "prost", "tonic"] {
+        assert!(first.contains(&format!("{name}@{}", version(&manifest, name))), "no version of {name}");
+    }
+}
