@@ -97,7 +97,7 @@ impl ConnectOptions {
     /// Connects to no address of this machine or its link that the look-up of a host's name finds: for targets that another
     /// machine has named, which must not lead it to what listens here. It is checked at each connection, as a name may lead
     /// elsewhere the next time. Over Iroh nothing is looked up but relays, which are reached over https. By default any
-    /// address will do. A transport of one's own asks by [`net::connect_to`](crate::net::connect_to).
+    /// address will do. A transport of one's own asks by [`net::connect_to`](crate::transport::net::connect_to).
     #[must_use]
     pub fn remote_only(mut self) -> Self {
         self.remote_only = true;
