@@ -26,11 +26,12 @@ use super::{
 const PROOF: &str = "polywire-conformance-proof";
 
 /// What a caller may prove.
-const PROOFS: [Option<&str>; 8] = [
+const PROOFS: [Option<&str>; 9] = [
     None,
     Some(TOLD),
     Some("stranger"),
     Some("expired"),
+    Some("revoked"),
     Some("narrowed"),
     Some("member"),
     Some("operator"),
@@ -68,7 +69,9 @@ impl Credential for Proofs {
     fn verify(&self, cx: &Context) -> Option<Result<Grant, Status>> {
         let grant = match cx.metadata().get(PROOF)? {
             TOLD => return None,
-            "expired" => return Some(Err(Status::unauthenticated("the proof has expired").not_processed())),
+            "expired" | "revoked" => {
+                return Some(Err(Status::unauthenticated("the proof is not in force").not_processed()));
+            }
             "member" => Grant::by_rules(Identity::Key(MEMBER)),
             "narrowed" => {
                 let method = MethodPattern::Method(UNARY.trim_start_matches('/').into());
@@ -167,7 +170,7 @@ fn expected(method: &Method, proof: Option<&str>, is_proved: bool) -> Code {
     match proof {
         _ if class == AccessClass::Public => Code::Ok,
         None | Some(TOLD) if is_proved => Code::PermissionDenied,
-        None | Some(TOLD | "expired") => Code::Unauthenticated,
+        None | Some(TOLD | "expired" | "revoked") => Code::Unauthenticated,
         Some("narrowed") if method.path() == UNARY => Code::Ok,
         Some(proof) if proof == class.name() => Code::Ok,
         Some(_) => Code::PermissionDenied,

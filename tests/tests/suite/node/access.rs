@@ -182,21 +182,24 @@ async fn rules_are_read_again_and_a_bad_file_leaves_them_as_they_are() {
 }
 
 #[tokio::test]
-async fn the_log_says_at_the_start_that_access_is_open_or_how_to_open_it() {
+async fn the_log_says_at_the_start_that_access_is_open_or_how_to_open_it_and_what_is_plain() {
     const OPEN: &str = "access.insecure is true: every caller may call every method";
     const CLOSED: &str = "access is closed: other machines may call public methods alone";
+    const PLAIN: &str = "Raft goes over plaintext gRPC: its members sign each message and answer";
     let beyond = "--transport.grpc.bind_address=0.0.0.0:0";
     let rule = "--access.allow=[{ who = ['uid:0'], what = ['operator'] }]";
     for (flags, says) in [
-        (&[] as &[&str], [false, false]),
-        (&["--insecure"], [true, false]),
-        (&[beyond], [false, true]),
-        (&[beyond, "--insecure"], [true, false]),
-        (&[beyond, rule], [false, false]),
+        (&[] as &[&str], [false, false, false]),
+        (&["--insecure"], [true, false, false]),
+        (&[beyond], [false, true, true]),
+        (&[beyond, "--insecure"], [true, false, true]),
+        (&[beyond, rule], [false, false, true]),
+        (&[beyond, "--transport.grpc.tls_enabled=true"], [false, true, false]),
+        (&[beyond, "--transport.strategy.raft_transport=always_iroh"], [false, true, false]),
     ] {
         let log = Node::start(flags).await.terminate().await.stderr;
         assert_eq!(
-            [OPEN, CLOSED].map(|line| log.matches(line).count()),
+            [OPEN, CLOSED, PLAIN].map(|line| log.matches(line).count()),
             says.map(usize::from),
             "{flags:?}: {log}"
         );
