@@ -178,12 +178,12 @@ async fn prepare(lifecycle: &Lifecycle, running: &Running, cluster_id: &str) -> 
     joined.map_err(|error| Status::internal(error.to_string()))
 }
 
-/// Returns once this node knows that it votes.
 /// Whether the cluster has agreed that the node with this id votes.
 fn votes(metrics: &Metrics, id: u64) -> bool {
     is_settled(metrics) && voters(metrics).contains(&id)
 }
 
+/// Returns once this node knows that it votes.
 async fn wait_for_membership(lifecycle: &Lifecycle, by: Instant) -> Result<(), Status> {
     let running = lifecycle.handle.running()?;
     let mut metrics = running.raft.metrics();

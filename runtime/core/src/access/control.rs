@@ -142,7 +142,7 @@ impl State {
         if is_allowed || is_granted {
             return Ok(());
         }
-        // What the gateway lacks, it must get; whom it calls for makes no difference.
+        // The gateway itself may not make the call, so the refusal is about the gateway and what the metadata prove.
         if let Some(gateway) = refused_gateway {
             let proved = cx.caller.take().map(|named| named.credentials.clone()).unwrap_or_default();
             let gateway = proved.into_iter().fold(Caller::clone(&gateway), Caller::with_credential);

@@ -1,4 +1,4 @@
-//! What `call` looks up before its call, for a caller whom a token invites to one method.
+//! What `call` looks up before its call, where the caller has a token for one method alone.
 
 use std::path::Path;
 

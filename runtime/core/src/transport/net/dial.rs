@@ -51,7 +51,7 @@ pub(crate) async fn connect_host(host: &str, port: u16, remote_only: bool) -> io
 /// The addresses of a host, as [`resolve`] has them; with `remote_only`, of other machines where the host is a name.
 pub(crate) async fn resolve_for(host: &str, port: u16, remote_only: bool) -> io::Result<Vec<SocketAddr>> {
     let mut addresses = resolve((host, port)).await?;
-    // An address that was written out was seen by whoever took up the target.
+    // An address in the target itself was checked when the target was accepted.
     if remote_only && host.parse::<IpAddr>().is_err() {
         addresses.retain(|address| is_elsewhere(address.ip()));
         if addresses.is_empty() {

@@ -137,6 +137,7 @@ async fn streams_that_have_ended_are_forgotten() {
     for _ in 0..3 {
         drop(open(&access, &WATCH, proved(KEY)));
     }
+    // The clock is paused: it jumps, and nothing is waited for.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(format!("{:?}", access.open), "OpenStreams { leases: 0, .. }");
     // The next one is asked about as the first one was.
